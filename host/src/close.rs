@@ -1,0 +1,85 @@
+//! Why a connection ends, and the close code its peer sees (RFC 6455 section 7.4; wire.md, "Close codes").
+
+/// Why the gateway or the peer ended a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The peer sent a close frame with this code (1005 when it sent none).
+    Peer(u16),
+    /// The socket ended without a close frame.
+    Lost,
+    /// The peer broke the WebSocket protocol.
+    Protocol,
+    /// A frame kind that this endpoint does not take.
+    UnsupportedFrame,
+    /// Text that is not UTF-8.
+    NotUtf8,
+    /// A message over `limits.message`.
+    TooLarge,
+    /// Nothing was heard for longer than the heartbeat allows.
+    HeartbeatMissed,
+    /// The outbox was full, or a write took longer than `outbox.write_deadline`.
+    SlowConsumer,
+    /// The same client-id connected again.
+    Replaced,
+    /// Too many malformed messages.
+    Violation,
+    /// The gateway is going away.
+    Drained,
+    /// A plugin asked for it.
+    Plugin { code: u16, reason: String },
+    /// The gateway failed.
+    Internal,
+}
+
+impl Reason {
+    /// The close code for the peer. For [`Reason::Peer`] the peer's own; [`Reason::Lost`] has none on the wire (1006).
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Peer(code) => *code,
+            Self::Lost => 1006,
+            Self::Protocol => 1002,
+            Self::UnsupportedFrame => 1003,
+            Self::NotUtf8 => 1007,
+            Self::TooLarge => 1009,
+            Self::HeartbeatMissed => 4001,
+            Self::SlowConsumer => 4000,
+            Self::Replaced => 4002,
+            Self::Violation => 4503,
+            Self::Drained => 1012,
+            Self::Plugin { code, .. } => *code,
+            Self::Internal => 1011,
+        }
+    }
+
+    /// The reason text of the close frame and the label in logs and metrics.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Peer(_) => "peer",
+            Self::Lost => "lost",
+            Self::Protocol => "protocol",
+            Self::UnsupportedFrame => "unsupported",
+            Self::NotUtf8 => "malformed",
+            Self::TooLarge => "too-large",
+            Self::HeartbeatMissed => "heartbeat-missed",
+            Self::SlowConsumer => "slow-consumer",
+            Self::Replaced => "replaced",
+            Self::Violation => "malformed",
+            Self::Drained => "drain",
+            Self::Plugin { reason, .. } => reason,
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the peer ended it by a close handshake.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::Peer(_))
+    }
+}
+
+/// Close codes a plugin may use: normal closure, and the ranges for libraries and applications (RFC 6455 section 7.4.2).
+pub fn plugin_may_close_with(code: u16) -> bool {
+    code == 1000 || (3000..=4999).contains(&code)
+}
+
+/// The longest reason text of a close frame, in bytes (RFC 6455 section 5.5).
+pub const REASON_MAX: usize = 123;

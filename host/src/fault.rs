@@ -1,0 +1,98 @@
+//! What an event can be answered when it was not carried out: the closed registry of wire.md, "Errors".
+
+use std::time::Duration;
+
+/// Why an event or a request was not carried out, as a peer or a plugin is told.
+///
+/// `message` is for people and says what to do; it holds nothing internal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub id: FaultId,
+    pub message: String,
+    /// When another try makes sense, if the gateway knows.
+    pub retry_after: Option<Duration>,
+    /// The refusing plugin's own id; only with [`FaultId::Application`].
+    pub code: Option<String>,
+}
+
+impl Fault {
+    pub fn new(id: FaultId, message: impl Into<String>) -> Self {
+        Self { id, message: message.into(), retry_after: None, code: None }
+    }
+
+    /// A plugin's own refusal: its id travels as `code`.
+    pub fn application(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..Self::new(FaultId::Application, message) }
+    }
+
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
+        /// The registry's ids. Closed within a version of the wire.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum FaultId { $($(#[$doc])* $variant,)* }
+
+        impl FaultId {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word on the wire and the label in metrics.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The reverse of [`FaultId::word`].
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+registry! {
+    /// The frame or the payload cannot be read.
+    Malformed = "malformed",
+    /// Understood, but this gateway, format or version does not do it.
+    Unsupported = "unsupported",
+    /// No route leads anywhere for this event.
+    UnknownEvent = "unknown-event",
+    /// Understood and refused: not this peer, not this plugin, not here.
+    NotAllowed = "not-allowed",
+    /// Larger than a limit.
+    TooLarge = "too-large",
+    /// More often than a limit.
+    RateLimited = "rate-limited",
+    /// A queue inside the gateway is full.
+    Overloaded = "overloaded",
+    /// Nothing answered in time.
+    Timeout = "timeout",
+    /// The connection ended first.
+    Closed = "closed",
+    /// The plugin trapped, ran out of time or memory, or returned an error.
+    PluginFailed = "plugin-failed",
+    /// The plugin is not running.
+    PluginUnavailable = "plugin-unavailable",
+    /// The thing named does not exist.
+    NotFound = "not-found",
+    /// A count has reached its limit.
+    LimitReached = "limit-reached",
+    /// A plugin's own refusal; its id is in `code`.
+    Application = "application",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_registry_reads_back() {
+        for &id in FaultId::ALL {
+            assert_eq!(FaultId::from_word(id.word()), Some(id));
+        }
+        assert_eq!(FaultId::from_word("surprise"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! Names of things: connections, users, plugins, channels, events.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// One WebSocket connection, named once and never again (UUIDv7, RFC 9562 section 5.7).
+///
+/// Minted by the gateway, never taken from a client, never restored after a reconnect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId([u8; 16]);
+
+impl ConnectionId {
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, byte) in self.0.iter().enumerate() {
+            if matches!(place, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A connection as plugins name it: short, and stable over reloads.
+///
+/// Not used again while a plugin may still hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(pub u32);
+
+/// Where an endpoint stands in the configuration: cheap to compare, meaningless to users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointIndex(pub u16);
+
+/// Makes a name type: text that is shared by reference count, so that a clone copies no bytes.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
+                Self(text.into())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name! {
+    /// A user as the authenticator names it. One user may have many connections.
+    UserId
+}
+name! {
+    /// A plugin as the configuration names it (`[plugin.NAME]`).
+    PluginName
+}
+name! {
+    /// A named set of subscribers.
+    Channel
+}
+name! {
+    /// What an event is: `ns/name`, without the colon that EDN writes before a keyword.
+    ///
+    /// Text that came from outside passes [`EventId::parse`] first.
+    EventId
+}
+
+/// The longest event id, in bytes.
+pub const EVENT_ID_MAX: usize = 128;
+
+impl EventId {
+    /// Checks text that came from a peer or a plugin: `ns/name`, 1 to 128 bytes, no white space, no control characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_event_id(text).then(|| Self::new(text))
+    }
+
+    /// Whether the id lies in a namespace that only the gateway may send: `chsk` and `tengen`.
+    pub fn is_reserved(&self) -> bool {
+        is_reserved(self)
+    }
+}
+
+/// Whether an event id lies in the gateway's own namespaces, `chsk` and `tengen`.
+pub fn is_reserved(id: &str) -> bool {
+    matches!(id.split_once('/'), Some(("chsk" | "tengen", _)))
+}
+
+/// Whether text has the form of an event id.
+pub fn is_event_id(text: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    text.len() <= EVENT_ID_MAX && matches!(text.split_once('/'), Some((ns, name)) if plain(ns) && plain(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_has_a_namespace_and_a_name_and_no_white_space() {
+        for good in ["a/b", "chat.room/say!", "raw/text", &format!("a/{}", "b".repeat(126))] {
+            assert!(is_event_id(good), "{good}");
+        }
+        for bad in ["", "a", "/", "a/", "/b", "a b/c", "a/b\n", "a/\u{85}", &format!("a/{}", "b".repeat(127))] {
+            assert!(!is_event_id(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn chsk_and_tengen_are_the_gateways() {
+        assert!(EventId::from("chsk/handshake").is_reserved());
+        assert!(EventId::from("tengen/reconnect").is_reserved());
+        assert!(!EventId::from("tengenish/x").is_reserved());
+    }
+
+    #[test]
+    fn a_connection_id_prints_as_a_uuid() {
+        let id = ConnectionId::from_bytes(*b"0123456789abcdef");
+        assert_eq!(id.to_string(), "30313233-3435-3637-3839-616263646566");
+    }
+}

@@ -1,0 +1,72 @@
+//! Bytes with the name of the format they are written in.
+
+use bytes::Bytes;
+
+/// How the bytes of a payload are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    Json,
+    Edn,
+    Transit,
+    Msgpack,
+    /// Text that the gateway does not read (raw endpoints).
+    Text,
+    /// Bytes that the gateway does not read (raw endpoints).
+    Binary,
+}
+
+impl Encoding {
+    pub const ALL: [Self; 6] =
+        [Self::Json, Self::Edn, Self::Transit, Self::Msgpack, Self::Text, Self::Binary];
+
+    /// The word used in configuration, subprotocols and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Edn => "edn",
+            Self::Transit => "transit",
+            Self::Msgpack => "msgpack",
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+
+    /// The reverse of [`Encoding::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.word() == word)
+    }
+}
+
+/// A value that nobody had to read yet: the bytes stay as they came until another format is needed.
+///
+/// An absent value (an event without data) is the encoding's nil: `null` or `nil`; for text and binary, no bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    pub encoding: Encoding,
+    pub body: Bytes,
+}
+
+impl Payload {
+    pub fn new(encoding: Encoding, body: impl Into<Bytes>) -> Self {
+        Self { encoding, body: body.into() }
+    }
+
+    /// The absent value in this encoding. MessagePack's nil is the byte `c0`.
+    pub fn nil(encoding: Encoding) -> Self {
+        let body: &'static [u8] = match encoding {
+            Encoding::Json | Encoding::Transit => b"null",
+            Encoding::Edn => b"nil",
+            Encoding::Msgpack => b"\xc0",
+            Encoding::Text | Encoding::Binary => b"",
+        };
+        Self { encoding, body: Bytes::from_static(body) }
+    }
+}
+
+/// One WebSocket message, ready to write. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Text frame (the bytes are UTF-8) or binary frame.
+    pub text: bool,
+    pub body: Bytes,
+}

@@ -1,0 +1,361 @@
+//! Checked settings: what the gateway runs on. `config` reads them from a file; nothing past it checks them again.
+
+use crate::{
+    envelope::Dialect,
+    id::{Channel, PluginName},
+    payload::Encoding,
+};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub server: Server,
+    pub admin: Option<Admin>,
+    pub heartbeat: Heartbeat,
+    pub outbox: Outbox,
+    pub limits: Limits,
+    pub endpoints: Vec<Arc<Endpoint>>,
+    pub plugins: BTreeMap<PluginName, Plugin>,
+    pub routes: Vec<Route>,
+    pub telemetry: Telemetry,
+    pub statics: Vec<Static>,
+    /// A folder whose components are all plugins (`serve --plugins DIR`); everything is routed to what is in it.
+    pub plugin_folder: Option<PathBuf>,
+    /// Answer every event ourselves: what a gateway without plugins does.
+    pub echo: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Port 0: the system chooses.
+    pub listen: SocketAddr,
+    /// Where the real port is written when ready.
+    pub port_file: Option<PathBuf>,
+    pub drain: Drain,
+}
+
+/// How connections are sent away when the gateway ends: `batch` of them `every` so often, all within `deadline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    pub deadline: Duration,
+    pub batch: NonZeroUsize,
+    pub every: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// Without a key, calls that change something are refused.
+    pub keys: Vec<Secret>,
+}
+
+/// Text that never shows in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Ping a peer that was silent for so long.
+    pub ping_every: Duration,
+    /// Close a peer that was silent for so long; always longer than `ping_every`.
+    pub give_up_after: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbox {
+    pub events: NonZeroUsize,
+    pub bytes: NonZeroUsize,
+    /// How long one write may take before the connection counts as stuck.
+    pub write_deadline: Duration,
+    pub when_full: WhenFull,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Close the slow connection (4000).
+    Close,
+    DropNewest,
+    DropOldest,
+    /// Keep the newest value per channel; without an older value of the same channel, like `DropNewest`.
+    Latest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message, in bytes; a warning from half of it.
+    pub message: NonZeroUsize,
+    pub connections: NonZeroUsize,
+    pub waiting_events: u32,
+    pub waiting_bytes: usize,
+    /// Events that wait for one plugin.
+    pub plugin_waiting_events: NonZeroUsize,
+    pub subscriptions: usize,
+    /// How long a handshake may take.
+    pub unauthenticated: Duration,
+    /// Malformed messages after which a connection is closed (4503).
+    pub malformed: u32,
+    /// How long a client's request waits for the plugin's reply.
+    pub reply: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub path: String,
+    pub dialect: Dialect,
+    /// Offered formats, the default first. Never empty. For `raw`, ignored.
+    pub formats: Vec<Encoding>,
+    pub origins: Origins,
+    pub authenticator: Option<PluginName>,
+    /// Whether a connection without a user may come in.
+    pub anonymous: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// The Origin's host and port must be the request's Host. A request without Origin is no browser's: let in.
+    Same,
+    Any,
+    /// Exact origins, `scheme://host[:port]`, in lower case.
+    These(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugin {
+    pub file: PathBuf,
+    /// Linear memory per instance, in bytes.
+    pub memory: usize,
+    /// CPU time for one event; a batch has it times its length.
+    pub deadline: Duration,
+    pub config: BTreeMap<String, String>,
+    pub grant: Grants,
+    pub effects_per_event: usize,
+    pub effect_bytes: usize,
+    /// Instances of the stateless roles (authenticator, sink); a handler has one.
+    pub instances: NonZeroUsize,
+    pub on_failure: OnFailure,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The event gets an error.
+    Closed,
+    /// The event goes on to the next match.
+    Open,
+}
+
+/// What a plugin may do beyond answering its own connections. Nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Channel patterns it may publish to and subscribe its connections to.
+    pub publish: Vec<Pattern>,
+    /// User patterns it may push to.
+    pub push: Vec<Pattern>,
+    /// Whether it may push to a whole endpoint.
+    pub endpoint: bool,
+    pub env: Vec<String>,
+    pub dirs: Vec<Directory>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    pub host: PathBuf,
+    pub guest: String,
+    pub writable: bool,
+}
+
+/// Exact text, or a prefix followed by `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern(pub String);
+
+impl Pattern {
+    pub fn matches(&self, text: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => text.starts_with(prefix),
+            None => self.0 == text,
+        }
+    }
+}
+
+/// Which events go to which plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub event: Pattern,
+    pub plugin: PluginName,
+    /// Only events of this endpoint; none: of all.
+    pub endpoint: Option<String>,
+    pub mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The first matching route gets the event, unless an earlier one was `All`.
+    First,
+    /// This route sees the event and the search goes on.
+    All,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// A `tracing` filter: a level, or `target=level` pairs.
+    pub level: String,
+    pub service_name: String,
+    pub otlp: Option<Otlp>,
+    pub sinks: Vec<SinkPlugin>,
+}
+
+/// A plugin that gets the gateway's log records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkPlugin {
+    pub plugin: PluginName,
+    pub buffer: NonZeroUsize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otlp {
+    pub endpoint: String,
+    pub protocol: Protocol,
+    /// The share of traces that are recorded, 0 to 1.
+    pub sample: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Grpc,
+    HttpProtobuf,
+}
+
+/// Serves the files of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Static {
+    pub path: String,
+    pub dir: PathBuf,
+}
+
+impl Grants {
+    pub fn may_publish(&self, channel: &Channel) -> bool {
+        self.publish.iter().any(|pattern| pattern.matches(channel))
+    }
+
+    pub fn may_push_to(&self, user: &str) -> bool {
+        self.push.iter().any(|pattern| pattern.matches(user))
+    }
+}
+
+impl Default for Settings {
+    /// A gateway with nothing configured: ours on `/ws`, Sente in EDN on `/chsk`, raw frames on `/raw`, and the echo.
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            admin: Some(Admin::default()),
+            heartbeat: Heartbeat::default(),
+            outbox: Outbox::default(),
+            limits: Limits::default(),
+            endpoints: [("/ws", Dialect::Tengen), ("/chsk", Dialect::Sente), ("/raw", Dialect::Raw)]
+                .map(|(path, dialect)| Arc::new(Endpoint::new(path, dialect)))
+                .to_vec(),
+            plugins: BTreeMap::new(),
+            routes: Vec::new(),
+            telemetry: Telemetry::default(),
+            statics: Vec::new(),
+            plugin_folder: None,
+            echo: true,
+        }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint with the dialect's default formats: same origin only, everyone anonymous.
+    pub fn new(path: impl Into<String>, dialect: Dialect) -> Self {
+        let formats = match dialect {
+            Dialect::Tengen => vec![Encoding::Json, Encoding::Edn],
+            Dialect::Sente => vec![Encoding::Edn],
+            Dialect::Raw => vec![Encoding::Text],
+        };
+        Self { path: path.into(), dialect, formats, origins: Origins::Same, authenticator: None, anonymous: true }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), port_file: None, drain: Drain::default() }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(30), batch: at_least_one(1000), every: Duration::from_secs(2) }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), keys: Vec::new() }
+    }
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { ping_every: Duration::from_secs(25), give_up_after: Duration::from_secs(60) }
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            events: at_least_one(1000),
+            bytes: at_least_one(1 << 20),
+            write_deadline: Duration::from_secs(10),
+            when_full: WhenFull::Close,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: at_least_one(1 << 20),
+            connections: at_least_one(100_000),
+            waiting_events: 64,
+            waiting_bytes: 1 << 20,
+            plugin_waiting_events: at_least_one(8192),
+            subscriptions: 128,
+            unauthenticated: Duration::from_secs(10),
+            malformed: 16,
+            reply: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Plugin {
+    /// The defaults for a component in this file.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: file.into(),
+            memory: 16 << 20,
+            deadline: Duration::from_millis(50),
+            config: BTreeMap::new(),
+            grant: Grants::default(),
+            effects_per_event: 4096,
+            effect_bytes: 4 << 20,
+            instances: at_least_one(1),
+            on_failure: OnFailure::Closed,
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { level: "info".into(), service_name: "tengen".into(), otlp: None, sinks: Vec::new() }
+    }
+}
+
+/// Defaults are written as numbers; zero is not one of them.
+fn at_least_one(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
+}

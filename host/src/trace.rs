@@ -1,0 +1,165 @@
+//! Spans as the gateway uses them, without a tracing library's types.
+//!
+//! `telemetry` implements [`Tracer`]; everything else only starts, marks and drops [`Span`]s. A span ends when it is
+//! dropped, so a delivery span shared by many outboxes ends with its last write.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+/// A place in a trace (W3C Trace Context): enough to be a parent or a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    pub trace_id: u128,
+    pub span_id: u64,
+    pub sampled: bool,
+    /// The `tracestate` header, carried on untouched.
+    pub state: Option<Arc<str>>,
+}
+
+impl TraceContext {
+    /// The `traceparent` header of this place (W3C Trace Context section 3.2).
+    pub fn traceparent(&self) -> String {
+        format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+    }
+}
+
+/// OpenTelemetry's span kinds, as far as the gateway has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Server,
+    Consumer,
+    Producer,
+    Internal,
+}
+
+/// A value of a span attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(Arc<str>),
+    Static(&'static str),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text)
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+impl From<Arc<str>> for Value {
+    fn from(text: Arc<str>) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Boolean(truth)
+    }
+}
+
+/// What is known when a span begins. The name is `operation target` (semantic conventions, messaging spans), put
+/// together only when the span is recorded.
+#[derive(Debug, Clone)]
+pub struct Start<'a> {
+    /// `process`, `call`, `send`, `authenticate`, `GET` …
+    pub operation: &'static str,
+    /// Event id, plugin and export, route …; empty: the name is the operation alone.
+    pub target: &'a str,
+    pub kind: Kind,
+    /// Without a parent the span begins a trace of its own.
+    pub parent: Option<&'a TraceContext>,
+    pub link: Option<&'a TraceContext>,
+    /// When it began, if not now.
+    pub at: Option<SystemTime>,
+}
+
+/// Makes spans. One per process, handed down by `gateway`.
+pub trait Tracer: fmt::Debug + Send + Sync {
+    fn start(&self, start: Start<'_>) -> Span;
+
+    /// Reads a `traceparent` and `tracestate` that a peer sent; none when they are not well formed.
+    fn extract(&self, traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext>;
+}
+
+/// What a recorded span does; implemented by `telemetry`. Dropping it ends the span.
+pub trait Recording: Send + Sync {
+    fn set(&mut self, key: &'static str, value: Value);
+
+    /// Marks the span as failed, with the `error.type` attribute.
+    fn fail(&mut self, error_type: &str);
+}
+
+/// A span that has begun; dropping it ends it. A span that is not recorded costs nothing to mark.
+#[derive(Default)]
+pub struct Span {
+    context: Option<TraceContext>,
+    recording: Option<Box<dyn Recording>>,
+}
+
+impl Span {
+    pub fn new(context: TraceContext, recording: Option<Box<dyn Recording>>) -> Self {
+        Self { context: Some(context), recording }
+    }
+
+    /// A span of no trace: used where tracing is off.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Ask before building attributes that cost something.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// The place of this span, to be a parent or a link; none where tracing is off.
+    pub fn context(&self) -> Option<&TraceContext> {
+        self.context.as_ref()
+    }
+
+    pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        if let Some(recording) = &mut self.recording {
+            recording.set(key, value.into());
+        }
+    }
+
+    pub fn fail(&mut self, error_type: &str) {
+        if let Some(recording) = &mut self.recording {
+            recording.fail(error_type);
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// The tracer of a gateway without tracing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTracer;
+
+impl Tracer for NoTracer {
+    fn start(&self, _: Start<'_>) -> Span {
+        Span::none()
+    }
+
+    fn extract(&self, _: &str, _: Option<&str>) -> Option<TraceContext> {
+        None
+    }
+}
