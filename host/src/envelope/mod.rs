@@ -88,3 +88,47 @@ pub struct Publication<'a> {
     pub offset: u64,
 }
 
+/// Reads one frame. Text must be UTF-8 already.
+pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
+    todo!("{wire:?} {frame:?}")
+}
+
+/// The first frame; raw endpoints have none.
+pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
+    todo!("{wire:?} {handshake:?}")
+}
+
+/// A batch of one event. `context` travels as `meta.traceparent` in our dialect.
+pub fn push(wire: Wire, id: &EventId, content: &Payload, context: Option<&TraceContext>) -> Result<Frame, Fault> {
+    todo!("{wire:?} {id:?} {content:?} {context:?}")
+}
+
+/// `tengen/publication` with its data.
+pub fn publication(wire: Wire, what: &Publication<'_>, context: Option<&TraceContext>) -> Result<Frame, Fault> {
+    todo!("{wire:?} {what:?} {context:?}")
+}
+
+/// `[value callback meta]`.
+pub fn reply(
+    wire: Wire,
+    callback: &Callback,
+    content: &Payload,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    todo!("{wire:?} {callback:?} {content:?} {context:?}")
+}
+
+/// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.
+pub fn error(wire: Wire, why: &Fault, event: Option<&str>, callback: Option<&Callback>) -> Option<Frame> {
+    todo!("{wire:?} {why:?} {event:?} {callback:?}")
+}
+
+/// The gateway's ping; raw endpoints use WebSocket's own.
+pub fn ping(wire: Wire) -> Option<Frame> {
+    todo!("{wire:?}")
+}
+
+/// The answer to a ping.
+pub fn pong(wire: Wire, callback: Option<&Callback>) -> Option<Frame> {
+    todo!("{wire:?} {callback:?}")
+}
