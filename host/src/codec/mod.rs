@@ -14,5 +14,7 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
 
 pub mod json {
     use super::*;
-    pub fn payload(value: &serde_json::Value) -> Payload { Payload::new(Encoding::Json, value.to_string()) }
+    pub fn payload(value: &serde_json::Value) -> Payload {
+        Payload::new(Encoding::Json, value.to_string())
+    }
 }

@@ -45,7 +45,9 @@ pub struct Wire {
 
 impl Wire {
     pub const COUNT: usize = 8;
-    pub fn index(self) -> usize { 0 }
+    pub fn index(self) -> usize {
+        0
+    }
 }
 
 /// The sender's name for the reply it waits for: the encoded bytes, echoed untouched.
