@@ -51,7 +51,7 @@ async fn send_away(hub: &Hub, links: &[Arc<Link>], rules: &Drain) {
             let after = spread * told / u32::try_from(links.len().max(1)).unwrap_or(u32::MAX);
             told += 1;
             let data = json!({ "after-ms": after.as_millis() as u64, "reason": "drain" });
-            hub.push_to(link, &reconnect, &json::payload(&data));
+            hub.push_to(link, &reconnect, &json::to_payload(&data));
             link.send_away();
         }
     }

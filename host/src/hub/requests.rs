@@ -36,7 +36,7 @@ impl Hub {
             "tengen/subscriptions" => {
                 let channels: Vec<_> =
                     link.subscriptions().iter().map(ToString::to_string).collect();
-                Ok(json::payload(&serde_json::json!({ "channels": channels })))
+                Ok(json::to_payload(&serde_json::json!({ "channels": channels })))
             }
             "tengen/unsubscribe" => {
                 let channel = Channel::from(named(&arrived.payload)?);
@@ -46,7 +46,7 @@ impl Hub {
                         format!("not subscribed to `{channel}`"),
                     ));
                 }
-                Ok(json::payload(&serde_json::json!({ "channel": channel.as_str() })))
+                Ok(json::to_payload(&serde_json::json!({ "channel": channel.as_str() })))
             }
             "tengen/subscribe" | "tengen/publish" => {
                 let channel = named(&arrived.payload)?;

@@ -29,14 +29,14 @@ pub(super) struct Broadcast<'a> {
     kind: Kind<'a>,
     content: &'a Payload,
     span: Option<Arc<Span>>,
-    frames: [Option<Option<Frame>>; Wire::COUNT],
+    frames: [Option<Option<Frame>>; Wire::ALL.len()],
     pub(super) reached: u32,
     fault: Option<Fault>,
 }
 
 impl<'a> Broadcast<'a> {
     pub(super) fn new(kind: Kind<'a>, content: &'a Payload, span: Option<Arc<Span>>) -> Self {
-        Self { kind, content, span, frames: [const { None }; Wire::COUNT], reached: 0, fault: None }
+        Self { kind, content, span, frames: [const { None }; Wire::ALL.len()], reached: 0, fault: None }
     }
 
     /// Queues the message for one receiver.
