@@ -266,3 +266,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests;
