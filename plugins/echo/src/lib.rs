@@ -1,61 +1,39 @@
-//! Answers every message with its own data, and pushes back those that wait for no answer; no SDK in between.
+//! Answers every event with its own data; an event that waits for no answer is pushed back to its sender.
+//!
+//! The payload is never read, and never copied: the gateway sends on the bytes that it already has.
 
-wit_bindgen::generate!({ world: "handler-plugin", path: "../../wit" });
+use tengen_plugin::{Context, Handle, Handler, Message, Result, export};
 
-use exports::tengen::gateway::{
-    handler,
-    plugin::{self, Description, Encoding, StartReason},
-};
-use tengen::gateway::types::{
-    Caused, Content, Effect, Event, Occurrence, Outcome, Push, Reply, Target,
-};
-
+#[derive(Debug, Default)]
 struct Echo;
-export!(Echo);
 
-impl plugin::Guest for Echo {
-    fn describe() -> Description {
-        Description {
-            name: "echo".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            encoding: Encoding::Json,
-            max_batch: 64,
-            events: Vec::new(),
-            others: Vec::new(),
-            snapshot_writes: None,
-            snapshot_reads: Vec::new(),
+impl Handler for Echo {
+    fn message(&mut self, ctx: &mut Context, from: Handle, message: Message) -> Result {
+        if ctx.is_awaited() {
+            return ctx.reply(ctx.of_event());
         }
-    }
-
-    fn start(_: StartReason) -> Result<(), String> {
+        ctx.push(from, message.id, ctx.of_event())?;
         Ok(())
     }
-
-    fn stop() {}
 }
 
-impl handler::Guest for Echo {
-    fn handle(events: Vec<Event>) -> Result<Outcome, String> {
-        let mut effects = Vec::with_capacity(events.len());
-        for (by, event) in (0..).zip(events) {
-            let (Occurrence::Message(message), Some(connection)) = (event.what, event.connection)
-            else {
-                continue;
-            };
-            let what = match message.reply_to {
-                Some(reply_to) => {
-                    Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(by)) })
-                }
-                None => Effect::Push(Push {
-                    to: Target::Connection(connection),
-                    except: None,
-                    id: message.id,
-                    content: Content::OfEvent(by),
-                    key: None,
-                }),
-            };
-            effects.push(Caused { by, what });
-        }
-        Ok(Outcome { effects, failures: Vec::new() })
+export!(Echo: Handler);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tengen_plugin::{Content, Effect, Target, testing};
+
+    #[test]
+    fn a_request_is_answered_and_anything_else_comes_back() {
+        let events = vec![testing::request(7, 1, "any/thing", &[1, 2]), testing::message(7, "other/thing", "data")];
+        let outcome = testing::handle(&mut testing::start::<Echo>(), events);
+        assert_eq!(outcome.failures, []);
+        let [reply, push] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
+        let Effect::Reply(reply) = &reply.what else { panic!("{reply:?}") };
+        assert_eq!((reply.reply_to, &reply.value), (1, &Ok(Content::OfEvent(0))));
+        let Effect::Push(push) = &push.what else { panic!("{push:?}") };
+        assert_eq!((&push.to, push.id.as_str()), (&Target::Connection(7), "other/thing"));
+        assert_eq!(push.content, Content::OfEvent(1));
     }
 }
