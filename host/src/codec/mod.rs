@@ -11,3 +11,8 @@ use crate::{
 pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
     todo!("{payload:?} {to:?}")
 }
+
+pub mod json {
+    use super::*;
+    pub fn payload(value: &serde_json::Value) -> Payload { Payload::new(Encoding::Json, value.to_string()) }
+}

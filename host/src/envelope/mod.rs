@@ -24,12 +24,28 @@ pub enum Dialect {
     Raw,
 }
 
+impl Dialect {
+    /// The word used in configuration, metrics and for plugins.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tengen => "tengen",
+            Self::Sente => "sente",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 /// A dialect in one of its formats: everything that decides how a frame looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Wire {
     pub dialect: Dialect,
     /// For [`Dialect::Raw`] it is [`Encoding::Text`] and not looked at.
     pub format: Encoding,
+}
+
+impl Wire {
+    pub const COUNT: usize = 8;
+    pub fn index(self) -> usize { 0 }
 }
 
 /// The sender's name for the reply it waits for: the encoded bytes, echoed untouched.
