@@ -1,3 +1,2 @@
 //! x
-#[test]
-fn t() {}
+#[test] fn t(){}
