@@ -70,7 +70,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let request = request(stream, peer, Arc::clone(&upgrades), head_within, stop.clone(), place);
+                let request =
+                    request(stream, peer, Arc::clone(&upgrades), head_within, stop.clone(), place);
                 tasks.spawn(request);
             }
             Err(error) => {

@@ -46,7 +46,13 @@ pub struct Surroundings {
 /// Serves a connection until it ends, and says why it did.
 ///
 /// `already_read` are bytes that came in behind the upgrade request.
-pub async fn serve<S>(io: S, already_read: Vec<u8>, link: Arc<Link>, rules: Rules, around: Arc<Surroundings>) -> Reason
+pub async fn serve<S>(
+    io: S,
+    already_read: Vec<u8>,
+    link: Arc<Link>,
+    rules: Rules,
+    around: Arc<Surroundings>,
+) -> Reason
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -56,8 +62,16 @@ where
     around.router.opened(&mut source);
     let heartbeat = Heartbeat::new(rules, now());
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
-    let mut driver =
-        Driver { socket, source, around, heartbeat, timer, blocked: None, unflushed: Vec::new(), malformed: 0 };
+    let mut driver = Driver {
+        socket,
+        source,
+        around,
+        heartbeat,
+        timer,
+        blocked: None,
+        unflushed: Vec::new(),
+        malformed: 0,
+    };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
     let Driver { socket, mut source, around, .. } = driver;
     around.hub.close(&link);
@@ -143,10 +157,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let hub = &self.around.hub;
         Counters::add(&hub.counters.malformed, 1);
         self.malformed += 1;
-        hub.send_fault(link, &malformed.why, malformed.event.as_deref(), malformed.callback.as_ref());
+        hub.send_fault(
+            link,
+            &malformed.why,
+            malformed.event.as_deref(),
+            malformed.callback.as_ref(),
+        );
         tracing::debug!(connection = %link.facts.id, why = %malformed.why.message, "malformed message");
         if self.malformed >= self.around.limits.malformed {
-            let why = Fault::new(FaultId::Malformed, "too many malformed messages; the connection is closed");
+            let why = Fault::new(
+                FaultId::Malformed,
+                "too many malformed messages; the connection is closed",
+            );
             hub.send_fault(link, &why, None, None);
             link.close(Reason::Violation);
         }
@@ -244,3 +266,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,9 +71,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             None => return Poll::Ready(Err(Reason::Lost)),
         };
         Poll::Ready(match message {
-            Message::Text(text) => Ok(Received::Frame(Frame { text: true, body: Bytes::from(text) })),
+            Message::Text(text) => {
+                Ok(Received::Frame(Frame { text: true, body: Bytes::from(text) }))
+            }
             Message::Binary(body) => Ok(Received::Frame(Frame { text: false, body })),
-            Message::Close(frame) => Err(Reason::Peer(frame.map_or(1005, |frame| frame.code.into()))),
+            Message::Close(frame) => {
+                Err(Reason::Peer(frame.map_or(1005, |frame| frame.code.into())))
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
                 self.dirty = true;
                 Ok(Received::Control)
@@ -120,7 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
             }
             self.dirty = true;
-            if std::future::poll_fn(|cx| self.poll_flush(cx)).await.is_err() || *reason == Reason::Lost {
+            if std::future::poll_fn(|cx| self.poll_flush(cx)).await.is_err()
+                || *reason == Reason::Lost
+            {
                 return;
             }
             // A socket closed with unread bytes is reset, and the reset may overtake the close frame.
@@ -143,7 +149,9 @@ fn reason_of(error: &Error) -> Reason {
         Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => Reason::Lost,
         Error::Capacity(CapacityError::MessageTooLong { .. }) => Reason::TooLarge,
         Error::Utf8(_) => Reason::NotUtf8,
-        Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Reason::Lost,
+        Error::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => Reason::Lost,
         Error::Protocol(_) => Reason::Protocol,
         _ => Reason::Internal,
     }

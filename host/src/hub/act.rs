@@ -54,7 +54,9 @@ impl Actor for Hub {
 impl<'a> Act<'a> {
     fn effect(&mut self, by: u32, what: Effect) {
         let key = match &what {
-            Effect::Push { key, .. } | Effect::Publish { key, .. } | Effect::Unsupported { key, .. } => key.clone(),
+            Effect::Push { key, .. }
+            | Effect::Publish { key, .. }
+            | Effect::Unsupported { key, .. } => key.clone(),
             _ => None,
         };
         if let Err(why) = self.carry_out(by, what) {
@@ -65,7 +67,9 @@ impl<'a> Act<'a> {
     fn carry_out(&mut self, by: u32, what: Effect) -> Result<(), Fault> {
         match what {
             Effect::Reply { reply_to, value } => self.reply(by, reply_to, value),
-            Effect::Push { to, except, id, content, .. } => self.push(by, &to, except, &id, &content),
+            Effect::Push { to, except, id, content, .. } => {
+                self.push(by, &to, except, &id, &content)
+            }
             Effect::Publish { channel, id, content, except, keep: _, .. } => {
                 self.publish(by, &channel, &id, &content, except)
             }
@@ -81,7 +85,12 @@ impl<'a> Act<'a> {
         }
     }
 
-    fn reply(&mut self, by: u32, reply_to: u32, value: Result<Content, Fault>) -> Result<(), Fault> {
+    fn reply(
+        &mut self,
+        by: u32,
+        reply_to: u32,
+        value: Result<Content, Fault>,
+    ) -> Result<(), Fault> {
         let Some(expected) = self.hub.take_reply(reply_to, self.plugin) else {
             Counters::add(&self.hub.counters.stray_replies, 1);
             return Err(Fault::new(FaultId::NotFound, "nobody waits for this reply any more"));
@@ -135,13 +144,17 @@ impl<'a> Act<'a> {
         if self.hub.subscribe(&link, channel) {
             return Ok(());
         }
-        Err(Fault::new(FaultId::LimitReached, "the connection has as many subscriptions as it may have"))
+        Err(Fault::new(
+            FaultId::LimitReached,
+            "the connection has as many subscriptions as it may have",
+        ))
     }
 
     fn close(&mut self, connection: Handle, code: u16, reason: String) -> Result<(), Fault> {
         let link = self.own(connection)?;
         if !close::plugin_may_close_with(code) || reason.len() > close::REASON_MAX {
-            let message = "a plugin closes with 1000 or 3000 to 4999, and a reason of at most 123 bytes";
+            let message =
+                "a plugin closes with 1000 or 3000 to 4999, and a reason of at most 123 bytes";
             return Err(Fault::new(FaultId::NotAllowed, message));
         }
         link.close(Reason::Plugin { code, reason });
@@ -161,7 +174,9 @@ impl<'a> Act<'a> {
             Target::Users(users) => self.of_users(users),
             Target::Channel(channel) => {
                 self.granted(channel)?;
-                let Some(members) = self.hub.read_tables().channels.members(channel) else { return Ok(Vec::new()) };
+                let Some(members) = self.hub.read_tables().channels.members(channel) else {
+                    return Ok(Vec::new());
+                };
                 let members = members.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 Ok(members.subscribers.values().cloned().collect())
             }
@@ -180,7 +195,10 @@ impl<'a> Act<'a> {
 
     fn of_endpoint(&self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
         if !self.rights.grants.endpoint {
-            return Err(Fault::new(FaultId::NotAllowed, "pushing to a whole endpoint needs `grant.endpoint`"));
+            return Err(Fault::new(
+                FaultId::NotAllowed,
+                "pushing to a whole endpoint needs `grant.endpoint`",
+            ));
         }
         let cause = self.events.get(by as usize).and_then(|event| event.connection.as_ref());
         let Some(cause) = cause else {
@@ -202,14 +220,20 @@ impl<'a> Act<'a> {
         if self.rights.owns(&link) {
             return Ok(link);
         }
-        Err(Fault::new(FaultId::NotAllowed, "the connection belongs to an endpoint that is not routed to this plugin"))
+        Err(Fault::new(
+            FaultId::NotAllowed,
+            "the connection belongs to an endpoint that is not routed to this plugin",
+        ))
     }
 
     fn granted(&self, channel: &Channel) -> Result<(), Fault> {
         if self.rights.grants.may_publish(channel) {
             return Ok(());
         }
-        Err(Fault::new(FaultId::NotAllowed, format!("the channel `{channel}` needs `grant.publish`")))
+        Err(Fault::new(
+            FaultId::NotAllowed,
+            format!("the channel `{channel}` needs `grant.publish`"),
+        ))
     }
 
     fn payload<'c>(&self, content: &'c Content) -> Result<&'c Payload, Fault>
@@ -218,10 +242,15 @@ impl<'a> Act<'a> {
     {
         match content {
             Content::Payload(payload) => Ok(payload),
-            Content::OfEvent(place) => match self.events.get(*place as usize).map(|event| &event.what) {
-                Some(Occurrence::Message(message)) => Ok(&message.payload),
-                _ => Err(Fault::new(FaultId::NotFound, "`of-event` names no message of this batch")),
-            },
+            Content::OfEvent(place) => {
+                match self.events.get(*place as usize).map(|event| &event.what) {
+                    Some(Occurrence::Message(message)) => Ok(&message.payload),
+                    _ => Err(Fault::new(
+                        FaultId::NotFound,
+                        "`of-event` names no message of this batch",
+                    )),
+                }
+            }
         }
     }
 
@@ -247,7 +276,8 @@ impl<'a> Act<'a> {
         let Some(event) = self.events.get(failure.by as usize) else { return };
         if let Some(code) = failure.close
             && close::plugin_may_close_with(code)
-            && let Some(link) = event.connection.as_ref().and_then(|connection| self.hub.link(connection.handle))
+            && let Some(link) =
+                event.connection.as_ref().and_then(|connection| self.hub.link(connection.handle))
         {
             link.close(Reason::Plugin { code, reason: failure.why.id.word().to_owned() });
         }
@@ -264,7 +294,9 @@ impl<'a> Act<'a> {
                 }
             }
             None => {
-                if let Some(link) = event.connection.as_ref().and_then(|facts| self.hub.link(facts.handle)) {
+                if let Some(link) =
+                    event.connection.as_ref().and_then(|facts| self.hub.link(facts.handle))
+                {
                     self.hub.send_fault(&link, why, Some(&message.id), None);
                 }
             }

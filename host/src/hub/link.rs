@@ -53,12 +53,19 @@ pub enum Outgoing {
     /// The outbox is empty, and the connection is to be closed.
     Close(Reason),
     /// Nothing to write; read on only if `reading`.
-    Nothing { reading: bool },
+    Nothing {
+        reading: bool,
+    },
 }
 
 impl Link {
     /// `initial`: channels to subscribe when the connection opens.
-    pub fn new(facts: Arc<Connection>, wire: Wire, outbox: settings::Outbox, initial: Vec<Channel>) -> Self {
+    pub fn new(
+        facts: Arc<Connection>,
+        wire: Wire,
+        outbox: settings::Outbox,
+        initial: Vec<Channel>,
+    ) -> Self {
         let state = State {
             outbox: Outbox::new(outbox),
             closing: None,
@@ -66,7 +73,13 @@ impl Link {
             subscriptions: Vec::new(),
             initial,
         };
-        Self { facts, wire, client: OnceLock::new(), state: Mutex::new(state), waker: AtomicWaker::new() }
+        Self {
+            facts,
+            wire,
+            client: OnceLock::new(),
+            state: Mutex::new(state),
+            waker: AtomicWaker::new(),
+        }
     }
 
     /// Names the client instance behind the connection; before it opens, once.

@@ -179,7 +179,11 @@ impl Hub {
         let rights = self.rights.load();
         let Some(rights) = rights.get(plugin) else { return Vec::new() };
         let tables = self.read_tables();
-        tables.links().filter(|link| rights.owns(link)).map(|link| Arc::clone(&link.facts)).collect()
+        tables
+            .links()
+            .filter(|link| rights.owns(link))
+            .map(|link| Arc::clone(&link.facts))
+            .collect()
     }
 
     /// Answers callers whose handler did not, with `timeout`. To be called every second or so.

@@ -104,7 +104,8 @@ impl Replies {
     /// Takes out all whose time is up.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Expected> {
         let mut expired = Vec::new();
-        while let Some((_, number)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now) {
+        while let Some((_, number)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)
+        {
             expired.extend(self.remove(number));
         }
         expired
@@ -125,11 +126,15 @@ impl Replies {
     /// in proportion to what is really waited for.
     fn forget_answered(&mut self) {
         let mut deadlines = std::mem::take(&mut self.deadlines);
-        deadlines.retain(|(_, number)| self.slot(*number).is_some_and(|slot| slot.expected.is_some()));
+        deadlines
+            .retain(|(_, number)| self.slot(*number).is_some_and(|slot| slot.expected.is_some()));
         self.deadlines = deadlines;
     }
 }
 
 pub(super) fn too_late() -> Fault {
-    Fault::new(FaultId::Timeout, "nothing answered in time; send the event again if it may be done twice")
+    Fault::new(
+        FaultId::Timeout,
+        "nothing answered in time; send the event again if it may be done twice",
+    )
 }

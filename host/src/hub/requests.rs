@@ -34,25 +34,36 @@ impl Hub {
     fn answer_request(&self, link: &Arc<Link>, arrived: &Arrived) -> Result<Payload, Fault> {
         match &*arrived.id {
             "tengen/subscriptions" => {
-                let channels: Vec<_> = link.subscriptions().iter().map(ToString::to_string).collect();
-                Ok(json::payload(&serde_json::json!({ "channels": channels })))
+                let channels: Vec<_> =
+                    link.subscriptions().iter().map(ToString::to_string).collect();
+                Ok(json::to_payload(&serde_json::json!({ "channels": channels })))
             }
             "tengen/unsubscribe" => {
                 let channel = Channel::from(named(&arrived.payload)?);
                 if !self.unsubscribe(link, &channel) {
-                    return Err(Fault::new(FaultId::NotFound, format!("not subscribed to `{channel}`")));
+                    return Err(Fault::new(
+                        FaultId::NotFound,
+                        format!("not subscribed to `{channel}`"),
+                    ));
                 }
-                Ok(json::payload(&serde_json::json!({ "channel": channel.as_str() })))
+                Ok(json::to_payload(&serde_json::json!({ "channel": channel.as_str() })))
             }
             "tengen/subscribe" | "tengen/publish" => {
                 let channel = named(&arrived.payload)?;
-                let message = format!("clients may not do this on `{channel}`: no policy allows it; ask through an event of the application");
+                let message = format!(
+                    "clients may not do this on `{channel}`: no policy allows it; ask through an event of the application"
+                );
                 Err(Fault::new(FaultId::NotAllowed, message))
             }
-            "tengen/history" | "tengen/presence" | "tengen/refresh" | "tengen/telemetry" | "tengen/answer" => {
-                Err(Fault::new(FaultId::Unsupported, format!("this version of the gateway does not offer `{}`", arrived.id)))
-            }
-            _ => Err(Fault::new(FaultId::UnknownEvent, format!("the gateway has no event `{}`", arrived.id))),
+            "tengen/history" | "tengen/presence" | "tengen/refresh" | "tengen/telemetry"
+            | "tengen/answer" => Err(Fault::new(
+                FaultId::Unsupported,
+                format!("this version of the gateway does not offer `{}`", arrived.id),
+            )),
+            _ => Err(Fault::new(
+                FaultId::UnknownEvent,
+                format!("the gateway has no event `{}`", arrived.id),
+            )),
         }
     }
 }
@@ -60,7 +71,7 @@ impl Hub {
 fn named(payload: &Payload) -> Result<String, Fault> {
     let payload = crate::codec::transcode(payload, Encoding::Json)?;
     let named: Result<Named, _> = serde_json::from_slice(&payload.body);
-    named
-        .map(|named| named.channel)
-        .map_err(|_| Fault::new(FaultId::Malformed, "the data must be a map with the text `channel`"))
+    named.map(|named| named.channel).map_err(|_| {
+        Fault::new(FaultId::Malformed, "the data must be a map with the text `channel`")
+    })
 }

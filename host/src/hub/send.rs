@@ -29,25 +29,27 @@ pub(super) struct Broadcast<'a> {
     kind: Kind<'a>,
     content: &'a Payload,
     span: Option<Arc<Span>>,
-    frames: [Option<Option<Frame>>; Wire::COUNT],
+    frames: [Option<Option<Frame>>; Wire::ALL.len()],
     pub(super) reached: u32,
     fault: Option<Fault>,
 }
 
 impl<'a> Broadcast<'a> {
     pub(super) fn new(kind: Kind<'a>, content: &'a Payload, span: Option<Arc<Span>>) -> Self {
-        Self { kind, content, span, frames: [const { None }; Wire::COUNT], reached: 0, fault: None }
+        Self { kind, content, span, frames: [const { None }; Wire::ALL.len()], reached: 0, fault: None }
     }
 
     /// Queues the message for one receiver.
     pub(super) fn deliver(&mut self, hub: &Hub, link: &Link) {
         let context = self.span.as_ref().and_then(|span| span.context());
         let Some(place) = self.frames.get_mut(link.wire.index()) else { return };
-        let frame = place.get_or_insert_with(|| match encode(link.wire, self.kind, self.content, context) {
-            Ok(frame) => Some(frame),
-            Err(fault) => {
-                self.fault.get_or_insert(fault);
-                None
+        let frame = place.get_or_insert_with(|| {
+            match encode(link.wire, self.kind, self.content, context) {
+                Ok(frame) => Some(frame),
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                    None
+                }
             }
         });
         let Some(frame) = frame else {
@@ -73,7 +75,12 @@ impl<'a> Broadcast<'a> {
     }
 }
 
-fn encode(wire: Wire, kind: Kind<'_>, content: &Payload, context: Option<&TraceContext>) -> Result<Frame, Fault> {
+fn encode(
+    wire: Wire,
+    kind: Kind<'_>,
+    content: &Payload,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
     match kind {
         Kind::Push { id } => envelope::push(wire, id, content, context),
         Kind::Publication { channel, id, offset } => {
@@ -114,7 +121,9 @@ impl Hub {
             Ok(frame) => {
                 self.queue(link, Item { frame, channel: None, span: None });
             }
-            Err(fault) => tracing::warn!(event = %id, why = %fault.message, "the gateway's own event could not be encoded"),
+            Err(fault) => {
+                tracing::warn!(event = %id, why = %fault.message, "the gateway's own event could not be encoded")
+            }
         }
     }
 

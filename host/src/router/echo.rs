@@ -17,7 +17,8 @@ pub struct Echo {
 
 impl Handler for Echo {
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        let (Occurrence::Message(message), Some(connection)) = (&event.what, &event.connection) else {
+        let (Occurrence::Message(message), Some(connection)) = (&event.what, &event.connection)
+        else {
             return Ok(());
         };
         let what = match message.reply_to {

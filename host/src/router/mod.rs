@@ -92,7 +92,10 @@ impl Router {
         let mut matching = routes.matching(link.facts.endpoint_index, &id);
         let Some(first) = matching.next() else {
             Counters::add(&self.hub.counters.unrouted, 1);
-            let why = Fault::new(FaultId::UnknownEvent, format!("nothing handles the event `{}`", arrived.id));
+            let why = Fault::new(
+                FaultId::UnknownEvent,
+                format!("nothing handles the event `{}`", arrived.id),
+            );
             return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         };
         let size = arrived.payload.body.len();
@@ -100,7 +103,10 @@ impl Router {
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
             Counters::add(&self.hub.counters.overloaded, 1);
-            let why = Fault::new(FaultId::Overloaded, "too many events of this connection wait for a decision");
+            let why = Fault::new(
+                FaultId::Overloaded,
+                "too many events of this connection wait for a decision",
+            );
             return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         };
         let permit = Arc::new(permit);
@@ -134,10 +140,9 @@ impl Router {
 
     /// The event's span: a trace of its own unless the sender gave a parent, linked to the upgrade either way.
     fn process_span(&self, link: &Link, arrived: &Arrived) -> Span {
-        let parent = arrived
-            .traceparent
-            .as_deref()
-            .and_then(|traceparent| self.tracer.extract(traceparent, arrived.tracestate.as_deref()));
+        let parent = arrived.traceparent.as_deref().and_then(|traceparent| {
+            self.tracer.extract(traceparent, arrived.tracestate.as_deref())
+        });
         let mut span = self.tracer.start(Start {
             operation: "process",
             target: &arrived.id,
@@ -158,11 +163,17 @@ fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
     span.set("messaging.operation.name", "process");
     span.set("messaging.operation.type", "process");
     span.set("messaging.destination.name", arrived.id.to_string());
-    span.set("messaging.message.body.size", i64::try_from(arrived.payload.body.len()).unwrap_or(i64::MAX));
+    span.set(
+        "messaging.message.body.size",
+        i64::try_from(arrived.payload.body.len()).unwrap_or(i64::MAX),
+    );
     span.set("tengen.connection.id", link.facts.id.to_string());
     span.set("tengen.endpoint", link.facts.endpoint.to_string());
     if let Some(callback) = &arrived.callback {
-        span.set("messaging.message.conversation_id", String::from_utf8_lossy(&callback.0).into_owned());
+        span.set(
+            "messaging.message.conversation_id",
+            String::from_utf8_lossy(&callback.0).into_owned(),
+        );
     }
 }
 
@@ -187,7 +198,12 @@ impl Delivery<'_> {
                 None => {
                     Counters::add(&hub.counters.overloaded, 1);
                     let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
-                    return hub.send_fault(self.link, &why, Some(&arrived.id), arrived.callback.as_ref());
+                    return hub.send_fault(
+                        self.link,
+                        &why,
+                        Some(&arrived.id),
+                        arrived.callback.as_ref(),
+                    );
                 }
             },
         };
@@ -195,7 +211,11 @@ impl Delivery<'_> {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
             at: SystemTime::now(),
-            what: Occurrence::Message(Message { id: arrived.id, payload: arrived.payload, reply_to }),
+            what: Occurrence::Message(Message {
+                id: arrived.id,
+                payload: arrived.payload,
+                reply_to,
+            }),
             span,
             permit: Some(Arc::clone(&self.permit)),
         };
@@ -204,11 +224,21 @@ impl Delivery<'_> {
         }
     }
 
-    fn expect(&mut self, to: &Destination, arrived: &Arrived, context: Option<&TraceContext>) -> Option<u32> {
+    fn expect(
+        &mut self,
+        to: &Destination,
+        arrived: &Arrived,
+        context: Option<&TraceContext>,
+    ) -> Option<u32> {
         let callback = arrived.callback.clone()?;
         let mut expected = match &self.expected {
             Some(earlier) => earlier.also_from(to.plugin.clone()),
-            None => Expected::new(Arc::clone(self.link), callback, arrived.id.clone(), to.plugin.clone()),
+            None => Expected::new(
+                Arc::clone(self.link),
+                callback,
+                arrived.id.clone(),
+                to.plugin.clone(),
+            ),
         };
         expected.context = context.cloned();
         self.expected.get_or_insert_with(|| expected.clone());

@@ -38,8 +38,13 @@ const TOKEN: &str = "tengen.token.";
 const VERSION: &str = "tengen.v1.";
 
 /// RFC 6455 section 4.2.1: the client's part of the opening handshake. Returns `Sec-WebSocket-Key`.
-pub(super) fn websocket_key<'h>(method: &Method, headers: &'h HeaderMap) -> Result<&'h [u8], Refusal> {
-    if !has_token(headers, header::UPGRADE, "websocket") || !has_token(headers, header::CONNECTION, "upgrade") {
+pub(super) fn websocket_key<'h>(
+    method: &Method,
+    headers: &'h HeaderMap,
+) -> Result<&'h [u8], Refusal> {
+    if !has_token(headers, header::UPGRADE, "websocket")
+        || !has_token(headers, header::CONNECTION, "upgrade")
+    {
         let reason = "this address speaks WebSocket: send an upgrade request";
         return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "no-upgrade", reason));
     }
@@ -53,7 +58,8 @@ pub(super) fn websocket_key<'h>(method: &Method, headers: &'h HeaderMap) -> Resu
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
     // 16 bytes in base64 are 24 characters.
-    key.filter(|key| key.len() == 24).ok_or_else(|| bad("`Sec-WebSocket-Key` is missing or not 16 bytes in base64"))
+    key.filter(|key| key.len() == 24)
+        .ok_or_else(|| bad("`Sec-WebSocket-Key` is missing or not 16 bytes in base64"))
 }
 
 /// Whether a browser on that page may connect. A request without Origin is not from a browser's page.
@@ -83,7 +89,11 @@ fn same_authority(host: &str, authority: &str, origin: &str) -> bool {
 }
 
 /// Settles dialect, format and subprotocol.
-pub(super) fn agree(endpoint: &Endpoint, headers: &HeaderMap, query: &str) -> Result<Agreement, Refusal> {
+pub(super) fn agree(
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Agreement, Refusal> {
     let mut token = None;
     let mut offered = Vec::new();
     for word in words(headers, header::SEC_WEBSOCKET_PROTOCOL) {
@@ -112,21 +122,33 @@ fn format_of(
     offered: &[String],
     query: &str,
 ) -> Result<(Encoding, Option<String>), Refusal> {
-    let of_word = |word: &str| Encoding::from_word(word).filter(|format| endpoint.formats.contains(format));
-    let chosen = offered.iter().find_map(|word| Some((of_word(word.strip_prefix(VERSION)?)?, word)));
+    let of_word =
+        |word: &str| Encoding::from_word(word).filter(|format| endpoint.formats.contains(format));
+    let chosen =
+        offered.iter().find_map(|word| Some((of_word(word.strip_prefix(VERSION)?)?, word)));
     if let Some((format, word)) = chosen {
         return Ok((format, Some(word.clone())));
     }
-    let here = || endpoint.formats.iter().map(|format| format!("`{VERSION}{}`", format.word())).collect::<Vec<_>>();
+    let here = || {
+        endpoint
+            .formats
+            .iter()
+            .map(|format| format!("`{VERSION}{}`", format.word()))
+            .collect::<Vec<_>>()
+    };
     if !offered.is_empty() {
-        let reason = format!("none of the offered subprotocols is spoken here; offer {}", here().join(" or "));
+        let reason = format!(
+            "none of the offered subprotocols is spoken here; offer {}",
+            here().join(" or ")
+        );
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "subprotocol", reason));
     }
     match parameter(query, "format") {
         None => Ok((default, None)),
         Some(word) => of_word(&word).map(|format| (format, None)).ok_or_else(|| {
             let words: Vec<_> = endpoint.formats.iter().map(|format| format.word()).collect();
-            let reason = format!("the format in the query is not spoken here; use {}", words.join(" or "));
+            let reason =
+                format!("the format in the query is not spoken here; use {}", words.join(" or "));
             Refusal::new(StatusCode::BAD_REQUEST, "format", reason)
         }),
     }
@@ -134,15 +156,20 @@ fn format_of(
 
 /// Sente's name for one client instance; required, 1 to 128 bytes.
 pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
-    parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(|| {
-        let reason = "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)";
-        Refusal::new(StatusCode::BAD_REQUEST, "client-id", reason)
-    })
+    parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
+        || {
+            let reason =
+                "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)";
+            Refusal::new(StatusCode::BAD_REQUEST, "client-id", reason)
+        },
+    )
 }
 
 /// A query parameter, percent-decoded (application/x-www-form-urlencoded).
 pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 fn words(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
@@ -160,7 +187,10 @@ mod tests {
     use http::HeaderValue;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[track_caller]
@@ -174,7 +204,11 @@ mod tests {
         check_origin(&same, &[("host", "a.example")], true);
         check_origin(&same, &[("host", "a.example"), ("origin", "https://a.example")], true);
         check_origin(&same, &[("host", "a.example:443"), ("origin", "https://A.example")], true);
-        check_origin(&same, &[("host", "a.example:8080"), ("origin", "http://a.example:8080")], true);
+        check_origin(
+            &same,
+            &[("host", "a.example:8080"), ("origin", "http://a.example:8080")],
+            true,
+        );
         check_origin(&same, &[("host", "a.example"), ("origin", "http://a.example:8080")], false);
         check_origin(&same, &[("host", "a.example"), ("origin", "https://evil.example")], false);
         check_origin(&same, &[("host", "a.example"), ("origin", "null")], false);
@@ -206,21 +240,33 @@ mod tests {
 
     #[test]
     fn the_opening_handshake_is_checked_field_by_field() {
-        assert_eq!(websocket_key(&Method::GET, &headers(&upgrade())).unwrap(), b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(
+            websocket_key(&Method::GET, &headers(&upgrade())).unwrap(),
+            b"dGhlIHNhbXBsZSBub25jZQ=="
+        );
         check_key(("upgrade", ""), "no-upgrade");
         check_key(("connection", "close"), "no-upgrade");
         check_key(("sec-websocket-version", "8"), "bad-version");
         check_key(("sec-websocket-key", ""), "bad-handshake");
         check_key(("sec-websocket-key", "short"), "bad-handshake");
-        assert_eq!(websocket_key(&Method::POST, &headers(&upgrade())).unwrap_err().label, "bad-handshake");
+        assert_eq!(
+            websocket_key(&Method::POST, &headers(&upgrade())).unwrap_err().label,
+            "bad-handshake"
+        );
     }
 
     #[track_caller]
-    fn check_agreement(offered: &'static str, query: &str, expected: Result<(&str, Option<&str>), &str>) {
+    fn check_agreement(
+        offered: &'static str,
+        query: &str,
+        expected: Result<(&str, Option<&str>), &str>,
+    ) {
         let endpoint = Endpoint::new("/ws", Dialect::Tengen);
-        let lines = if offered.is_empty() { vec![] } else { vec![("sec-websocket-protocol", offered)] };
+        let lines =
+            if offered.is_empty() { vec![] } else { vec![("sec-websocket-protocol", offered)] };
         let found = agree(&endpoint, &headers(&lines), query);
-        let found = found.as_ref().map(|agreed| (agreed.wire.format.word(), agreed.subprotocol.as_deref()));
+        let found =
+            found.as_ref().map(|agreed| (agreed.wire.format.word(), agreed.subprotocol.as_deref()));
         assert_eq!(found.map_err(|refusal| refusal.label), expected);
     }
 
@@ -248,7 +294,9 @@ mod tests {
     #[test]
     fn a_sente_client_must_name_itself() {
         let endpoint = Endpoint::new("/chsk", Dialect::Sente);
-        let label = |query| agree(&endpoint, &HeaderMap::new(), query).map(|_| ()).map_err(|refusal| refusal.label);
+        let label = |query| {
+            agree(&endpoint, &HeaderMap::new(), query).map(|_| ()).map_err(|refusal| refusal.label)
+        };
         assert_eq!(label("uid=alice&client-id=client-1&csrf-token=x"), Ok(()));
         assert_eq!(label("uid=alice"), Err("client-id"));
         assert_eq!(label("client-id=%20"), Err("client-id"));

@@ -80,7 +80,9 @@ impl Upgrades {
         let path = request.uri().path();
         let found = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let Some(place) = found else { return self.respond_plain(&request).await };
-        let Some(endpoint) = self.endpoints.get(place) else { return text(StatusCode::NOT_FOUND, "no such path") };
+        let Some(endpoint) = self.endpoints.get(place) else {
+            return text(StatusCode::NOT_FOUND, "no such path");
+        };
         let index = EndpointIndex(u16::try_from(place).unwrap_or(u16::MAX));
         let (mut parts, _) = request.into_parts();
         let mut span = self.upgrade_span(&parts, endpoint, peer);
@@ -117,10 +119,18 @@ impl Upgrades {
         let place = self.reserve()?;
         let admission = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
         if admission.user.is_none() && !endpoint.anonymous {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "anonymous", "this endpoint wants to know who you are"));
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "anonymous",
+                "this endpoint wants to know who you are",
+            ));
         }
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "this request cannot be upgraded"));
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "bad-handshake",
+                "this request cannot be upgraded",
+            ));
         };
         let answer = switching(&accept, agreement.subprotocol.as_deref())?;
         span.set("tengen.wire_format", agreement.wire.format.word());
@@ -136,12 +146,16 @@ impl Upgrades {
         let hub = &self.around.hub;
         match hub.reserve() {
             Ok(handle) => Ok(Place { hub: Arc::clone(hub), handle, taken: false }),
-            Err(Unwelcome::Full) => {
-                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "connections", "too many connections; try again later"))
-            }
-            Err(Unwelcome::Draining) => {
-                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "going away; connect again"))
-            }
+            Err(Unwelcome::Full) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "connections",
+                "too many connections; try again later",
+            )),
+            Err(Unwelcome::Draining) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "draining",
+                "going away; connect again",
+            )),
         }
     }
 
@@ -173,7 +187,8 @@ impl Upgrades {
             None => Err(unavailable("it is not running".into())),
             Some(authenticator) => {
                 let request = request_of(parts, endpoint, agreement, peer);
-                match tokio::time::timeout(self.patience, authenticator.authenticate(request)).await {
+                match tokio::time::timeout(self.patience, authenticator.authenticate(request)).await
+                {
                     Ok(verdict) => verdict.map_err(|why| unavailable(why.message)),
                     Err(_) => Err(unavailable("it took too long".into())),
                 }
@@ -183,7 +198,8 @@ impl Upgrades {
             Ok(Verdict::Allow(admission)) => Ok(admission),
             Ok(Verdict::Deny { status, why }) => {
                 own.fail("denied");
-                let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
+                let status =
+                    StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
                 Err(Refusal::new(status.unwrap_or(StatusCode::FORBIDDEN), "denied", why.message))
             }
             Err(refusal) => {
@@ -193,7 +209,10 @@ impl Upgrades {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything that makes a connection comes together here, once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything that makes a connection comes together here, once"
+    )]
     fn link(
         &self,
         place: &Place,
@@ -229,7 +248,8 @@ impl Upgrades {
                 welcome: admission.welcome.as_ref(),
             },
         );
-        let link = Arc::new(Link::new(facts, agreement.wire, self.around.outbox, admission.channels));
+        let link =
+            Arc::new(Link::new(facts, agreement.wire, self.around.outbox, admission.channels));
         if let Some(frame) = handshake {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(frame);
@@ -263,7 +283,8 @@ impl Upgrades {
 
     fn upgrade_span(&self, parts: &Parts, endpoint: &Endpoint, peer: SocketAddr) -> Span {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let parent = header("traceparent").and_then(|parent| self.tracer.extract(parent, header("tracestate")));
+        let parent = header("traceparent")
+            .and_then(|parent| self.tracer.extract(parent, header("tracestate")));
         let mut span = self.tracer.start(Start {
             operation: "GET",
             target: &endpoint.path,
@@ -289,7 +310,12 @@ impl Upgrades {
     }
 }
 
-fn request_of(parts: &Parts, endpoint: &Endpoint, agreement: &Agreement, peer: SocketAddr) -> Upgrade {
+fn request_of(
+    parts: &Parts,
+    endpoint: &Endpoint,
+    agreement: &Agreement,
+    peer: SocketAddr,
+) -> Upgrade {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let mut more = vec![("now-ms".to_owned(), now.to_string())];
     more.extend(agreement.token.clone().map(|token| ("token".to_owned(), token)));
@@ -299,7 +325,9 @@ fn request_of(parts: &Parts, endpoint: &Endpoint, agreement: &Agreement, peer: S
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or("").to_owned(),
         peer,
-        headers: headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
         subprotocols: agreement.offered.clone(),
         more,
     }
@@ -311,7 +339,9 @@ fn log_close(facts: &Connection, reason: &Reason) {
         Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. } => {
             tracing::debug!(connection = %facts.id, code, why, "connection closed");
         }
-        _ => tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed by the gateway"),
+        _ => {
+            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed by the gateway")
+        }
     }
 }
 
@@ -323,8 +353,9 @@ fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal>
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     let value = |text: &str| {
-        HeaderValue::from_str(text)
-            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "a header cannot be answered"))
+        HeaderValue::from_str(text).map_err(|_| {
+            Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "a header cannot be answered")
+        })
     };
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, value(accept)?);
     if let Some(subprotocol) = subprotocol {
@@ -337,8 +368,12 @@ fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = text(refusal.status, &refusal.reason);
     let headers = answer.headers_mut();
     match refusal.label {
-        "no-upgrade" => drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"))),
-        "bad-version" => drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))),
+        "no-upgrade" => {
+            drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket")))
+        }
+        "bad-version" => {
+            drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
+        }
         _ if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
             drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")));
         }
@@ -350,6 +385,8 @@ fn refuse(refusal: &Refusal) -> Answer {
 fn text(status: StatusCode, reason: &str) -> Answer {
     let mut answer = Response::new(Full::from(format!("{reason}\n")));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
 }
