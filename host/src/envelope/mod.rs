@@ -99,12 +99,21 @@ pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
 }
 
 /// A batch of one event. `context` travels as `meta.traceparent` in our dialect.
-pub fn push(wire: Wire, id: &EventId, content: &Payload, context: Option<&TraceContext>) -> Result<Frame, Fault> {
+pub fn push(
+    wire: Wire,
+    id: &EventId,
+    content: &Payload,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
     todo!("{wire:?} {id:?} {content:?} {context:?}")
 }
 
 /// `tengen/publication` with its data.
-pub fn publication(wire: Wire, what: &Publication<'_>, context: Option<&TraceContext>) -> Result<Frame, Fault> {
+pub fn publication(
+    wire: Wire,
+    what: &Publication<'_>,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
     todo!("{wire:?} {what:?} {context:?}")
 }
 
@@ -119,7 +128,12 @@ pub fn reply(
 }
 
 /// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.
-pub fn error(wire: Wire, why: &Fault, event: Option<&str>, callback: Option<&Callback>) -> Option<Frame> {
+pub fn error(
+    wire: Wire,
+    why: &Fault,
+    event: Option<&str>,
+    callback: Option<&Callback>,
+) -> Option<Frame> {
     todo!("{wire:?} {why:?} {event:?} {callback:?}")
 }
 
