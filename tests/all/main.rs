@@ -1,2 +1,6 @@
-//! x
-#[test] fn t(){}
+//! Every test that looks at more than one module.
+
+mod browser;
+mod layers;
+mod tree;
+mod wit;
