@@ -3,5 +3,6 @@
 mod browser;
 mod docs;
 mod layers;
+mod otlp;
 mod tree;
 mod wit;
