@@ -26,6 +26,17 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), PluginError> {
     }
 }
 
+/// Whether a file may still be growing: it is empty, or a component that ends in the middle of a section.
+pub(super) fn is_unfinished(bytes: &[u8]) -> bool {
+    match bytes.strip_prefix(MAGIC) {
+        Some(rest) => match rest.strip_prefix(COMPONENT) {
+            Some(sections) => !is_whole(sections),
+            None => COMPONENT.starts_with(rest),
+        },
+        None => MAGIC.starts_with(bytes),
+    }
+}
+
 fn guess(bytes: &[u8]) -> &'static str {
     let text = bytes.trim_ascii_start();
     if text.is_empty() {

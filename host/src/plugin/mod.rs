@@ -7,7 +7,7 @@
 //! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
 //! the other events and the other plugins go on.
 
-#[expect(unreachable_pub, missing_debug_implementations, reason = "generated code is as its generator writes it")]
+#[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
 mod compiled;
 mod console;
@@ -29,6 +29,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod watch;
 
 pub use compiled::Role;
 pub use counters::Measure;
@@ -37,3 +38,4 @@ pub use error::{CallError, Cause, PluginError};
 pub use named::{Parts, Plugin, Reloaded};
 pub use prepare::{Inspection, inspect};
 pub use shared::{LastError, State, Status};
+pub use watch::{Change, Watch};

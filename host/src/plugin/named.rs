@@ -197,7 +197,8 @@ impl Plugin {
             }
             return Ok(false);
         };
-        let hand_over = takes_state(old, new);
+        // A version that does not run has no state to give: the new one begins afresh.
+        let hand_over = takes_state(old, new) && self.shared.is_running();
         let instance = match hand_over {
             false => instance,
             true => self.rehearse_hand_over(seat, new, instance).await?,

@@ -112,6 +112,10 @@ impl Shared {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == State::Running as u8
+    }
+
     /// Keeps what went wrong for people to see, and says it in the log.
     pub(super) fn failed(&self, what: &str, error: &PluginError) {
         self.note(&format!("{what}: {}", error.explain()));
