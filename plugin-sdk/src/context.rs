@@ -133,7 +133,7 @@ impl<'a> Context<'a> {
         })))
     }
 
-    /// Subscribes a connection to a channel; it ends with the connection at the latest.
+    /// Subscribes a connection to a channel, which needs the grant `publish` for it; ends with the connection at the latest.
     pub fn subscribe(&mut self, connection: Handle, channel: impl Into<String>) {
         self.effect(Effect::Subscribe(Membership { connection, channel: channel.into() }));
     }
@@ -150,7 +150,8 @@ impl<'a> Context<'a> {
 
     /// Sets a timer of the event's connection, or of the plugin when the event has none. The same key replaces.
     ///
-    /// Shorter than 10 ms counts as 10 ms; at most 16 per connection and 1,024 per plugin.
+    /// Shorter than 10 ms counts as 10 ms; at most 16 per connection and 1,024 per plugin. This version of the gateway
+    /// refuses timers as unsupported.
     pub fn set_timer(&mut self, key: impl Into<String>, after: Duration) {
         self.set_timer_of(self.connection, key, after);
     }
@@ -210,7 +211,7 @@ impl Sent<'_> {
         self
     }
 
-    /// Keeps the publication in the channel's history, where the channel has one.
+    /// Keeps the publication in the channel's history, where the channel has one (none has in this version).
     pub fn keep(mut self) -> Self {
         if let Some(Effect::Publish(publish)) = self.effect.as_deref_mut() {
             publish.keep = true;

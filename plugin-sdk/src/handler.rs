@@ -31,27 +31,27 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// The connection is subscribed to a channel.
+    /// The connection is subscribed to a channel (not told by this version of the gateway).
     fn subscribed(&mut self, ctx: &mut Context, connection: Handle, channel: String) -> Result {
         Ok(())
     }
 
-    /// The connection is no longer subscribed to a channel.
+    /// The connection is no longer subscribed to a channel (not told by this version of the gateway).
     fn unsubscribed(&mut self, ctx: &mut Context, connection: Handle, channel: String) -> Result {
         Ok(())
     }
 
-    /// A user's first connection was opened.
+    /// A user's first connection was opened (not told by this version of the gateway).
     fn user_online(&mut self, ctx: &mut Context, user: String) -> Result {
         Ok(())
     }
 
-    /// A user's last connection is gone.
+    /// A user's last connection is gone (not told by this version of the gateway).
     fn user_offline(&mut self, ctx: &mut Context, user: String) -> Result {
         Ok(())
     }
 
-    /// A timer is due: a connection's, or the plugin's own.
+    /// A timer is due: a connection's, or the plugin's own (not offered by this version of the gateway).
     fn timer(&mut self, ctx: &mut Context, connection: Option<Handle>, key: String) -> Result {
         Ok(())
     }
@@ -76,7 +76,7 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// So many of the connection's messages never reached this plugin.
+    /// So many of the connection's messages never reached this plugin (not told by this version of the gateway).
     fn lost(&mut self, ctx: &mut Context, connection: Handle, messages: u32) -> Result {
         Ok(())
     }

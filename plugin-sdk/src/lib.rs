@@ -29,9 +29,9 @@
 //!   [`Snapshot`].
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
 //!
-//! The imports `key-value`, `directory` and `history`, and the effects `ask`, `put` and `fetch`, are part of the
-//! interface but not offered by this version of the gateway; the first have no functions here, the others can be
-//! built as [`Effect`]s and come back refused.
+//! The imports `key-value`, `directory` and `history`, and the effects for timers, `ask`, `put` and `fetch`, are part of
+//! the interface but not offered by this version of the gateway; the first have no functions here, the others come back
+//! refused as `unsupported`. Neither are the roles channel policy and handover, which have no traits here yet.
 
 #![deny(missing_docs)]
 
