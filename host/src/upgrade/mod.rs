@@ -1,6 +1,7 @@
 //! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
 
 mod checks;
+mod statics;
 
 use crate::{
     authenticator::{Admission, Authenticator, Upgrade, Verdict},
@@ -98,8 +99,9 @@ impl Upgrades {
         answer
     }
 
-    async fn respond_plain(&self, _request: &Request<Incoming>) -> Answer {
-        text(StatusCode::NOT_FOUND, "nothing is served at this path")
+    async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
+        let served = statics::respond(&self.statics, request).await;
+        served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
     }
 
     async fn upgrade(
