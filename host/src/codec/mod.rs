@@ -1,13 +1,131 @@
 //! Formats: bytes to values and back, and from one format to another without loss where the formats allow it.
 
+mod base64;
+mod build;
+mod convert;
+pub mod edn;
+pub mod error;
+pub mod inst;
+pub mod json;
+mod strings;
+mod surrogate;
+pub mod value;
+pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;
+
 use crate::{
-    fault::Fault,
+    fault::{Fault, FaultId},
     payload::{Encoding, Payload},
 };
+use bytes::Bytes;
+use error::WriteError;
+use value::Value;
+
+/// How deep values may be nested, tags and discarded forms included. More than anyone writes by hand, and little enough
+/// for every reader's stack.
+pub const MAX_DEPTH: usize = 64;
 
 /// The payload in another encoding; the same bytes when it is in that encoding already.
 ///
-/// Err: `malformed` or `unsupported`, by wire.md's table "Values across formats".
+/// Text becomes a string; bytes become a string of base64, in EDN too, because a reader that does not know a tag loses
+/// the whole frame. The other way there is nothing to convert: to [`Encoding::Binary`], and to [`Encoding::Text`] when
+/// they are UTF-8, the bytes stay as they are.
+///
+/// Err: `malformed` when the bytes are not what their encoding says, `unsupported` when the other encoding cannot hold
+/// the value or this gateway does not read or write it.
 pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
-    todo!("{payload:?} {to:?}")
+    if payload.encoding == to {
+        return Ok(payload.clone());
+    }
+    let body = match (payload.encoding, to) {
+        (_, Encoding::Binary)
+        | (Encoding::Json | Encoding::Edn | Encoding::Transit, Encoding::Text) => {
+            payload.body.clone()
+        }
+        (_, Encoding::Text) => match std::str::from_utf8(&payload.body) {
+            Ok(_) => payload.body.clone(),
+            Err(_) => return Err(unsupported("these bytes are not text: ask for `binary`")),
+        },
+        (
+            Encoding::Json | Encoding::Edn | Encoding::Text | Encoding::Binary,
+            Encoding::Json | Encoding::Edn,
+        ) => {
+            let value = read(payload)?;
+            write(&value, to).map_err(|error| unsupported(error.to_string()))?.into()
+        }
+        (Encoding::Transit | Encoding::Msgpack, _) => return Err(no_codec(payload.encoding)),
+        (_, Encoding::Transit | Encoding::Msgpack) => return Err(no_codec(to)),
+    };
+    Ok(Payload { encoding: to, body })
+}
+
+/// The bytes of a payload in the format of a frame, fit to stand inside it: checked, and without what surrounds the
+/// value, such as a comment that would swallow what follows. Copies nothing when the format is the same.
+pub(crate) fn embeddable(payload: &Payload, format: Encoding) -> Result<Bytes, Fault> {
+    let span = match (payload.encoding, format) {
+        (Encoding::Json, Encoding::Json) => json::check(text(payload)?),
+        (Encoding::Edn, Encoding::Edn) => edn::check(text(payload)?),
+        (Encoding::Transit | Encoding::Msgpack, same) if same == payload.encoding => {
+            return Err(no_codec(same));
+        }
+        _ => return transcode(payload, format).map(|payload| payload.body),
+    };
+    match span {
+        Ok(span) if span.len() == payload.body.len() => Ok(payload.body.clone()),
+        Ok(span) => Ok(payload.body.slice(span)),
+        Err(error) => Err(malformed(payload.encoding, error)),
+    }
+}
+
+/// A payload as a value.
+fn read(payload: &Payload) -> Result<Value, Fault> {
+    match payload.encoding {
+        Encoding::Json => {
+            json::read(text(payload)?).map_err(|error| malformed(payload.encoding, error))
+        }
+        Encoding::Edn => {
+            edn::read(text(payload)?).map_err(|error| malformed(payload.encoding, error))
+        }
+        Encoding::Text => Ok(Value::String(text(payload)?.to_owned())),
+        Encoding::Binary => Ok(Value::String(base64::encode(&payload.body))),
+        Encoding::Transit | Encoding::Msgpack => Err(no_codec(payload.encoding)),
+    }
+}
+
+fn write(value: &Value, to: Encoding) -> Result<String, WriteError> {
+    let mut out = String::new();
+    match to {
+        Encoding::Json => json::write(&mut out, value)?,
+        _ => edn::write(&mut out, value)?,
+    }
+    Ok(out)
+}
+
+/// Text as a string of the format, with its quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    strings::quote(&mut out, text);
+    out
+}
+
+fn text(payload: &Payload) -> Result<&str, Fault> {
+    std::str::from_utf8(&payload.body).map_err(|error| {
+        let at = error.valid_up_to();
+        malformed(payload.encoding, format_args!("byte {at}: not UTF-8"))
+    })
+}
+
+fn malformed(encoding: Encoding, why: impl std::fmt::Display) -> Fault {
+    Fault::new(FaultId::Malformed, format!("the payload is not `{}`: {why}", encoding.word()))
+}
+
+fn unsupported(why: impl Into<String>) -> Fault {
+    Fault::new(FaultId::Unsupported, why)
+}
+
+/// What to answer where a format is asked for that exists on the wire and not yet in here.
+pub(crate) fn no_codec(encoding: Encoding) -> Fault {
+    unsupported(format!("this gateway does not speak `{}`: use `json` or `edn`", encoding.word()))
 }

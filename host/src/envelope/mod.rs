@@ -3,12 +3,19 @@
 //! An envelope is decoded as far as routing needs it; the payload stays the bytes that came in. Grammar: Sente's from
 //! 1.21 on, `[[event-id data] callback meta]`.
 
+mod decode;
+mod encode;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::decode;
+pub use encode::{error, handshake, ping, pong, publication, push, reply};
+
 use crate::{
-    codec,
     fault::Fault,
     id::{Channel, ConnectionId, EventId, UserId},
-    payload::{Encoding, Frame, Payload},
-    trace::TraceContext,
+    payload::{Encoding, Payload},
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -32,7 +39,34 @@ pub struct Wire {
     pub format: Encoding,
 }
 
+impl Wire {
+    /// Every wire that a peer can have.
+    pub const ALL: [Self; 5] = [
+        Self { dialect: Dialect::Tengen, format: Encoding::Json },
+        Self { dialect: Dialect::Tengen, format: Encoding::Edn },
+        Self { dialect: Dialect::Sente, format: Encoding::Edn },
+        Self { dialect: Dialect::Sente, format: Encoding::Json },
+        Self { dialect: Dialect::Raw, format: Encoding::Text },
+    ];
+
+    /// The wire's place in [`Wire::ALL`]: for keeping one frame per wire in an array.
+    ///
+    /// For a wire that no peer can have it is `ALL.len()`, where [`slice::get`] finds nothing.
+    pub const fn index(self) -> usize {
+        match (self.dialect, self.format) {
+            (Dialect::Tengen, Encoding::Json) => 0,
+            (Dialect::Tengen, Encoding::Edn) => 1,
+            (Dialect::Sente, Encoding::Edn) => 2,
+            (Dialect::Sente, Encoding::Json) => 3,
+            (Dialect::Raw, _) => 4,
+            _ => Self::ALL.len(),
+        }
+    }
+}
+
 /// The sender's name for the reply it waits for: the encoded bytes, echoed untouched.
+///
+/// A copy, so that a reply that is waited for long does not hold the whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callback(pub Bytes);
 
@@ -86,49 +120,4 @@ pub struct Publication<'a> {
     pub id: &'a EventId,
     pub content: &'a Payload,
     pub offset: u64,
-}
-
-/// Reads one frame. Text must be UTF-8 already.
-pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
-    todo!("{wire:?} {frame:?}")
-}
-
-/// The first frame; raw endpoints have none.
-pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
-    todo!("{wire:?} {handshake:?}")
-}
-
-/// A batch of one event. `context` travels as `meta.traceparent` in our dialect.
-pub fn push(wire: Wire, id: &EventId, content: &Payload, context: Option<&TraceContext>) -> Result<Frame, Fault> {
-    todo!("{wire:?} {id:?} {content:?} {context:?}")
-}
-
-/// `tengen/publication` with its data.
-pub fn publication(wire: Wire, what: &Publication<'_>, context: Option<&TraceContext>) -> Result<Frame, Fault> {
-    todo!("{wire:?} {what:?} {context:?}")
-}
-
-/// `[value callback meta]`.
-pub fn reply(
-    wire: Wire,
-    callback: &Callback,
-    content: &Payload,
-    context: Option<&TraceContext>,
-) -> Result<Frame, Fault> {
-    todo!("{wire:?} {callback:?} {content:?} {context:?}")
-}
-
-/// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.
-pub fn error(wire: Wire, why: &Fault, event: Option<&str>, callback: Option<&Callback>) -> Option<Frame> {
-    todo!("{wire:?} {why:?} {event:?} {callback:?}")
-}
-
-/// The gateway's ping; raw endpoints use WebSocket's own.
-pub fn ping(wire: Wire) -> Option<Frame> {
-    todo!("{wire:?}")
-}
-
-/// The answer to a ping.
-pub fn pong(wire: Wire, callback: Option<&Callback>) -> Option<Frame> {
-    todo!("{wire:?} {callback:?}")
 }

@@ -1,0 +1,470 @@
+//! The grammar of EDN, walked once from left to right.
+
+use super::{
+    super::{
+        MAX_DEPTH, base64,
+        build::{Build, Check, Keep, pairs},
+        error::{Problem, ReadError},
+        inst::Inst,
+        strings::{self, Escapes, Raw},
+        surrogate,
+        value::Value,
+        walk::Walk,
+    },
+    keys::Keys,
+    name, number,
+};
+use std::{borrow::Cow, ops::Range};
+use uuid::Uuid;
+
+pub(crate) struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    /// The text was checked before: keys need not be compared again.
+    trusting: bool,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn trusting(text: &'a str) -> Self {
+        Self { text, at: 0, trusting: true }
+    }
+
+    /// The value that is here, built.
+    pub(super) fn read(&mut self) -> Result<Value, ReadError> {
+        self.value::<Keep>(0)
+    }
+
+    fn byte(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.byte(0)
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
+        match problem {
+            Problem::Expected(what) if self.at >= self.text.len() => {
+                Err(Problem::Ends(what).at(self.at))
+            }
+            _ => Err(problem.at(self.at)),
+        }
+    }
+
+    /// Passes over white space, comments and discarded forms.
+    fn gap(&mut self, depth: usize) -> Result<(), ReadError> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b',' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                Some(b';') => {
+                    self.at += self.rest().find(['\n', '\r']).unwrap_or(self.rest().len())
+                }
+                Some(b'#') if self.byte(1) == Some(b'_') => {
+                    let depth = self.deeper(depth)?;
+                    self.at += 2;
+                    self.value::<Check>(depth)?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn deeper(&self, depth: usize) -> Result<usize, ReadError> {
+        if depth < MAX_DEPTH { Ok(depth + 1) } else { self.fail(Problem::TooDeep) }
+    }
+
+    fn value<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        self.gap(depth)?;
+        match self.peek() {
+            Some(b'"') => {
+                let raw = self.quoted()?;
+                Ok(B::leaf(|| Value::String(raw.unescaped().into_owned())))
+            }
+            Some(b':') => {
+                let name = self.keyword()?;
+                Ok(B::leaf(|| Value::Keyword(name.to_owned())))
+            }
+            Some(b'[') => self.sequence::<B>(b']', depth, Value::Vector),
+            Some(b'(') => self.sequence::<B>(b')', depth, Value::List),
+            Some(b'{') => self.map::<B>(None, depth),
+            Some(b'#') => self.dispatch::<B>(depth),
+            Some(b'\\') => self.character::<B>(),
+            Some(b')' | b']' | b'}') => {
+                self.fail(Problem::Expected("a value before the closing bracket"))
+            }
+            _ => self.token::<B>(),
+        }
+    }
+
+    fn quoted(&mut self) -> Result<Raw<'a, Edn>, ReadError> {
+        let (raw, end) = strings::scan(self.text, self.at)?;
+        self.at = end;
+        Ok(raw)
+    }
+
+    fn keyword(&mut self) -> Result<&'a str, ReadError> {
+        let start = self.at;
+        self.at += 1;
+        let token = self.take_token();
+        name::check_name(token).map_err(|problem| problem.at(start))?;
+        Ok(token)
+    }
+
+    fn take_token(&mut self) -> &'a str {
+        let (token, _) =
+            self.rest().split_at_checked(name::token_length(self.rest())).unwrap_or_default();
+        self.at += token.len();
+        token
+    }
+
+    /// A number, a symbol, `nil`, `true` or `false`.
+    fn token<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        let token = self.take_token();
+        if token.is_empty() {
+            return match self.rest().chars().next() {
+                Some(c @ ('@' | '^' | '`' | '~')) => self.fail(Problem::NotData(c)),
+                Some(_) => self.fail(Problem::Separator),
+                None => self.fail(Problem::Expected("a value")),
+            };
+        }
+        if number::is_number(token) {
+            let number = number::parse(token).map_err(|problem| problem.at(start))?;
+            return Ok(B::leaf(|| number.value()));
+        }
+        if token.starts_with('\'') {
+            return Err(Problem::NotData('\'').at(start));
+        }
+        if token.strip_prefix('.').is_some_and(number::is_number) {
+            return Err(Problem::Number("a digit must stand before the point").at(start));
+        }
+        name::check_name(token).map_err(|problem| problem.at(start))?;
+        Ok(B::leaf(|| match token {
+            "nil" => Value::Nil,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            symbol => Value::Symbol(symbol.to_owned()),
+        }))
+    }
+
+    fn character<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        self.at += 1;
+        let Some(first) =
+            self.rest().chars().next().filter(|c| !matches!(c, ' ' | '\n' | '\t' | '\r'))
+        else {
+            return Err(Problem::Char.at(start));
+        };
+        self.at += first.len_utf8();
+        let more = self.take_token();
+        let character = if more.is_empty() { Some(first) } else { named_character(first, more) };
+        let character = character.ok_or(Problem::Char.at(start))?;
+        Ok(B::leaf(|| Value::Char(character)))
+    }
+
+    fn sequence<B: Build>(
+        &mut self,
+        close: u8,
+        depth: usize,
+        make: fn(Vec<Value>) -> Value,
+    ) -> Result<B::Value, ReadError> {
+        let depth = self.deeper(depth)?;
+        let mut items = B::Items::default();
+        self.at += 1;
+        while self.inside(close, depth)? {
+            B::push(&mut items, self.value::<B>(depth)?);
+        }
+        Ok(B::collect(items, make))
+    }
+
+    /// Whether another element follows; if not, the closing bracket has been passed.
+    fn inside(&mut self, close: u8, depth: usize) -> Result<bool, ReadError> {
+        self.gap(depth)?;
+        let wanted = match close {
+            b']' => "a value or `]`",
+            b')' => "a value or `)`",
+            _ => "a value or `}`",
+        };
+        match self.peek() {
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            None | Some(b')' | b']' | b'}') => self.fail(Problem::Expected(wanted)),
+            Some(_) => Ok(true),
+        }
+    }
+
+    fn map<B: Build>(
+        &mut self,
+        namespace: Option<&str>,
+        depth: usize,
+    ) -> Result<B::Value, ReadError> {
+        let depth = self.deeper(depth)?;
+        let mut items = B::Items::default();
+        let mut keys = Keys::default();
+        self.at += 1;
+        while self.inside(b'}', depth)? {
+            B::push(&mut items, self.key::<B>(&mut keys, depth)?);
+            if !self.inside(b'}', depth)? {
+                return Err(Problem::Odd.at(self.at - 1));
+            }
+            B::push(&mut items, self.value::<B>(depth)?);
+        }
+        self.all_differ(&keys, namespace)?;
+        Ok(B::collect(items, |items| {
+            let mut pairs = pairs(items);
+            if let Some(namespace) = namespace {
+                pairs.iter_mut().for_each(|(key, _)| qualify(key, namespace));
+            }
+            Value::Map(pairs)
+        }))
+    }
+
+    fn set<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let depth = self.deeper(depth)?;
+        let mut items = B::Items::default();
+        let mut keys = Keys::default();
+        self.at += 2;
+        while self.inside(b'}', depth)? {
+            B::push(&mut items, self.key::<B>(&mut keys, depth)?);
+        }
+        self.all_differ(&keys, None)?;
+        Ok(B::collect(items, Value::Set))
+    }
+
+    /// A map's key or a set's element.
+    fn key<B: Build>(&mut self, keys: &mut Keys, depth: usize) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        let value = self.value::<B>(depth)?;
+        if !self.trusting {
+            let text = self.text.get(start..self.at).unwrap_or_default();
+            keys.add(start..self.at, is_varied(text));
+        }
+        Ok(value)
+    }
+
+    fn all_differ(&self, keys: &Keys, namespace: Option<&str>) -> Result<(), ReadError> {
+        keys.duplicate(self.text, namespace).map_or(Ok(()), |at| Err(Problem::Duplicate.at(at)))
+    }
+
+    /// What begins with `#`.
+    fn dispatch<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        match self.byte(1) {
+            Some(b'{') => self.set::<B>(depth),
+            Some(b'#') => self.symbolic::<B>(),
+            Some(b':') => self.namespaced_map::<B>(depth),
+            Some(c @ (b'"' | b'\'' | b'(' | b'?' | b'=' | b'^' | b'<' | b'!')) => {
+                self.fail(Problem::NotData(char::from(c)))
+            }
+            _ => self.tagged::<B>(depth),
+        }
+    }
+
+    fn symbolic<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        self.at += 2;
+        let float = match self.take_token() {
+            "NaN" => f64::NAN,
+            "Inf" => f64::INFINITY,
+            "-Inf" => f64::NEG_INFINITY,
+            _ => return Err(Problem::Symbolic.at(start)),
+        };
+        Ok(B::leaf(|| Value::Float(float)))
+    }
+
+    /// `#:ns{…}`: keys without a namespace get this one.
+    fn namespaced_map<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        self.at += 2;
+        let namespace = self.take_token();
+        if namespace.contains('/') || name::check_name(namespace).is_err() {
+            return Err(Problem::Name("after `#:` stands a namespace").at(start));
+        }
+        self.gap(depth)?;
+        if self.peek() != Some(b'{') {
+            return self.fail(Problem::Expected("the map of the namespace"));
+        }
+        self.map::<B>(Some(namespace), depth)
+    }
+
+    fn tagged<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        self.at += 1;
+        let tag = self.take_token();
+        if !tag.starts_with(char::is_alphabetic) {
+            return Err(Problem::Name("a tag begins with a letter, right after its `#`").at(start));
+        }
+        name::check_name(tag).map_err(|problem| problem.at(start))?;
+        let depth = self.deeper(depth)?;
+        match tag {
+            "inst" => self.literal::<B, _>(depth, Problem::Inst, Inst::parse, Value::Inst),
+            "uuid" => self.literal::<B, _>(depth, Problem::Uuid, parse_uuid, Value::Uuid),
+            "base64" => self.literal::<B, _>(depth, Problem::Base64, base64::decode, Value::Bytes),
+            _ => {
+                let value = self.value::<B>(depth)?;
+                Ok(B::wrap(value, |value| Value::Tagged(tag.to_owned(), Box::new(value))))
+            }
+        }
+    }
+
+    /// A tag that takes a string of its own form.
+    fn literal<B: Build, T>(
+        &mut self,
+        depth: usize,
+        problem: Problem,
+        parse: fn(&str) -> Option<T>,
+        make: fn(T) -> Value,
+    ) -> Result<B::Value, ReadError> {
+        self.gap(depth)?;
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return self.fail(problem);
+        }
+        let value = parse(&self.quoted()?.unescaped()).ok_or(problem.at(start))?;
+        Ok(B::leaf(|| make(value)))
+    }
+}
+
+/// Whether another text may mean the same value: true unless equal values are known to have equal texts.
+fn is_varied(text: &str) -> bool {
+    let number = number::is_number(text);
+    match text.as_bytes().first() {
+        Some(b'"') => text.contains('\\'),
+        Some(b'\\' | b'#' | b'(' | b'[' | b'{' | b'+') if text.len() > 1 => true,
+        _ if number => {
+            !text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
+                || text == "-0"
+        }
+        _ => false,
+    }
+}
+
+/// Gives a key of `#:namespace{…}` its namespace; `_` says that it has none.
+pub(super) fn qualify(key: &mut Value, namespace: &str) {
+    if let Value::Keyword(name) | Value::Symbol(name) = key {
+        if let Some(bare) = name.strip_prefix("_/") {
+            *name = bare.to_owned();
+        } else if !name.contains('/') {
+            *name = format!("{namespace}/{name}");
+        }
+    }
+}
+
+fn named_character(first: char, more: &str) -> Option<char> {
+    let digits = |radix| u32::from_str_radix(more, radix).ok().filter(|_| !more.starts_with('+'));
+    match (first, more) {
+        ('n', "ewline") => Some('\n'),
+        ('r', "eturn") => Some('\r'),
+        ('t', "ab") => Some('\t'),
+        ('s', "pace") => Some(' '),
+        ('f', "ormfeed") => Some('\u{c}'),
+        ('b', "ackspace") => Some('\u{8}'),
+        ('u', _) if more.len() == 4 => char::from_u32(digits(16)?),
+        ('o', _) if more.len() <= 3 => char::from_u32(digits(8).filter(|&code| code <= 0o377)?),
+        _ => None,
+    }
+}
+
+fn parse_uuid(text: &str) -> Option<Uuid> {
+    // 36 bytes: the form with hyphens and nothing around it.
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+}
+
+/// What may stand between EDN's quotes: what Clojure's reader takes.
+struct Edn;
+
+impl Escapes for Edn {
+    const RAW_CONTROLS: bool = true;
+    const ESCAPES: Problem = Problem::Escape(
+        "`\\\"`, `\\\\`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t`, `\\u` with four hex digits and octal `\\0` to `\\377`",
+    );
+
+    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>> {
+        let character = match after_backslash.first() {
+            Some(&byte @ (b'"' | b'\\')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return surrogate::unicode_escape(after_backslash),
+            Some(b'0'..=b'7') => return octal(after_backslash),
+            _ => return Err(None),
+        };
+        Ok((character, 2))
+    }
+}
+
+/// One to three octal digits, up to 377.
+fn octal(digits: &[u8]) -> Result<(char, usize), Option<Problem>> {
+    let digits = digits.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7'));
+    let (code, count) =
+        digits.fold((0, 0), |(code, count), digit| (code * 8 + u32::from(digit - b'0'), count + 1));
+    u8::try_from(code).map(|code| (char::from(code), count + 1)).map_err(|_| None)
+}
+
+impl<'a> Walk<'a> for Parser<'a> {
+    fn new(text: &'a str, at: usize) -> Self {
+        Self { text, at, trusting: false }
+    }
+
+    fn at(&mut self) -> Result<usize, ReadError> {
+        self.gap(0)?;
+        Ok(self.at)
+    }
+
+    fn enter_vector(&mut self) -> Result<bool, ReadError> {
+        self.gap(0)?;
+        let there = self.peek() == Some(b'[');
+        self.at += usize::from(there);
+        Ok(there)
+    }
+
+    fn enter_map(&mut self) -> Result<bool, ReadError> {
+        self.gap(0)?;
+        let there = self.peek() == Some(b'{');
+        self.at += usize::from(there);
+        Ok(there)
+    }
+
+    fn more(&mut self, close: u8, _first: bool) -> Result<bool, ReadError> {
+        self.inside(close, 0)
+    }
+
+    fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.gap(0)?;
+        if self.peek() != Some(b':') {
+            return Ok(None);
+        }
+        self.keyword().map(|name| Some(Cow::Borrowed(name)))
+    }
+
+    fn string(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.gap(0)?;
+        if self.peek() != Some(b'"') {
+            return Ok(None);
+        }
+        self.quoted().map(|raw| Some(raw.unescaped()))
+    }
+
+    fn to_value(&mut self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn skip(&mut self) -> Result<Range<usize>, ReadError> {
+        self.gap(0)?;
+        let start = self.at;
+        self.value::<Check>(0)?;
+        Ok(start..self.at)
+    }
+
+    fn end(&mut self) -> Result<(), ReadError> {
+        self.gap(0)?;
+        if self.at < self.text.len() { self.fail(Problem::Second) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,276 @@
+//! The grammar of JSON, walked once from left to right.
+
+use super::{
+    super::{
+        MAX_DEPTH,
+        build::{Build, Check, Keep, pairs},
+        convert,
+        error::{Problem, ReadError},
+        strings::{self, Escapes, Raw},
+        surrogate,
+        value::Value,
+        walk::Walk,
+    },
+    number,
+};
+use std::{borrow::Cow, ops::Range};
+
+pub(crate) struct Parser<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    pub(super) fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
+        match problem {
+            Problem::Expected(what) if self.at >= self.text.len() => {
+                Err(Problem::Ends(what).at(self.at))
+            }
+            _ => Err(problem.at(self.at)),
+        }
+    }
+
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    fn gap(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// The value that is here, built.
+    pub(super) fn read(&mut self) -> Result<Value, ReadError> {
+        self.value::<Keep>(0)
+    }
+
+    fn value<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        self.gap();
+        match self.peek() {
+            Some(b'"') => {
+                let raw = self.quoted()?;
+                Ok(B::leaf(|| Value::String(raw.unescaped().into_owned())))
+            }
+            Some(b'-' | b'0'..=b'9') => self.number::<B>(),
+            Some(b'{') => self.object::<B>(depth + 1),
+            Some(b'[') => self.array::<B>(depth + 1),
+            Some(b't') => self.word::<B>("true", Value::Bool(true)),
+            Some(b'f') => self.word::<B>("false", Value::Bool(false)),
+            Some(b'n') => self.word::<B>("null", Value::Nil),
+            _ => self.fail(Problem::Expected("a JSON value")),
+        }
+    }
+
+    fn word<B: Build>(&mut self, word: &'static str, value: Value) -> Result<B::Value, ReadError> {
+        if !self
+            .text
+            .as_bytes()
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(word.as_bytes()))
+        {
+            return self
+                .fail(Problem::Expected("a JSON value (words are `true`, `false` and `null`)"));
+        }
+        self.at += word.len();
+        Ok(B::leaf(|| value))
+    }
+
+    fn array<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let mut items = B::Items::default();
+        self.open(depth)?;
+        let mut first = true;
+        while self.more(b']', first)? {
+            B::push(&mut items, self.value::<B>(depth)?);
+            first = false;
+        }
+        Ok(B::collect(items, Value::Vector))
+    }
+
+    fn object<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let mut items = B::Items::default();
+        self.open(depth)?;
+        let mut first = true;
+        while self.more(b'}', first)? {
+            let key = self.key()?;
+            B::push(&mut items, B::leaf(|| convert::key_from_json(key.unescaped())));
+            self.to_value()?;
+            B::push(&mut items, self.value::<B>(depth)?);
+            first = false;
+        }
+        Ok(B::collect(items, |items| Value::Map(convert::last_wins(pairs(items)))))
+    }
+
+    /// Passes over the opening bracket.
+    fn open(&mut self, depth: usize) -> Result<(), ReadError> {
+        if depth > MAX_DEPTH {
+            return self.fail(Problem::TooDeep);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn key(&mut self) -> Result<Raw<'a, Json>, ReadError> {
+        match self.peek() {
+            Some(b'"') => self.quoted(),
+            _ => self.fail(Problem::Expected("a key in double quotes")),
+        }
+    }
+
+    /// Passes over the string that is here.
+    fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
+        let (raw, end) = strings::scan(self.text, self.at)?;
+        self.at = end;
+        Ok(raw)
+    }
+
+    fn number<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+        let start = self.at;
+        self.eat(b'-');
+        let leading = self.at;
+        if self.digits() == 0 {
+            return self.fail(number("digits must follow the `-`"));
+        }
+        if self.since(leading).starts_with('0') && self.at - leading > 1 {
+            return Err(number("it may not begin with 0").at(start));
+        }
+        let mut whole = true;
+        if self.eat(b'.') {
+            whole = false;
+            if self.digits() == 0 {
+                return self.fail(number("digits must follow the point"));
+            }
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            whole = false;
+            let _signed = self.eat(b'+') || self.eat(b'-');
+            if self.digits() == 0 {
+                return self.fail(number("digits must follow the exponent's `e`"));
+            }
+        }
+        let text = self.since(start);
+        Ok(B::leaf(|| number_value(text, whole)))
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        self.at - start
+    }
+}
+
+/// A number as the narrowest type that loses nothing (a fraction: that loses what every reader loses).
+fn number_value(text: &str, whole: bool) -> Value {
+    // `-0` is a number of its own only as a float.
+    if whole && text != "-0" {
+        return text.parse().map_or_else(|_| Value::BigInteger(text.to_owned()), Value::Integer);
+    }
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() => Value::Float(float),
+        _ => Value::BigDecimal(text.to_owned()),
+    }
+}
+
+/// What may stand between JSON's quotes (RFC 8259 section 7).
+struct Json;
+
+impl Escapes for Json {
+    const RAW_CONTROLS: bool = false;
+    const ESCAPES: Problem = Problem::Escape(
+        "`\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t` and `\\u` with four hex digits",
+    );
+
+    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>> {
+        let character = match after_backslash.first() {
+            Some(&byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return surrogate::unicode_escape(after_backslash),
+            _ => return Err(None),
+        };
+        Ok((character, 2))
+    }
+}
+
+impl<'a> Walk<'a> for Parser<'a> {
+    fn new(text: &'a str, at: usize) -> Self {
+        Self { text, at }
+    }
+
+    fn at(&mut self) -> Result<usize, ReadError> {
+        self.gap();
+        Ok(self.at)
+    }
+
+    fn enter_vector(&mut self) -> Result<bool, ReadError> {
+        self.gap();
+        Ok(self.eat(b'['))
+    }
+
+    fn enter_map(&mut self) -> Result<bool, ReadError> {
+        self.gap();
+        Ok(self.eat(b'{'))
+    }
+
+    fn more(&mut self, close: u8, first: bool) -> Result<bool, ReadError> {
+        self.gap();
+        match self.peek() {
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b',') if !first => {
+                self.at += 1;
+                self.gap();
+                Ok(true)
+            }
+            Some(_) if first => Ok(true),
+            _ if close == b']' => self.fail(Problem::Expected("`,` or `]`")),
+            _ => self.fail(Problem::Expected("`,` or `}`")),
+        }
+    }
+
+    fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.string()
+    }
+
+    fn string(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.gap();
+        if self.peek() != Some(b'"') {
+            return Ok(None);
+        }
+        self.quoted().map(|raw| Some(raw.unescaped()))
+    }
+
+    fn to_value(&mut self) -> Result<(), ReadError> {
+        self.gap();
+        if self.eat(b':') { Ok(()) } else { self.fail(Problem::Expected("`:` after the key")) }
+    }
+
+    fn skip(&mut self) -> Result<Range<usize>, ReadError> {
+        self.gap();
+        let start = self.at;
+        self.value::<Check>(0)?;
+        Ok(start..self.at)
+    }
+
+    fn end(&mut self) -> Result<(), ReadError> {
+        self.gap();
+        if self.at < self.text.len() { self.fail(Problem::Second) } else { Ok(()) }
+    }
+}

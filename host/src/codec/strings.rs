@@ -1,0 +1,103 @@
+//! Strings in double quotes: checked where they stand, unescaped only when somebody wants them.
+
+use super::{
+    error::{Problem, ReadError},
+    surrogate,
+};
+use std::{borrow::Cow, marker::PhantomData};
+
+/// What a format allows between the quotes.
+pub(super) trait Escapes {
+    /// Whether control characters may stand there as they are.
+    const RAW_CONTROLS: bool;
+    /// Names the escapes there are.
+    const ESCAPES: Problem;
+
+    /// The character that the escape here stands for, and the escape's length with its backslash. None: no such escape.
+    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>>;
+}
+
+/// What stands between the quotes, checked.
+#[derive(Debug)]
+pub(super) struct Raw<'a, E> {
+    pub(super) text: &'a str,
+    escaped: bool,
+    escapes: PhantomData<E>,
+}
+
+/// Checks the string whose opening quote is at this byte; also says where it ends.
+pub(super) fn scan<E: Escapes>(
+    text: &str,
+    opening: usize,
+) -> Result<(Raw<'_, E>, usize), ReadError> {
+    let bytes = text.as_bytes();
+    let start = opening + 1;
+    let (mut at, mut escaped) = (start, false);
+    loop {
+        at += plain::<E>(bytes.get(at..).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => {
+                let text = text.get(start..at).unwrap_or_default();
+                return Ok((Raw { text, escaped, escapes: PhantomData }, at + 1));
+            }
+            Some(b'\\') => {
+                escaped = true;
+                let rest = bytes.get(at + 1..).unwrap_or_default();
+                let (_, length) =
+                    E::escape(rest).map_err(|problem| problem.unwrap_or(E::ESCAPES).at(at))?;
+                at += length;
+            }
+            Some(_) => return Err(Problem::Control.at(at)),
+            None => return Err(Problem::OpenString.at(opening)),
+        }
+    }
+}
+
+/// How many bytes stand before the next one that means something.
+fn plain<E: Escapes>(bytes: &[u8]) -> usize {
+    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || (!E::RAW_CONTROLS && byte < 0x20);
+    bytes.iter().position(special).unwrap_or(bytes.len())
+}
+
+impl<'a, E: Escapes> Raw<'a, E> {
+    /// The text that was meant.
+    pub(super) fn unescaped(self) -> Cow<'a, str> {
+        if !self.escaped {
+            return Cow::Borrowed(self.text);
+        }
+        let mut out = String::with_capacity(self.text.len());
+        let mut rest = self.text;
+        while let Some((plain, after)) = rest.split_once('\\') {
+            out.push_str(plain);
+            // `scan` has seen that every escape is good.
+            let Ok((character, length)) = E::escape(after.as_bytes()) else { break };
+            out.push(character);
+            rest = after.get(length - 1..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        Cow::Owned(out)
+    }
+}
+
+/// Writes text as a string with its quotes, in a way that both JSON and EDN read.
+pub(super) fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(place) =
+        rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20 || byte == 0x7f)
+    {
+        out.push_str(rest.get(..place).unwrap_or_default());
+        let mut characters = rest.get(place..).unwrap_or_default().chars();
+        match characters.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some(quoted @ ('"' | '\\')) => out.extend(['\\', quoted]),
+            Some(control) => surrogate::push_escape(out, control),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
