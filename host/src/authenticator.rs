@@ -34,7 +34,10 @@ pub struct Admission {
 pub enum Verdict {
     Allow(Admission),
     /// Refused with this HTTP status (400 to 599; anything else is sent as 403).
-    Deny { status: u16, why: Fault },
+    Deny {
+        status: u16,
+        why: Fault,
+    },
 }
 
 /// Says who a new connection belongs to, before the upgrade is answered.

@@ -28,16 +28,51 @@ pub enum Target {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    Reply { reply_to: u32, value: Result<Content, Fault> },
-    Push { to: Target, except: Option<Handle>, id: EventId, content: Content, key: Option<String> },
-    Publish { channel: Channel, id: EventId, content: Content, except: Option<Handle>, keep: bool, key: Option<String> },
-    Subscribe { connection: Handle, channel: Channel },
-    Unsubscribe { connection: Handle, channel: Channel },
-    Close { connection: Handle, code: u16, reason: String },
-    SetTimer { connection: Option<Handle>, key: String, after: Duration },
-    CancelTimer { key: String },
+    Reply {
+        reply_to: u32,
+        value: Result<Content, Fault>,
+    },
+    Push {
+        to: Target,
+        except: Option<Handle>,
+        id: EventId,
+        content: Content,
+        key: Option<String>,
+    },
+    Publish {
+        channel: Channel,
+        id: EventId,
+        content: Content,
+        except: Option<Handle>,
+        keep: bool,
+        key: Option<String>,
+    },
+    Subscribe {
+        connection: Handle,
+        channel: Channel,
+    },
+    Unsubscribe {
+        connection: Handle,
+        channel: Channel,
+    },
+    Close {
+        connection: Handle,
+        code: u16,
+        reason: String,
+    },
+    SetTimer {
+        connection: Option<Handle>,
+        key: String,
+        after: Duration,
+    },
+    CancelTimer {
+        key: String,
+    },
     /// A kind this gateway does not carry out: refused, counted, and told to the plugin when it has a key.
-    Unsupported { kind: String, key: Option<String> },
+    Unsupported {
+        kind: String,
+        key: Option<String>,
+    },
 }
 
 /// An effect and the event that caused it, by its place in the batch.

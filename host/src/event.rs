@@ -73,7 +73,12 @@ impl Permit {
     /// Takes a place for an event of `bytes`, unless the connection already has `max_events` or `max_bytes` waiting.
     ///
     /// A first event is always let in, whatever its size: `limits.message` bounds that.
-    pub fn take(connection: &Arc<Connection>, bytes: usize, max_events: u32, max_bytes: usize) -> Option<Self> {
+    pub fn take(
+        connection: &Arc<Connection>,
+        bytes: usize,
+        max_events: u32,
+        max_bytes: usize,
+    ) -> Option<Self> {
         let waiting = &connection.waiting;
         // Only the connection's own task takes, so reading before adding lets nobody past the limit.
         let events = waiting.events.load(Ordering::Relaxed);
@@ -133,7 +138,10 @@ pub enum Occurrence {
     UserOffline(UserId),
     Timer(String),
     /// An effect that carried a key was not carried out.
-    Refused { key: String, why: Fault },
+    Refused {
+        key: String,
+        why: Fault,
+    },
     /// So many of the connection's messages never reached the plugin.
     Lost(u32),
 }

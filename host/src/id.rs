@@ -140,8 +140,10 @@ pub fn is_reserved(id: &str) -> bool {
 
 /// Whether text has the form of an event id.
 pub fn is_event_id(text: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
-    text.len() <= EVENT_ID_MAX && matches!(text.split_once('/'), Some((ns, name)) if plain(ns) && plain(name))
+    let plain =
+        |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    text.len() <= EVENT_ID_MAX
+        && matches!(text.split_once('/'), Some((ns, name)) if plain(ns) && plain(name))
 }
 
 #[cfg(test)]
@@ -153,7 +155,17 @@ mod tests {
         for good in ["a/b", "chat.room/say!", "raw/text", &format!("a/{}", "b".repeat(126))] {
             assert!(is_event_id(good), "{good}");
         }
-        for bad in ["", "a", "/", "a/", "/b", "a b/c", "a/b\n", "a/\u{85}", &format!("a/{}", "b".repeat(127))] {
+        for bad in [
+            "",
+            "a",
+            "/",
+            "a/",
+            "/b",
+            "a b/c",
+            "a/b\n",
+            "a/\u{85}",
+            &format!("a/{}", "b".repeat(127)),
+        ] {
             assert!(!is_event_id(bad), "{bad:?}");
         }
     }

@@ -1,1 +1,260 @@
-//! outbox
+//! The bounded queue between everybody who writes to a connection and its socket.
+//!
+//! A plain state machine: no task, no timer, no lock. Control frames (handshake, ping, pong) go ahead of data and have
+//! a bound of their own; data leaves in the order in which it was offered.
+
+use crate::{
+    id::Channel,
+    payload::Frame,
+    settings::{Outbox as Limits, WhenFull},
+    trace::Span,
+};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Control frames that may wait. A peer that sends pings faster than it reads pongs gets fewer pongs.
+pub const CONTROL_MAX: usize = 16;
+
+/// A data frame on its way out.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub frame: Frame,
+    /// The channel it was published to: what `latest` replaces by.
+    pub channel: Option<Channel>,
+    /// The delivery's span, shared by all receivers; ends with the last write.
+    pub span: Option<Arc<Span>>,
+}
+
+/// What became of an offered frame.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+#[must_use = "a loss has to be counted, a full outbox closes its connection"]
+pub enum Offered {
+    Queued,
+    /// Queued, at the cost of so many older frames.
+    Displaced(u32),
+    /// Not queued.
+    Dropped,
+    /// Not queued, and the policy is to close the connection.
+    Full,
+}
+
+/// Numbers of one outbox since the connection opened.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub enqueued: u64,
+    pub taken: u64,
+    pub dropped: u64,
+}
+
+#[derive(Debug)]
+pub struct Outbox {
+    control: VecDeque<Frame>,
+    data: VecDeque<Item>,
+    bytes: usize,
+    limits: Limits,
+    counts: Counts,
+}
+
+impl Outbox {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            control: VecDeque::new(),
+            data: VecDeque::new(),
+            bytes: 0,
+            limits,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Offers a data frame; never holds more than the limits. An empty outbox takes any one frame, whatever its size.
+    pub fn offer(&mut self, item: Item) -> Offered {
+        let size = item.frame.body.len();
+        if self.fits(size) {
+            self.push(item);
+            return Offered::Queued;
+        }
+        match self.limits.when_full {
+            WhenFull::Close => {
+                self.counts.dropped += 1;
+                Offered::Full
+            }
+            WhenFull::DropNewest => self.drop_newest(),
+            WhenFull::DropOldest => {
+                let mut displaced = 0;
+                while !self.fits(size) && self.remove(0) {
+                    displaced += 1;
+                }
+                self.push(item);
+                Offered::Displaced(displaced)
+            }
+            WhenFull::Latest => {
+                let older = item.channel.as_ref().and_then(|channel| self.position_of(channel));
+                match older {
+                    Some(place) if self.remove(place) && self.fits(size) => {
+                        self.push(item);
+                        Offered::Displaced(1)
+                    }
+                    _ => self.drop_newest(),
+                }
+            }
+        }
+    }
+
+    /// Offers a control frame; false when too many wait already.
+    #[must_use = "a control frame that was not taken has to be counted"]
+    pub fn offer_control(&mut self, frame: Frame) -> bool {
+        let fits = self.control.len() < CONTROL_MAX;
+        if fits {
+            self.control.push_back(frame);
+        }
+        fits
+    }
+
+    /// The next frame to write, control before data.
+    pub fn pop(&mut self) -> Option<Item> {
+        if let Some(frame) = self.control.pop_front() {
+            return Some(Item { frame, channel: None, span: None });
+        }
+        let item = self.data.pop_front()?;
+        self.bytes -= item.frame.body.len();
+        self.counts.taken += 1;
+        if self.data.is_empty() && self.data.capacity() > 64 {
+            // A burst is over: its memory goes back.
+            self.data = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// Data frames that wait.
+    pub fn depth(&self) -> usize {
+        self.data.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.control.is_empty()
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn fits(&self, size: usize) -> bool {
+        self.data.is_empty()
+            || (self.data.len() < self.limits.events.get()
+                && self.bytes.saturating_add(size) <= self.limits.bytes.get())
+    }
+
+    fn push(&mut self, item: Item) {
+        self.bytes += item.frame.body.len();
+        self.counts.enqueued += 1;
+        self.data.push_back(item);
+    }
+
+    fn remove(&mut self, place: usize) -> bool {
+        let Some(item) = self.data.remove(place) else { return false };
+        self.bytes -= item.frame.body.len();
+        self.counts.dropped += 1;
+        true
+    }
+
+    fn position_of(&self, channel: &Channel) -> Option<usize> {
+        self.data.iter().position(|item| item.channel.as_ref() == Some(channel))
+    }
+
+    fn drop_newest(&mut self) -> Offered {
+        self.counts.dropped += 1;
+        Offered::Dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use std::num::NonZeroUsize;
+
+    fn outbox(when_full: WhenFull) -> Outbox {
+        let two = NonZeroUsize::new(2).unwrap();
+        let ten = NonZeroUsize::new(10).unwrap();
+        Outbox::new(Limits { events: two, bytes: ten, when_full, ..Limits::default() })
+    }
+
+    fn frame(text: &'static str) -> Frame {
+        Frame { text: true, body: Bytes::from_static(text.as_bytes()) }
+    }
+
+    fn item(text: &'static str) -> Item {
+        Item { frame: frame(text), channel: text.get(..1).map(Channel::from), span: None }
+    }
+
+    fn drained(outbox: &mut Outbox) -> Vec<String> {
+        std::iter::from_fn(|| outbox.pop())
+            .map(|item| String::from_utf8_lossy(&item.frame.body).into_owned())
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(when_full: WhenFull, third: &'static str, offered: Offered, left: &[&str]) {
+        let mut outbox = outbox(when_full);
+        assert_eq!(outbox.offer(item("a1")), Offered::Queued);
+        assert_eq!(outbox.offer(item("b1")), Offered::Queued);
+        assert_eq!(outbox.offer(item(third)), offered);
+        assert_eq!(drained(&mut outbox), left);
+        let counts = outbox.counts();
+        assert_eq!(
+            counts.enqueued,
+            counts.taken + counts.dropped
+                - u64::from(matches!(offered, Offered::Dropped | Offered::Full))
+        );
+    }
+
+    #[test]
+    fn third_frame_in_an_outbox_of_two() {
+        check(WhenFull::Close, "c1", Offered::Full, &["a1", "b1"]);
+        check(WhenFull::DropNewest, "c1", Offered::Dropped, &["a1", "b1"]);
+        check(WhenFull::DropOldest, "c1", Offered::Displaced(1), &["b1", "c1"]);
+        check(WhenFull::Latest, "a2", Offered::Displaced(1), &["b1", "a2"]);
+        check(WhenFull::Latest, "c1", Offered::Dropped, &["a1", "b1"]);
+    }
+
+    #[test]
+    fn bytes_are_a_limit_too_but_an_empty_outbox_takes_any_one_frame() {
+        let mut outbox = outbox(WhenFull::Close);
+        assert_eq!(outbox.offer(item("a-long-frame-of-24-bytes")), Offered::Queued);
+        assert_eq!(outbox.offer(item("b")), Offered::Full);
+    }
+
+    #[test]
+    fn control_goes_ahead_of_data_and_is_bounded() {
+        let mut outbox = outbox(WhenFull::Close);
+        let _ = outbox.offer(item("data"));
+        for _ in 0..CONTROL_MAX {
+            assert!(outbox.offer_control(frame("pong")));
+        }
+        assert!(!outbox.offer_control(frame("pong")));
+        assert_eq!(drained(&mut outbox).iter().position(|text| text == "data"), Some(CONTROL_MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn limits_hold_and_every_frame_is_accounted_for(
+            sizes in proptest::collection::vec(0_usize..8, 0..200),
+            policy in 0..4,
+            pops in proptest::collection::vec(any::<bool>(), 200),
+        ) {
+            let when_full = [WhenFull::Close, WhenFull::DropNewest, WhenFull::DropOldest, WhenFull::Latest][policy as usize];
+            let mut outbox = outbox(when_full);
+            for (size, pop) in sizes.iter().zip(pops) {
+                let _ = outbox.offer(item(&"abcdefgh"[..*size]));
+                prop_assert!(outbox.depth() <= 2);
+                prop_assert!(outbox.bytes <= 10 || outbox.depth() == 1);
+                if pop {
+                    outbox.pop();
+                }
+            }
+            let left = outbox.depth() as u64;
+            let Counts { taken, dropped, .. } = outbox.counts();
+            prop_assert_eq!(sizes.len() as u64, taken + dropped + left);
+        }
+    }
+}

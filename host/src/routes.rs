@@ -1,1 +1,145 @@
-//! routes
+//! Which events go to whom: event id and endpoint in, handlers out.
+
+use crate::{
+    id::{EndpointIndex, PluginName},
+    settings::{Mode, Pattern, Route},
+};
+
+/// Routes with their endpoints resolved, each with what it leads to.
+#[derive(Debug, Clone)]
+pub struct Routes<H> {
+    routes: Vec<Resolved<H>>,
+}
+
+#[derive(Debug, Clone)]
+struct Resolved<H> {
+    event: Pattern,
+    /// None: all endpoints.
+    endpoint: Option<EndpointIndex>,
+    mode: Mode,
+    plugin: PluginName,
+    handler: H,
+}
+
+impl<H> Default for Routes<H> {
+    fn default() -> Self {
+        Self { routes: Vec::new() }
+    }
+}
+
+impl<H> Routes<H> {
+    /// Adds a route after those that are there: order is precedence.
+    pub fn push(&mut self, route: &Route, endpoint: Option<EndpointIndex>, handler: H) {
+        self.routes.push(Resolved {
+            event: route.event.clone(),
+            endpoint,
+            mode: route.mode,
+            plugin: route.plugin.clone(),
+            handler,
+        });
+    }
+
+    /// Everybody who gets this event, in route order: each matching `all` route, up to and with the first `first`
+    /// route. A plugin with several matching routes gets the event once.
+    pub fn matching<'a>(
+        &'a self,
+        endpoint: EndpointIndex,
+        event: &'a str,
+    ) -> impl Iterator<Item = &'a H> {
+        let mut ended = false;
+        self.routes.iter().enumerate().filter_map(move |(place, route)| {
+            if ended || !route.takes(endpoint, event) {
+                return None;
+            }
+            ended = route.mode == Mode::First;
+            let earlier = self.routes.iter().take(place);
+            let again = earlier
+                .filter(|other| other.plugin == route.plugin)
+                .any(|other| other.takes(endpoint, event));
+            (!again).then_some(&route.handler)
+        })
+    }
+
+    /// Everybody who may get events of this endpoint, each once: those who hear of its connections.
+    pub fn owners(&self, endpoint: EndpointIndex) -> impl Iterator<Item = &H> {
+        self.routes.iter().enumerate().filter_map(move |(place, route)| {
+            let mut earlier = self.routes.iter().take(place);
+            let again = earlier.any(|other| other.plugin == route.plugin && other.covers(endpoint));
+            (route.covers(endpoint) && !again).then_some(&route.handler)
+        })
+    }
+
+    /// Whether a plugin owns the connections of an endpoint: some route leads from there to it.
+    pub fn owns(&self, plugin: &PluginName, endpoint: EndpointIndex) -> bool {
+        self.routes.iter().any(|route| route.plugin == *plugin && route.covers(endpoint))
+    }
+}
+
+impl<H> Resolved<H> {
+    fn covers(&self, endpoint: EndpointIndex) -> bool {
+        self.endpoint.is_none_or(|own| own == endpoint)
+    }
+
+    fn takes(&self, endpoint: EndpointIndex, event: &str) -> bool {
+        self.covers(endpoint) && self.event.matches(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `event plugin mode endpoint`, `-` for any endpoint.
+    fn routes(lines: &[&str]) -> Routes<String> {
+        let mut routes = Routes::default();
+        for line in lines {
+            let words: Vec<_> = line.split(' ').collect();
+            let route = Route {
+                event: Pattern(words[0].into()),
+                plugin: words[1].into(),
+                endpoint: None,
+                mode: if words[2] == "all" { Mode::All } else { Mode::First },
+            };
+            let endpoint = words[3].parse().ok().map(EndpointIndex);
+            routes.push(&route, endpoint, words[1].to_owned());
+        }
+        routes
+    }
+
+    #[track_caller]
+    fn check(lines: &[&str], endpoint: u16, event: &str, expected: &[&str]) {
+        let routes = routes(lines);
+        let found: Vec<_> = routes.matching(EndpointIndex(endpoint), event).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn first_match_all_matches_and_fallback() {
+        let lines = [
+            "audit/* log first -",
+            "* mirror all -",
+            "chat/* chat first 0",
+            "chat/say other first -",
+            "* rest first -",
+        ];
+        check(&lines, 0, "audit/x", &["log"]);
+        check(&lines, 0, "chat/say", &["mirror", "chat"]);
+        check(&lines, 1, "chat/say", &["mirror", "other"]);
+        check(&lines, 1, "chat/join", &["mirror", "rest"]);
+        check(&["chat/* chat first -"], 0, "game/move", &[]);
+    }
+
+    #[test]
+    fn a_plugin_with_two_matching_routes_gets_the_event_once() {
+        check(&["* chat all -", "chat/* chat first -"], 0, "chat/say", &["chat"]);
+    }
+
+    #[test]
+    fn owners_are_those_with_a_route_from_the_endpoint() {
+        let routes = routes(&["chat/* chat first 0", "* log all -", "game/* game first 1"]);
+        let owners: Vec<_> = routes.owners(EndpointIndex(0)).collect();
+        assert_eq!(owners, ["chat", "log"]);
+        assert!(routes.owns(&"game".into(), EndpointIndex(1)));
+        assert!(!routes.owns(&"game".into(), EndpointIndex(0)));
+    }
+}

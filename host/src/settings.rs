@@ -5,7 +5,10 @@ use crate::{
     id::{Channel, PluginName},
     payload::Encoding,
 };
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -256,9 +259,13 @@ impl Default for Settings {
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             limits: Limits::default(),
-            endpoints: [("/ws", Dialect::Tengen), ("/chsk", Dialect::Sente), ("/raw", Dialect::Raw)]
-                .map(|(path, dialect)| Arc::new(Endpoint::new(path, dialect)))
-                .to_vec(),
+            endpoints: [
+                ("/ws", Dialect::Tengen),
+                ("/chsk", Dialect::Sente),
+                ("/raw", Dialect::Raw),
+            ]
+            .map(|(path, dialect)| Arc::new(Endpoint::new(path, dialect)))
+            .to_vec(),
             plugins: BTreeMap::new(),
             routes: Vec::new(),
             telemetry: Telemetry::default(),
@@ -277,19 +284,34 @@ impl Endpoint {
             Dialect::Sente => vec![Encoding::Edn],
             Dialect::Raw => vec![Encoding::Text],
         };
-        Self { path: path.into(), dialect, formats, origins: Origins::Same, authenticator: None, anonymous: true }
+        Self {
+            path: path.into(),
+            dialect,
+            formats,
+            origins: Origins::Same,
+            authenticator: None,
+            anonymous: true,
+        }
     }
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), port_file: None, drain: Drain::default() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            port_file: None,
+            drain: Drain::default(),
+        }
     }
 }
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(30), batch: at_least_one(1000), every: Duration::from_secs(2) }
+        Self {
+            deadline: Duration::from_secs(30),
+            batch: at_least_one(1000),
+            every: Duration::from_secs(2),
+        }
     }
 }
 

@@ -68,7 +68,11 @@ pub enum Refusal {
 /// Takes signals in batches.
 pub trait Sink: fmt::Debug + Send + Sync {
     /// How many were taken, from the start of the batch; the rest is offered again.
-    fn deliver<'a>(&'a self, signals: &'a [Signal], dropped_before: u32) -> BoxFuture<'a, Result<usize, Refusal>>;
+    fn deliver<'a>(
+        &'a self,
+        signals: &'a [Signal],
+        dropped_before: u32,
+    ) -> BoxFuture<'a, Result<usize, Refusal>>;
 
     /// Writes out what the sink holds back; called once, before the end.
     fn flush(&self) -> BoxFuture<'_, Result<(), String>>;

@@ -1,1 +1,8 @@
-//! x
+//! What the tests share: a gateway, clients and components, a browser to drive, the repository's files.
+
+pub mod browser;
+pub mod client;
+pub mod guests;
+pub mod process;
+pub mod repository;
+pub mod skip;

@@ -1,1 +1,271 @@
-//! connection
+//! One connection, from the end of the upgrade to the close frame.
+//!
+//! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
+//! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
+
+mod socket;
+
+use crate::{
+    close::Reason,
+    envelope::{self, Dialect, Inbound},
+    fault::{Fault, FaultId},
+    heartbeat::{Due, Heartbeat, Rules},
+    hub::{Counters, Hub, Link, Outgoing},
+    payload::Frame,
+    router::{Router, Source},
+    settings::{Limits, Outbox},
+    trace::Span,
+};
+use socket::{Received, Socket};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{self, Sleep},
+};
+
+/// Frames read in one turn before others get theirs.
+const TURN: usize = 256;
+/// How often a leaving connection looks whether its last decisions are there.
+const LEAVING_LOOK: Duration = Duration::from_millis(20);
+
+/// What every connection needs of the gateway.
+#[derive(Debug)]
+pub struct Surroundings {
+    pub hub: Arc<Hub>,
+    pub router: Arc<Router>,
+    pub limits: Limits,
+    pub outbox: Outbox,
+}
+
+/// Serves a connection until it ends, and says why it did.
+///
+/// `already_read` are bytes that came in behind the upgrade request.
+pub async fn serve<S>(
+    io: S,
+    already_read: Vec<u8>,
+    link: Arc<Link>,
+    rules: Rules,
+    around: Arc<Surroundings>,
+) -> Reason
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let socket = Socket::new(io, already_read, around.limits.message.get()).await;
+    around.hub.open(&link);
+    let mut source = Source::new(Arc::clone(&link));
+    around.router.opened(&mut source);
+    let heartbeat = Heartbeat::new(rules, now());
+    let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
+    let mut driver = Driver {
+        socket,
+        source,
+        around,
+        heartbeat,
+        timer,
+        blocked: None,
+        unflushed: Vec::new(),
+        malformed: 0,
+    };
+    let reason = poll_fn(|cx| driver.poll(cx)).await;
+    let Driver { socket, mut source, around, .. } = driver;
+    around.hub.close(&link);
+    around.router.closed(&mut source, &(&reason).into());
+    socket.close(&reason).await;
+    reason
+}
+
+#[derive(Debug)]
+struct Driver<S> {
+    socket: Socket<S>,
+    source: Source,
+    around: Arc<Surroundings>,
+    heartbeat: Heartbeat,
+    timer: Pin<Box<Sleep>>,
+    /// Since when the kernel has not taken what we have for the peer.
+    blocked: Option<Instant>,
+    /// Spans of deliveries that the kernel has not taken yet.
+    unflushed: Vec<Arc<Span>>,
+    malformed: u32,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// One turn: read, look at the clock, write. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        self.link().register(cx.waker());
+        let now = now();
+        let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
+        if let Some(reason) = ended {
+            return Poll::Ready(reason);
+        }
+        match self.write(cx, now) {
+            Some(reason) => Poll::Ready(reason),
+            None => {
+                self.set_timer(cx, now);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        if self.link().is_ending() {
+            return None;
+        }
+        for _ in 0..TURN {
+            match self.socket.poll_receive(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Err(reason)) => return Some(reason),
+                Poll::Ready(Ok(received)) => {
+                    self.heartbeat.heard(now);
+                    if let Received::Frame(frame) = received {
+                        self.receive(frame);
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    fn receive(&mut self, frame: Frame) {
+        let link = Arc::clone(self.link());
+        let limit = self.around.limits.message.get();
+        if frame.body.len() > limit / 2 {
+            tracing::warn!(connection = %link.facts.id, bytes = frame.body.len(), limit, "message is larger than half of the limit");
+        }
+        match envelope::decode(link.wire, &frame) {
+            Ok(Inbound::Event(arrived)) => self.around.router.route(&mut self.source, arrived),
+            Ok(Inbound::Ping(callback)) => {
+                if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
+                    && !link.send_control(pong)
+                {
+                    Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+                }
+            }
+            Ok(Inbound::Pong) => {}
+            Err(malformed) => self.refuse(&link, &malformed),
+        }
+    }
+
+    /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
+    fn refuse(&mut self, link: &Arc<Link>, malformed: &envelope::Malformed) {
+        let hub = &self.around.hub;
+        Counters::add(&hub.counters.malformed, 1);
+        self.malformed += 1;
+        hub.send_fault(
+            link,
+            &malformed.why,
+            malformed.event.as_deref(),
+            malformed.callback.as_ref(),
+        );
+        tracing::debug!(connection = %link.facts.id, why = %malformed.why.message, "malformed message");
+        if self.malformed >= self.around.limits.malformed {
+            let why = Fault::new(
+                FaultId::Malformed,
+                "too many malformed messages; the connection is closed",
+            );
+            hub.send_fault(link, &why, None, None);
+            link.close(Reason::Violation);
+        }
+    }
+
+    fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        if self.blocked.is_some_and(|since| now >= since + self.around.outbox.write_deadline) {
+            Counters::add(&self.around.hub.counters.slow_consumers, 1);
+            return Some(Reason::SlowConsumer);
+        }
+        match self.heartbeat.due(now) {
+            Due::Nothing => None,
+            Due::GiveUp => Some(Reason::HeartbeatMissed),
+            Due::Ping => self.ping(),
+        }
+    }
+
+    fn ping(&mut self) -> Option<Reason> {
+        if self.link().wire.dialect == Dialect::Raw {
+            return self.socket.send_ping().err();
+        }
+        if let Some(frame) = envelope::ping(self.link().wire)
+            && !self.link().send_control(frame)
+        {
+            // The peer has not read sixteen answers yet: it is not idle, it is slow.
+            Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+        }
+        None
+    }
+
+    /// Writes what waits and flushes once. Some: the connection is over.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        let closing = loop {
+            match self.socket.poll_ready(cx) {
+                Poll::Pending => return self.stuck(now),
+                Poll::Ready(Err(reason)) => return Some(reason),
+                Poll::Ready(Ok(())) => {}
+            }
+            match self.link().next() {
+                Outgoing::Nothing { .. } => break None,
+                Outgoing::Close(reason) => break Some(reason),
+                Outgoing::Item(item) => {
+                    self.heartbeat.wrote(now);
+                    self.unflushed.extend(item.span);
+                    if let Err(reason) = self.socket.send(item.frame) {
+                        return Some(reason);
+                    }
+                }
+            }
+        };
+        match self.socket.poll_flush(cx) {
+            Poll::Pending => self.stuck(now),
+            Poll::Ready(Err(reason)) => Some(reason),
+            Poll::Ready(Ok(())) => {
+                self.blocked = None;
+                self.unflushed = Vec::new();
+                closing
+            }
+        }
+    }
+
+    fn stuck(&mut self, now: Instant) -> Option<Reason> {
+        self.blocked.get_or_insert(now);
+        None
+    }
+
+    /// Sets the timer to the next thing the clock has to do. A timer that is early does no harm: it looks and is set
+    /// again, which is cheaper than moving it with every frame.
+    fn set_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let mut next = self.heartbeat.next();
+        if let Some(since) = self.blocked {
+            next = next.min(since + self.around.outbox.write_deadline);
+        }
+        if self.link().is_ending() {
+            next = next.min(now + LEAVING_LOOK);
+        }
+        let next = time::Instant::from_std(next);
+        if self.timer.is_elapsed() || next < self.timer.deadline() {
+            self.timer.as_mut().reset(next);
+            if self.timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn link(&self) -> &Arc<Link> {
+        &self.source.link
+    }
+}
+
+/// Tokio's clock, so that tests can stop it.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests;

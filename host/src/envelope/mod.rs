@@ -31,6 +31,17 @@ pub enum Dialect {
     Raw,
 }
 
+impl Dialect {
+    /// The word used in configuration, metrics and for plugins.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tengen => "tengen",
+            Self::Sente => "sente",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 /// A dialect in one of its formats: everything that decides how a frame looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Wire {

@@ -1,1 +1,215 @@
-//! hub
+//! Everybody who is connected, and everything that is done to them.
+//!
+//! The hub owns the tables of connections, users, channels and pending replies. It decides nothing: handlers do, and
+//! [`act`] carries their effects out.
+
+mod act;
+mod link;
+mod replies;
+mod requests;
+mod send;
+mod tables;
+
+pub use link::{Link, Outgoing};
+pub use replies::Expected;
+
+use crate::{
+    close::Reason,
+    event::Connection,
+    id::{Channel, Handle, PluginName},
+    settings::{Grants, Limits},
+    trace::Tracer,
+};
+use arc_swap::ArcSwap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tables::Tables;
+
+/// What a plugin may touch: its grants, and the endpoints whose connections are its own.
+#[derive(Debug, Clone, Default)]
+pub struct Rights {
+    pub grants: Grants,
+    /// By endpoint index.
+    pub endpoints: Vec<bool>,
+}
+
+/// Why the hub does not take a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// `limits.connections` is reached.
+    Full,
+    Draining,
+}
+
+/// Losses and totals, each by its reason.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub opened: AtomicU64,
+    /// Upgrades that were refused.
+    pub rejected: AtomicU64,
+    pub events: AtomicU64,
+    pub replies: AtomicU64,
+    pub delivered: AtomicU64,
+    /// Frames that an outbox did not take or gave up.
+    pub outbox_dropped: AtomicU64,
+    /// Connections closed because they read too slowly.
+    pub slow_consumers: AtomicU64,
+    /// Effects that were not carried out.
+    pub refused_effects: AtomicU64,
+    /// Replies to nothing: unknown, too late, or given twice.
+    pub stray_replies: AtomicU64,
+    /// Callers that waited in vain.
+    pub reply_timeouts: AtomicU64,
+    /// Payloads that a receiver's format cannot hold.
+    pub unsupported: AtomicU64,
+    pub malformed: AtomicU64,
+    pub overloaded: AtomicU64,
+    pub unrouted: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+pub struct Hub {
+    tables: RwLock<Tables>,
+    replies: Mutex<replies::Replies>,
+    rights: ArcSwap<HashMap<PluginName, Rights>>,
+    limits: Limits,
+    tracer: Arc<dyn Tracer>,
+    pub counters: Counters,
+}
+
+impl Hub {
+    pub fn new(limits: Limits, tracer: Arc<dyn Tracer>) -> Self {
+        Self {
+            tables: RwLock::default(),
+            replies: Mutex::new(replies::Replies::new(limits.reply)),
+            rights: ArcSwap::default(),
+            limits,
+            tracer,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What each plugin may touch from now on.
+    pub fn set_rights(&self, rights: HashMap<PluginName, Rights>) {
+        self.rights.store(Arc::new(rights));
+    }
+
+    /// A handle for a connection that is about to open. Fails when there is no room.
+    pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        self.write_tables().reserve(self.limits.connections.get())
+    }
+
+    /// Gives a handle back whose connection never opened.
+    pub fn release(&self, handle: Handle) {
+        self.write_tables().release(handle);
+    }
+
+    /// The connection is open: pushes reach it from now on.
+    pub fn open(&self, link: &Arc<Link>) {
+        self.write_tables().insert(Arc::clone(link));
+        Counters::add(&self.counters.opened, 1);
+        for channel in link.take_initial_channels() {
+            self.subscribe(link, &channel);
+        }
+    }
+
+    /// The connection is gone: its subscriptions and pending replies end.
+    pub fn close(&self, link: &Arc<Link>) {
+        self.write_tables().remove(link);
+        let lost = link.lost();
+        Counters::add(&self.counters.outbox_dropped, lost);
+    }
+
+    pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
+        self.read_tables().link(handle)
+    }
+
+    /// How many connections are open or about to open.
+    pub fn len(&self) -> usize {
+        self.read_tables().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn channels(&self) -> usize {
+        self.read_tables().channels.len()
+    }
+
+    /// Subscribes a connection; false when it has too many subscriptions already.
+    pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
+        self.write_tables().subscribe(link, channel, self.limits.subscriptions)
+    }
+
+    pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
+        self.write_tables().unsubscribe(link, channel)
+    }
+
+    /// No more connections; the open ones are returned, to be sent away.
+    pub fn begin_drain(&self) -> Vec<Arc<Link>> {
+        let mut tables = self.write_tables();
+        tables.draining = true;
+        tables.links().cloned().collect()
+    }
+
+    /// Closes what is still open, at the end of a drain.
+    pub fn close_all(&self, reason: &Reason) -> usize {
+        let links: Vec<_> = self.read_tables().links().cloned().collect();
+        for link in &links {
+            link.close(reason.clone());
+        }
+        links.len()
+    }
+
+    /// The open connections that these plugins own.
+    fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
+        let rights = self.rights.load();
+        let Some(rights) = rights.get(plugin) else { return Vec::new() };
+        let tables = self.read_tables();
+        tables
+            .links()
+            .filter(|link| rights.owns(link))
+            .map(|link| Arc::clone(&link.facts))
+            .collect()
+    }
+
+    /// Answers callers whose handler did not, with `timeout`. To be called every second or so.
+    pub fn expire_replies(&self, now: Instant) {
+        let expired = self.replies().expire(now);
+        for expected in expired {
+            Counters::add(&self.counters.reply_timeouts, 1);
+            self.answer_fault(&expected, &replies::too_late());
+        }
+    }
+
+    fn replies(&self) -> std::sync::MutexGuard<'_, replies::Replies> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_tables(&self) -> std::sync::RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rights {
+    fn owns(&self, link: &Link) -> bool {
+        self.endpoints.get(usize::from(link.facts.endpoint_index.0)).copied().unwrap_or(false)
+    }
+}

@@ -1,1 +1,392 @@
-//! upgrade
+//! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
+
+mod checks;
+mod statics;
+
+use crate::{
+    authenticator::{Admission, Authenticator, Upgrade, Verdict},
+    close::Reason,
+    connection::{self, Surroundings},
+    envelope::{self, Handshake},
+    event::{Connection, Waiting},
+    heartbeat::Rules,
+    hub::{Counters, Hub, Link, Unwelcome},
+    id::{ConnectionId, EndpointIndex, Handle, PluginName},
+    settings::{self, Endpoint},
+    trace::{Kind, Span, Start, Tracer},
+};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use checks::{Agreement, Refusal};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::Full;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper_util::rt::TokioIo;
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::task::TaskTracker;
+
+/// A response with a short text; files and handshakes alike.
+pub type Answer = Response<Full<Bytes>>;
+
+/// What every upgrade needs of the gateway.
+#[derive(Debug)]
+pub struct Upgrades {
+    pub endpoints: Vec<Arc<Endpoint>>,
+    pub statics: Vec<settings::Static>,
+    pub heartbeat: settings::Heartbeat,
+    pub around: Arc<Surroundings>,
+    pub tracer: Arc<dyn Tracer>,
+    /// By plugin name; replaced when plugins come and go.
+    pub authenticators: ArcSwap<HashMap<PluginName, Arc<dyn Authenticator>>>,
+    /// This process, in the handshake.
+    pub node: String,
+    pub tasks: TaskTracker,
+    /// How long the authenticator may take.
+    pub patience: Duration,
+}
+
+/// A handle that goes back unless its connection opens.
+struct Place {
+    hub: Arc<Hub>,
+    handle: Handle,
+    taken: bool,
+}
+
+impl Place {
+    /// The connection is about to open: the handle is its own now.
+    fn keep(mut self) {
+        self.taken = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.hub.release(self.handle);
+        }
+    }
+}
+
+impl Upgrades {
+    /// Answers one request.
+    pub async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let path = request.uri().path();
+        let found = self.endpoints.iter().position(|endpoint| endpoint.path == path);
+        let Some(place) = found else { return self.respond_plain(&request).await };
+        let Some(endpoint) = self.endpoints.get(place) else {
+            return text(StatusCode::NOT_FOUND, "no such path");
+        };
+        let index = EndpointIndex(u16::try_from(place).unwrap_or(u16::MAX));
+        let (mut parts, _) = request.into_parts();
+        let mut span = self.upgrade_span(&parts, endpoint, peer);
+        let answer = match self.upgrade(&mut parts, endpoint, index, peer, &mut span).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                Counters::add(&self.around.hub.counters.rejected, 1);
+                span.fail(refusal.label);
+                tracing::info!(%peer, endpoint = %endpoint.path, status = refusal.status.as_u16(), why = refusal.label, "upgrade refused");
+                refuse(&refusal)
+            }
+        };
+        span.set("http.response.status_code", i64::from(answer.status().as_u16()));
+        answer
+    }
+
+    async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
+        let served = statics::respond(&self.statics, request).await;
+        served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
+    }
+
+    async fn upgrade(
+        &self,
+        parts: &mut Parts,
+        endpoint: &Arc<Endpoint>,
+        index: EndpointIndex,
+        peer: SocketAddr,
+        span: &mut Span,
+    ) -> Result<Answer, Refusal> {
+        let accept = derive_accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
+        checks::origin(&endpoint.origins, &parts.headers)?;
+        let query = parts.uri.query().unwrap_or("").to_owned();
+        let agreement = checks::agree(endpoint, &parts.headers, &query)?;
+        let place = self.reserve()?;
+        let admission = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
+        if admission.user.is_none() && !endpoint.anonymous {
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "anonymous",
+                "this endpoint wants to know who you are",
+            ));
+        }
+        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "bad-handshake",
+                "this request cannot be upgraded",
+            ));
+        };
+        let answer = switching(&accept, agreement.subprotocol.as_deref())?;
+        span.set("tengen.wire_format", agreement.wire.format.word());
+        let link = self.link(&place, endpoint, index, peer, admission, &agreement, span);
+        if endpoint.dialect == envelope::Dialect::Sente {
+            link.set_client(checks::client_id(&query)?);
+        }
+        self.hand_over(on_upgrade, link, place);
+        Ok(answer)
+    }
+
+    fn reserve(&self) -> Result<Place, Refusal> {
+        let hub = &self.around.hub;
+        match hub.reserve() {
+            Ok(handle) => Ok(Place { hub: Arc::clone(hub), handle, taken: false }),
+            Err(Unwelcome::Full) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "connections",
+                "too many connections; try again later",
+            )),
+            Err(Unwelcome::Draining) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "draining",
+                "going away; connect again",
+            )),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        parts: &Parts,
+        endpoint: &Endpoint,
+        agreement: &Agreement,
+        peer: SocketAddr,
+        span: &Span,
+    ) -> Result<Admission, Refusal> {
+        let Some(name) = &endpoint.authenticator else { return Ok(Admission::default()) };
+        let mut own = self.tracer.start(Start {
+            operation: "authenticate",
+            target: "",
+            kind: Kind::Internal,
+            parent: span.context(),
+            link: None,
+            at: None,
+        });
+        own.set("tengen.plugin.name", name.to_string());
+        let unavailable = |why: String| {
+            tracing::warn!(plugin = %name, %why, "no verdict from the authenticator");
+            let reason = "nobody can say who you are just now; try again later";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "authenticator", reason)
+        };
+        let authenticator = self.authenticators.load().get(name).cloned();
+        let verdict = match authenticator {
+            None => Err(unavailable("it is not running".into())),
+            Some(authenticator) => {
+                let request = request_of(parts, endpoint, agreement, peer);
+                match tokio::time::timeout(self.patience, authenticator.authenticate(request)).await
+                {
+                    Ok(verdict) => verdict.map_err(|why| unavailable(why.message)),
+                    Err(_) => Err(unavailable("it took too long".into())),
+                }
+            }
+        };
+        match verdict {
+            Ok(Verdict::Allow(admission)) => Ok(admission),
+            Ok(Verdict::Deny { status, why }) => {
+                own.fail("denied");
+                let status =
+                    StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
+                Err(Refusal::new(status.unwrap_or(StatusCode::FORBIDDEN), "denied", why.message))
+            }
+            Err(refusal) => {
+                own.fail(refusal.label);
+                Err(refusal)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything that makes a connection comes together here, once"
+    )]
+    fn link(
+        &self,
+        place: &Place,
+        endpoint: &Arc<Endpoint>,
+        index: EndpointIndex,
+        peer: SocketAddr,
+        admission: Admission,
+        agreement: &Agreement,
+        span: &Span,
+    ) -> Arc<Link> {
+        let id = ConnectionId::from_bytes(uuid::Uuid::now_v7().into_bytes());
+        let facts = Arc::new(Connection {
+            handle: place.handle,
+            id,
+            user: admission.user,
+            endpoint: endpoint.path.as_str().into(),
+            endpoint_index: index,
+            peer,
+            dialect: agreement.wire.dialect.word(),
+            more: admission.more,
+            upgrade: span.context().cloned(),
+            waiting: Waiting::default(),
+        });
+        let handshake = envelope::handshake(
+            agreement.wire,
+            &Handshake {
+                user: facts.user.as_ref().map(|user| &user.id),
+                connection: id,
+                node: &self.node,
+                ping: Rules::of(agreement.wire.dialect, &self.heartbeat).ping_every(),
+                max_bytes: self.around.limits.message.get(),
+                version: env!("CARGO_PKG_VERSION"),
+                welcome: admission.welcome.as_ref(),
+            },
+        );
+        let link =
+            Arc::new(Link::new(facts, agreement.wire, self.around.outbox, admission.channels));
+        if let Some(frame) = handshake {
+            // The outbox is empty: its control queue takes the first frame always.
+            let _taken = link.send_control(frame);
+        }
+        link
+    }
+
+    /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
+    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
+        let tasks = self.tasks.clone();
+        let around = Arc::clone(&self.around);
+        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
+        self.tasks.spawn(async move {
+            let Ok(upgraded) = on_upgrade.await else { return };
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                tracing::error!("the socket behind an upgrade is not a TCP socket");
+                return;
+            };
+            place.keep();
+            // Copied, because even an empty slice keeps hyper's whole read buffer alive.
+            let already_read = parts.read_buf.to_vec();
+            let io = parts.io.into_inner();
+            tasks.spawn(async move {
+                let facts = Arc::clone(&link.facts);
+                tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
+                let reason = connection::serve(io, already_read, link, rules, around).await;
+                log_close(&facts, &reason);
+            });
+        });
+    }
+
+    fn upgrade_span(&self, parts: &Parts, endpoint: &Endpoint, peer: SocketAddr) -> Span {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let parent = header("traceparent")
+            .and_then(|parent| self.tracer.extract(parent, header("tracestate")));
+        let mut span = self.tracer.start(Start {
+            operation: "GET",
+            target: &endpoint.path,
+            kind: Kind::Server,
+            parent: parent.as_ref(),
+            link: None,
+            at: None,
+        });
+        if span.is_recording() {
+            span.set("http.request.method", "GET");
+            span.set("http.route", endpoint.path.clone());
+            span.set("url.path", endpoint.path.clone());
+            span.set("url.scheme", "http");
+            span.set("network.protocol.name", "websocket");
+            span.set("network.peer.address", peer.ip().to_string());
+            span.set("network.peer.port", i64::from(peer.port()));
+            if let Some(agent) = header("user-agent") {
+                span.set("user_agent.original", agent.to_owned());
+            }
+            span.set("tengen.dialect", endpoint.dialect.word());
+        }
+        span
+    }
+}
+
+fn request_of(
+    parts: &Parts,
+    endpoint: &Endpoint,
+    agreement: &Agreement,
+    peer: SocketAddr,
+) -> Upgrade {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let mut more = vec![("now-ms".to_owned(), now.to_string())];
+    more.extend(agreement.token.clone().map(|token| ("token".to_owned(), token)));
+    let headers = parts.headers.iter().filter(|(name, _)| **name != header::SEC_WEBSOCKET_PROTOCOL);
+    Upgrade {
+        endpoint: endpoint.path.clone(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or("").to_owned(),
+        peer,
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
+        subprotocols: agreement.offered.clone(),
+        more,
+    }
+}
+
+fn log_close(facts: &Connection, reason: &Reason) {
+    let (code, why) = (reason.code(), reason.word());
+    match reason {
+        Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. } => {
+            tracing::debug!(connection = %facts.id, code, why, "connection closed");
+        }
+        _ => {
+            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed by the gateway")
+        }
+    }
+}
+
+/// RFC 6455 section 4.2.2: the server's part of the opening handshake.
+fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal> {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| {
+            Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "a header cannot be answered")
+        })
+    };
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, value(accept)?);
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value(subprotocol)?);
+    }
+    Ok(answer)
+}
+
+fn refuse(refusal: &Refusal) -> Answer {
+    let mut answer = text(refusal.status, &refusal.reason);
+    let headers = answer.headers_mut();
+    match refusal.label {
+        "no-upgrade" => {
+            drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket")))
+        }
+        "bad-version" => {
+            drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
+        }
+        _ if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
+            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")));
+        }
+        _ => {}
+    }
+    answer
+}
+
+fn text(status: StatusCode, reason: &str) -> Answer {
+    let mut answer = Response::new(Full::from(format!("{reason}\n")));
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}

@@ -1,0 +1,273 @@
+//! The whole gateway: builds everything, owns every task, ends them in order.
+
+mod drain;
+mod plugins;
+mod reload;
+mod source;
+
+pub use drain::Drained;
+pub use plugins::LoadError;
+
+use crate::{
+    admin,
+    connection::Surroundings,
+    hub::Hub,
+    listener::{self, BindError},
+    plugin::PluginError,
+    router::Router,
+    settings::Settings,
+    telemetry::{self, Telemetry, TelemetryError},
+    upgrade::Upgrades,
+};
+use arc_swap::ArcSwap;
+use plugins::Plugins;
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+use tokio::time;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often replies that nobody gave are looked for.
+const EXPIRY_LOOK: Duration = Duration::from_millis(500);
+/// Kept back from the drain's deadline for plugins and telemetry.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a gateway is started with besides its settings.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The file the settings came from: watched, and read again on SIGHUP.
+    pub config_file: Option<PathBuf>,
+    /// Settings given on the command line: they win over the file when it is read again.
+    pub overrides: Overrides,
+}
+
+/// Settings that the command line may give.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    pub listen: Option<SocketAddr>,
+    pub admin: Option<Option<SocketAddr>>,
+    pub port_file: Option<PathBuf>,
+    pub plugin_folder: Option<PathBuf>,
+}
+
+impl Overrides {
+    /// Puts the command line's settings over those of the file.
+    pub fn apply(&self, settings: &mut Settings) {
+        if let Some(listen) = self.listen {
+            settings.server.listen = listen;
+        }
+        if let Some(admin) = self.admin {
+            let keys = settings.admin.take().map(|admin| admin.keys).unwrap_or_default();
+            settings.admin = admin.map(|listen| crate::settings::Admin { listen, keys });
+        }
+        if let Some(file) = &self.port_file {
+            settings.server.port_file = Some(file.clone());
+        }
+        if let Some(folder) = &self.plugin_folder {
+            settings.plugin_folder = Some(folder.clone());
+            settings.echo = false;
+        }
+    }
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the admin listener cannot be opened; change `admin.listen`, or give `--admin off`")]
+    Admin(#[source] BindError),
+    #[error("telemetry cannot start")]
+    Telemetry(#[from] TelemetryError),
+    #[error("the plugin engine cannot start")]
+    Engine(#[source] PluginError),
+    #[error(transparent)]
+    Plugins(#[from] LoadError),
+    #[error("cannot write the port file `{}`", path.display())]
+    PortFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A gateway that accepts connections.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    /// Listener and requests; connections; everything else.
+    accepting: CancellationToken,
+    connections: TaskTracker,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What the gateway's tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) options: Options,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) upgrades: Arc<Upgrades>,
+    pub(crate) plugins: Plugins,
+    pub(crate) ready: AtomicBool,
+    pub(crate) address: SocketAddr,
+    pub(crate) ephemeral: bool,
+    pub(crate) since: Instant,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl Gateway {
+    /// Builds a gateway and starts it. When this returns, its port accepts.
+    pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
+        options.overrides.apply(&mut settings);
+        let node = uuid::Uuid::now_v7().to_string();
+        let telemetry = telemetry::start(&settings.telemetry, &node)?;
+        let tracer = telemetry.tracer();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
+
+        // Bound first, so that a port in use is told before anything is built; served last.
+        let listener = listener::bind(settings.server.listen)?;
+        let admin_listener =
+            settings.admin.as_ref().map(|admin| listener::bind(admin.listen)).transpose().map_err(GatewayError::Admin)?;
+        let own_address = |listener: &tokio::net::TcpListener| {
+            listener.local_addr().map_err(|source| BindError { address: settings.server.listen, source })
+        };
+        let address = own_address(&listener)?;
+        let admin_address = admin_listener.as_ref().map(own_address).transpose().map_err(GatewayError::Admin)?;
+
+        let hub = Arc::new(Hub::new(settings.limits, Arc::clone(&tracer)));
+        let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
+        let around = Arc::new(Surroundings {
+            hub: Arc::clone(&hub),
+            router: Arc::clone(&router),
+            limits: settings.limits,
+            outbox: settings.outbox,
+        });
+        let upgrades = Arc::new(Upgrades {
+            endpoints: settings.endpoints.clone(),
+            statics: settings.statics.clone(),
+            heartbeat: settings.heartbeat,
+            around,
+            tracer: Arc::clone(&tracer),
+            authenticators: ArcSwap::default(),
+            node,
+            tasks: connections.clone(),
+            patience: settings.limits.unauthenticated,
+        });
+        let plugins = Plugins::new(&hub, tracer, settings.limits, &tasks, &stop)?;
+        let shared = Arc::new(Shared {
+            ephemeral: settings.server.listen.port() == 0,
+            settings: ArcSwap::from_pointee(settings),
+            options,
+            hub,
+            router,
+            upgrades: Arc::clone(&upgrades),
+            plugins,
+            ready: AtomicBool::new(false),
+            address,
+            since: Instant::now(),
+            telemetry,
+        });
+        shared.load_plugins(&tasks).await?;
+        reload::start(&shared, &tasks, &stop);
+        tasks.spawn(expire_replies(Arc::clone(&shared.hub), stop.clone()));
+
+        let head_within = shared.settings.load().limits.unauthenticated;
+        tasks.spawn(listener::serve(listener, upgrades, head_within, connections.clone(), accepting.clone()));
+        shared.ready.store(true, std::sync::atomic::Ordering::Release);
+        if let Some(listener) = admin_listener {
+            let keys = shared.settings.load().admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+            let source: Arc<dyn admin::Source> = Arc::clone(&shared) as _;
+            tasks.spawn(admin::serve(listener, source, keys, tasks.clone(), stop.clone()));
+        }
+        write_port_file(&shared)?;
+        tracing::info!(%address, requested = %shared.settings.load().server.listen, ephemeral = shared.ephemeral, "accepting connections");
+        Ok(Self { address, admin_address, shared, accepting, connections, stop, tasks })
+    }
+
+    /// Where clients connect; the real port when the requested one was 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// What the admin listener would say under `/stats`.
+    pub fn stats(&self) -> serde_json::Value {
+        admin::Source::stats(&*self.shared)
+    }
+
+    /// What the admin listener would say under `/plugins`.
+    pub fn plugins(&self) -> serde_json::Value {
+        admin::Source::plugins(&*self.shared)
+    }
+
+    /// Reads the configuration file again and applies what can be applied; a list of what was done and what needs a
+    /// restart.
+    pub async fn reload(&self) -> Result<Vec<String>, String> {
+        self.shared.reload_config().await
+    }
+
+    /// Loads a plugin again from its file; the new generation's description, or why the old one goes on serving.
+    pub async fn reload_plugin(&self, name: &str) -> Result<serde_json::Value, String> {
+        admin::Source::reload(&*self.shared, name).await
+    }
+
+    /// Ends in order: accept nobody new, send connections away, let handlers finish, flush, flush telemetry.
+    pub async fn drain(self) -> Drained {
+        let rules = self.shared.settings.load().server.drain;
+        let deadline = time::Instant::now() + rules.deadline;
+        self.shared.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.accepting.cancel();
+        self.connections.close();
+        let for_connections = deadline - LAST_WORDS.min(rules.deadline / 4);
+        let drained =
+            drain::connections(&self.shared.hub, &rules, for_connections, self.connections.wait()).await;
+        if drained.cut_off > 0 {
+            tracing::warn!(cut_off = drained.cut_off, "connections were cut off at the drain's deadline");
+        }
+        let left = |until: time::Instant| until.saturating_duration_since(time::Instant::now());
+        self.shared.plugins.stop(left(deadline) / 2).await;
+        self.stop.cancel();
+        self.tasks.close();
+        if time::timeout_at(deadline, self.tasks.wait()).await.is_err() {
+            tracing::warn!("tasks were still running at the drain's deadline");
+        }
+        let report = self.shared.telemetry.shutdown(left(deadline).max(Duration::from_millis(100))).await;
+        tracing::info!(connections = drained.connections, cut_off = drained.cut_off, ?report, "drained");
+        drained
+    }
+}
+
+async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
+    let mut look = time::interval(EXPIRY_LOOK);
+    look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => hub.expire_replies(time::Instant::now().into_std()),
+        }
+    }
+}
+
+/// Written to a temporary name and renamed, so that who waits for the file never reads half of it.
+fn write_port_file(shared: &Shared) -> Result<(), GatewayError> {
+    let settings = shared.settings.load();
+    let Some(path) = &settings.server.port_file else { return Ok(()) };
+    let failed = |source| GatewayError::PortFile { path: path.clone(), source };
+    let mut temporary = path.clone().into_os_string();
+    temporary.push(".part");
+    std::fs::write(&temporary, format!("{}\n", shared.address.port())).map_err(failed)?;
+    std::fs::rename(&temporary, path).map_err(failed)
+}

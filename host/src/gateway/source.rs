@@ -1,0 +1,67 @@
+//! What the admin listener shows of a gateway, and what it may have done.
+
+use super::Shared;
+use crate::admin;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+impl admin::Source for Shared {
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn stats(&self) -> Value {
+        let settings = self.settings.load();
+        let counters = &self.hub.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime-s": self.since.elapsed().as_secs(),
+            "listen": {
+                "requested": settings.server.listen.to_string(),
+                "actual": self.address.to_string(),
+                "ephemeral": self.ephemeral,
+            },
+            "connections": {
+                "open": self.hub.len(),
+                "limit": settings.limits.connections.get(),
+                "opened": count(&counters.opened),
+                "rejected": count(&counters.rejected),
+                "slow-consumers": count(&counters.slow_consumers),
+            },
+            "channels": self.hub.channels(),
+            "events": {
+                "received": count(&counters.events),
+                "malformed": count(&counters.malformed),
+                "overloaded": count(&counters.overloaded),
+                "unrouted": count(&counters.unrouted),
+            },
+            "replies": {
+                "sent": count(&counters.replies),
+                "timed-out": count(&counters.reply_timeouts),
+                "stray": count(&counters.stray_replies),
+            },
+            "outbox": {
+                "enqueued": count(&counters.delivered),
+                "dropped": count(&counters.outbox_dropped),
+                "unsupported": count(&counters.unsupported),
+            },
+            "effects": { "refused": count(&counters.refused_effects) },
+            "telemetry": serde_json::to_value(self.telemetry.stats()).unwrap_or(Value::Null),
+        })
+    }
+
+    fn plugins(&self) -> Value {
+        let running = self.plugins.running();
+        running.values().map(|plugin| serde_json::to_value(plugin.status()).unwrap_or(Value::Null)).collect()
+    }
+
+    fn reload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(async move {
+            let Some(plugin) = self.plugins.get(name) else { return Err(format!("no plugin `{name}` runs here")) };
+            plugin.reload(None).await.map_err(|error| error.explain())?;
+            Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
+        })
+    }
+}

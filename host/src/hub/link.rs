@@ -1,0 +1,205 @@
+//! The hub's end of one connection: its facts, its outbox, and what it was told to do.
+
+use crate::{
+    close::Reason,
+    envelope::Wire,
+    event::Connection,
+    id::{Channel, EndpointIndex, UserId},
+    outbox::{Counts, Item, Offered, Outbox},
+    payload::Frame,
+    settings,
+};
+use futures_util::task::AtomicWaker;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::Waker,
+};
+
+/// Shared between the connection's task, which empties the outbox, and everybody who fills it.
+#[derive(Debug)]
+pub struct Link {
+    pub facts: Arc<Connection>,
+    pub wire: Wire,
+    /// Sente's name for the client instance: a new connection of the same one replaces the old.
+    client: OnceLock<String>,
+    state: Mutex<State>,
+    /// Wakes the connection's task.
+    waker: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct State {
+    outbox: Outbox,
+    /// Set once: write what is queued, close, and take nothing more.
+    closing: Option<Reason>,
+    /// Read no more; close when nothing waits for a decision.
+    leaving: bool,
+    subscriptions: Vec<Channel>,
+    initial: Vec<Channel>,
+}
+
+/// One client instance, as Sente's clients name themselves.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Client {
+    endpoint: EndpointIndex,
+    user: Option<UserId>,
+    name: String,
+}
+
+/// What the connection's task is to do next.
+#[derive(Debug)]
+pub enum Outgoing {
+    Item(Item),
+    /// The outbox is empty, and the connection is to be closed.
+    Close(Reason),
+    /// Nothing to write; read on only if `reading`.
+    Nothing {
+        reading: bool,
+    },
+}
+
+impl Link {
+    /// `initial`: channels to subscribe when the connection opens.
+    pub fn new(
+        facts: Arc<Connection>,
+        wire: Wire,
+        outbox: settings::Outbox,
+        initial: Vec<Channel>,
+    ) -> Self {
+        let state = State {
+            outbox: Outbox::new(outbox),
+            closing: None,
+            leaving: false,
+            subscriptions: Vec::new(),
+            initial,
+        };
+        Self {
+            facts,
+            wire,
+            client: OnceLock::new(),
+            state: Mutex::new(state),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Names the client instance behind the connection; before it opens, once.
+    pub fn set_client(&self, client: String) {
+        self.client.get_or_init(|| client);
+    }
+
+    /// The client instance, as it may be replaced: by the same user, on the same endpoint, under the same name.
+    pub(super) fn client(&self) -> Option<Client> {
+        let user = self.facts.user.as_ref().map(|user| user.id.clone());
+        let name = self.client.get()?.clone();
+        Some(Client { endpoint: self.facts.endpoint_index, user, name })
+    }
+
+    /// Queues a data frame. A connection that is closing takes none.
+    pub fn send(&self, item: Item) -> Offered {
+        let mut state = self.state();
+        if state.closing.is_some() {
+            return Offered::Dropped;
+        }
+        let offered = state.outbox.offer(item);
+        if offered == Offered::Full {
+            state.closing = Some(Reason::SlowConsumer);
+        }
+        drop(state);
+        self.waker.wake();
+        offered
+    }
+
+    /// Queues a control frame, ahead of all data; false when too many wait.
+    pub fn send_control(&self, frame: Frame) -> bool {
+        let taken = self.state().outbox.offer_control(frame);
+        self.waker.wake();
+        taken
+    }
+
+    /// Ends the connection after what is queued. The first reason stands.
+    pub fn close(&self, reason: Reason) {
+        self.state().closing.get_or_insert(reason);
+        self.waker.wake();
+    }
+
+    /// Ends the connection once nothing of it waits for a decision: part of a drain.
+    pub fn send_away(&self) {
+        self.state().leaving = true;
+        self.waker.wake();
+    }
+
+    /// The next thing to do. Called by the connection's task alone.
+    pub fn next(&self) -> Outgoing {
+        let mut state = self.state();
+        if let Some(item) = state.outbox.pop() {
+            return Outgoing::Item(item);
+        }
+        if let Some(reason) = &state.closing {
+            return Outgoing::Close(reason.clone());
+        }
+        if state.leaving && self.facts.waiting.events() == 0 {
+            return Outgoing::Close(Reason::Drained);
+        }
+        Outgoing::Nothing { reading: !state.leaving }
+    }
+
+    /// Whether it was told to go.
+    pub fn is_ending(&self) -> bool {
+        let state = self.state();
+        state.leaving || state.closing.is_some()
+    }
+
+    pub fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.state().outbox.counts()
+    }
+
+    pub fn depth(&self) -> usize {
+        self.state().outbox.depth()
+    }
+
+    pub fn subscriptions(&self) -> Vec<Channel> {
+        self.state().subscriptions.clone()
+    }
+
+    /// Frames that will never be written, now that the connection is gone.
+    pub(super) fn lost(&self) -> u64 {
+        let mut state = self.state();
+        let depth = state.outbox.depth() as u64;
+        state.closing.get_or_insert(Reason::Lost);
+        while state.outbox.pop().is_some() {}
+        depth
+    }
+
+    pub(super) fn take_initial_channels(&self) -> Vec<Channel> {
+        std::mem::take(&mut self.state().initial)
+    }
+
+    pub(super) fn take_subscriptions(&self) -> Vec<Channel> {
+        std::mem::take(&mut self.state().subscriptions)
+    }
+
+    /// False when there would be more than `max`. Noting one twice is noting it once.
+    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> bool {
+        let mut state = self.state();
+        if state.subscriptions.contains(channel) {
+            return true;
+        }
+        let room = state.subscriptions.len() < max;
+        if room {
+            state.subscriptions.push(channel.clone());
+        }
+        room
+    }
+
+    pub(super) fn forget_subscription(&self, channel: &Channel) {
+        self.state().subscriptions.retain(|other| other != channel);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

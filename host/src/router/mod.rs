@@ -1,0 +1,247 @@
+//! From a connection's frame to the handlers it is routed to.
+
+mod echo;
+
+pub use echo::Echo;
+
+use crate::{
+    envelope::Arrived,
+    event::{Closing, Event, Message, Occurrence, Permit},
+    fault::{Fault, FaultId},
+    handler::Handler,
+    hub::{Counters, Expected, Hub, Link},
+    id::{EndpointIndex, PluginName, is_reserved},
+    routes::Routes,
+    settings::Limits,
+    trace::{Kind, Span, Start, TraceContext, Tracer},
+};
+use arc_swap::ArcSwap;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::SystemTime,
+};
+
+/// What a route leads to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub plugin: PluginName,
+    pub handler: Arc<dyn Handler>,
+}
+
+/// Routes events. The table can be replaced while everything runs.
+#[derive(Debug)]
+pub struct Router {
+    routes: ArcSwap<Routes<Destination>>,
+    hub: Arc<Hub>,
+    tracer: Arc<dyn Tracer>,
+    limits: Limits,
+}
+
+/// One connection's place in the router: its link, and how many events it has had.
+#[derive(Debug)]
+pub struct Source {
+    pub link: Arc<Link>,
+    seq: u32,
+}
+
+impl Source {
+    pub fn new(link: Arc<Link>) -> Self {
+        Self { link, seq: 0 }
+    }
+
+    fn next_seq(&mut self) -> u32 {
+        self.seq = self.seq.wrapping_add(1);
+        self.seq
+    }
+}
+
+impl Router {
+    pub fn new(hub: Arc<Hub>, tracer: Arc<dyn Tracer>, limits: Limits) -> Self {
+        Self { routes: ArcSwap::default(), hub, tracer, limits }
+    }
+
+    pub fn set_routes(&self, routes: Routes<Destination>) {
+        self.routes.store(Arc::new(routes));
+    }
+
+    /// Whether this plugin hears of connections of this endpoint.
+    pub fn owns(&self, plugin: &PluginName, endpoint: EndpointIndex) -> bool {
+        self.routes.load().owns(plugin, endpoint)
+    }
+
+    /// A connection has opened: everybody who may get its events hears of it first.
+    pub fn opened(&self, source: &mut Source) {
+        self.tell_owners(source, || Occurrence::Opened);
+    }
+
+    /// A connection has ended: the last that its handlers hear of it.
+    pub fn closed(&self, source: &mut Source, closing: &Closing) {
+        self.tell_owners(source, || Occurrence::Closed(closing.clone()));
+    }
+
+    /// Takes one event from a peer to its handlers, or answers why not.
+    pub fn route(&self, source: &mut Source, arrived: Arrived) {
+        self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
+        if is_reserved(&arrived.id) {
+            return self.hub.request(&source.link, arrived);
+        }
+        let seq = source.next_seq();
+        let link = &source.link;
+        let routes = self.routes.load();
+        let id = arrived.id.clone();
+        let mut matching = routes.matching(link.facts.endpoint_index, &id);
+        let Some(first) = matching.next() else {
+            Counters::add(&self.hub.counters.unrouted, 1);
+            let why = Fault::new(
+                FaultId::UnknownEvent,
+                format!("nothing handles the event `{}`", arrived.id),
+            );
+            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
+        };
+        let size = arrived.payload.body.len();
+        let Some(permit) =
+            Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
+        else {
+            Counters::add(&self.hub.counters.overloaded, 1);
+            let why = Fault::new(
+                FaultId::Overloaded,
+                "too many events of this connection wait for a decision",
+            );
+            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
+        };
+        let permit = Arc::new(permit);
+        let mut delivery = Delivery { router: self, link, seq, permit, expected: None };
+        let mut destination = first;
+        // All but the last get copies: the payload is shared, the rest is small.
+        for next in matching {
+            let copy = arrived.clone();
+            delivery.hand_over(destination, copy);
+            destination = next;
+        }
+        delivery.hand_over(destination, arrived);
+    }
+
+    fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
+        let seq = source.next_seq();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            let event = Event {
+                connection: Some(Arc::clone(&source.link.facts)),
+                seq,
+                at: SystemTime::now(),
+                what: what(),
+                span: Span::none(),
+                permit: None,
+            };
+            if let Err(declined) = owner.handler.offer(event) {
+                tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
+            }
+        }
+    }
+
+    /// The event's span: a trace of its own unless the sender gave a parent, linked to the upgrade either way.
+    fn process_span(&self, link: &Link, arrived: &Arrived) -> Span {
+        let parent = arrived.traceparent.as_deref().and_then(|traceparent| {
+            self.tracer.extract(traceparent, arrived.tracestate.as_deref())
+        });
+        let mut span = self.tracer.start(Start {
+            operation: "process",
+            target: &arrived.id,
+            kind: Kind::Consumer,
+            parent: parent.as_ref(),
+            link: link.facts.upgrade.as_ref(),
+            at: None,
+        });
+        if span.is_recording() {
+            describe(&mut span, link, arrived);
+        }
+        span
+    }
+}
+
+fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
+    span.set("messaging.system", "tengen");
+    span.set("messaging.operation.name", "process");
+    span.set("messaging.operation.type", "process");
+    span.set("messaging.destination.name", arrived.id.to_string());
+    span.set(
+        "messaging.message.body.size",
+        i64::try_from(arrived.payload.body.len()).unwrap_or(i64::MAX),
+    );
+    span.set("tengen.connection.id", link.facts.id.to_string());
+    span.set("tengen.endpoint", link.facts.endpoint.to_string());
+    if let Some(callback) = &arrived.callback {
+        span.set(
+            "messaging.message.conversation_id",
+            String::from_utf8_lossy(&callback.0).into_owned(),
+        );
+    }
+}
+
+/// One event on its way to all who match.
+struct Delivery<'a> {
+    router: &'a Router,
+    link: &'a Arc<Link>,
+    seq: u32,
+    permit: Arc<Permit>,
+    /// What the sender waits for, once a first handler was asked.
+    expected: Option<Expected>,
+}
+
+impl Delivery<'_> {
+    fn hand_over(&mut self, to: &Destination, arrived: Arrived) {
+        let hub = &self.router.hub;
+        let span = self.router.process_span(self.link, &arrived);
+        let reply_to = match &arrived.callback {
+            None => None,
+            Some(_) => match self.expect(to, &arrived, span.context()) {
+                Some(number) => Some(number),
+                None => {
+                    Counters::add(&hub.counters.overloaded, 1);
+                    let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
+                    return hub.send_fault(
+                        self.link,
+                        &why,
+                        Some(&arrived.id),
+                        arrived.callback.as_ref(),
+                    );
+                }
+            },
+        };
+        let event = Event {
+            connection: Some(Arc::clone(&self.link.facts)),
+            seq: self.seq,
+            at: SystemTime::now(),
+            what: Occurrence::Message(Message {
+                id: arrived.id,
+                payload: arrived.payload,
+                reply_to,
+            }),
+            span,
+            permit: Some(Arc::clone(&self.permit)),
+        };
+        if let Err(declined) = to.handler.offer(event) {
+            hub.decline(&to.plugin, declined);
+        }
+    }
+
+    fn expect(
+        &mut self,
+        to: &Destination,
+        arrived: &Arrived,
+        context: Option<&TraceContext>,
+    ) -> Option<u32> {
+        let callback = arrived.callback.clone()?;
+        let mut expected = match &self.expected {
+            Some(earlier) => earlier.also_from(to.plugin.clone()),
+            None => Expected::new(
+                Arc::clone(self.link),
+                callback,
+                arrived.id.clone(),
+                to.plugin.clone(),
+            ),
+        };
+        expected.context = context.cloned();
+        self.expected.get_or_insert_with(|| expected.clone());
+        self.router.hub.expect_reply(expected)
+    }
+}

@@ -1,0 +1,304 @@
+//! What a request must be to become a WebSocket: pure checks, each failing with the status and the reason for the peer.
+
+use crate::{
+    envelope::{Dialect, Wire},
+    payload::Encoding,
+    settings::{Endpoint, Origins},
+};
+use http::{HeaderMap, Method, StatusCode, header};
+
+/// Why a request is not upgraded: what the peer is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) reason: String,
+    /// The label in logs and spans.
+    pub(super) label: &'static str,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, label: &'static str, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), label }
+    }
+}
+
+/// What the client and the endpoint agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Agreement {
+    pub(super) wire: Wire,
+    /// Echoed in `Sec-WebSocket-Protocol`.
+    pub(super) subprotocol: Option<String>,
+    /// From `tengen.token.…`: read, never echoed, never logged.
+    pub(super) token: Option<String>,
+    /// The other offered subprotocols.
+    pub(super) offered: Vec<String>,
+}
+
+const TOKEN: &str = "tengen.token.";
+const VERSION: &str = "tengen.v1.";
+
+/// RFC 6455 section 4.2.1: the client's part of the opening handshake. Returns `Sec-WebSocket-Key`.
+pub(super) fn websocket_key<'h>(
+    method: &Method,
+    headers: &'h HeaderMap,
+) -> Result<&'h [u8], Refusal> {
+    if !has_token(headers, header::UPGRADE, "websocket")
+        || !has_token(headers, header::CONNECTION, "upgrade")
+    {
+        let reason = "this address speaks WebSocket: send an upgrade request";
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "no-upgrade", reason));
+    }
+    let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", reason);
+    if method != Method::GET {
+        return Err(bad("a WebSocket upgrade is a GET request"));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let reason = "`Sec-WebSocket-Version` must be 13";
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "bad-version", reason));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
+    // 16 bytes in base64 are 24 characters.
+    key.filter(|key| key.len() == 24)
+        .ok_or_else(|| bad("`Sec-WebSocket-Key` is missing or not 16 bytes in base64"))
+}
+
+/// Whether a browser on that page may connect. A request without Origin is not from a browser's page.
+pub(super) fn origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("").to_ascii_lowercase();
+    let allowed = match origins {
+        Origins::Any => true,
+        Origins::These(list) => list.contains(&origin),
+        Origins::Same => {
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            matches!((host, authority), (Some(host), Some(authority)) if same_authority(host, authority, &origin))
+        }
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, "origin", "pages of this origin may not connect here"))
+}
+
+/// Browsers leave a scheme's default port out of both headers; others may not.
+fn same_authority(host: &str, authority: &str, origin: &str) -> bool {
+    let default = if origin.starts_with("https:") { ":443" } else { ":80" };
+    let bare = |text: &str| text.strip_suffix(default).unwrap_or(text).to_ascii_lowercase();
+    bare(host) == bare(authority)
+}
+
+/// Settles dialect, format and subprotocol.
+pub(super) fn agree(
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Agreement, Refusal> {
+    let mut token = None;
+    let mut offered = Vec::new();
+    for word in words(headers, header::SEC_WEBSOCKET_PROTOCOL) {
+        match word.strip_prefix(TOKEN) {
+            Some(secret) => token = Some(secret.to_owned()),
+            None => offered.push(word.to_owned()),
+        }
+    }
+    let default = endpoint.formats.first().copied().unwrap_or(Encoding::Json);
+    let (format, subprotocol) = match endpoint.dialect {
+        Dialect::Raw => (Encoding::Text, None),
+        Dialect::Sente => {
+            client_id(query)?;
+            (default, None)
+        }
+        Dialect::Tengen => format_of(endpoint, default, &offered, query)?,
+    };
+    let wire = Wire { dialect: endpoint.dialect, format };
+    Ok(Agreement { wire, subprotocol, token, offered })
+}
+
+/// The client's first acceptable subprotocol; without any, `?format=`; without that, the endpoint's default.
+fn format_of(
+    endpoint: &Endpoint,
+    default: Encoding,
+    offered: &[String],
+    query: &str,
+) -> Result<(Encoding, Option<String>), Refusal> {
+    let of_word =
+        |word: &str| Encoding::from_word(word).filter(|format| endpoint.formats.contains(format));
+    let chosen =
+        offered.iter().find_map(|word| Some((of_word(word.strip_prefix(VERSION)?)?, word)));
+    if let Some((format, word)) = chosen {
+        return Ok((format, Some(word.clone())));
+    }
+    let here = || {
+        endpoint
+            .formats
+            .iter()
+            .map(|format| format!("`{VERSION}{}`", format.word()))
+            .collect::<Vec<_>>()
+    };
+    if !offered.is_empty() {
+        let reason = format!(
+            "none of the offered subprotocols is spoken here; offer {}",
+            here().join(" or ")
+        );
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "subprotocol", reason));
+    }
+    match parameter(query, "format") {
+        None => Ok((default, None)),
+        Some(word) => of_word(&word).map(|format| (format, None)).ok_or_else(|| {
+            let words: Vec<_> = endpoint.formats.iter().map(|format| format.word()).collect();
+            let reason =
+                format!("the format in the query is not spoken here; use {}", words.join(" or "));
+            Refusal::new(StatusCode::BAD_REQUEST, "format", reason)
+        }),
+    }
+}
+
+/// Sente's name for one client instance; required, 1 to 128 bytes.
+pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
+    parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
+        || {
+            let reason =
+                "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)";
+            Refusal::new(StatusCode::BAD_REQUEST, "client-id", reason)
+        },
+    )
+}
+
+/// A query parameter, percent-decoded (application/x-www-form-urlencoded).
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+fn words(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    words(headers, name).any(|word| word.eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[track_caller]
+    fn check_origin(origins: &Origins, lines: &[(&'static str, &'static str)], allowed: bool) {
+        assert_eq!(origin(origins, &headers(lines)).is_ok(), allowed);
+    }
+
+    #[test]
+    fn a_page_connects_to_its_own_host_unless_others_are_listed() {
+        let same = Origins::Same;
+        check_origin(&same, &[("host", "a.example")], true);
+        check_origin(&same, &[("host", "a.example"), ("origin", "https://a.example")], true);
+        check_origin(&same, &[("host", "a.example:443"), ("origin", "https://A.example")], true);
+        check_origin(
+            &same,
+            &[("host", "a.example:8080"), ("origin", "http://a.example:8080")],
+            true,
+        );
+        check_origin(&same, &[("host", "a.example"), ("origin", "http://a.example:8080")], false);
+        check_origin(&same, &[("host", "a.example"), ("origin", "https://evil.example")], false);
+        check_origin(&same, &[("host", "a.example"), ("origin", "null")], false);
+        check_origin(&same, &[("origin", "https://a.example")], false);
+        let listed = Origins::These(vec!["https://app.example".into()]);
+        check_origin(&listed, &[("origin", "https://app.example")], true);
+        check_origin(&listed, &[("origin", "http://app.example")], false);
+        check_origin(&Origins::Any, &[("origin", "null")], true);
+    }
+
+    fn upgrade() -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("upgrade", "WebSocket"),
+            ("connection", "keep-alive, Upgrade"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+    }
+
+    #[track_caller]
+    fn check_key(change: (&'static str, &'static str), label: &str) {
+        let mut map = headers(&upgrade());
+        match change.1 {
+            "" => drop(map.remove(change.0)),
+            value => drop(map.insert(change.0, HeaderValue::from_static(value))),
+        }
+        assert_eq!(websocket_key(&Method::GET, &map).unwrap_err().label, label);
+    }
+
+    #[test]
+    fn the_opening_handshake_is_checked_field_by_field() {
+        assert_eq!(
+            websocket_key(&Method::GET, &headers(&upgrade())).unwrap(),
+            b"dGhlIHNhbXBsZSBub25jZQ=="
+        );
+        check_key(("upgrade", ""), "no-upgrade");
+        check_key(("connection", "close"), "no-upgrade");
+        check_key(("sec-websocket-version", "8"), "bad-version");
+        check_key(("sec-websocket-key", ""), "bad-handshake");
+        check_key(("sec-websocket-key", "short"), "bad-handshake");
+        assert_eq!(
+            websocket_key(&Method::POST, &headers(&upgrade())).unwrap_err().label,
+            "bad-handshake"
+        );
+    }
+
+    #[track_caller]
+    fn check_agreement(
+        offered: &'static str,
+        query: &str,
+        expected: Result<(&str, Option<&str>), &str>,
+    ) {
+        let endpoint = Endpoint::new("/ws", Dialect::Tengen);
+        let lines =
+            if offered.is_empty() { vec![] } else { vec![("sec-websocket-protocol", offered)] };
+        let found = agree(&endpoint, &headers(&lines), query);
+        let found =
+            found.as_ref().map(|agreed| (agreed.wire.format.word(), agreed.subprotocol.as_deref()));
+        assert_eq!(found.map_err(|refusal| refusal.label), expected);
+    }
+
+    #[test]
+    fn the_format_is_the_first_offered_one_that_the_endpoint_speaks() {
+        check_agreement("tengen.v1.edn, tengen.v1.json", "", Ok(("edn", Some("tengen.v1.edn"))));
+        check_agreement("graphql-ws, tengen.v1.json", "", Ok(("json", Some("tengen.v1.json"))));
+        check_agreement("tengen.v2.json", "", Err("subprotocol"));
+        check_agreement("", "", Ok(("json", None)));
+        check_agreement("", "format=edn", Ok(("edn", None)));
+        check_agreement("tengen.token.abc", "format=edn", Ok(("edn", None)));
+        check_agreement("", "format=xml", Err("format"));
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_the_subprotocols() {
+        let endpoint = Endpoint::new("/ws", Dialect::Tengen);
+        let lines = [("sec-websocket-protocol", "tengen.v1.json, tengen.token.s3cret")];
+        let agreed = agree(&endpoint, &headers(&lines), "").unwrap();
+        assert_eq!(agreed.token.as_deref(), Some("s3cret"));
+        assert_eq!(agreed.offered, ["tengen.v1.json"]);
+        assert_eq!(agreed.subprotocol.as_deref(), Some("tengen.v1.json"));
+    }
+
+    #[test]
+    fn a_sente_client_must_name_itself() {
+        let endpoint = Endpoint::new("/chsk", Dialect::Sente);
+        let label = |query| {
+            agree(&endpoint, &HeaderMap::new(), query).map(|_| ()).map_err(|refusal| refusal.label)
+        };
+        assert_eq!(label("uid=alice&client-id=client-1&csrf-token=x"), Ok(()));
+        assert_eq!(label("uid=alice"), Err("client-id"));
+        assert_eq!(label("client-id=%20"), Err("client-id"));
+    }
+}

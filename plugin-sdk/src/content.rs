@@ -1,0 +1,164 @@
+//! What goes out: bytes with the name of their encoding, faults, and whom a push is for.
+
+use crate::{Content, Encoding, Fault, Handle, Message, Payload, Target};
+use serde::{Deserialize, Serialize};
+use std::{error, fmt};
+
+/// What can be sent: a reference to anything that serde can write (as JSON), a [`Payload`], or a [`Content`] such as
+/// [`Context::of_event`](crate::Context::of_event).
+pub trait IntoContent {
+    /// The content, or why it cannot be written.
+    fn into_content(self) -> Result<Content, Fault>;
+}
+
+impl<T: Serialize + ?Sized> IntoContent for &T {
+    fn into_content(self) -> Result<Content, Fault> {
+        Payload::from_json(self).map(Content::Payload)
+    }
+}
+
+impl IntoContent for Payload {
+    fn into_content(self) -> Result<Content, Fault> {
+        Ok(Content::Payload(self))
+    }
+}
+
+impl IntoContent for Content {
+    fn into_content(self) -> Result<Content, Fault> {
+        Ok(self)
+    }
+}
+
+impl Payload {
+    /// A value as JSON.
+    pub fn from_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, Fault> {
+        let body = serde_json::to_vec(value).map_err(|error| {
+            Fault::new("plugin-failed", format!("the value does not fit JSON: {error}"))
+        })?;
+        Ok(Self { encoding: Encoding::Json, body })
+    }
+
+    /// Text that the gateway does not read, for raw endpoints.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { encoding: Encoding::Text, body: text.into().into_bytes() }
+    }
+
+    /// Bytes that the gateway does not read, for raw endpoints.
+    pub fn binary(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { encoding: Encoding::Binary, body: bytes.into() }
+    }
+
+    /// Reads JSON into a type; the fault says what does not fit, and where.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
+        if self.encoding != Encoding::Json {
+            return Err(Fault::new("unsupported", "the payload is not JSON"));
+        }
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// The bytes as text.
+    pub fn as_text(&self) -> Result<&str, Fault> {
+        std::str::from_utf8(&self.body)
+            .map_err(|_| Fault::new("malformed", "the payload is not UTF-8 text"))
+    }
+}
+
+impl Message {
+    /// Reads the JSON payload into a type; the fault says what does not fit, and where.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
+        self.payload.json()
+    }
+
+    /// The payload's bytes, as they are.
+    pub fn bytes(&self) -> &[u8] {
+        &self.payload.body
+    }
+}
+
+impl Fault {
+    /// A fault with an id and a message that tells people what to do.
+    ///
+    /// The ids of the gateway's registry (`malformed`, `not-allowed`, `not-found`, `limit-reached` …) reach the peer as
+    /// they are. Any other id is the plugin's own: the peer gets `application` with that id as `code`.
+    pub fn new(id: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { id: id.into(), message: message.into(), retry_after_ms: None }
+    }
+
+    /// Says when another try makes sense.
+    #[must_use]
+    pub fn retry_after_ms(self, wait: u32) -> Self {
+        Self { retry_after_ms: Some(wait), ..self }
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new("malformed", error.to_string())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.message)
+    }
+}
+
+impl error::Error for Fault {}
+
+impl Target {
+    /// All connections of a user.
+    pub fn user(id: impl Into<String>) -> Self {
+        Self::User(id.into())
+    }
+
+    /// All connections that are subscribed to a channel.
+    pub fn channel(name: impl Into<String>) -> Self {
+        Self::Channel(name.into())
+    }
+}
+
+impl From<Handle> for Target {
+    fn from(connection: Handle) -> Self {
+        Self::Connection(connection)
+    }
+}
+
+impl From<Vec<Handle>> for Target {
+    fn from(connections: Vec<Handle>) -> Self {
+        Self::Connections(connections)
+    }
+}
+
+impl From<&[Handle]> for Target {
+    fn from(connections: &[Handle]) -> Self {
+        Self::Connections(connections.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(payload: &Payload, expected: Result<Vec<u32>, &str>) {
+        let read = payload.json::<Vec<u32>>().map_err(|fault| fault.id);
+        assert_eq!(read, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn only_json_that_fits_is_read() {
+        check(&Payload::from_json(&[1, 2]).unwrap(), Ok(vec![1, 2]));
+        check(&Payload::from_json(&["one"]).unwrap(), Err("malformed"));
+        check(&Payload { encoding: Encoding::Edn, body: b"[1 2]".to_vec() }, Err("unsupported"));
+        check(&Payload { encoding: Encoding::Json, body: b"[1,".to_vec() }, Err("malformed"));
+    }
+
+    #[test]
+    fn a_payload_that_is_no_text_is_refused_as_text() {
+        assert_eq!(Payload::text("käse").as_text(), Ok("käse"));
+        assert_eq!(
+            Payload::binary([0xff]).as_text().map_err(|fault| fault.id),
+            Err("malformed".to_owned())
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! What every plugin is, whatever its roles: a name, a start, a stop.
+
+use crate::{Description, Encoding, StartReason};
+
+/// What every plugin is. [`export!`](crate::export) implements it by `Default`; implement it yourself to read the
+/// configuration when the plugin starts, or to choose another encoding, and say so: `export!(Chat: Plugin, Handler)`.
+pub trait Plugin: Sized + 'static {
+    /// The encoding that payloads arrive in; the gateway converts.
+    const ENCODING: Encoding = Encoding::Json;
+
+    /// How many events one call may bring. More only come together when they already wait.
+    const MAX_BATCH: u32 = 64;
+
+    /// The event ids wanted, such as `chat/*`. Empty: all that the routes send.
+    const EVENTS: &'static [&'static str] = &[];
+
+    /// Starts an instance. An `Err` is logged and the instance never serves; after a reload the old version goes on.
+    fn start(reason: StartReason) -> Result<Self, String>;
+
+    /// Ends an instance, with a short deadline. Effects are no longer possible, and a crash does not come by here.
+    fn stop(&mut self) {}
+}
+
+/// What `describe` says of a plugin; its snapshot formats are filled in by that role.
+pub fn describe<P: Plugin>(name: &str, version: &str) -> Description {
+    Description {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        encoding: P::ENCODING,
+        max_batch: P::MAX_BATCH,
+        events: P::EVENTS.iter().map(|&pattern| pattern.to_owned()).collect(),
+        others: Vec::new(),
+        snapshot_writes: None,
+        snapshot_reads: Vec::new(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The role that carries state from one version to the next.
+
+use crate::{
+    Description, Plugin, bindings::snapshot_role::exports::tengen::gateway::snapshot::State,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Carries state from one instance to its successor: over a reload, or to another number of instances.
+///
+/// [`Snapshot::save`] is the old instance's last call but `stop`; [`Snapshot::load`] the new one's first after
+/// `start`. No event comes between the two, so what was saved is the truth.
+pub trait Snapshot: Plugin {
+    /// The format that `save` writes, such as `chat/2`.
+    const WRITES: &'static str;
+
+    /// The formats that `load` reads: keep the older ones, so that an older version can be replaced without loss.
+    const READS: &'static [&'static str] = &[Self::WRITES];
+
+    /// Writes the state down. [`to_json`](Part::to_json) does it for anything that serde can write.
+    fn save(&mut self) -> Result<Vec<u8>, String>;
+
+    /// Takes over the parts of all instances before, of which one is the usual number.
+    ///
+    /// With several instances now, this one is number `part` (from 0) of `of` and keeps what is its own.
+    fn load(&mut self, parts: Vec<Part>, part: u32, of: u32) -> Result<(), String>;
+}
+
+/// What one instance saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// One of the formats in [`Snapshot::READS`].
+    pub format: String,
+    /// What was written.
+    pub bytes: Vec<u8>,
+}
+
+impl Part {
+    /// Reads what [`Part::to_json`] has written.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| format!("the snapshot cannot be read: {error}"))
+    }
+
+    /// Writes state as JSON, for [`Snapshot::save`].
+    pub fn to_json<T: Serialize + ?Sized>(state: &T) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(state)
+            .map_err(|error| format!("the snapshot cannot be written: {error}"))
+    }
+}
+
+#[doc(hidden)]
+pub fn describe<S: Snapshot>(description: &mut Description) {
+    description.snapshot_writes = Some(S::WRITES.to_owned());
+    description.snapshot_reads = S::READS.iter().map(|&format| format.to_owned()).collect();
+}
+
+#[doc(hidden)]
+pub fn save<S: Snapshot>(plugin: &mut S) -> Result<State, String> {
+    Ok(State { format: S::WRITES.to_owned(), bytes: plugin.save()? })
+}
+
+#[doc(hidden)]
+pub fn load<S: Snapshot>(
+    plugin: &mut S,
+    parts: Vec<State>,
+    part: u32,
+    of: u32,
+) -> Result<(), String> {
+    if let Some(unknown) = parts.iter().find(|state| !S::READS.contains(&state.format.as_str())) {
+        return Err(format!("this version does not read snapshots of format `{}`", unknown.format));
+    }
+    let parts = parts.into_iter().map(|State { format, bytes }| Part { format, bytes }).collect();
+    plugin.load(parts, part, of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StartReason;
+
+    struct Counter(u32);
+
+    impl Plugin for Counter {
+        fn start(_: StartReason) -> Result<Self, String> {
+            Ok(Self(0))
+        }
+    }
+
+    impl Snapshot for Counter {
+        const WRITES: &'static str = "counter/2";
+        const READS: &'static [&'static str] = &["counter/2", "counter/1"];
+
+        fn save(&mut self) -> Result<Vec<u8>, String> {
+            Part::to_json(&self.0)
+        }
+
+        fn load(&mut self, parts: Vec<Part>, _: u32, _: u32) -> Result<(), String> {
+            for part in parts {
+                self.0 += part.json::<u32>()?;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let saved = save(&mut Counter(4)).unwrap();
+        let older = State { format: "counter/1".to_owned(), bytes: b"3".to_vec() };
+        let mut counter = Counter(0);
+        load(&mut counter, vec![saved, older], 0, 1).unwrap();
+        assert_eq!(counter.0, 7);
+    }
+
+    #[test]
+    fn a_format_that_is_not_read_is_refused_before_anything_is_loaded() {
+        let newer = State { format: "counter/3".to_owned(), bytes: b"3".to_vec() };
+        let refusal = load(&mut Counter(0), vec![newer], 0, 1).unwrap_err();
+        assert!(refusal.contains("counter/3"), "{refusal}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Calls a plugin without a gateway, for its unit tests: events in, an outcome back.
+//!
+//! ```
+//! # use tengen_plugin::{Context, Handle, Handler, Message, Plugin, Result, StartReason, testing};
+//! # struct Hello;
+//! # impl Plugin for Hello { fn start(_: StartReason) -> Result<Self, String> { Ok(Self) } }
+//! # impl Handler for Hello {
+//! #     fn message(&mut self, ctx: &mut Context, _: Handle, _: Message) -> Result { ctx.reply("hello") }
+//! # }
+//! let mut plugin = testing::start::<Hello>();
+//! let outcome = testing::handle(&mut plugin, vec![testing::request(1, 7, "any/thing", "data")]);
+//! assert_eq!(testing::reply_json(&outcome, 7), Some("hello".into()));
+//! ```
+
+use crate::{
+    Closing, Connection, Content, Effect, Event, Handle, Handler, Message, Occurrence, Outcome,
+    Payload, Plugin, StartReason, Upgrade, handler,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Starts a plugin as a gateway does the first time. Panics with the plugin's reason if it refuses.
+#[expect(clippy::panic, reason = "this module is for tests")]
+pub fn start<P: Plugin>() -> P {
+    match P::start(StartReason::First) {
+        Ok(plugin) => plugin,
+        Err(why) => panic!("the plugin does not start: {why}"),
+    }
+}
+
+/// Hands a batch of events to a handler.
+pub fn handle<H: Handler>(plugin: &mut H, events: Vec<Event>) -> Outcome {
+    handler::dispatch(plugin, events)
+}
+
+/// What `config` answers from here on, on this thread.
+#[cfg(not(target_family = "wasm"))]
+pub fn set_config(values: &[(&str, &str)]) {
+    let values = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+    crate::config::source::VALUES.set(values);
+}
+
+/// Any event, at the time 0.
+pub fn event(connection: Option<Handle>, what: Occurrence) -> Event {
+    Event { connection, seq: 1, at_ms: 0.0, what }
+}
+
+/// An anonymous connection was opened on `/ws`.
+pub fn opened(connection: Handle) -> Event {
+    event(Some(connection), Occurrence::Opened(self::connection(connection)))
+}
+
+/// The facts of an anonymous connection on `/ws`.
+pub fn connection(handle: Handle) -> Connection {
+    Connection {
+        handle,
+        id: format!("00000000-0000-7000-8000-{handle:012}"),
+        user: None,
+        endpoint: "/ws".to_owned(),
+        peer: "127.0.0.1:50000".to_owned(),
+        dialect: "tengen".to_owned(),
+        more: Vec::new(),
+    }
+}
+
+/// A client sent an event and waits for no reply.
+pub fn message<T: Serialize + ?Sized>(connection: Handle, id: &str, data: &T) -> Event {
+    sent(connection, id, data, None)
+}
+
+/// A client sent an event and waits for a reply.
+pub fn request<T: Serialize + ?Sized>(
+    connection: Handle,
+    reply_to: u32,
+    id: &str,
+    data: &T,
+) -> Event {
+    sent(connection, id, data, Some(reply_to))
+}
+
+#[expect(clippy::panic, reason = "this module is for tests")]
+fn sent<T: Serialize + ?Sized>(
+    connection: Handle,
+    id: &str,
+    data: &T,
+    reply_to: Option<u32>,
+) -> Event {
+    let payload = Payload::from_json(data).unwrap_or_else(|why| panic!("{why}"));
+    event(Some(connection), Occurrence::Message(Message { id: id.to_owned(), payload, reply_to }))
+}
+
+/// A connection was closed by its peer.
+pub fn closed(connection: Handle) -> Event {
+    let closing = Closing { code: 1000, reason: String::new(), clean: true };
+    event(Some(connection), Occurrence::Closed(closing))
+}
+
+/// An upgrade request with no headers, for authenticators.
+pub fn upgrade(path: &str, query: &str) -> Upgrade {
+    Upgrade {
+        handle: 1,
+        endpoint: path.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        peer: "127.0.0.1:50000".to_owned(),
+        headers: Vec::new(),
+        subprotocols: vec!["tengen.v1.json".to_owned()],
+        more: Vec::new(),
+    }
+}
+
+/// The JSON that a content holds. Panics when it holds another encoding or the event's own payload.
+#[expect(clippy::panic, reason = "this module is for tests")]
+pub fn content_json(content: &Content) -> Value {
+    match content {
+        Content::Payload(payload) => payload.json().unwrap_or_else(|why| panic!("{why}")),
+        Content::OfEvent(by) => panic!("the content is the payload of event {by}"),
+    }
+}
+
+/// The JSON that a request was answered with, if it was and not with a fault.
+pub fn reply_json(outcome: &Outcome, reply_to: u32) -> Option<Value> {
+    outcome.effects.iter().find_map(|caused| match &caused.what {
+        Effect::Reply(reply) if reply.reply_to == reply_to => {
+            reply.value.as_ref().ok().map(content_json)
+        }
+        _ => None,
+    })
+}
+
+/// The pushes of an event id, as JSON, in order.
+pub fn pushes_json(outcome: &Outcome, id: &str) -> Vec<Value> {
+    let pushes = outcome.effects.iter().filter_map(|caused| match &caused.what {
+        Effect::Push(push) if push.id == id => Some(content_json(&push.content)),
+        _ => None,
+    });
+    pushes.collect()
+}
