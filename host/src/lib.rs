@@ -39,4 +39,4 @@ pub mod upgrade;
 pub mod admin;
 pub mod cli;
 pub mod config;
-// pub mod gateway;
+pub mod gateway;

@@ -1,3 +1,10 @@
-//! x
-#[test]
-fn t() {}
+//! Every test that looks at more than one module.
+
+mod browser;
+mod conversion;
+mod docs;
+mod layers;
+mod reload;
+mod sente;
+mod tree;
+mod wit;

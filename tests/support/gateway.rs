@@ -4,10 +4,11 @@ use anyhow::Result;
 use std::net::SocketAddr;
 use tengen::{
     gateway::{Drained, Gateway, Options},
-    settings::{Admin, Settings},
+    settings::{Admin, Mode, Pattern, Plugin, Route, Settings},
 };
 
 /// A running gateway; drained at the end of a test by [`Running::drain`].
+#[derive(Debug)]
 pub struct Running {
     pub gateway: Gateway,
 }
@@ -33,4 +34,16 @@ impl Running {
     pub async fn drain(self) -> Drained {
         self.gateway.drain().await
     }
+}
+
+/// Adds a plugin that gets every event.
+pub fn route_everything(settings: &mut Settings, name: &str, plugin: Plugin) {
+    settings.echo = false;
+    settings.plugins.insert(name.into(), plugin);
+    settings.routes.push(Route {
+        event: Pattern("*".into()),
+        plugin: name.into(),
+        endpoint: None,
+        mode: Mode::First,
+    });
 }

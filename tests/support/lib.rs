@@ -1,4 +1,9 @@
-//! What whole-gateway tests share: a gateway on a free port, clients, and an OTLP receiver.
+//! What the tests share: a gateway, clients and components, receivers, a browser to drive, the repository's files.
 
+pub mod browser;
 pub mod client;
 pub mod gateway;
+pub mod guests;
+pub mod process;
+pub mod repository;
+pub mod skip;

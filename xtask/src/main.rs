@@ -1,13 +1,88 @@
-//! The project's own commands: `cargo xtask help` lists them.
+//! Set-up, guest builds, checks and the demo: `cargo xtask help` lists the commands.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks on both"
+)]
+
+mod check;
+mod demo;
+mod deny;
 mod guests;
+mod setup;
+mod steps;
+mod test;
+mod workspace;
 
-use anyhow::{Result, bail};
+use std::process::ExitCode;
+use workspace::Workspace;
 
-fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.split_first() {
-        Some((command, rest)) if command == "guests" => guests::run(rest),
-        _ => bail!("{}", guests::USAGE),
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [--listen ADDR]  builds the gateway and the chat plugin, serves the chat page and prints its address;
+                        without --listen on 127.0.0.1, port 8080 or the next free one. Ctrl-C drains and ends
+  test                  check, guests, then every test. A group whose tool is missing (a browser) is skipped and
+                        named at the end, with the command that installs it; with CI=true a skip is a failure
+  check                 formatting, lints, dependency rules, documentation, house rules. Runs no gateway
+  guests                builds the plugins and the tests' guests into WebAssembly components, `guests` in cargo's target
+                        folder; --plugins, --fixtures, --path DIR: only these; --out DIR: into another folder
+  setup                 installs what the commands above need, and says what it leaves to you
+  advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
+                        without the tree changing: therefore not part of check
+  bench                 not there yet
+  help                  this text
+
+Exit codes: 0 done; 1 a step failed, the last lines name it; 2 the command line was not understood.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match arguments {
+        ["demo", rest @ ..] => match demo::listen(rest) {
+            Ok(listen) => demo::run(&workspace, listen),
+            Err(error) => Ok(misunderstood(&error.to_string())),
+        },
+        // What `demo` starts beside the gateway.
+        ["announce", port_file] => demo::announce(port_file.as_ref()),
+        ["test"] => test::run(&workspace),
+        ["check"] => check::run(&workspace),
+        ["guests", rest @ ..] => {
+            let rest: Vec<String> = rest.iter().map(|argument| (*argument).to_owned()).collect();
+            guests::run(&rest).map(|()| ExitCode::SUCCESS)
+        }
+        ["setup"] => setup::run(&workspace),
+        ["advisories"] => deny::advisories(&workspace),
+        ["bench"] => {
+            eprintln!("xtask: there are no benches yet");
+            Ok(ExitCode::FAILURE)
+        }
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        [] => Ok(misunderstood("which command?")),
+        [command @ ("test" | "check" | "setup" | "advisories" | "bench"), ..] => {
+            Ok(misunderstood(&format!("`{command}` takes no arguments")))
+        }
+        [command, ..] => Ok(misunderstood(&format!("there is no command `{command}`"))),
+    }
+}
+
+fn misunderstood(what: &str) -> ExitCode {
+    eprint!("xtask: {what}\n\n{HELP}");
+    ExitCode::from(2)
 }

@@ -16,6 +16,8 @@ use crate::{
     settings::{Limits, Outbox},
     trace::Span,
 };
+pub use socket::accept_key;
+
 use socket::{Received, Socket};
 use std::{
     future::{Future, poll_fn},
@@ -266,3 +268,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
 
 mod checks;
+mod statics;
 
 use crate::{
     authenticator::{Admission, Authenticator, Upgrade, Verdict},
@@ -28,7 +29,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::task::TaskTracker;
 
 /// A response with a short text; files and handshakes alike.
@@ -98,8 +98,9 @@ impl Upgrades {
         answer
     }
 
-    async fn respond_plain(&self, _request: &Request<Incoming>) -> Answer {
-        text(StatusCode::NOT_FOUND, "nothing is served at this path")
+    async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
+        let served = statics::respond(&self.statics, request).await;
+        served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
     }
 
     async fn upgrade(
@@ -110,7 +111,7 @@ impl Upgrades {
         peer: SocketAddr,
         span: &mut Span,
     ) -> Result<Answer, Refusal> {
-        let accept = derive_accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
+        let accept = connection::accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
         checks::origin(&endpoint.origins, &parts.headers)?;
         let query = parts.uri.query().unwrap_or("").to_owned();
         let agreement = checks::agree(endpoint, &parts.headers, &query)?;

@@ -1,0 +1,250 @@
+//! Which admin call a request is, and whether it may be made.
+//!
+//! A web page in somebody's browser can reach a loopback address: so the Host must be ours (or a name that an attacker
+//! points at us would do), the Origin must not be foreign, and what changes something needs a key even on loopback.
+
+use crate::settings::Secret;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use sha2::{Digest, Sha256};
+use std::net::{IpAddr, SocketAddr};
+
+/// A call that may be made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action<'a> {
+    Health,
+    Ready,
+    Stats,
+    Plugins,
+    Reload(&'a str),
+}
+
+/// Why a call is refused; told to the caller, who may be anyone.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Denied {
+    #[error("the Host header does not name this listener; call it by its address")]
+    Host,
+    #[error("calls from web pages of another origin are refused")]
+    Origin,
+    #[error("no such call; there are /healthz, /readyz, /stats, /plugins and /plugins/NAME/reload")]
+    Unknown,
+    #[error("this call takes {allow}")]
+    Method { allow: &'static str },
+    #[error(
+        "calls that change something need a key, and `admin.keys` is empty; add one to the configuration"
+    )]
+    NoKeys,
+    #[error("this call needs a key; send it as `Authorization: Bearer KEY`")]
+    NoKey,
+    #[error("the key is not one of `admin.keys`")]
+    WrongKey,
+}
+
+impl Denied {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Origin | Self::NoKeys => StatusCode::FORBIDDEN,
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
+
+/// The call a request makes, if it may.
+pub(super) fn check<'a, B>(
+    request: &'a Request<B>,
+    listen: SocketAddr,
+    keys: &[Secret],
+) -> Result<Action<'a>, Denied> {
+    let headers = request.headers();
+    let host = host(headers).ok_or(Denied::Host)?;
+    if !is_ours(host, listen) {
+        return Err(Denied::Host);
+    }
+    let same = |origin: &str| {
+        origin.strip_prefix("http://").is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+    };
+    for origin in headers.get_all(header::ORIGIN) {
+        if !origin.to_str().is_ok_and(same) {
+            return Err(Denied::Origin);
+        }
+    }
+    let action = action(request.uri().path()).ok_or(Denied::Unknown)?;
+    let changes = matches!(action, Action::Reload(_));
+    match *request.method() {
+        Method::POST if changes => key(headers, keys)?,
+        Method::GET | Method::HEAD if !changes => {}
+        _ => return Err(Denied::Method { allow: if changes { "POST" } else { "GET, HEAD" } }),
+    }
+    Ok(action)
+}
+
+fn action(path: &str) -> Option<Action<'_>> {
+    Some(match path {
+        "/healthz" => Action::Health,
+        "/readyz" => Action::Ready,
+        "/stats" => Action::Stats,
+        "/plugins" => Action::Plugins,
+        _ => {
+            let name = path.strip_prefix("/plugins/")?.strip_suffix("/reload")?;
+            (!name.is_empty() && !name.contains('/')).then_some(Action::Reload(name))?
+        }
+    })
+}
+
+/// The one Host header.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::HOST).iter();
+    let host = all.next()?.to_str().ok()?;
+    all.next().is_none().then_some(host)
+}
+
+/// Whether a Host header names loopback or the listener's own address. A listener on all addresses cannot know its own:
+/// there, every address is taken, and still no name.
+fn is_ours(host: &str, listen: SocketAddr) -> bool {
+    let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+    let name = authority.host();
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback() || ip == listen.ip() || listen.ip().is_unspecified(),
+        Err(_) => bare.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Hashes are compared, so that the time it takes tells nothing of a key.
+fn key(headers: &HeaderMap, keys: &[Secret]) -> Result<(), Denied> {
+    if keys.is_empty() {
+        return Err(Denied::NoKeys);
+    }
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .ok_or(Denied::NoKey)?;
+    let (scheme, given) = given.split_once(' ').ok_or(Denied::NoKey)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denied::NoKey);
+    }
+    let given = Sha256::digest(given.trim());
+    let known = keys.iter().fold(false, |known, key| known | (Sha256::digest(&key.0) == given));
+    if known { Ok(()) } else { Err(Denied::WrongKey) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTEN: &str = "10.1.2.3:8081";
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let builder = Request::builder().method(method).uri(path);
+        headers
+            .iter()
+            .fold(builder, |builder, (name, value)| builder.header(*name, *value))
+            .body(())
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn check_headers(headers: &[(&str, &str)], listen: &str, expected: Result<(), Denied>) {
+        let request = request("GET", "/stats", headers);
+        assert_eq!(
+            check(&request, listen.parse().unwrap(), &[]).map(drop),
+            expected,
+            "{headers:?}"
+        );
+    }
+
+    #[test]
+    fn only_loopback_and_our_own_address_are_hosts() {
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1:8081",
+            "127.9.9.9",
+            "[::1]:8081",
+            "10.1.2.3:8081",
+            "10.1.2.3",
+        ] {
+            check_headers(&[("host", host)], LISTEN, Ok(()));
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8081",
+            "localhost.evil.example",
+            "10.1.2.4",
+            "127.0.0.1.evil.example",
+            "",
+            "a b",
+        ] {
+            check_headers(&[("host", host)], LISTEN, Err(Denied::Host));
+        }
+        check_headers(&[], LISTEN, Err(Denied::Host));
+        check_headers(
+            &[("host", "localhost"), ("host", "evil.example")],
+            LISTEN,
+            Err(Denied::Host),
+        );
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_takes_every_address_and_no_name() {
+        check_headers(&[("host", "192.168.0.9:8081")], "0.0.0.0:8081", Ok(()));
+        check_headers(&[("host", "evil.example:8081")], "0.0.0.0:8081", Err(Denied::Host));
+    }
+
+    #[test]
+    fn a_foreign_origin_is_refused() {
+        let with = |origin| [("host", "localhost:8081"), ("origin", origin)];
+        check_headers(&with("http://localhost:8081"), LISTEN, Ok(()));
+        for origin in
+            ["http://localhost:3000", "https://localhost:8081", "https://evil.example", "null", ""]
+        {
+            check_headers(&with(origin), LISTEN, Err(Denied::Origin));
+        }
+    }
+
+    #[track_caller]
+    fn check_reload(
+        authorization: Option<&str>,
+        keys: &[&str],
+        expected: Result<Action<'_>, Denied>,
+    ) {
+        let mut headers = vec![("host", "localhost")];
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let keys: Vec<_> = keys.iter().map(|key| Secret((*key).into())).collect();
+        let request = request("POST", "/plugins/chat/reload", &headers);
+        assert_eq!(check(&request, LISTEN.parse().unwrap(), &keys), expected);
+    }
+
+    #[test]
+    fn what_changes_something_needs_a_key_even_on_loopback() {
+        check_reload(Some("Bearer k2"), &["k1", "k2"], Ok(Action::Reload("chat")));
+        check_reload(Some("bearer k1"), &["k1"], Ok(Action::Reload("chat")));
+        check_reload(Some("Bearer k3"), &["k1"], Err(Denied::WrongKey));
+        check_reload(Some("Basic k1"), &["k1"], Err(Denied::NoKey));
+        check_reload(Some("k1"), &["k1"], Err(Denied::NoKey));
+        check_reload(None, &["k1"], Err(Denied::NoKey));
+        check_reload(Some("Bearer k1"), &[], Err(Denied::NoKeys));
+        check_reload(Some("Bearer "), &[], Err(Denied::NoKeys));
+    }
+
+    #[test]
+    fn calls_have_their_paths_and_methods() {
+        let local = [("host", "localhost")];
+        let call = |method, path: &'static str| {
+            let request = request(method, path, &local);
+            check(&request, LISTEN.parse().unwrap(), &[]).map(drop)
+        };
+        for path in ["/healthz", "/readyz", "/stats", "/plugins", "/stats?x=1"] {
+            assert_eq!(call("GET", path), Ok(()), "{path}");
+            assert_eq!(call("POST", path), Err(Denied::Method { allow: "GET, HEAD" }), "{path}");
+        }
+        assert_eq!(call("GET", "/plugins/chat/reload"), Err(Denied::Method { allow: "POST" }));
+        for path in
+            ["/", "/plugins/", "/plugins//reload", "/plugins/a/b/reload", "/healthz/", "/metrics"]
+        {
+            assert_eq!(call("GET", path), Err(Denied::Unknown), "{path}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The admin listener over real sockets, asked by its own client and by raw requests.
+
+use super::{
+    client::{Client, ClientError},
+    *,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[derive(Debug, Default)]
+struct Fake {
+    ready: AtomicBool,
+}
+
+impl Source for Fake {
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    fn stats(&self) -> Value {
+        json!({ "connections": 7 })
+    }
+
+    fn plugins(&self) -> Value {
+        json!([{ "name": "chat", "state": "serving" }])
+    }
+
+    fn reload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(async move {
+            match name {
+                "chat" => Ok(json!({ "name": name, "reloads": 1 })),
+                _ => Err(format!("there is no plugin `{name}`")),
+            }
+        })
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    source: Arc<Fake>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+async fn start(keys: &[&str]) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (source, tasks, stop) =
+        (Arc::new(Fake::default()), TaskTracker::new(), CancellationToken::new());
+    let keys = keys.iter().map(|key| Secret((*key).into())).collect();
+    tasks.spawn(serve(listener, Arc::clone(&source) as _, keys, tasks.clone(), stop.clone()));
+    Running { address, source, stop, tasks }
+}
+
+impl Running {
+    /// Sends a request as it stands; the whole answer.
+    async fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.raw(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(Duration::from_secs(5), self.tasks.wait())
+            .await
+            .expect("every task ends");
+    }
+}
+
+#[tokio::test]
+async fn health_is_always_there_and_readiness_follows_the_gateway() {
+    let admin = start(&[]).await;
+    assert!(admin.get("/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(admin.get("/readyz").await.starts_with("HTTP/1.1 503 "));
+    admin.source.ready.store(true, Ordering::Relaxed);
+    let answer = admin.get("/readyz").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"ready\":true}\n"),
+        "{answer}"
+    );
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn the_client_reads_statistics_and_plugins() {
+    let admin = start(&[]).await;
+    let client = Client::new(admin.address);
+    assert_eq!(client.stats().await.unwrap(), json!({ "connections": 7 }));
+    assert_eq!(client.plugins().await.unwrap()[0]["name"], "chat");
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn a_reload_needs_a_key_and_says_what_came_of_it() {
+    let admin = start(&["k"]).await;
+    let client = Client::new(admin.address);
+    assert_eq!(client.reload("chat", Some("k")).await.unwrap()["reloads"], 1);
+    for (name, key, status) in
+        [("chat", None, 401), ("chat", Some("x"), 401), ("nobody", Some("k"), 409)]
+    {
+        match client.reload(name, key).await {
+            Err(ClientError::Refused { status: refused, why }) => {
+                assert_eq!(refused.as_u16(), status, "{why}");
+                assert!(!why.is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn without_keys_nothing_can_be_changed() {
+    let admin = start(&[]).await;
+    let refused =
+        Client::new(admin.address).reload("chat", Some("k")).await.unwrap_err().to_string();
+    assert!(refused.contains("403") && refused.contains("`admin.keys` is empty"), "{refused}");
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn a_name_that_points_at_us_and_a_foreign_page_are_refused() {
+    let admin = start(&[]).await;
+    let rebound = admin.raw("GET /stats HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
+    assert!(
+        rebound.starts_with("HTTP/1.1 421 ") && !rebound.contains("connections\""),
+        "{rebound}"
+    );
+    let foreign = "GET /stats HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n";
+    assert!(admin.raw(foreign).await.starts_with("HTTP/1.1 403 "));
+    let wrong_method =
+        admin.raw("DELETE /stats HTTP/1.1\r\nHost: localhost\r\n\r\n").await.to_lowercase();
+    assert!(
+        wrong_method.starts_with("http/1.1 405 ")
+            && wrong_method.contains("\r\nallow: get, head\r\n")
+    );
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn more_callers_than_places_are_all_answered() {
+    let admin = start(&[]).await;
+    let client = Client::new(admin.address);
+    let calls = (0..CONNECTIONS * 2).map(|_| client.stats());
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.unwrap()["connections"], 7);
+    }
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_says_nothing_does_not_hold_up_the_end() {
+    let admin = start(&[]).await;
+    let silent = TcpStream::connect(admin.address).await.unwrap();
+    assert!(admin.get("/healthz").await.contains("200 OK"));
+    admin.end().await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_with_a_remedy() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = Client::new(address).stats().await.unwrap_err().to_string();
+    assert!(error.contains("is the gateway running"), "{error}");
+}

@@ -1,0 +1,274 @@
+//! The sections of the file, one function each, read into settings.
+
+use super::{
+    reader::{Place, Table},
+    value::Value,
+};
+use crate::{
+    envelope::Dialect,
+    payload::Encoding,
+    settings::{
+        Admin, Endpoint, Heartbeat, Limits, Origins, Otlp, Outbox, Protocol, Secret, Server,
+        Static, Telemetry, WhenFull,
+    },
+};
+
+pub(super) fn server(table: &Table<'_>) -> Server {
+    let mut server = Server::default();
+    table.set("listen", &mut server.listen, Value::address);
+    table.set("port_file", &mut server.port_file, |value| value.path().map(Some));
+    if let Some(table) = table.table("drain", "server.drain") {
+        table.set("deadline", &mut server.drain.deadline, Value::duration);
+        table.set("batch", &mut server.drain.batch, Value::count);
+        table.set("every", &mut server.drain.every, Value::duration);
+    }
+    server
+}
+
+pub(super) fn admin(table: &Table<'_>) -> Option<Admin> {
+    let mut admin = Some(Admin::default());
+    table.set("listen", &mut admin, |value| match value.text().as_deref() {
+        Some("off") => Some(None),
+        _ => value.address().map(|listen| Some(Admin { listen, ..Admin::default() })),
+    });
+    let keys = table.get("keys").and_then(|keys| keys.list(|key| key.filled().map(Secret)));
+    let admin = Admin { keys: keys.unwrap_or_default(), ..admin? };
+    if !admin.listen.ip().is_loopback() {
+        table.document.warning(
+            &table.place,
+            format!(
+                "health and statistics are readable by everyone who can reach `{}`",
+                admin.listen
+            ),
+        );
+    }
+    Some(admin)
+}
+
+pub(super) fn heartbeat(table: &Table<'_>) -> Heartbeat {
+    let mut heartbeat = Heartbeat::default();
+    table.set("ping_every", &mut heartbeat.ping_every, Value::duration);
+    table.set("give_up_after", &mut heartbeat.give_up_after, Value::duration);
+    let Heartbeat { ping_every, give_up_after } = heartbeat;
+    if give_up_after <= ping_every {
+        let name =
+            if table.get("give_up_after").is_some() { "give_up_after" } else { "ping_every" };
+        let place = table.get(name).map_or_else(|| table.place.clone(), |value| value.place);
+        table.document.mistake(
+            &place,
+            format!(
+                "`give_up_after` ({give_up_after:?}) must be longer than `ping_every` ({ping_every:?}), or every silent peer is closed before its answer can come"
+            ),
+        );
+    }
+    heartbeat
+}
+
+pub(super) fn outbox(table: &Table<'_>) -> Outbox {
+    let mut outbox = Outbox::default();
+    table.set("events", &mut outbox.events, Value::count);
+    table.set("bytes", &mut outbox.bytes, Value::some_size);
+    table.set("write_deadline", &mut outbox.write_deadline, Value::duration);
+    let words = [
+        ("close", WhenFull::Close),
+        ("drop-newest", WhenFull::DropNewest),
+        ("drop-oldest", WhenFull::DropOldest),
+        ("latest", WhenFull::Latest),
+    ];
+    table.set("when_full", &mut outbox.when_full, |value| value.word(&words, &[]));
+    outbox
+}
+
+pub(super) fn limits(table: &Table<'_>) -> Limits {
+    let mut limits = Limits::default();
+    table.set("message", &mut limits.message, Value::some_size);
+    table.set("connections", &mut limits.connections, Value::count);
+    table.set("unauthenticated", &mut limits.unauthenticated, Value::duration);
+    table.set("malformed", &mut limits.malformed, Value::small_count);
+    table.set("reply", &mut limits.reply, Value::duration);
+    table.set("plugin_waiting_events", &mut limits.plugin_waiting_events, Value::count);
+    if let Some(table) = table.table("per_connection", "limits.per_connection") {
+        table.set("subscriptions", &mut limits.subscriptions, Value::number);
+        table.set("waiting_events", &mut limits.waiting_events, Value::small_count);
+        table.set("waiting_bytes", &mut limits.waiting_bytes, |value| {
+            value.some_size().map(Into::into)
+        });
+    }
+    limits
+}
+
+/// An endpoint, and where its authenticator is named.
+pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
+    let remedy = "say where clients connect, as in path = \"/ws\"";
+    let path = table.require("path", remedy, url_path).unwrap_or_default();
+    let words = [("tengen", Dialect::Tengen), ("sente", Dialect::Sente), ("raw", Dialect::Raw)];
+    let mut dialect = Dialect::Tengen;
+    table.set("dialect", &mut dialect, |value| value.word(&words, &["sente-lite", "auto"]));
+    let mut endpoint = Endpoint::new(path, dialect);
+    formats(table, &mut endpoint);
+    table.set("origins", &mut endpoint.origins, origins);
+    table.set("anonymous", &mut endpoint.anonymous, Value::truth);
+    table.set("csrf", &mut (), |value| value.word(&[("off", ())], &["signed", "plugin"]));
+    let authenticator = table.get("authenticator");
+    endpoint.authenticator = authenticator.as_ref().and_then(Value::filled).map(Into::into);
+    if endpoint.authenticator.is_none() && !endpoint.anonymous && authenticator.is_none() {
+        let what = "nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator";
+        table.document.mistake(&table.place, what);
+    }
+    (endpoint, authenticator.map(|value| value.place))
+}
+
+fn formats(table: &Table<'_>, endpoint: &mut Endpoint) {
+    let one = table.get("format");
+    let many = table.get("formats");
+    let Some(written) = many.as_ref().or(one.as_ref()) else { return };
+    if let (Some(one), Some(_)) = (&one, &many) {
+        one.mistake("stands beside `formats`; keep one of the two");
+        return;
+    }
+    if endpoint.dialect == Dialect::Raw {
+        written.mistake("has no meaning for the raw dialect, whose frames are not read; remove it");
+        return;
+    }
+    let words: &[_] = match endpoint.dialect {
+        Dialect::Sente => &[("edn", Encoding::Edn)],
+        Dialect::Tengen | Dialect::Raw => &[("json", Encoding::Json), ("edn", Encoding::Edn)],
+    };
+    let later = ["transit", "msgpack", "json"];
+    let later = if endpoint.dialect == Dialect::Sente {
+        &later[..]
+    } else {
+        later.get(..2).unwrap_or_default()
+    };
+    let read = |value: &Value<'_>| value.word(words, later);
+    let formats = match &many {
+        Some(many) => many.list(read),
+        None => read(written).map(|format| vec![format]),
+    };
+    if many.as_ref().and_then(Value::items).is_some_and(|items| items.is_empty()) {
+        written.mistake("is empty; name a format or remove it");
+    }
+    if let Some(formats) = formats {
+        endpoint.formats = formats;
+    }
+}
+
+fn origins(value: &Value<'_>) -> Option<Origins> {
+    let items = value.items()?;
+    let texts: Vec<_> = items.iter().filter_map(|item| Some((item, item.text()?))).collect();
+    if texts.iter().any(|(_, text)| text == "*") {
+        if items.len() > 1 {
+            value.mistake("`*` lets every origin in; remove the others, or remove `*`");
+            return None;
+        }
+        value
+            .document
+            .warning(&value.place, "every web page may connect with its visitor's cookies");
+        return Some(Origins::Any);
+    }
+    let origins = texts
+        .into_iter()
+        .filter_map(|(item, text)| origin(&text).map_err(|what| item.mistake(what)).ok());
+    Some(Origins::These(origins.collect()))
+}
+
+/// An origin as browsers send it: lower case, no path, and no port where it is the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    let lower = text.trim().to_lowercase();
+    let bare = lower.trim_end_matches('/');
+    let wrong = || {
+        format!("`{text}` is not an origin; write scheme and host, as in \"https://app.example\"")
+    };
+    let (scheme, authority) = bare.split_once("://").ok_or_else(wrong)?;
+    if authority.is_empty() || authority.contains(['/', '?', '#', '@', '*', ' ']) {
+        return Err(wrong());
+    }
+    authority.parse::<http::uri::Authority>().map_err(|_| wrong())?;
+    let own = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ if scheme.is_empty() => return Err(wrong()),
+        _ => "",
+    };
+    let authority =
+        if own.is_empty() { authority } else { authority.strip_suffix(own).unwrap_or(authority) };
+    Ok(format!("{scheme}://{authority}"))
+}
+
+/// The path of an URL: begins with `/`, no query, no fragment.
+fn url_path(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if !text.starts_with('/') {
+        value.mistake(format!("`{text}` must begin with `/`; write `/{text}`"));
+        return None;
+    }
+    if text.contains(['?', '#', '%', '\\'])
+        || text.contains(char::is_whitespace)
+        || text.contains("//")
+    {
+        value.mistake(format!(
+            "`{text}` is not a plain path; write letters, digits, `-`, `_`, `.` and single `/`"
+        ));
+        return None;
+    }
+    Some(text)
+}
+
+pub(super) fn telemetry(table: &Table<'_>) -> Telemetry {
+    let mut telemetry = Telemetry::default();
+    table.set("level", &mut telemetry.level, level);
+    table.set("service_name", &mut telemetry.service_name, Value::filled);
+    telemetry.otlp = table.table("otlp", "telemetry.otlp").and_then(|table| otlp(&table));
+    telemetry
+}
+
+fn otlp(table: &Table<'_>) -> Option<Otlp> {
+    let remedy = "say where the collector is, as in endpoint = \"http://127.0.0.1:4317\"";
+    let endpoint = table.require("endpoint", remedy, |value| {
+        let text = value.text()?;
+        let uri = text.parse::<http::Uri>().ok();
+        let has_host = uri.is_some_and(|uri| uri.host().is_some());
+        match text.split_once("://") {
+            Some(("http", _)) if has_host => Some(text),
+            Some(("https", _)) => {
+                value.mistake("`https` is not available in this version; send to a collector nearby over `http`");
+                None
+            }
+            _ => {
+                value.mistake(format!("`{text}` is not an address; write it as in `http://127.0.0.1:4317`"));
+                None
+            }
+        }
+    });
+    let mut protocol = Protocol::Grpc;
+    let words = [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
+    table.set("protocol", &mut protocol, |value| value.word(&words, &["http/json"]));
+    let mut sample = 1.0;
+    table.set("sample", &mut sample, Value::share);
+    Some(Otlp { endpoint: endpoint?, protocol, sample })
+}
+
+/// A level, or `target=level` pairs. `tracing` takes a mistyped level for a target; we do not.
+fn level(value: &Value<'_>) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = value.filled()?;
+    for part in text.split(',').map(str::trim) {
+        let (target, level) = part.rsplit_once('=').unwrap_or(("", part));
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str())
+            || target.contains(char::is_whitespace)
+        {
+            let known = super::mistakes::choice(LEVELS);
+            value.mistake(format!(
+                "`{part}` is not a level; write {known}, or pairs as in \"info,tengen::hub=debug\""
+            ));
+            return None;
+        }
+    }
+    Some(text)
+}
+
+pub(super) fn folder(table: &Table<'_>) -> Option<Static> {
+    let path = table.require("path", "say where the files are seen, as in path = \"/\"", url_path);
+    let dir = table.require("dir", "say which folder, as in dir = \"page\"", Value::path);
+    Some(Static { path: path?, dir: dir? })
+}

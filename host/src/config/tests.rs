@@ -1,0 +1,448 @@
+//! Configuration files as people write them, and what they are told.
+
+use super::{keys::SECTIONS, *};
+use crate::{
+    envelope::Dialect,
+    payload::Encoding,
+    settings::{Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
+};
+use std::time::Duration;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("s3cret".into()),
+        "PORT" => Some("9999".into()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Parsed, ConfigErrors> {
+    parse(text, &env, Path::new("/etc/tengen"))
+}
+
+#[track_caller]
+fn good(text: &str) -> Settings {
+    read(text).unwrap_or_else(|errors| panic!("{errors}")).settings
+}
+
+/// The file has these mistakes, no more and no fewer.
+#[track_caller]
+fn wrong(text: &str, expected: &[&str]) {
+    let errors = read(text).expect_err("the file is wrong");
+    assert_eq!(errors.to_string(), expected.join("\n"));
+}
+
+#[test]
+fn an_empty_file_is_a_working_gateway() {
+    assert_eq!(read(""), Ok(Parsed { settings: Settings::default(), warnings: Vec::new() }));
+}
+
+#[test]
+fn the_printed_default_is_the_default() {
+    assert_eq!(good(&default_file()), Settings::default());
+}
+
+#[test]
+fn the_printed_examples_can_be_used() {
+    let uncommented = |line: &str| match line.strip_prefix('#') {
+        // `format` and `formats` exclude each other.
+        Some(rest) if !rest.starts_with(' ') && !rest.starts_with("format ") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let mut file: String = default_file().lines().map(|line| uncommented(line) + "\n").collect();
+    for plugin in ["token-auth", "log-sink"] {
+        file.push_str(&format!("[plugin.{plugin}]\nfile = \"{plugin}.wasm\"\n"));
+    }
+    let settings = good(&file);
+    assert_eq!(settings.plugins.len(), 3);
+    assert_eq!(settings.telemetry.sinks.len(), 1);
+    assert!(!settings.echo);
+}
+
+#[test]
+fn every_key_of_the_table_is_read() {
+    for section in SECTIONS {
+        for key in section.keys {
+            // No key is a date; a key that nobody reads would go unnoticed.
+            let text = match section.name {
+                "plugin.grant" | "plugin.limits" | "plugin" => {
+                    format!("{}\n{} = 1999-12-31\n", section.header.replace("chat", "p"), key.name)
+                }
+                _ => format!("{}\n{} = 1999-12-31\n", section.header, key.name),
+            };
+            let errors = read(&text).expect_err(&text).0;
+            let path = section.path.replace("NAME", "p").replace("[]", "[0]");
+            let path = format!("{path}.{}", key.name);
+            assert!(
+                errors.iter().any(|mistake| mistake.key == path && mistake.line == Some(2)),
+                "{path}: {errors:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_table_has_every_key() {
+    let table = table();
+    for section in SECTIONS {
+        for key in section.keys {
+            assert!(
+                table.contains(&format!("| `{}.{}` |", section.path, key.name)),
+                "{}",
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    wrong(
+        "[server]\nlisten = 'here'\nlisen = 1\n\n[outbox]\nevents = 0\nbytes = 4096\n\n[[endpoint]]\npath = '/ws'\n\
+         \n[[endpoint]]\npath = '/ws'\ndialect = 'snete'\nauthenticator = 'nobody'\n",
+        &[
+            "server.listen (line 2): `here` is not an address and port; write it as in `127.0.0.1:8080`, an IPv6 address in brackets",
+            "server.lisen (line 3): is not a key; did you mean `listen`?",
+            "outbox.events (line 6): must be at least 1",
+            "outbox.bytes (line 7): must be a string with a unit, as in \"1MiB\", and is a whole number",
+            "endpoint[1].path (line 13): the endpoint of line 10 has the path `/ws` already; give each its own",
+            "endpoint[1].dialect (line 14): `snete` is not known here; did you mean `sente`?",
+            "endpoint[1].authenticator (line 15): there is no plugin `nobody`; add `[plugin.nobody]` with its `file`",
+        ],
+    );
+}
+
+#[test]
+fn every_syntax_error_is_reported_with_its_line() {
+    let errors = read("[server\nlisten = \"127.0.0.1:1\"\n[outbox]\nevents = = 3\n").unwrap_err().0;
+    let lines: Vec<_> = errors.iter().map(|mistake| mistake.line).collect();
+    assert!(errors.iter().all(|mistake| mistake.key.is_empty()));
+    assert!(lines.contains(&Some(1)) && lines.contains(&Some(4)), "{errors:?}");
+}
+
+#[test]
+fn a_key_twice_is_a_mistake() {
+    let error = read("[server]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("line 3: "), "{error}");
+}
+
+#[test]
+fn keys_this_version_does_not_carry_out_are_refused() {
+    wrong(
+        "[server]\ntls = { cert = 'a', key = 'b' }\n[[channel]]\nname = 'x'\n[limits]\nhandshakes_per_second = 9\n",
+        &[
+            "server.tls (line 2): is not available in this version; remove it",
+            "channel (line 3): is not available in this version; remove it",
+            "limits.handshakes_per_second (line 6): is not available in this version; remove it",
+        ],
+    );
+    wrong(
+        "[[endpoint]]\npath = '/a'\ndialect = 'auto'\nformats = ['json', 'transit']\ncsrf = 'signed'\n",
+        &[
+            "endpoint[0].dialect (line 3): `auto` is not available in this version; write `tengen`, `sente` or `raw`",
+            "endpoint[0].formats[1] (line 4): `transit` is not available in this version; write `json` or `edn`",
+            "endpoint[0].csrf (line 5): `signed` is not available in this version; write `off`",
+        ],
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_or_the_place() {
+    wrong("listen = 1", &["listen (line 1): is not a key here; did you mean `server.listen`?"]);
+    wrong(
+        "[heartbeat]\nfrobnicate = 1",
+        &[
+            "heartbeat.frobnicate (line 2): is not a key; here can stand `ping_every` or `give_up_after`",
+        ],
+    );
+    wrong(
+        "[plugin.p]\nfile = 'p.wasm'\n[[route]]\nevent = '*'\nplugin = 'p'\n[plugin.p.grant]\ndirs = [{ host = 'a', guest = '/a', write = true }]",
+        &[
+            "plugin.p.grant.dirs[0].write (line 7): is not a key; here can stand `host`, `guest` or `writable`",
+        ],
+    );
+}
+
+#[test]
+fn heartbeats_must_leave_time_for_an_answer() {
+    wrong(
+        "[heartbeat]\nping_every = '70s'\n",
+        &[
+            "heartbeat.ping_every (line 2): `give_up_after` (60s) must be longer than `ping_every` (70s), or every silent peer is closed before its answer can come",
+        ],
+    );
+}
+
+#[test]
+fn durations_and_sizes_need_units_and_more_than_nothing() {
+    wrong(
+        "[server.drain]\ndeadline = '30'\nevery = '0s'\nbatch = -1\n[limits]\nmessage = '0B'\n",
+        &[
+            "server.drain.deadline (line 2): `30` has no unit; write a number and a unit (ms, s, m, h, d), as in \"25s\"",
+            "server.drain.every (line 3): must be more than zero",
+            "server.drain.batch (line 4): `-1` is too large or negative; write a number from 0",
+            "limits.message (line 6): must be at least 1",
+        ],
+    );
+}
+
+#[test]
+fn plugins_routes_and_sinks_are_checked_against_each_other() {
+    wrong(
+        "[plugin.chat]\n[plugin.'b d']\nfile = 'b.wat'\n[[route]]\nevent = 'chat'\nplugin = 'chta'\nendpoint = '/w'\n[[route]]\nevent = 'a*b'\n[[route]]\nevent = 'chsk/x'\nplugin = 'chat'\n[[sink]]\nkind = 'file'\nplugin = 'chat'\n",
+        &[
+            "plugin.chat (line 1): `file` is missing; say which component it is, as in file = \"plugins/chat.wasm\"",
+            "plugin.b d (line 2): is not a plugin's name; write at most 64 letters, digits, `-` and `_`",
+            "plugin.b d.file (line 3): must be a component in a `.wasm` file; `cargo xtask guests` builds those of this repository",
+            "route[0].event (line 5): `chat` matches no event: ids are `namespace/name`; write `chat/*` for all of a namespace",
+            "route[0].plugin (line 6): there is no plugin `chta`; did you mean `chat`?",
+            "route[0].endpoint (line 7): there is no endpoint `/w`; write `/ws`, `/chsk` or `/raw`",
+            "route[1] (line 8): `plugin` is missing; say which plugin, as in plugin = \"chat\"",
+            "route[1].event (line 9): `a*b` has a `*` in a place where it has no meaning; write it once, at the end",
+            "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself; plugins never get its events",
+            "sink[0].kind (line 14): `file` is not available in this version; write `plugin`",
+        ],
+    );
+}
+
+#[test]
+fn environment_variables_are_put_in_and_missing_ones_are_mistakes() {
+    let settings = good("[server]\nlisten = '0.0.0.0:${PORT}'\n[admin]\nkeys = ['${KEY}']\n");
+    assert_eq!(settings.server.listen.port(), 9999);
+    assert_eq!(settings.admin.unwrap().keys, [Secret("s3cret".into())]);
+    wrong(
+        "[admin]\nkeys = ['${NO_KEY}']\n",
+        &[
+            "admin.keys[0] (line 2): the environment variable `NO_KEY` is not set; set it, or write the value in its place",
+        ],
+    );
+}
+
+#[test]
+fn secrets_never_show_in_mistakes_or_in_debug_output() {
+    let errors = read("[admin]\nkeys = ['${KEY}', '']\n").unwrap_err().to_string();
+    assert!(!errors.contains("s3cret"), "{errors}");
+    let parsed = read("[admin]\nkeys = ['${KEY}']\n").unwrap();
+    assert!(!format!("{parsed:?}").contains("s3cret"));
+}
+
+#[test]
+fn endpoints_given_are_the_only_ones_and_a_plugin_ends_the_echo() {
+    let settings = good("[[endpoint]]\npath = '/only'\n");
+    assert_eq!(settings.endpoints.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["/only"]);
+    assert!(settings.echo);
+    assert!(!good("[plugin.p]\nfile = 'p.wasm'\n").echo);
+}
+
+#[test]
+fn relative_paths_count_from_the_files_folder() {
+    let settings = good(
+        "[server]\nport_file = 'port'\n[plugin.p]\nfile = 'p.wasm'\n[plugin.q]\nfile = '/opt/q.wasm'\n\
+         [plugin.p.grant]\ndirs = [{ host = 'logs', guest = '/logs', writable = true }]\n[[static]]\npath = '/'\ndir = 'page'\n",
+    );
+    assert_eq!(settings.server.port_file.as_deref(), Some(Path::new("/etc/tengen/port")));
+    assert_eq!(settings.plugins["p"].file, Path::new("/etc/tengen/p.wasm"));
+    assert_eq!(settings.plugins["q"].file, Path::new("/opt/q.wasm"));
+    assert_eq!(settings.statics[0].dir, Path::new("/etc/tengen/page"));
+    let dir = Directory { host: "/etc/tengen/logs".into(), guest: "/logs".into(), writable: true };
+    assert_eq!(settings.plugins["p"].grant.dirs, [dir]);
+}
+
+#[test]
+fn every_setting_reaches_its_place() {
+    let settings = good(
+        r#"
+        [admin]
+        listen = "off"
+        [outbox]
+        when_full = "latest"
+        [limits]
+        connections = 2_000
+        malformed = 3
+        per_connection = { subscriptions = 0, waiting_events = 8, waiting_bytes = "2KiB" }
+        [[endpoint]]
+        path = "/ws"
+        formats = ["edn", "json"]
+        origins = ["HTTPS://App.Example:443/", "http://localhost:3000"]
+        authenticator = "auth"
+        anonymous = false
+        [[endpoint]]
+        path = "/chsk"
+        dialect = "sente"
+        format = "edn"
+        csrf = "off"
+        [plugin.auth]
+        file = "auth.wasm"
+        memory = "1MiB"
+        deadline = "10ms"
+        instances = 4
+        on_failure = "open"
+        limits = { effects_per_event = 7, effect_bytes = "1KB" }
+        config = { text = "hi", number = 7, truth = true, list = ["a", 1], table = { x = 1.5 } }
+        grant = { publish = ["room/*"], push = ["*"], endpoint = true, env = ["HOME"] }
+        [[route]]
+        event = "a/b"
+        plugin = "auth"
+        endpoint = "/chsk"
+        mode = "all"
+        [telemetry]
+        level = "info,tengen::hub=debug"
+        otlp = { endpoint = "http://127.0.0.1:4318", protocol = "http/protobuf", sample = 0.5 }
+        [[sink]]
+        kind = "plugin"
+        plugin = "auth"
+        buffer = 5
+        "#,
+    );
+    assert_eq!(settings.admin, None);
+    assert_eq!(settings.outbox.when_full, WhenFull::Latest);
+    let limits = settings.limits;
+    assert_eq!((limits.connections.get(), limits.malformed, limits.subscriptions), (2000, 3, 0));
+    assert_eq!((limits.waiting_events, limits.waiting_bytes), (8, 2048));
+    let [ws, chsk] = &settings.endpoints[..] else { panic!("two endpoints") };
+    assert_eq!(ws.formats, [Encoding::Edn, Encoding::Json]);
+    assert_eq!(
+        ws.origins,
+        Origins::These(vec!["https://app.example".into(), "http://localhost:3000".into()])
+    );
+    assert_eq!((ws.authenticator.as_deref(), ws.anonymous), (Some("auth"), false));
+    assert_eq!((chsk.dialect, &chsk.formats[..]), (Dialect::Sente, &[Encoding::Edn][..]));
+    let plugin = &settings.plugins["auth"];
+    assert_eq!((plugin.memory, plugin.deadline), (1 << 20, Duration::from_millis(10)));
+    assert_eq!((plugin.instances.get(), plugin.on_failure), (4, OnFailure::Open));
+    assert_eq!((plugin.effects_per_event, plugin.effect_bytes), (7, 1000));
+    let config: Vec<_> =
+        plugin.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let expected = [
+        ("list", "[\"a\",1]"),
+        ("number", "7"),
+        ("table", "{\"x\":1.5}"),
+        ("text", "hi"),
+        ("truth", "true"),
+    ];
+    assert_eq!(config, expected);
+    assert_eq!(plugin.grant.publish, [Pattern("room/*".into())]);
+    assert!(plugin.grant.endpoint && plugin.grant.may_push_to("anyone"));
+    let route = &settings.routes[0];
+    assert_eq!((route.endpoint.as_deref(), route.mode), (Some("/chsk"), Mode::All));
+    let otlp = settings.telemetry.otlp.unwrap();
+    assert_eq!((otlp.protocol, otlp.sample), (Protocol::HttpProtobuf, 0.5));
+    assert_eq!(settings.telemetry.sinks[0].buffer.get(), 5);
+}
+
+#[test]
+fn single_mistakes_name_their_remedy() {
+    for (text, expected) in [
+        (
+            "[server]\nlisten = ':80'",
+            "server.listen (line 2): `:80` is not an address and port; write `127.0.0.1:80` (this machine) or `0.0.0.0:80` (everyone)",
+        ),
+        (
+            "[server]\nlisten = 'localhost:80'",
+            "server.listen (line 2): `localhost:80` is not an address and port; write `127.0.0.1:80`",
+        ),
+        ("server = 1", "server (line 1): must be a table, and is a whole number"),
+        (
+            "[endpoint]\npath = '/ws'",
+            "endpoint (line 1): can stand several times; write `[[endpoint]]`",
+        ),
+        (
+            "[[endpoint]]\npath = 'ws'",
+            "endpoint[0].path (line 2): `ws` must begin with `/`; write `/ws`",
+        ),
+        (
+            "[[endpoint]]",
+            "endpoint[0] (line 1): `path` is missing; say where clients connect, as in path = \"/ws\"",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\norigins = ['app.example']",
+            "endpoint[0].origins[0] (line 3): `app.example` is not an origin; write scheme and host, as in \"https://app.example\"",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\norigins = ['*', 'http://a']",
+            "endpoint[0].origins (line 3): `*` lets every origin in; remove the others, or remove `*`",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\nformats = []",
+            "endpoint[0].formats (line 3): is empty; name a format or remove it",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\nformats = ['edn']\nformat = 'edn'",
+            "endpoint[0].format (line 4): stands beside `formats`; keep one of the two",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\ndialect = 'raw'\nformat = 'edn'",
+            "endpoint[0].format (line 4): has no meaning for the raw dialect, whose frames are not read; remove it",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\nanonymous = false",
+            "endpoint[0] (line 1): nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator",
+        ),
+        (
+            "[telemetry]\nlevel = 'infoo'",
+            "telemetry.level (line 2): `infoo` is not a level; write `off`, `error`, `warn`, `info`, `debug` or `trace`, or pairs as in \"info,tengen::hub=debug\"",
+        ),
+        (
+            "[telemetry]\notlp = { endpoint = 'https://x' }",
+            "telemetry.otlp.endpoint (line 2): `https` is not available in this version; send to a collector nearby over `http`",
+        ),
+        (
+            "[telemetry]\notlp = { endpoint = 'http://x', sample = 2 }",
+            "telemetry.otlp.sample (line 2): must be a number from 0 to 1",
+        ),
+        (
+            "[limits]\nmalformed = 5000000000",
+            "limits.malformed (line 2): `5000000000` is too large or negative; write a number from 0",
+        ),
+        (
+            "[plugin.p]\nfile = 'p.wasm'\nmemory = '1KiB'",
+            "plugin.p.memory (line 3): must be from 64KiB to 4GiB",
+        ),
+    ] {
+        wrong(text, &[expected]);
+    }
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let parsed = read(
+        "[admin]\nlisten = '0.0.0.0:1'\n[[endpoint]]\npath = '/a'\norigins = ['*']\n[plugin.p]\nfile = 'p.wasm'\n",
+    );
+    let warnings: Vec<_> = parsed.unwrap().warnings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "admin (line 1): health and statistics are readable by everyone who can reach `0.0.0.0:1`",
+        "endpoint[0].origins (line 5): every web page may connect with its visitor's cookies",
+        "plugin.p (line 6): nothing uses the plugin; add a `[[route]]` with plugin = \"p\"",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+#[test]
+fn a_changed_plugin_is_reloaded_and_the_rest_needs_a_restart() {
+    let base = "[plugin.p]\nfile = 'p.wasm'\n[[route]]\nevent = '*'\nplugin = 'p'\n";
+    let changes = |text: &str| diff(&good(base), &good(text));
+    assert_eq!(changes(base), []);
+    let configured = format!("{base}[plugin.p.config]\na = 'b'\n");
+    assert_eq!(changes(&configured), [Change::Plugin("p".into())]);
+    let more = format!("[server]\nlisten = '127.0.0.1:1'\n{base}[plugin.q]\nfile = 'q.wasm'\n");
+    assert_eq!(
+        changes(&more),
+        [Change::Restart("server.listen".into()), Change::Restart("plugin.q".into())]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_says_which() {
+    let error = load(Path::new("/nowhere/tengen.toml"), &env).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the configuration file `/nowhere/tengen.toml`");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]a-z.= \"'{}$#0-9\\n]{0,80}") {
+        let _parsed = read(&text);
+    }
+}

@@ -1,0 +1,304 @@
+//! A connection's task against a peer in memory, with the clock stopped.
+
+use super::*;
+use crate::{
+    envelope::{Handshake, Wire},
+    event::{Connection, Waiting},
+    handler::{Actor, Declined, Handler},
+    hub::Rights,
+    id::{ConnectionId, EndpointIndex},
+    payload::Encoding,
+    router::{Destination, Echo},
+    routes::Routes,
+    settings::{self, Mode, Pattern, Route, WhenFull},
+    trace::NoTracer,
+};
+use futures_util::{SinkExt, StreamExt};
+use std::{collections::HashMap, num::NonZeroUsize};
+use tokio::{io::DuplexStream, task::JoinHandle};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+
+/// A handler that keeps what it gets: every event waits for ever.
+#[derive(Debug, Default)]
+struct Keeper(std::sync::Mutex<Vec<crate::event::Event>>);
+
+impl Handler for Keeper {
+    fn offer(&self, event: crate::event::Event) -> Result<(), Box<Declined>> {
+        self.0.lock().unwrap().push(event);
+        Ok(())
+    }
+}
+
+struct Bench {
+    peer: WebSocketStream<DuplexStream>,
+    link: Arc<Link>,
+    hub: Arc<Hub>,
+    ended: JoinHandle<Reason>,
+}
+
+struct Setup {
+    dialect: Dialect,
+    format: Encoding,
+    limits: Limits,
+    outbox: Outbox,
+    keeper: Option<Arc<Keeper>>,
+    /// What the pipe between the two holds.
+    pipe: usize,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            dialect: Dialect::Tengen,
+            format: Encoding::Json,
+            limits: Limits::default(),
+            outbox: Outbox::default(),
+            keeper: None,
+            pipe: 64 << 10,
+        }
+    }
+}
+
+async fn connect(setup: Setup) -> Bench {
+    let Setup { dialect, format, limits, outbox, keeper, pipe } = setup;
+    let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
+    let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
+    let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
+    let handler = keeper.map_or(Arc::new(echo) as Arc<dyn Handler>, |keeper| keeper);
+    let mut routes = Routes::default();
+    let route = Route {
+        event: Pattern("*".into()),
+        plugin: "echo".into(),
+        endpoint: None,
+        mode: Mode::First,
+    };
+    routes.push(&route, None, Destination { plugin: "echo".into(), handler });
+    router.set_routes(routes);
+    let rights = Rights { endpoints: vec![true], ..Rights::default() };
+    hub.set_rights(HashMap::from([("echo".into(), rights)]));
+    let wire = Wire { dialect, format };
+    let id = ConnectionId::from_bytes([7; 16]);
+    let facts = Arc::new(Connection {
+        handle: hub.reserve().unwrap(),
+        id,
+        user: None,
+        endpoint: "/ws".into(),
+        endpoint_index: EndpointIndex(0),
+        peer: ([127, 0, 0, 1], 1).into(),
+        dialect: dialect.word(),
+        more: Vec::new(),
+        upgrade: None,
+        waiting: Waiting::default(),
+    });
+    let link = Arc::new(Link::new(facts, wire, outbox, Vec::new()));
+    let rules = Rules::of(dialect, &settings::Heartbeat::default());
+    let handshake = Handshake {
+        user: None,
+        connection: id,
+        node: "n",
+        ping: rules.ping_every(),
+        max_bytes: 1,
+        version: "0",
+        welcome: None,
+    };
+    if let Some(frame) = envelope::handshake(wire, &handshake) {
+        assert!(link.send_control(frame));
+    }
+    let (near, far) = tokio::io::duplex(pipe);
+    let around =
+        Arc::new(Surroundings { hub: Arc::clone(&hub), router: Arc::new(router), limits, outbox });
+    #[expect(clippy::disallowed_methods, reason = "the test is the task's owner")]
+    let ended = tokio::spawn(serve(near, Vec::new(), Arc::clone(&link), rules, around));
+    let peer = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+    Bench { peer, link, hub, ended }
+}
+
+impl Bench {
+    async fn send(&mut self, text: &str) {
+        self.peer.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn text(&mut self) -> String {
+        match self.peer.next().await.unwrap().unwrap() {
+            Message::Text(text) => text.to_string(),
+            other => panic!("expected text, got {other:?}"),
+        }
+    }
+
+    async fn close_code(&mut self) -> u16 {
+        loop {
+            match self.peer.next().await.unwrap().unwrap() {
+                Message::Close(frame) => return frame.unwrap().code.into(),
+                _ => continue,
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_frame_is_the_handshake_and_an_event_is_answered() {
+    let mut bench = connect(Setup::default()).await;
+    assert!(bench.text().await.starts_with(r#"[["chsk/handshake",[null,null,{"#));
+    bench.send(r#"[["a/b",{"x":1}],"cb"]"#).await;
+    assert_eq!(bench.text().await, r#"[{"x":1},"cb"]"#);
+    bench.send(r#"[["a/b",{"x":1}]]"#).await;
+    assert_eq!(bench.text().await, r#"[[["a/b",{"x":1}]],null]"#);
+    bench.peer.close(None).await.unwrap();
+    assert_eq!(bench.ended.await.unwrap(), Reason::Peer(1005));
+    assert!(bench.hub.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_pinged_twice_and_closed_after_a_minute() {
+    let mut bench = connect(Setup::default()).await;
+    let started = time::Instant::now();
+    bench.text().await;
+    assert_eq!(bench.text().await, r#"["chsk/ws-ping",null]"#);
+    assert_eq!(started.elapsed().as_secs(), 25);
+    assert_eq!(bench.text().await, r#"["chsk/ws-ping",null]"#);
+    assert_eq!(started.elapsed().as_secs(), 50);
+    assert_eq!(bench.close_code().await, 4001);
+    assert_eq!(started.elapsed().as_secs(), 60);
+    assert_eq!(bench.ended.await.unwrap(), Reason::HeartbeatMissed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sente_client_that_answers_pings_stays() {
+    let setup = Setup { dialect: Dialect::Sente, format: Encoding::Edn, ..Setup::default() };
+    let mut bench = connect(setup).await;
+    let started = time::Instant::now();
+    bench.text().await;
+    for _ in 0..10 {
+        assert_eq!(bench.text().await, "[:chsk/ws-ping nil]");
+        bench.send("[[:chsk/ws-pong] nil]").await;
+    }
+    assert_eq!(started.elapsed().as_secs(), 125);
+    assert_eq!(bench.text().await, "[:chsk/ws-ping nil]");
+    assert_eq!(bench.close_code().await, 4001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raw_peer_is_pinged_by_websocket_and_kept_by_its_pongs() {
+    let mut bench = connect(Setup { dialect: Dialect::Raw, ..Setup::default() }).await;
+    let started = time::Instant::now();
+    for _ in 0..3 {
+        assert!(matches!(bench.peer.next().await.unwrap().unwrap(), Message::Ping(_)));
+        bench.peer.flush().await.unwrap();
+    }
+    assert_eq!(started.elapsed().as_secs(), 75);
+    bench.peer.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    let echoed = bench.peer.next().await.unwrap().unwrap();
+    assert_eq!(echoed, Message::binary(vec![1, 2, 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_answered_while_events_wait_for_their_decision() {
+    let keeper = Arc::new(Keeper::default());
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    bench.text().await;
+    bench.send(r#"[["a/slow"],"cb1"]"#).await;
+    bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
+    assert_eq!(bench.text().await, r#"["pong","cb2"]"#);
+    assert_eq!(keeper.0.lock().unwrap().len(), 2, "opened and the event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_past_the_waiting_limit_is_answered_overloaded() {
+    let keeper = Arc::new(Keeper::default());
+    let limits = Limits { waiting_events: 2, ..Limits::default() };
+    let mut bench =
+        connect(Setup { keeper: Some(Arc::clone(&keeper)), limits, ..Setup::default() }).await;
+    bench.text().await;
+    for number in 1..=3 {
+        bench.send(&format!(r#"[["a/slow"],"cb{number}"]"#)).await;
+    }
+    let answer = bench.text().await;
+    assert!(answer.contains(r#""id":"overloaded""#) && answer.ends_with(r#""cb3"]"#), "{answer}");
+    // A decided event makes room for another.
+    keeper.0.lock().unwrap().retain(|event| event.reply_to().is_none());
+    bench.send(r#"[["a/slow"],"cb4"]"#).await;
+    bench.send(r#"[["chsk/ws-ping"],"cb5"]"#).await;
+    assert_eq!(bench.text().await, r#"["pong","cb5"]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_reading_is_closed_after_the_write_deadline() {
+    let mut bench = connect(Setup { pipe: 1024, ..Setup::default() }).await;
+    bench.text().await;
+    let started = time::Instant::now();
+    let big = "x".repeat(4000);
+    for _ in 0..10 {
+        bench.hub.push_to(
+            &bench.link,
+            &"a/b".into(),
+            &crate::codec::json::to_payload(&serde_json::json!(big)),
+        );
+    }
+    assert_eq!(bench.ended.await.unwrap(), Reason::SlowConsumer);
+    assert_eq!(started.elapsed().as_secs(), 10 + 2, "the write deadline, and the goodbye's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_outbox_closes_its_connection() {
+    let outbox = Outbox {
+        events: NonZeroUsize::new(3).unwrap(),
+        when_full: WhenFull::Close,
+        ..Outbox::default()
+    };
+    let mut bench = connect(Setup { outbox, ..Setup::default() }).await;
+    bench.text().await;
+    for number in 0..5 {
+        let data = crate::codec::json::to_payload(&serde_json::json!(number));
+        bench.hub.push_to(&bench.link, &"a/b".into(), &data);
+    }
+    assert_eq!(bench.text().await, r#"[[["a/b",0]],null]"#);
+    assert_eq!(bench.close_code().await, 4000);
+    assert_eq!(bench.ended.await.unwrap(), Reason::SlowConsumer);
+    assert_eq!(bench.hub.counters.slow_consumers.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn malformed_messages_are_answered_and_too_many_close() {
+    let limits = Limits { malformed: 3, ..Limits::default() };
+    let mut bench = connect(Setup { limits, ..Setup::default() }).await;
+    bench.text().await;
+    for _ in 0..3 {
+        bench.send("[[").await;
+        let answer = bench.text().await;
+        assert!(answer.contains("tengen/error") && answer.contains("malformed"), "{answer}");
+    }
+    assert_eq!(bench.close_code().await, 4503);
+    assert_eq!(bench.ended.await.unwrap(), Reason::Violation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_over_the_limit_closes_with_1009() {
+    let limits = Limits { message: NonZeroUsize::new(100).unwrap(), ..Limits::default() };
+    let mut bench = connect(Setup { limits, ..Setup::default() }).await;
+    bench.text().await;
+    bench.send(&format!(r#"[["a/b","{}"]]"#, "x".repeat(200))).await;
+    assert_eq!(bench.close_code().await, 1009);
+    drop(bench.peer);
+    assert_eq!(bench.ended.await.unwrap(), Reason::TooLarge);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
+    let keeper = Arc::new(Keeper::default());
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    bench.text().await;
+    bench.send(r#"[["a/slow","data"],"cb1"]"#).await;
+    bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
+    assert_eq!(bench.text().await, r#"["pong","cb2"]"#);
+    bench.link.send_away();
+    // The decision comes while the connection is leaving.
+    let event = keeper.0.lock().unwrap().pop().unwrap();
+    let echo = Echo { name: "echo".into(), actor: Arc::clone(&bench.hub) as Arc<dyn Actor> };
+    echo.offer(event).unwrap();
+    assert_eq!(bench.text().await, r#"["data","cb1"]"#);
+    assert_eq!(bench.close_code().await, 1012);
+    assert_eq!(bench.ended.await.unwrap(), Reason::Drained);
+}

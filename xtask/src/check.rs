@@ -1,0 +1,47 @@
+//! What can be said about the source without running a gateway.
+
+use crate::{deny, steps::Steps, workspace::Workspace};
+use std::process::ExitCode;
+
+pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    let mut steps = Steps::new("check", workspace.ci);
+    all(workspace, &mut steps)?;
+    // `cargo xtask test` runs these among all the others.
+    steps.run(
+        "house rules",
+        workspace.locked(["test", "--package", "tengen-tests", "--test", "all", "tidy::"]),
+    );
+    Ok(steps.finish())
+}
+
+/// The steps that `test` shares.
+pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("formatting", workspace.cargo(["fmt", "--all", "--check"]));
+    for manifest in workspace.guest_manifests()? {
+        let command = workspace.cargo(["fmt", "--all", "--check", "--manifest-path", &manifest]);
+        steps.run(&format!("formatting of {manifest}"), command);
+    }
+
+    deny::check(workspace, steps)?;
+
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.run("lints", workspace.locked(lints));
+    for manifest in workspace.guest_manifests()? {
+        let lints = [
+            "clippy",
+            "--manifest-path",
+            &manifest,
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        steps.run(&format!("lints of {manifest}"), workspace.locked(lints));
+    }
+
+    let mut docs = workspace.locked(["doc", "--workspace", "--no-deps"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    steps.run("documentation", docs);
+    Ok(())
+}
