@@ -62,7 +62,10 @@ pub(crate) fn run(workspace: &Workspace, listen: Option<SocketAddr>) -> anyhow::
         .spawn();
     announcer.context("cannot start the part that prints the address")?;
     let mut gateway = Command::new(workspace.target.join("debug/tengen"));
-    gateway.current_dir(&workspace.root).env("TENGEN_GUESTS", workspace.target.join("guests")).args(["serve", "--config", "examples/chat/tengen.toml"]);
+    gateway
+        .current_dir(&workspace.root)
+        .env("TENGEN_GUESTS", workspace.target.join("guests"))
+        .args(["serve", "--config", "examples/chat/tengen.toml"]);
     gateway.args(["--listen", &listen.to_string()]).arg("--port-file").arg(&port_file);
     become_it(gateway)
 }
