@@ -1,1 +1,2 @@
+//! What the codecs read, write and refuse.
 

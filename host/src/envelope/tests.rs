@@ -1,1 +1,2 @@
+//! Frames of the three dialects, literally.
 
