@@ -1,1 +1,193 @@
-//! telemetry
+//! Logs and traces of the gateway itself; OpenTelemetry lives here and nowhere else.
+//!
+//! **Logs** are written by `tracing` to the standard error stream: for people on a terminal, as JSON lines otherwise
+//! (see [`log`]). The same records go as [`Signal`](crate::sink::Signal)s to the sinks, if there are any.
+//!
+//! **Traces** are sent by OTLP, over gRPC or over HTTP with protobuf, if an endpoint is named in the settings or in
+//! the environment. Without one, tracing is off and costs nothing.
+//!
+//! No producer ever waits for either: queues are bounded, the newest is dropped when one is full, and every loss is
+//! counted with its reason.
+//!
+//! # Environment
+//!
+//! The environment wins over the settings, key by key. An empty variable counts as unset.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TENGEN_LOG` | the log filter, as `telemetry.level` |
+//! | `OTEL_SDK_DISABLED` | `true`: no traces |
+//! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none` |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT` | where to; for HTTP, `/v1/traces` is added to the one without `TRACES_` |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL` | `grpc` or `http/protobuf`; by default the settings', or what the port says |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]HEADERS` | headers for every export, `key=value` with commas between |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000) |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip`; none by default |
+//! | `OTEL_TRACES_SAMPLER`, `…_ARG` | `[parentbased_]always_on`, `…always_off`, `…traceidratio` |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536) |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048) |
+//! | `OTEL_BSP_SCHEDULE_DELAY` | milliseconds between exports (1,000) |
+//! | `OTEL_BSP_EXPORT_TIMEOUT` | milliseconds after which an export is given up (30,000) |
+//! | `OTEL_PROPAGATORS` | `tracecontext` (default) or `none` |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who we are |
+//! | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | limits of one span (128) |
+
+pub mod log;
+pub mod stats;
+
+mod delivery;
+mod otlp;
+mod plan;
+mod processor;
+mod queue;
+mod record;
+mod redact;
+mod tap;
+mod tracer;
+
+pub use stats::{Report, Stats};
+
+use crate::{settings, sink::Sink, trace};
+use delivery::Delivery;
+use otlp::Tracing;
+use plan::{Environment, Plan};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tap::Tap;
+use tokio_util::task::TaskTracker;
+
+/// Why telemetry cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error(
+        "{origin} `{level}` is no log filter; write a level such as `info`, or `target=level` with commas between"
+    )]
+    Level {
+        /// The key or the variable.
+        origin: &'static str,
+        level: String,
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    #[error("OTLP endpoint `{endpoint}` {reason}")]
+    Endpoint { endpoint: String, reason: &'static str },
+    #[error(
+        "OTLP endpoint `{endpoint}` asks for TLS, which this build does not have; use `http://` and a collector on the \
+         same machine or network"
+    )]
+    Tls { endpoint: String },
+    #[error("`{variable}` is `{value}`; use `grpc` or `http/protobuf`")]
+    Protocol { variable: String, value: String },
+    #[error("the OTLP exporter does not start")]
+    Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the exporter thread does not start")]
+    Thread(#[source] std::io::Error),
+    #[error("the exporter thread ended before it began")]
+    Gone,
+}
+
+/// The telemetry of one gateway: its tracer and its sinks.
+///
+/// Several may live in one process. Each has its own tracer; log records are the process's and go to the sinks of all.
+#[derive(Debug)]
+pub struct Telemetry {
+    tracing: Option<Tracing>,
+    sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
+}
+
+/// Installs the log and starts telemetry, as a process does once.
+///
+/// A log that is installed already stays, with its own filter.
+pub fn init(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
+    log::install(&settings.level, log::Format::detect())?;
+    start(settings, node)
+}
+
+/// Starts telemetry and leaves the log alone.
+pub fn start(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
+    start_with(settings, node, &Environment(&|name| std::env::var(name).ok()))
+}
+
+fn start_with(
+    settings: &settings::Telemetry,
+    node: &str,
+    environment: &Environment<'_>,
+) -> Result<Telemetry, TelemetryError> {
+    let tracing = match Plan::new(settings, environment)? {
+        Some(plan) => {
+            for note in &plan.notes {
+                tracing::warn!("{note}");
+            }
+            let resource =
+                otlp::resource(&settings.service_name, node, environment.get("OTEL_SERVICE_NAME"));
+            Some(Tracing::start(plan, resource)?)
+        }
+        None => None,
+    };
+    Ok(Telemetry { tracing, sinks: Mutex::default() })
+}
+
+impl Telemetry {
+    /// The tracer; one that does nothing where tracing is off.
+    pub fn tracer(&self) -> Arc<dyn trace::Tracer> {
+        self.tracing.as_ref().map_or_else(|| Arc::new(trace::NoTracer) as _, Tracing::tracer)
+    }
+
+    /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
+    ///
+    /// A sink that is slow loses the newest records; one that fails is asked again, later and later. Neither is felt by
+    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs goes to
+    /// no sink, or the sinks would keep each other busy for ever. A second sink of the same name is refused.
+    pub fn attach_sink(
+        &self,
+        name: impl Into<Arc<str>>,
+        sink: Arc<dyn Sink>,
+        buffer: NonZeroUsize,
+        tasks: &TaskTracker,
+    ) {
+        let name = name.into();
+        let mut sinks = self.sinks();
+        if sinks.contains_key(&name) {
+            tracing::warn!(sink = %name, "a sink of this name is attached already");
+            return;
+        }
+        let tap = Tap::new(name.clone(), buffer);
+        sinks.insert(name, Delivery::start(tap.clone(), sink, tasks));
+        tap.attach();
+    }
+
+    pub fn stats(&self) -> Stats {
+        let sinks = self
+            .sinks()
+            .iter()
+            .map(|(name, delivery)| (name.to_string(), delivery.stats()))
+            .collect();
+        Stats { spans: self.tracing.as_ref().map(Tracing::stats), sinks }
+    }
+
+    /// Sends what is queued, for `deadline` at most, and says what was lost. What comes later is lost, and counted.
+    pub async fn shutdown(&self, deadline: Duration) -> Report {
+        let before = self.stats();
+        let deadline = Instant::now() + deadline;
+        let endings: Vec<_> =
+            self.sinks().values().map(|delivery| delivery.stop(deadline)).collect();
+        let spans = async {
+            if let Some(tracing) = &self.tracing {
+                tracing.shutdown(deadline).await;
+            }
+        };
+        tokio::join!(spans, futures_util::future::join_all(endings));
+        Report::between(&before, self.stats())
+    }
+
+    fn sinks(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Delivery>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

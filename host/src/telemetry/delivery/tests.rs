@@ -1,0 +1,175 @@
+//! A sink gets everything in order, or it is counted why not.
+
+use super::*;
+use crate::sink::Level;
+use futures_util::future::BoxFuture;
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Mutex, time::SystemTime};
+
+fn signal(message: &str) -> Signal {
+    Signal {
+        at: SystemTime::UNIX_EPOCH,
+        level: Level::Info,
+        namespace: "test".into(),
+        id: String::new(),
+        message: message.into(),
+        data: Vec::new(),
+        error: None,
+        location: String::new(),
+        trace_id: String::new(),
+        span_id: String::new(),
+        connection: String::new(),
+        user: String::new(),
+    }
+}
+
+/// Answers as scripted, then takes everything.
+#[derive(Debug, Default)]
+struct Scripted {
+    script: Mutex<VecDeque<Answer>>,
+    taken: Mutex<Vec<String>>,
+    dropped_before: Mutex<Vec<u32>>,
+    flushes: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Take(usize),
+    Refuse(Refusal),
+    Hang,
+    Panic,
+}
+
+impl Sink for Scripted {
+    fn deliver<'a>(
+        &'a self,
+        signals: &'a [Signal],
+        dropped_before: u32,
+    ) -> BoxFuture<'a, Result<usize, Refusal>> {
+        Box::pin(async move {
+            let answer =
+                self.script.lock().unwrap().pop_front().unwrap_or(Answer::Take(usize::MAX));
+            let taken = match answer {
+                Answer::Take(count) => count.min(signals.len()),
+                Answer::Refuse(refusal) => return Err(refusal),
+                Answer::Hang => std::future::pending().await,
+                Answer::Panic => panic!("as scripted"),
+            };
+            self.taken
+                .lock()
+                .unwrap()
+                .extend(signals[..taken].iter().map(|signal| signal.message.clone()));
+            self.dropped_before.lock().unwrap().push(dropped_before);
+            Ok(taken)
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), String>> {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Offers these records to a sink with such a script and buffer, and ends it within a minute.
+async fn deliver(
+    script: impl Into<VecDeque<Answer>>,
+    buffer: usize,
+    messages: &[&str],
+) -> (Arc<Scripted>, SinkStats) {
+    let sink = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
+    let tap = Tap::new("test".into(), NonZeroUsize::new(buffer).unwrap());
+    for message in messages {
+        tap.offer(signal(message));
+    }
+    let delivery = Delivery::start(tap, sink.clone(), &TaskTracker::new());
+    delivery.stop(time::Instant::now().into_std() + Duration::from_secs(60)).await;
+    (sink, delivery.stats())
+}
+
+fn taken(sink: &Scripted) -> Vec<String> {
+    sink.taken.lock().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_drains_the_queue_and_flushes_once() {
+    let (sink, stats) = deliver([], 8, &["a", "b", "c"]).await;
+    assert_eq!(taken(&sink), ["a", "b", "c"]);
+    assert_eq!(sink.flushes.load(Ordering::Relaxed), 1);
+    assert_eq!((stats.accepted, stats.processed, stats.queued, stats.in_flight), (3, 3, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sink_does_not_take_is_offered_again() {
+    let (sink, stats) = deliver([Answer::Take(1), Answer::Take(1)], 8, &["a", "b", "c"]).await;
+    assert_eq!(taken(&sink), ["a", "b", "c"]);
+    assert_eq!((stats.processed, stats.errors), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_is_told_what_it_missed_once() {
+    let (sink, stats) = deliver([Answer::Take(1)], 2, &["a", "b", "c", "d", "e"]).await;
+    assert_eq!(taken(&sink), ["a", "b"]);
+    assert_eq!(*sink.dropped_before.lock().unwrap(), [3, 0]);
+    assert_eq!(stats.dropped.queue_full, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_not_ready_is_asked_later() {
+    let pause = Duration::from_secs(5);
+    let begun = time::Instant::now();
+    let (sink, stats) = deliver([Answer::Refuse(Refusal::RetryAfter(pause))], 8, &["a"]).await;
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    assert_eq!(taken(&sink), ["a"]);
+    assert_eq!((stats.retries, stats.errors), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_is_lost_and_the_next_is_not() {
+    let (sink, stats) = deliver([Answer::Refuse(Refusal::Drop("no".into()))], 8, &["a"]).await;
+    assert!(taken(&sink).is_empty());
+    assert_eq!((stats.dropped.sink_error, stats.errors), (1, 1));
+    assert_eq!(stats.last_error.as_deref(), Some("no"));
+    assert!(!stats.gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_the_batch_and_not_the_sink() {
+    let (_, stats) = deliver([Answer::Panic], 8, &["a"]).await;
+    assert_eq!((stats.dropped.sink_error, stats.gone), (1, false));
+    assert_eq!(stats.last_error.as_deref(), Some("the sink panicked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_gives_itself_up_gets_nothing_more_not_even_a_flush() {
+    let (sink, stats) =
+        deliver([Answer::Refuse(Refusal::Fatal("broken".into()))], 8, &["a", "b"]).await;
+    assert!(taken(&sink).is_empty());
+    assert_eq!((stats.dropped.sink_error, stats.gone), (2, true));
+    assert_eq!(sink.flushes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_nothing_is_given_up_after_a_few_attempts() {
+    let (_, stats) =
+        deliver((0..5).map(|_| Answer::Take(0)).collect::<VecDeque<_>>(), 8, &["a"]).await;
+    assert_eq!((stats.errors, stats.dropped.sink_error), (u64::from(ATTEMPTS), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_hangs_is_tried_again() {
+    let begun = time::Instant::now();
+    let (sink, stats) = deliver([Answer::Hang], 8, &["a"]).await;
+    assert_eq!(begun.elapsed(), PATIENCE + PAUSE);
+    assert_eq!(taken(&sink), ["a"]);
+    assert_eq!(stats.errors, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_against_a_sink_that_always_hangs() {
+    let begun = time::Instant::now();
+    let (_, stats) =
+        deliver((0..99).map(|_| Answer::Hang).collect::<VecDeque<_>>(), 8, &["a", "b"]).await;
+    assert!(begun.elapsed() <= Duration::from_secs(61), "{:?}", begun.elapsed());
+    // Attempts of ten seconds each, so the batch is given up at 50 s or cut at 60 s.
+    assert_eq!(stats.dropped.total(), 2);
+    assert_eq!((stats.queued, stats.in_flight), (0, 0));
+}

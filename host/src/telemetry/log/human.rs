@@ -1,0 +1,105 @@
+//! A record for people: `time LEVEL target: spans: message field=value`.
+
+use super::{
+    Escaped, FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, Visible, format::Writer,
+};
+use crate::telemetry::redact;
+use std::fmt::{self, Debug, Write};
+use tracing::{
+    Event, Level,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    field::RecordFields,
+    fmt::{
+        FormattedFields,
+        time::{FormatTime, SystemTime},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Human;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Escaped> for Human {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, Escaped>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        let (dim, plain) =
+            if writer.has_ansi_escapes() { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        writer.write_str(dim)?;
+        SystemTime.format_time(&mut writer)?;
+        write!(
+            writer,
+            "{plain} {}{:>5}{plain} ",
+            color(&writer, *metadata.level()),
+            metadata.level().as_str()
+        )?;
+        write!(writer, "{dim}{}:{plain} ", metadata.target())?;
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            write!(writer, "{}", span.name())?;
+            if let Some(fields) = span.extensions().get::<FormattedFields<Escaped>>()
+                && !fields.is_empty()
+            {
+                write!(writer, "{{{fields}}}")?;
+            }
+            writer.write_str(": ")?;
+        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+fn color(writer: &Writer<'_>, level: Level) -> &'static str {
+    if !writer.has_ansi_escapes() {
+        return "";
+    }
+    match level {
+        Level::ERROR => "\x1b[31m",
+        Level::WARN => "\x1b[33m",
+        Level::INFO => "\x1b[32m",
+        Level::DEBUG => "\x1b[34m",
+        Level::TRACE => "\x1b[35m",
+    }
+}
+
+/// The message first as it is, then `name=value`.
+pub(super) fn write_fields(writer: Writer<'_>, fields: impl RecordFields) -> fmt::Result {
+    let mut line = Line { writer, is_empty: true, result: Ok(()) };
+    fields.record(&mut line);
+    line.result
+}
+
+struct Line<'w> {
+    writer: Writer<'w>,
+    is_empty: bool,
+    result: fmt::Result,
+}
+
+impl Line<'_> {
+    fn write(&mut self, field: &Field, value: &dyn Debug) -> fmt::Result {
+        if !std::mem::take(&mut self.is_empty) {
+            self.writer.write_char(' ')?;
+        }
+        let name = field.name();
+        if name == "message" {
+            return write!(Visible(&mut self.writer), "{value:?}");
+        }
+        write!(self.writer, "{}=", name.strip_prefix("r#").unwrap_or(name))?;
+        if redact::is_secret(name) {
+            return self.writer.write_str(redact::MASK);
+        }
+        write!(Visible(&mut self.writer), "{value:?}")
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if self.result.is_ok() {
+            self.result = self.write(field, value);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A record as one JSON object on a line, in the words of a signal; what is empty is left out.
+
+use super::{FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, format::Writer};
+use crate::{
+    sink::{Signal, Value},
+    telemetry::record,
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use std::fmt;
+use tracing::Event;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+#[derive(Debug)]
+pub(super) struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut at = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut at))?;
+        let line = Line { at: &at, signal: &record::signal(event, context.event_scope()) };
+        let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{line}")
+    }
+}
+
+struct Line<'a> {
+    at: &'a str,
+    signal: &'a Signal,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let signal = self.signal;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("at", self.at)?;
+        map.serialize_entry("level", signal.level.word())?;
+        for (key, text) in [
+            ("namespace", &signal.namespace),
+            ("id", &signal.id),
+            ("message", &signal.message),
+            ("error", signal.error.as_ref().unwrap_or(&String::new())),
+            ("connection", &signal.connection),
+            ("user", &signal.user),
+            ("trace_id", &signal.trace_id),
+            ("span_id", &signal.span_id),
+            ("location", &signal.location),
+        ] {
+            if !text.is_empty() {
+                map.serialize_entry(key, text)?;
+            }
+        }
+        if !signal.data.is_empty() {
+            map.serialize_entry("data", &Data(&signal.data))?;
+        }
+        map.end()
+    }
+}
+
+struct Data<'a>(&'a [(String, Value)]);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, Datum(value))))
+    }
+}
+
+struct Datum<'a>(&'a Value);
+
+impl Serialize for Datum<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Integer(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Boolean(truth) => serializer.serialize_bool(*truth),
+            Value::Bytes(bytes) => serializer.collect_str(&Hex(bytes)),
+        }
+    }
+}
+
+/// Bytes have no form of their own in JSON.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,171 @@
+//! What telemetry did, what it lost, and why.
+
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt};
+
+/// A snapshot of all telemetry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// None where tracing is off.
+    pub spans: Option<SpanStats>,
+    /// By name.
+    pub sinks: BTreeMap<String, SinkStats>,
+}
+
+/// Every span that ended is in one of the counts: `ended = exported + dropped + queued + in_flight`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SpanStats {
+    pub endpoint: String,
+    pub protocol: &'static str,
+    /// Spans that were recorded and have ended.
+    pub ended: u64,
+    pub exported: u64,
+    pub queued: u64,
+    /// In the batch that is being exported.
+    pub in_flight: u64,
+    pub dropped: SpansDropped,
+    pub last_error: Option<String>,
+}
+
+/// Spans that no collector confirmed, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SpansDropped {
+    /// The collector was slower than the gateway.
+    pub queue_full: u64,
+    /// The collector refused them, or was not there, also after retries.
+    pub export_failed: u64,
+    /// The gateway ended first.
+    pub shutdown: u64,
+}
+
+impl SpansDropped {
+    pub fn total(self) -> u64 {
+        self.queue_full + self.export_failed + self.shutdown
+    }
+}
+
+/// Every record for this sink is in one of the counts: `accepted = processed + dropped + queued + in_flight`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SinkStats {
+    pub accepted: u64,
+    pub processed: u64,
+    pub queued: u64,
+    /// In the batch that is being delivered.
+    pub in_flight: u64,
+    pub dropped: SignalsDropped,
+    /// Deliveries that failed.
+    pub errors: u64,
+    /// Deliveries that the sink asked to repeat later.
+    pub retries: u64,
+    pub last_error: Option<String>,
+    /// Whether the sink gave itself up.
+    pub gone: bool,
+}
+
+/// Records that a sink did not get, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SignalsDropped {
+    /// The sink was slower than the gateway.
+    pub queue_full: u64,
+    /// The sink refused them or kept failing.
+    pub sink_error: u64,
+    /// The gateway ended first.
+    pub shutdown: u64,
+}
+
+impl SignalsDropped {
+    pub fn total(self) -> u64 {
+        self.queue_full + self.sink_error + self.shutdown
+    }
+}
+
+/// How the end of telemetry went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Spans that were lost while ending.
+    pub spans_lost: u64,
+    /// Why, if the exporter said.
+    pub last_error: Option<String>,
+    /// Records that were lost while ending, by sink; only sinks that lost some.
+    pub signals_lost: BTreeMap<String, u64>,
+    /// The final counts.
+    pub stats: Stats,
+}
+
+impl Report {
+    /// Whether everything was delivered.
+    pub fn is_complete(&self) -> bool {
+        self.spans_lost == 0 && self.signals_lost.is_empty()
+    }
+
+    pub(super) fn between(before: &Stats, after: Stats) -> Self {
+        let spans = |stats: &Stats| stats.spans.as_ref().map_or(0, |spans| spans.dropped.total());
+        let unsettled = after.spans.as_ref().map_or(0, |spans| spans.queued + spans.in_flight);
+        let spans_lost = spans(&after).saturating_sub(spans(before)) + unsettled;
+        let last_error = after
+            .spans
+            .as_ref()
+            .filter(|_| spans_lost > 0)
+            .and_then(|spans| spans.last_error.clone());
+        let signals_lost = after
+            .sinks
+            .iter()
+            .filter_map(|(name, sink)| {
+                let earlier = before.sinks.get(name).map_or(0, |sink| sink.dropped.total());
+                let lost =
+                    sink.dropped.total().saturating_sub(earlier) + sink.queued + sink.in_flight;
+                (lost > 0).then(|| (name.clone(), lost))
+            })
+            .collect();
+        Self { spans_lost, last_error, signals_lost, stats: after }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_complete() {
+            return f.write_str("all telemetry was delivered");
+        }
+        let mut parts = Vec::new();
+        if self.spans_lost > 0 {
+            parts.push(format!("{} spans", self.spans_lost));
+        }
+        parts.extend(
+            self.signals_lost
+                .iter()
+                .map(|(sink, lost)| format!("{lost} records for sink `{sink}`")),
+        );
+        write!(f, "not delivered: {}", parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(dropped: u64, queued: u64) -> Stats {
+        let spans = SpanStats {
+            dropped: SpansDropped { shutdown: dropped, ..SpansDropped::default() },
+            last_error: Some("refused".into()),
+            ..SpanStats::default()
+        };
+        let sink = SinkStats { queued, ..SinkStats::default() };
+        Stats { spans: Some(spans), sinks: [("file".to_owned(), sink)].into() }
+    }
+
+    #[test]
+    fn a_report_counts_only_what_was_lost_while_ending() {
+        let report = Report::between(&stats(5, 3), stats(7, 4));
+        assert_eq!((report.spans_lost, report.signals_lost.get("file")), (2, Some(&4)));
+        assert_eq!(report.to_string(), "not delivered: 2 spans, 4 records for sink `file`");
+        assert_eq!(report.last_error.as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn without_losses_a_report_says_so() {
+        let report = Report::between(&stats(5, 0), stats(5, 0));
+        assert!(report.is_complete());
+        assert_eq!(report.last_error, None, "an old error is no news");
+        assert_eq!(report.to_string(), "all telemetry was delivered");
+    }
+}

@@ -1,0 +1,165 @@
+//! Telemetry as its owner sees it.
+
+use super::*;
+use crate::sink::{Refusal, Signal};
+use futures_util::future::BoxFuture;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Keeps the messages of signals of one namespace: the log is the process's, and other tests write to it too.
+#[derive(Debug)]
+struct Diary {
+    namespace: &'static str,
+    messages: Mutex<Vec<String>>,
+    answer: Option<&'static str>,
+}
+
+impl Diary {
+    fn new(namespace: &'static str) -> Arc<Self> {
+        Arc::new(Self { namespace, messages: Mutex::default(), answer: None })
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+}
+
+impl Sink for Diary {
+    fn deliver<'a>(
+        &'a self,
+        signals: &'a [Signal],
+        _: u32,
+    ) -> BoxFuture<'a, Result<usize, Refusal>> {
+        Box::pin(async move {
+            let ours = signals.iter().filter(|signal| signal.namespace.starts_with(self.namespace));
+            self.messages.lock().unwrap().extend(ours.map(|signal| signal.message.clone()));
+            if let Some(answer) = self.answer {
+                tracing::info!(target: "feedback", "{answer}");
+            }
+            Ok(signals.len())
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn quiet() -> Telemetry {
+    start_with(&settings::Telemetry::default(), "node", &Environment(&|_| None)).unwrap()
+}
+
+fn attach(telemetry: &Telemetry, name: &str, sink: &Arc<Diary>) {
+    telemetry.attach_sink(
+        name,
+        sink.clone(),
+        NonZeroUsize::new(1024).unwrap(),
+        &TaskTracker::new(),
+    );
+}
+
+fn tapped() -> tracing::subscriber::DefaultGuard {
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(tap::Layer))
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn every_sink_gets_every_record_from_its_attachment_on() {
+    let _log = tapped();
+    let telemetry = quiet();
+    let (first, second) = (Diary::new("both"), Diary::new("both"));
+    attach(&telemetry, "first", &first);
+    tracing::info!(target: "both", "one");
+    attach(&telemetry, "second", &second);
+    tracing::info!(target: "both", "two");
+    let report = telemetry.shutdown(MINUTE).await;
+    tracing::info!(target: "both", "too late");
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(first.messages(), ["one", "two"]);
+    assert_eq!(second.messages(), ["two"]);
+    let stats = &telemetry.stats().sinks["second"];
+    assert_eq!(stats.accepted, stats.processed);
+}
+
+#[tokio::test]
+async fn what_is_logged_while_a_sink_is_served_goes_to_no_sink() {
+    let _log = tapped();
+    let telemetry = quiet();
+    let noisy = Arc::new(Diary {
+        namespace: "feedback",
+        messages: Mutex::default(),
+        answer: Some("delivered"),
+    });
+    attach(&telemetry, "noisy", &noisy);
+    tracing::info!(target: "feedback", "begin");
+    telemetry.shutdown(MINUTE).await;
+    assert_eq!(noisy.messages(), ["begin"]);
+}
+
+#[tokio::test]
+async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
+    let _log = tapped();
+    let telemetry = quiet();
+    let diary = Diary::new("plugin.");
+    attach(&telemetry, "log-sink", &diary);
+    tracing::info!(target: "plugin", plugin = "log-sink", "about itself");
+    tracing::info!(target: "plugin", plugin = "chat", "about chat");
+    telemetry.shutdown(MINUTE).await;
+    assert_eq!(diary.messages(), ["about chat"]);
+}
+
+#[tokio::test]
+async fn a_second_sink_of_the_same_name_is_refused() {
+    let _log = tapped();
+    let telemetry = quiet();
+    let (first, second) = (Diary::new("twice"), Diary::new("twice"));
+    attach(&telemetry, "same", &first);
+    attach(&telemetry, "same", &second);
+    tracing::info!(target: "twice", "one");
+    telemetry.shutdown(MINUTE).await;
+    assert_eq!((first.messages().len(), second.messages().len()), (1, 0));
+}
+
+#[test]
+fn without_an_endpoint_tracing_is_off() {
+    let telemetry = quiet();
+    let start = trace::Start {
+        operation: "x",
+        target: "",
+        kind: trace::Kind::Internal,
+        parent: None,
+        link: None,
+        at: None,
+    };
+    assert!(telemetry.tracer().start(start).context().is_none());
+    assert_eq!(telemetry.stats().spans, None);
+}
+
+#[test]
+fn statistics_are_json() {
+    let spans = stats::SpanStats {
+        endpoint: "http://a:1".into(),
+        protocol: "grpc",
+        ..stats::SpanStats::default()
+    };
+    let stats = Stats { spans: Some(spans), sinks: BTreeMap::default() };
+    let json = serde_json::to_value(&stats).unwrap();
+    assert_eq!(json["spans"]["dropped"]["queue_full"], 0);
+    assert_eq!(json["spans"]["last_error"], serde_json::Value::Null);
+}
+
+#[track_caller]
+fn check_resource(named: Option<&str>, name: &str) {
+    let resource = otlp::resource("from-settings", "node-1", named.map(Into::into));
+    let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
+    assert_eq!(value("service.name").as_deref(), Some(name));
+    assert_eq!(value("service.instance.id").as_deref(), Some("node-1"));
+    assert_eq!(value("service.version").as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(value("telemetry.sdk.language").as_deref(), Some("rust"));
+}
+
+#[test]
+fn the_resource_says_who_we_are() {
+    check_resource(None, "from-settings");
+    check_resource(Some("from-environment"), "from-environment");
+}

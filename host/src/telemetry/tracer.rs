@@ -1,0 +1,207 @@
+//! The gateway's tracer on OpenTelemetry's SDK.
+
+use super::{plan::Sampling, redact};
+use crate::trace::{self, Kind, Start, TraceContext, Value};
+use opentelemetry::{
+    Context, KeyValue,
+    propagation::{Extractor, TextMapPropagator},
+    trace::{
+        Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags,
+        TraceId, TraceState, Tracer as _,
+    },
+};
+use opentelemetry_sdk::{
+    propagation::TraceContextPropagator,
+    trace::{IdGenerator, RandomIdGenerator, SdkTracer},
+};
+use std::sync::Arc;
+
+/// A longer `tracestate` is left behind (W3C Trace Context asks to carry 512 characters).
+const STATE_LIMIT: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Tracer {
+    sdk: SdkTracer,
+    ids: RandomIdGenerator,
+    sampling: Sampling,
+    propagator: Option<TraceContextPropagator>,
+}
+
+impl Tracer {
+    pub(super) fn new(sdk: SdkTracer, sampling: Sampling, propagate: bool) -> Self {
+        let propagator = propagate.then(TraceContextPropagator::new);
+        Self { sdk, ids: RandomIdGenerator::default(), sampling, propagator }
+    }
+
+    /// Whether the sampler's answer is known to be no, so that the SDK need not be asked.
+    fn is_left_out(&self, parent: Option<&TraceContext>) -> bool {
+        match parent {
+            Some(parent) if self.sampling.follow_parent => !parent.sampled,
+            _ => self.sampling.share <= 0.0,
+        }
+    }
+
+    /// A span that is not recorded still has a place in its trace, so that those after it know not to record either.
+    fn left_out(&self, parent: Option<&TraceContext>) -> trace::Span {
+        let trace_id = parent.map_or_else(
+            || u128::from_be_bytes(self.ids.new_trace_id().to_bytes()),
+            |parent| parent.trace_id,
+        );
+        let context = TraceContext {
+            trace_id,
+            span_id: u64::from_be_bytes(self.ids.new_span_id().to_bytes()),
+            sampled: false,
+            state: parent.and_then(|parent| parent.state.clone()),
+        };
+        trace::Span::new(context, None)
+    }
+}
+
+impl trace::Tracer for Tracer {
+    fn start(&self, start: Start<'_>) -> trace::Span {
+        if self.is_left_out(start.parent) {
+            return self.left_out(start.parent);
+        }
+        let parent = match start.parent {
+            Some(parent) => Context::new()
+                .with_remote_span_context(place(parent, comes_from_a_peer(start.kind))),
+            None => Context::new(),
+        };
+        let mut builder = SpanBuilder::from_name(start.operation).with_kind(kind(start.kind));
+        builder.start_time = start.at;
+        let mut span = self.sdk.build_with_context(builder, &parent);
+        let context = TraceContext {
+            trace_id: u128::from_be_bytes(span.span_context().trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(span.span_context().span_id().to_bytes()),
+            sampled: span.span_context().is_sampled(),
+            state: start.parent.and_then(|parent| parent.state.clone()),
+        };
+        if !span.is_recording() {
+            return trace::Span::new(context, None);
+        }
+        // Only now: a span that is not recorded needs neither.
+        if !start.target.is_empty() {
+            span.update_name(format!("{} {}", start.operation, start.target));
+        }
+        if let Some(link) = start.link {
+            span.add_link(place(link, false), Vec::new());
+        }
+        trace::Span::new(context, Some(Box::new(Recording { span, failed: false })))
+    }
+
+    fn extract(&self, traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext> {
+        let propagator = self.propagator.as_ref()?;
+        let traceparent = traceparent.trim();
+        if !has_the_shape_of_a_traceparent(traceparent) {
+            return None;
+        }
+        let tracestate = tracestate.map(str::trim).filter(|state| state.len() <= STATE_LIMIT);
+        let context =
+            propagator.extract_with_context(&Context::new(), &Headers { traceparent, tracestate });
+        let span = context.span();
+        let place = span.span_context();
+        // A state that the propagator could not read is not carried on.
+        let is_readable = *place.trace_state() != TraceState::default();
+        place.is_valid().then(|| TraceContext {
+            trace_id: u128::from_be_bytes(place.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(place.span_id().to_bytes()),
+            sampled: place.is_sampled(),
+            state: tracestate.filter(|_| is_readable).map(Arc::from),
+        })
+    }
+}
+
+/// The propagator reads numbers of any length; the header has fixed places. Later versions may add fields.
+fn has_the_shape_of_a_traceparent(header: &str) -> bool {
+    let bytes = header.as_bytes();
+    let at = |place: usize| bytes.get(place).copied();
+    let is_hex = |place: usize| matches!(at(place), Some(b'0'..=b'9' | b'a'..=b'f'));
+    let ends_well = match at(55) {
+        None => true,
+        Some(b'-') => !header.starts_with("00"),
+        Some(_) => false,
+    };
+    ends_well
+        && [2, 35, 52].into_iter().all(|dash| at(dash) == Some(b'-'))
+        && (0..55).filter(|place| ![2, 35, 52].contains(place)).all(is_hex)
+}
+
+/// The two headers, as the propagator wants to read them.
+struct Headers<'a> {
+    traceparent: &'a str,
+    tracestate: Option<&'a str>,
+}
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        match key {
+            "traceparent" => Some(self.traceparent),
+            "tracestate" => self.tracestate,
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent", "tracestate"]
+    }
+}
+
+/// What starts with the peer's own act has the peer's span as its parent; all else happens in here.
+fn comes_from_a_peer(kind: Kind) -> bool {
+    matches!(kind, Kind::Server | Kind::Consumer)
+}
+
+fn kind(kind: Kind) -> SpanKind {
+    match kind {
+        Kind::Server => SpanKind::Server,
+        Kind::Consumer => SpanKind::Consumer,
+        Kind::Producer => SpanKind::Producer,
+        Kind::Internal => SpanKind::Internal,
+    }
+}
+
+fn place(context: &TraceContext, is_remote: bool) -> SpanContext {
+    let state = context.state.as_deref().and_then(|state| state.parse().ok()).unwrap_or_default();
+    SpanContext::new(
+        TraceId::from(context.trace_id),
+        SpanId::from(context.span_id),
+        TraceFlags::default().with_sampled(context.sampled),
+        is_remote,
+        state,
+    )
+}
+
+/// A span of the SDK; it ends when it is dropped.
+struct Recording {
+    span: opentelemetry_sdk::trace::Span,
+    failed: bool,
+}
+
+impl trace::Recording for Recording {
+    fn set(&mut self, key: &'static str, value: Value) {
+        let value = if redact::is_secret(key) { redact::MASK.into() } else { attribute(value) };
+        self.span.set_attribute(KeyValue::new(key, value));
+    }
+
+    /// The first failure counts: what follows is usually its consequence.
+    fn fail(&mut self, error_type: &str) {
+        if std::mem::replace(&mut self.failed, true) {
+            return;
+        }
+        self.span.set_attribute(KeyValue::new("error.type", error_type.to_owned()));
+        self.span.set_status(Status::error(""));
+    }
+}
+
+fn attribute(value: Value) -> opentelemetry::Value {
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Static(text) => text.into(),
+        Value::Integer(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Boolean(truth) => truth.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
