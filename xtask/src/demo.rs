@@ -115,7 +115,8 @@ fn address(text: &str) -> Option<SocketAddr> {
 fn greeting(address: SocketAddr) -> String {
     format!(
         "
-  Change plugins/chat/src/lib.rs and run `cargo xtask guests` in another terminal: the chat changes, the windows stay.
+  Change GREETING in plugins/chat/src/lib.rs and run `cargo xtask guests` in another terminal: the chat greets
+  otherwise, and no window loses its connection.
   Ctrl-C ends the gateway.
 
   Open this in two browser windows:  http://{address}/

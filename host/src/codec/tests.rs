@@ -1,2 +1,1 @@
-//! What the codecs read, write and refuse.
 

@@ -1,2 +1,1 @@
-//! Frames of the three dialects, literally.
 
