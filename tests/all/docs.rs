@@ -5,12 +5,16 @@ use support::repository::{files, read, root};
 #[test]
 fn the_readme_lists_every_configuration_key() {
     let readme = read("README.md").unwrap();
-    let expected = with_table(&readme, &tengen::config::table()).expect("README.md has both `config` marks");
+    let expected =
+        with_table(&readme, &tengen::config::table()).expect("README.md has both `config` marks");
     if readme != expected && std::env::var_os("TENGEN_UPDATE").is_some() {
         std::fs::write(root().join("README.md"), expected).unwrap();
         return;
     }
-    assert!(readme == expected, "the table in README.md is not `config::table()`: run `TENGEN_UPDATE=1 cargo xtask check`");
+    assert!(
+        readme == expected,
+        "the table in README.md is not `config::table()`: run `TENGEN_UPDATE=1 cargo xtask check`"
+    );
 }
 
 /// The text with everything between the marks replaced.
@@ -32,10 +36,17 @@ fn the_readmes_plugin_is_the_one_that_the_sdk_compiles() {
     let readme = read("README.md").unwrap();
     let (_, rest) = readme.split_once("```rust\n").expect("a plugin");
     let (plugin, _) = rest.split_once("```").expect("the end of the plugin");
-    assert!(plugin.lines().count() <= 15, "a plugin of {} lines is no hello", plugin.lines().count());
+    assert!(
+        plugin.lines().count() <= 15,
+        "a plugin of {} lines is no hello",
+        plugin.lines().count()
+    );
     let documented = plugin.lines().map(|line| format!("//! {line}").trim_end().to_owned() + "\n");
     let sdk = read("plugin-sdk/src/lib.rs").unwrap();
-    assert!(sdk.contains(&documented.collect::<String>()), "not in the SDK's documentation:\n{plugin}");
+    assert!(
+        sdk.contains(&documented.collect::<String>()),
+        "not in the SDK's documentation:\n{plugin}"
+    );
 }
 
 #[test]
@@ -55,7 +66,9 @@ fn every_dependency_has_its_reason() {
     let (_, rest) = manifest.split_once("[workspace.dependencies]\n").expect("dependencies");
     let lines = rest.lines().take_while(|line| !line.starts_with('['));
     let names = lines.filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
-    let named = |name: &str| reasons.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|word| word == name);
+    let named = |name: &str| {
+        reasons.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|word| word == name)
+    };
     let missing: Vec<_> = names.filter(|name| !named(name)).collect();
     assert!(missing.is_empty(), "ARCHITECTURE.md does not say why: {missing:?}");
 }
@@ -66,7 +79,12 @@ fn links_in_documents_lead_to_files() {
     for path in files("", &[".md"]).unwrap() {
         let text = read(&path).unwrap();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+            .map(|(target, _)| target)
+        {
             let target = target.split('#').next().unwrap_or_default();
             let inside = !target.is_empty() && !target.contains("://");
             if inside && !root().join(folder).join(target).exists() {

@@ -1,7 +1,8 @@
-//! What the tests share: a gateway, clients and components, a browser to drive, the repository's files.
+//! What the tests share: a gateway, clients and components, receivers, a browser to drive, the repository's files.
 
 pub mod browser;
 pub mod client;
+pub mod gateway;
 pub mod guests;
 pub mod otlp;
 pub mod process;

@@ -1,1 +1,44 @@
-//! plugin
+//! Plugins: WebAssembly components that decide what connections mean. wasmtime lives in here and nowhere else.
+//!
+//! Bytes become a [`Plugin`] in steps: what kind of file it is (`format`), machine code with its imports linked and
+//! its roles found (`compiled`), an instance that described itself and started (`prepare`). A handler's events wait in
+//! a `queue`, are run in batches by a `runner`, which a task in `driver` drives; the stateless roles share a `pool`.
+//!
+//! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
+//! the other events and the other plugins go on.
+
+#[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
+mod bindings;
+mod compiled;
+mod console;
+mod counters;
+mod driver;
+mod effects;
+mod engine;
+mod error;
+mod events;
+mod format;
+mod generation;
+mod instance;
+mod named;
+mod pool;
+mod prepare;
+mod queue;
+mod runner;
+mod shared;
+mod signals;
+mod state;
+mod text;
+mod watch;
+
+pub use compiled::Role;
+pub use counters::Measure;
+pub use engine::{Engine, EngineLimits};
+pub use error::{CallError, Cause, PluginError};
+pub use named::{Parts, Plugin, Reloaded};
+pub use prepare::{Inspection, inspect};
+pub use shared::{LastError, State, Status};
+pub use watch::{Change, Watch};
+
+#[cfg(test)]
+mod tests;

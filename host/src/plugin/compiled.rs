@@ -1,0 +1,242 @@
+//! A component made ready to run: read, checked for what it is, compiled, its imports linked, its roles found.
+
+use super::{
+    bindings::{self, PACKAGE, VERSION},
+    engine::{Engine, refusal},
+    error::{Cause, PluginError},
+    format,
+    state::State,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::{fmt, fs::File, io::Read, path::Path};
+use wasmtime::component::{Component, InstancePre};
+
+/// What a plugin is to the gateway: an interface that it exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Handler,
+    Authenticator,
+    Sink,
+}
+
+impl Role {
+    /// The word in logs and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Authenticator => "authenticator",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// The roles' words, for a message.
+pub(super) fn words(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// SHA-256 of a component's bytes: its revision.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hash([u8; 32]);
+
+impl Hash {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The first twelve digits: enough to tell revisions apart.
+    pub(super) fn short(self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A component ready to be instantiated, and where its exports are.
+pub(super) struct Compiled {
+    pub(super) pre: InstancePre<State>,
+    pub(super) plugin: bindings::plugin::GuestIndices,
+    pub(super) handler: Option<bindings::handler::GuestIndices>,
+    pub(super) authenticator: Option<bindings::authenticator::GuestIndices>,
+    pub(super) sink: Option<bindings::telemetry_sink::GuestIndices>,
+    pub(super) snapshot: Option<bindings::snapshot::GuestIndices>,
+    pub(super) imports: Vec<String>,
+    pub(super) exports: Vec<String>,
+    pub(super) hash: Hash,
+    pub(super) size: usize,
+}
+
+impl Compiled {
+    pub(super) fn roles(&self) -> Vec<Role> {
+        [
+            self.handler.is_some().then_some(Role::Handler),
+            self.authenticator.is_some().then_some(Role::Authenticator),
+            self.sink.is_some().then_some(Role::Sink),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// Reads a file that may be a component; never more than the limit.
+pub(super) fn read(engine: &Engine, file: &Path) -> Result<Vec<u8>, PluginError> {
+    let failed = |source| PluginError::Read { file: file.to_owned(), source };
+    let limit = engine.limits().component_bytes;
+    let opened = File::open(file).map_err(failed)?;
+    let size = opened.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    opened.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(PluginError::FileTooLarge { size, limit });
+    }
+    Ok(bytes)
+}
+
+/// Compiles and checks; takes milliseconds for a small component and seconds for an interpreter, so never on a task.
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
+    format::check(bytes)?;
+    let component = load(engine, &precompile(engine, bytes)?)?;
+    let ty = component.component_type();
+    let names =
+        |items: &mut dyn Iterator<Item = &str>| items.map(str::to_owned).collect::<Vec<_>>();
+    let imports = names(&mut ty.imports(engine.wasm()).map(|(name, _)| name));
+    let exports = names(&mut ty.exports(engine.wasm()).map(|(name, _)| name));
+    check_names(&imports, &exports)?;
+    let pre = engine
+        .linker()
+        .instantiate_pre(&component)
+        .map_err(|error| PluginError::Link { offered: VERSION, source: error.into() })?;
+    component
+        .initialize_copy_on_write_image()
+        .map_err(|error| PluginError::Engine(error.into()))?;
+    let compiled = Compiled {
+        plugin: found("plugin", &exports, || bindings::plugin::GuestIndices::new(&pre))?
+            .ok_or_else(|| other_world(&exports))?,
+        handler: found("handler", &exports, || bindings::handler::GuestIndices::new(&pre))?,
+        authenticator: found("authenticator", &exports, || {
+            bindings::authenticator::GuestIndices::new(&pre)
+        })?,
+        sink: found("telemetry-sink", &exports, || {
+            bindings::telemetry_sink::GuestIndices::new(&pre)
+        })?,
+        snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
+        hash: Hash::of(bytes),
+        size: bytes.len(),
+        pre,
+        imports,
+        exports,
+    };
+    if compiled.roles().is_empty() {
+        return Err(PluginError::NoRole { exports: listed(&compiled.exports) });
+    }
+    Ok(compiled)
+}
+
+/// From a component's bytes to machine code. Takes nothing but bytes, so that it can be done in another process.
+fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+    engine.wasm().precompile_component(bytes).map_err(|error| {
+        let text = format!("{error:#}");
+        let cause = Cause::new(&text);
+        if text.contains("async") {
+            PluginError::AsyncAbi(cause)
+        } else {
+            PluginError::Invalid(cause)
+        }
+    })
+}
+
+fn load(engine: &Engine, code: &[u8]) -> Result<Component, PluginError> {
+    #[expect(
+        unsafe_code,
+        reason = "the code comes from `precompile` and has not left this process"
+    )]
+    // SAFETY: wasmtime made these bytes just now, with this very engine, and nobody could change them.
+    let component = unsafe { Component::deserialize(engine.wasm(), code) };
+    component.map_err(|error| PluginError::Engine(error.into()))
+}
+
+/// The interface's place among the exports, if it is there.
+fn found<T>(
+    interface: &'static str,
+    exports: &[String],
+    indices: impl FnOnce() -> wasmtime::Result<T>,
+) -> Result<Option<T>, PluginError> {
+    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == interface))
+    {
+        return Ok(None);
+    }
+    let unfit = |error: wasmtime::Error| PluginError::Export {
+        interface,
+        offered: VERSION,
+        source: error.into(),
+    };
+    indices().map(Some).map_err(unfit)
+}
+
+/// Checks the names alone: what they say wrong is said better here than by the linker.
+fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError> {
+    for name in imports.iter().chain(exports) {
+        if interface_of(name).is_some_and(|(_, version)| !is_of_our_track(version)) {
+            return Err(PluginError::Version { wanted: name.clone(), offered: VERSION });
+        }
+    }
+    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == "plugin"))
+    {
+        return Err(other_world(exports));
+    }
+    for name in imports {
+        if let Some(why) = refusal(name) {
+            return Err(PluginError::Import { name: name.clone(), why });
+        }
+    }
+    Ok(())
+}
+
+/// The interface and the version of a name in our package.
+fn interface_of(name: &str) -> Option<(&str, &str)> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')?;
+    Some((interface, version))
+}
+
+/// `0.1.7` fits `0.1.0`; `0.2.0` and `0.1.0-rc` do not.
+fn is_of_our_track(version: &str) -> bool {
+    let track = |version: &str| version.rsplit_once('.').map(|(track, _)| track.to_owned());
+    track(version) == track(VERSION) && !version.contains('-')
+}
+
+fn other_world(exports: &[String]) -> PluginError {
+    PluginError::OtherWorld { exports: listed(exports), offered: VERSION }
+}
+
+fn listed(exports: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown = exports.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    match exports.len().saturating_sub(SHOWN) {
+        0 if shown.is_empty() => return "nothing".into(),
+        0 => {}
+        more => shown.push(format!("{more} more")),
+    }
+    super::text::plain(&shown.join(", "), 1024)
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled")
+            .field("hash", &self.hash)
+            .field("roles", &self.roles())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! What is counted of one plugin over all its versions and instances.
+
+use super::text::plain;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+/// Names of a plugin's own counters and histograms that are kept.
+const NAMES: usize = 64;
+
+/// Shared by everything that runs a plugin.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Calls of the exported functions of its roles.
+    pub(super) calls: AtomicU64,
+    /// Events handed to it.
+    pub(super) events: AtomicU64,
+    /// Events and requests that it failed, for whatever reason.
+    pub(super) errors: AtomicU64,
+    pub(super) traps: AtomicU64,
+    pub(super) overruns: AtomicU64,
+    pub(super) refused_effects: AtomicU64,
+    pub(super) declined_events: AtomicU64,
+    pub(super) dropped_signals: AtomicU64,
+    pub(super) reloads: AtomicU64,
+    pub(super) failed_reloads: AtomicU64,
+    pub(super) restarts: AtomicU64,
+    /// Linear memory of all its instances, in bytes.
+    pub(super) memory: AtomicUsize,
+    /// What it counts itself.
+    pub(super) own: Own,
+}
+
+/// Adds one.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A plugin's own counters and histograms, by name; bounded, since names come from the guest.
+#[derive(Debug, Default)]
+pub(super) struct Own(Mutex<BTreeMap<String, Measure>>);
+
+/// One of a plugin's own measures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Measure {
+    /// How often it was added to or observed.
+    pub count: u64,
+    pub sum: f64,
+}
+
+impl Own {
+    pub(super) fn add(&self, name: &str, by: u64) {
+        // Exact up to 2^53, which no plugin counts to.
+        self.observe(name, by as f64);
+    }
+
+    pub(super) fn observe(&self, name: &str, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = plain(name, 64);
+        if own.len() >= NAMES && !own.contains_key(&name) {
+            return;
+        }
+        let measure = own.entry(name).or_default();
+        measure.count += 1;
+        measure.sum += value;
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<String, Measure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_cannot_have_more_names_than_the_bound() {
+        let own = Own::default();
+        for number in 0..NAMES + 10 {
+            own.add(&format!("n{number}"), 2);
+        }
+        own.observe("n0", f64::NAN);
+        own.add("n0", 3);
+        let all = own.all();
+        assert_eq!(all.len(), NAMES);
+        assert_eq!(all.get("n0"), Some(&Measure { count: 2, sum: 5.0 }));
+    }
+}

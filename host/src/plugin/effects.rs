@@ -1,0 +1,351 @@
+//! From what a guest returned to the gateway's effects: checked, counted, bounded; nothing in it is trusted.
+
+use super::{
+    bindings::types::{self as wit, Effect as Wanted},
+    generation::encoding,
+    text::plain,
+};
+use crate::{
+    close::{REASON_MAX, plugin_may_close_with},
+    effect::{Caused, Content, Effect, Failure, Outcome, Target},
+    event::{Event, Occurrence},
+    fault::{Fault, FaultId},
+    id::{Channel, EventId, Handle, UserId},
+    payload::Payload,
+    settings,
+};
+use std::time::Duration;
+
+/// The longest message of a fault that a plugin sends, in bytes.
+const MESSAGE_MAX: usize = 1024;
+/// The longest name of a channel, a user or a key, in bytes.
+const NAME_MAX: usize = 256;
+
+/// What a guest decided, as far as it may be carried out.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
+    /// Effects that were not taken over. Those with a key are told to the plugin.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// An effect that was not taken over.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The causing event's place in the batch, if the guest named one.
+    pub(super) by: Option<u32>,
+    pub(super) key: Option<String>,
+    pub(super) why: Fault,
+}
+
+/// Checks a call's outcome. `places` says which event of the batch each of the guest's is.
+pub(super) fn decide(
+    wanted: wit::Outcome,
+    events: &[Event],
+    places: &[u32],
+    limits: &settings::Plugin,
+) -> Decided {
+    let mut reader = Reader {
+        events,
+        places,
+        spent: vec![Spent::default(); places.len()],
+        decided: Decided::default(),
+    };
+    for failure in wanted.failures {
+        reader.failure(failure);
+    }
+    reader.decided.outcome.effects.reserve(wanted.effects.len());
+    for caused in wanted.effects {
+        reader.effect(caused, limits);
+    }
+    reader.decided
+}
+
+/// What one event's effects have taken so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    effects: usize,
+    bytes: usize,
+    over: bool,
+}
+
+struct Reader<'a> {
+    events: &'a [Event],
+    places: &'a [u32],
+    spent: Vec<Spent>,
+    decided: Decided,
+}
+
+/// An effect that is not taken over: its key, and why.
+type Refusal = (Option<String>, Fault);
+
+impl Reader<'_> {
+    fn place(&self, by: u32) -> Option<u32> {
+        self.places.get(usize::try_from(by).ok()?).copied()
+    }
+
+    fn failure(&mut self, failure: wit::Failure) {
+        match self.place(failure.by) {
+            Some(by) => {
+                let close =
+                    failure.close.map(|code| if plugin_may_close_with(code) { code } else { 1011 });
+                self.decided.outcome.failures.push(Failure { by, why: fault(failure.why), close });
+            }
+            None => self.refuse(None, (None, no_such_event(failure.by))),
+        }
+    }
+
+    fn refuse(&mut self, by: Option<u32>, (key, why): Refusal) {
+        self.decided.refused.push(Refused { by, key, why });
+    }
+
+    fn effect(&mut self, caused: wit::Caused, limits: &settings::Plugin) {
+        let Some(by) = self.place(caused.by) else {
+            return self.refuse(None, (key_of(caused.what), no_such_event(caused.by)));
+        };
+        if !self.within(caused.by, size(&caused.what), limits) {
+            return self.over(by, caused.by, limits);
+        }
+        match self.read(caused.what) {
+            Ok(what) => self.decided.outcome.effects.push(Caused { by, what }),
+            Err(refusal) => self.refuse(Some(by), refusal),
+        }
+    }
+
+    /// Whether one more effect of this size is within what one event may cause.
+    fn within(&mut self, by: u32, size: usize, limits: &settings::Plugin) -> bool {
+        let Some(spent) = usize::try_from(by).ok().and_then(|by| self.spent.get_mut(by)) else {
+            return false;
+        };
+        spent.effects += 1;
+        spent.bytes = spent.bytes.saturating_add(size);
+        spent.effects <= limits.effects_per_event && spent.bytes <= limits.effect_bytes
+    }
+
+    /// The event caused too much: it fails, once, and what else it caused is passed over.
+    fn over(&mut self, by: u32, asked: u32, limits: &settings::Plugin) {
+        let Some(spent) = usize::try_from(asked).ok().and_then(|asked| self.spent.get_mut(asked))
+        else {
+            return;
+        };
+        if std::mem::replace(&mut spent.over, true) {
+            return;
+        }
+        let message = format!(
+            "the event caused more than {} effects or {} bytes of them",
+            limits.effects_per_event, limits.effect_bytes
+        );
+        let why = Fault::new(FaultId::LimitReached, message);
+        self.decided.outcome.failures.push(Failure { by, why, close: None });
+    }
+
+    fn read(&self, wanted: Wanted) -> Result<Effect, Refusal> {
+        Ok(match wanted {
+            Wanted::Reply(reply) => Effect::Reply {
+                reply_to: reply.reply_to,
+                value: match reply.value {
+                    Ok(content) => Ok(self.content(content).map_err(|why| (None, why))?),
+                    Err(why) => Err(fault(why)),
+                },
+            },
+            Wanted::Push(push) => return self.push(push),
+            Wanted::Publish(publish) => return self.publish(publish),
+            Wanted::Subscribe(membership) => Effect::Subscribe {
+                connection: Handle(membership.connection),
+                channel: channel(membership.channel)?,
+            },
+            Wanted::Unsubscribe(membership) => Effect::Unsubscribe {
+                connection: Handle(membership.connection),
+                channel: channel(membership.channel)?,
+            },
+            Wanted::Close(close) => return self::close(close),
+            Wanted::SetTimer(timer) => Effect::SetTimer {
+                connection: timer.connection.map(Handle),
+                key: timer_key(timer.key)?,
+                after: Duration::from_millis(timer.after_ms.into()),
+            },
+            Wanted::CancelTimer(key) => Effect::CancelTimer { key: timer_key(key)? },
+            Wanted::Ask(ask) => unsupported("ask", Some(ask.key)),
+            Wanted::Put(put) => unsupported("put", Some(put.key)),
+            Wanted::Fetch(request) => unsupported("fetch", Some(request.key)),
+            Wanted::Other((kind, _)) => unsupported(&plain(&kind, NAME_MAX), None),
+        })
+    }
+
+    fn push(&self, push: wit::Push) -> Result<Effect, Refusal> {
+        let parts = (|| Ok((target(push.to)?, event_id(&push.id)?, self.content(push.content)?)))();
+        match parts {
+            Ok((to, id, content)) => {
+                Ok(Effect::Push { to, except: push.except.map(Handle), id, content, key: push.key })
+            }
+            Err(why) => Err((push.key, why)),
+        }
+    }
+
+    fn publish(&self, publish: wit::Publish) -> Result<Effect, Refusal> {
+        let wit::Publish { except, keep, key, .. } = publish;
+        let parts = (|| {
+            Ok((named(publish.channel)?, event_id(&publish.id)?, self.content(publish.content)?))
+        })();
+        match parts {
+            Ok((channel, id, content)) => Ok(Effect::Publish {
+                channel: Channel::new(channel),
+                id,
+                content,
+                except: except.map(Handle),
+                keep,
+                key,
+            }),
+            Err(why) => Err((key, why)),
+        }
+    }
+
+    fn content(&self, content: wit::Content) -> Result<Content, Fault> {
+        match content {
+            wit::Content::Payload(payload) => {
+                Ok(Content::Payload(Payload::new(encoding(payload.encoding), payload.body)))
+            }
+            wit::Content::OfEvent(asked) => {
+                let place = self.place(asked).ok_or_else(|| no_such_event(asked))?;
+                match usize::try_from(place)
+                    .ok()
+                    .and_then(|place| self.events.get(place))
+                    .map(|event| &event.what)
+                {
+                    Some(Occurrence::Message(_)) => Ok(Content::OfEvent(place)),
+                    _ => Err(Fault::new(
+                        FaultId::Malformed,
+                        "`of-event` names an event that has no payload",
+                    )),
+                }
+            }
+        }
+    }
+}
+
+fn unsupported(kind: &str, key: Option<String>) -> Effect {
+    Effect::Unsupported { kind: kind.to_owned(), key }
+}
+
+fn target(target: wit::Target) -> Result<Target, Fault> {
+    Ok(match target {
+        wit::Target::Connection(handle) => Target::Connection(Handle(handle)),
+        wit::Target::Connections(handles) => {
+            Target::Connections(handles.into_iter().map(Handle).collect())
+        }
+        wit::Target::User(user) => Target::User(UserId::new(named(user)?)),
+        wit::Target::Users(users) => Target::Users(
+            users.into_iter().map(|user| named(user).map(UserId::new)).collect::<Result<_, _>>()?,
+        ),
+        wit::Target::Channel(channel) => Target::Channel(Channel::new(named(channel)?)),
+        wit::Target::Endpoint => Target::Endpoint,
+    })
+}
+
+fn event_id(text: &str) -> Result<EventId, Fault> {
+    let id = EventId::parse(text).ok_or_else(|| {
+        Fault::new(
+            FaultId::Malformed,
+            format!("`{}` is no event id (`ns/name`)", plain(text, NAME_MAX)),
+        )
+    })?;
+    if id.is_reserved() {
+        return Err(Fault::new(
+            FaultId::NotAllowed,
+            format!("`{id}` lies in a namespace of the gateway"),
+        ));
+    }
+    Ok(id)
+}
+
+/// A name of a channel, a user or a key: not empty, bounded, no control characters.
+fn named(text: String) -> Result<String, Fault> {
+    if text.is_empty() || text.len() > NAME_MAX || text.chars().any(char::is_control) {
+        let message = format!(
+            "`{}` is no name: 1 to {NAME_MAX} bytes, no control characters",
+            plain(&text, 64)
+        );
+        return Err(Fault::new(FaultId::Malformed, message));
+    }
+    Ok(text)
+}
+
+fn channel(text: String) -> Result<Channel, Refusal> {
+    named(text).map(Channel::new).map_err(|why| (None, why))
+}
+
+fn timer_key(text: String) -> Result<String, Refusal> {
+    named(text).map_err(|why| (None, why))
+}
+
+fn close(close: wit::Close) -> Result<Effect, Refusal> {
+    let wit::Close { connection, code, mut reason } = close;
+    if !plugin_may_close_with(code) {
+        let message = format!("a plugin may close with 1000 and 3000 to 4999, not with {code}");
+        return Err((None, Fault::new(FaultId::NotAllowed, message)));
+    }
+    let end = (0..=REASON_MAX.min(reason.len()))
+        .rev()
+        .find(|end| reason.is_char_boundary(*end))
+        .unwrap_or(0);
+    reason.truncate(end);
+    Ok(Effect::Close { connection: Handle(connection), code, reason })
+}
+
+/// A guest's fault: a word of the registry is one, any other id is the plugin's own.
+pub(super) fn fault(fault: wit::Fault) -> Fault {
+    let message = plain(&fault.message, MESSAGE_MAX);
+    let read = match FaultId::from_word(&fault.id) {
+        Some(id) => Fault::new(id, message),
+        None => Fault::application(plain(&fault.id, NAME_MAX), message),
+    };
+    Fault { retry_after: fault.retry_after_ms.map(|ms| Duration::from_millis(ms.into())), ..read }
+}
+
+fn no_such_event(by: u32) -> Fault {
+    Fault::new(FaultId::Malformed, format!("the batch has no event {by}"))
+}
+
+/// The key by which a guest hears that an effect was refused.
+fn key_of(wanted: Wanted) -> Option<String> {
+    match wanted {
+        Wanted::Push(push) => push.key,
+        Wanted::Publish(publish) => publish.key,
+        Wanted::Ask(ask) => Some(ask.key),
+        Wanted::Put(put) => Some(put.key),
+        Wanted::Fetch(request) => Some(request.key),
+        Wanted::Reply(_) | Wanted::Subscribe(_) | Wanted::Unsubscribe(_) | Wanted::Close(_) => None,
+        Wanted::SetTimer(timer) => Some(timer.key),
+        Wanted::CancelTimer(key) => Some(key),
+        Wanted::Other(_) => None,
+    }
+}
+
+/// What an effect counts against `effect_bytes`: what it carries.
+fn size(wanted: &Wanted) -> usize {
+    let content = |content: &wit::Content| match content {
+        wit::Content::Payload(payload) => payload.body.len(),
+        wit::Content::OfEvent(_) => 0,
+    };
+    let to = |target: &wit::Target| match target {
+        wit::Target::Connection(_) | wit::Target::Endpoint => 0,
+        wit::Target::Connections(handles) => handles.len() * 4,
+        wit::Target::User(name) | wit::Target::Channel(name) => name.len(),
+        wit::Target::Users(users) => users.iter().map(String::len).sum(),
+    };
+    match wanted {
+        Wanted::Reply(reply) => reply.value.as_ref().map_or_else(|why| why.message.len(), content),
+        Wanted::Push(push) => content(&push.content) + to(&push.to) + push.id.len(),
+        Wanted::Publish(publish) => {
+            content(&publish.content) + publish.channel.len() + publish.id.len()
+        }
+        Wanted::Ask(ask) => content(&ask.content) + ask.id.len(),
+        Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => membership.channel.len(),
+        Wanted::Close(close) => close.reason.len(),
+        Wanted::SetTimer(timer) => timer.key.len(),
+        Wanted::CancelTimer(key) => key.len(),
+        Wanted::Put(put) => put.value.as_ref().map_or(0, Vec::len) + put.key.len(),
+        Wanted::Fetch(request) => request.body.len() + request.url.len(),
+        Wanted::Other((kind, body)) => kind.len() + body.len(),
+    }
+}

@@ -1,0 +1,196 @@
+//! The one WebAssembly engine of the process, the clock that interrupts guests, and what guests may import.
+//!
+//! Lean: without the component model's asynchronous ABI a call costs a third. Proposals that no toolchain for plugins
+//! needs are off: less code that can be wrong.
+
+use super::{bindings::Everything, error::PluginError, state::State};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{HasSelf, Linker},
+};
+
+/// How often a running guest is looked at: the grain of deadlines, and the longest a guest holds a thread.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// What all plugins together may take.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineLimits {
+    /// Instances at one time, those of a reload's rehearsal included.
+    pub instances: u32,
+    /// The largest component file, in bytes.
+    pub component_bytes: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self { instances: 256, component_bytes: 64 << 20 }
+    }
+}
+
+/// The engine. Clones share it; its clock stops with the last one.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    wasm: wasmtime::Engine,
+    linker: Linker<State>,
+    limits: EngineLimits,
+    _clock: Clock,
+}
+
+impl Engine {
+    pub fn new(limits: EngineLimits) -> Result<Self, PluginError> {
+        Self::build(limits).map_err(|error| PluginError::Engine(error.into()))
+    }
+
+    fn build(limits: EngineLimits) -> wasmtime::Result<Self> {
+        let wasm = wasmtime::Engine::new(&config(limits))?;
+        let mut linker = Linker::new(&wasm);
+        Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        let clock = Clock::start(&wasm)?;
+        Ok(Self(Arc::new(Shared { wasm, linker, limits, _clock: clock })))
+    }
+
+    pub(super) fn wasm(&self) -> &wasmtime::Engine {
+        &self.0.wasm
+    }
+
+    pub(super) fn linker(&self) -> &Linker<State> {
+        &self.0.linker
+    }
+
+    pub(super) fn limits(&self) -> EngineLimits {
+        self.0.limits
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+fn config(limits: EngineLimits) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .memory_init_cow(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    config
+}
+
+/// Room for what interpreters in components need (many core modules and tables); each store limits itself further.
+fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits.instances)
+        .total_core_instances(limits.instances.saturating_mul(16))
+        .total_memories(limits.instances.saturating_mul(2))
+        .total_tables(limits.instances.saturating_mul(8))
+        .total_stacks(limits.instances)
+        .max_core_instances_per_component(super::state::INSTANCES)
+        .max_tables_per_component(super::state::TABLES)
+        .table_elements(super::state::TABLE_ELEMENTS);
+    pool
+}
+
+/// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed.
+struct Clock {
+    over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Clock {
+    fn start(wasm: &wasmtime::Engine) -> wasmtime::Result<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let (weak, ended) = (wasm.weak(), Arc::clone(&over));
+        let thread = thread::Builder::new().name("plugin-clock".into()).spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                thread::park_timeout(TICK);
+                let Some(wasm) = weak.upgrade() else { return };
+                wasm.increment_epoch();
+            }
+        })?;
+        Ok(Self { over, thread: Some(thread) })
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The thread cannot panic; were it to, there would be nothing left to stop.
+            thread.join().ok();
+        }
+    }
+}
+
+/// What an import that is not offered is answered.
+pub(super) fn refusal(import: &str) -> Option<&'static str> {
+    let name = import.split('@').next().unwrap_or(import);
+    match name.split_once('/') {
+        Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config")) => None,
+        Some(("tengen:gateway", "key-value" | "directory" | "history")) => Some(
+            "this gateway does not offer it yet; a handler's `config` and `signals` are offered",
+        ),
+        Some(("tengen:gateway", _)) => {
+            Some("plugins export this interface, the gateway does not offer it")
+        }
+        Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
+        Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
+        Some((package, _)) if package.starts_with("wasi:") => Some(
+            "of WASI this gateway offers version 0.2 (cli, clocks, filesystem, io, random, sockets), with nothing granted",
+        ),
+        _ => Some("this gateway knows no such interface"),
+    }
+}
+
+fn is_wasi_0_2(package: &str, import: &str) -> bool {
+    let offered =
+        ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+    offered.contains(&package) && import.contains("@0.2.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(import: &str, expected: Option<&str>) {
+        let said = refusal(import);
+        match expected {
+            None => assert_eq!(said, None, "{import}"),
+            Some(part) => {
+                assert!(said.is_some_and(|said| said.contains(part)), "{import}: {said:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn imports_that_are_not_offered_are_refused_with_a_reason() {
+        check("tengen:gateway/signals@0.1.0", None);
+        check("wasi:io/streams@0.2.6", None);
+        check("tengen:gateway/key-value@0.1.0", Some("yet"));
+        check("wasi:http/outgoing-handler@0.2.6", Some("outgoing HTTP"));
+        check("wasi:cli/stdout@0.3.0", Some("version 0.2"));
+        check("wasi:nn/graph@0.2.0", Some("version 0.2"));
+        check("acme:db/store@1.0.0", Some("no such interface"));
+        check("log", Some("no such interface"));
+    }
+}

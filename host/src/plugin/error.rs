@@ -1,0 +1,172 @@
+//! What can go wrong between the gateway and a plugin.
+
+use super::text::plain;
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+/// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
+const CAUSE_MAX: usize = 2048;
+
+/// Why a component cannot be a plugin, or a plugin cannot do what it was asked.
+///
+/// `Display` prints this level only; [`PluginError::explain`] adds the causes.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    #[error("`{}` cannot be read", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    #[error("the file has {size} bytes, more than the {limit} that a component may have")]
+    FileTooLarge { size: u64, limit: usize },
+    #[error("not a WebAssembly component: {found}")]
+    NotWasm { found: &'static str },
+    #[error(
+        "a core WebAssembly module, not a component: wrap it with `wasm-tools component new`, or build it for wasm32-wasip2"
+    )]
+    CoreModule,
+    #[error("a precompiled file: only `.wasm` components are taken, as their code is checked here")]
+    Precompiled,
+    #[error(
+        "the component ends in the middle of a section: it was cut off, or is still being written"
+    )]
+    Incomplete,
+    #[error("the component is not valid, or needs a WebAssembly feature that is off here")]
+    Invalid(#[source] Cause),
+    #[error(
+        "the component is built for the asynchronous component ABI, which this gateway does not take: \
+         rebuild it with synchronous exports (`jco componentize --backend-qjs-disable-async`, or a synchronous world)"
+    )]
+    AsyncAbi(#[source] Cause),
+    #[error(
+        "the component is built for `{wanted}`; this gateway offers `tengen:gateway@{offered}`: \
+         rebuild it with the interface of this gateway"
+    )]
+    Version { wanted: String, offered: &'static str },
+    #[error(
+        "not a Tengen plugin: it does not export `tengen:gateway/plugin@{offered}` (it exports {exports})"
+    )]
+    OtherWorld { exports: String, offered: &'static str },
+    #[error(
+        "the plugin has no role: it exports none of `handler`, `authenticator` and `telemetry-sink` (it exports {exports})"
+    )]
+    NoRole { exports: String },
+    #[error("the component imports `{name}`: {why}")]
+    Import { name: String, why: &'static str },
+    #[error(
+        "what the component imports does not fit what this gateway (`tengen:gateway@{offered}`) offers"
+    )]
+    Link {
+        offered: &'static str,
+        #[source]
+        source: Cause,
+    },
+    #[error("the exported `{interface}` does not fit `tengen:gateway@{offered}`")]
+    Export {
+        interface: &'static str,
+        offered: &'static str,
+        #[source]
+        source: Cause,
+    },
+    #[error("the plugin needs more memory than the {limit} bytes it may have: raise its `memory`")]
+    Memory { limit: usize },
+    #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
+    Directory { dir: PathBuf, source: Cause },
+    #[error("the component cannot be instantiated")]
+    Instantiate(#[source] Cause),
+    #[error("the plugin's `{function}` failed")]
+    Call { function: &'static str, source: CallError },
+    #[error("the plugin's `{function}` refused: {message}")]
+    Refused { function: &'static str, message: String },
+    #[error(
+        "the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway"
+    )]
+    Roles { old: String, new: String },
+    #[error("the plugin's instance does not run: {why}")]
+    NotRunning { why: &'static str },
+    #[error("files cannot be watched")]
+    Watch(#[source] Cause),
+    #[error("the WebAssembly engine cannot start")]
+    Engine(#[source] Cause),
+}
+
+impl PluginError {
+    /// The whole story in one line: this error and its causes, fit for a log and a terminal.
+    pub fn explain(&self) -> String {
+        let mut story = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            story.push_str(": ");
+            story.push_str(&error.to_string());
+            cause = error.source();
+        }
+        story
+    }
+}
+
+/// Why a call into a plugin gave no result. After any of them the instance is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("it trapped")]
+    Trapped(#[source] Cause),
+    #[error("it computed for longer than {limit:?}")]
+    Overrun { limit: Duration },
+    #[error("it did not return within {limit:?}")]
+    TimedOut { limit: Duration },
+    #[error("it returned more than {limit} bytes, or handed the gateway as much in one call")]
+    TooMuch { limit: usize },
+}
+
+impl CallError {
+    /// The value of `error.type` in spans and of the label in metrics.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Trapped(_) => "trap",
+            Self::Overrun { .. } | Self::TimedOut { .. } => "timeout",
+            Self::TooMuch { .. } => "limit-reached",
+        }
+    }
+
+    /// Whether it is the plugin's time that was up.
+    pub(super) fn is_overrun(&self) -> bool {
+        matches!(self, Self::Overrun { .. } | Self::TimedOut { .. })
+    }
+}
+
+/// A deeper cause, as text: it may hold what a guest wrote, so it is kept to one bounded line.
+#[derive(Debug)]
+pub struct Cause(String);
+
+impl Cause {
+    pub(super) fn new(text: &str) -> Self {
+        Self(plain(text, CAUSE_MAX))
+    }
+}
+
+impl From<wasmtime::Error> for Cause {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::new(&format!("{error:#}"))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_names_every_level_once() {
+        let error = PluginError::Call {
+            function: "start",
+            source: CallError::Trapped(Cause::new("wasm `unreachable`\u{1b}[0m")),
+        };
+        assert_eq!(error.to_string(), "the plugin's `start` failed");
+        assert_eq!(
+            error.explain(),
+            "the plugin's `start` failed: it trapped: wasm `unreachable`\\u{1b}[0m"
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! What kind of file this is, told from its first bytes and its outermost sections, before anything compiles it.
+
+use super::error::PluginError;
+
+/// `\0asm`, then the version and the layer: 1 and 0 for core modules, 13 and 1 for components.
+const MAGIC: &[u8] = b"\0asm";
+const MODULE: &[u8] = b"\x01\0\0\0";
+const COMPONENT: &[u8] = b"\x0d\0\x01\0";
+
+/// Err: why these bytes are no component.
+pub(super) fn check(bytes: &[u8]) -> Result<(), PluginError> {
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(PluginError::Precompiled);
+    }
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        return Err(PluginError::NotWasm { found: guess(bytes) });
+    };
+    if rest.starts_with(MODULE) {
+        return Err(PluginError::CoreModule);
+    }
+    match rest.strip_prefix(COMPONENT) {
+        Some(sections) if is_whole(sections) => Ok(()),
+        Some(_) => Err(PluginError::Incomplete),
+        None if rest.len() < COMPONENT.len() => Err(PluginError::Incomplete),
+        None => Err(PluginError::NotWasm { found: "a WebAssembly file of an unknown version" }),
+    }
+}
+
+/// Whether a file may still be growing: it is empty, or a component that ends in the middle of a section.
+pub(super) fn is_unfinished(bytes: &[u8]) -> bool {
+    match bytes.strip_prefix(MAGIC) {
+        Some(rest) => match rest.strip_prefix(COMPONENT) {
+            Some(sections) => !is_whole(sections),
+            None => COMPONENT.starts_with(rest),
+        },
+        None => MAGIC.starts_with(bytes),
+    }
+}
+
+fn guess(bytes: &[u8]) -> &'static str {
+    let text = bytes.trim_ascii_start();
+    if text.is_empty() {
+        "the file is empty"
+    } else if text.starts_with(b"(component") || text.starts_with(b"(module") {
+        "the text format; translate it with `wasm-tools parse`"
+    } else if MAGIC.starts_with(bytes) {
+        "only the beginning of one"
+    } else {
+        "the file does not begin with `\\0asm`"
+    }
+}
+
+/// Whether the outermost sections end where the bytes end: each is an id, its size (LEB128), and so many bytes.
+fn is_whole(mut sections: &[u8]) -> bool {
+    while let Some((_, rest)) = sections.split_first() {
+        let Some((size, rest)) = leb128(rest) else { return false };
+        let Some(rest) = rest.get(size..) else { return false };
+        sections = rest;
+    }
+    true
+}
+
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut value = 0;
+    for (place, byte) in bytes.iter().enumerate().take(5) {
+        value |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.get(place + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_says(bytes: &[u8], expected: &str) {
+        let said = check(bytes).expect_err("these bytes are no component").to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+
+    #[test]
+    fn files_that_are_no_component_are_told_apart() {
+        check_says(b"", "empty");
+        check_says(b"\0as", "only the beginning");
+        check_says(b"(component)", "text format");
+        check_says(b"#!/bin/sh\n", "does not begin");
+        check_says(b"\0asm\x01\0\0\0", "core WebAssembly module");
+        check_says(b"\0asm\x0d\0", "ends in the middle");
+        check_says(b"\0asm\x0e\0\x01\0", "unknown version");
+        check_says(b"\0asm\x0d\0\x01\0\x00\x05ab", "ends in the middle");
+        check_says(b"\0asm\x0d\0\x01\0\x00\x85", "ends in the middle");
+    }
+
+    #[test]
+    fn a_component_is_whole_when_its_last_section_is() {
+        check(b"\0asm\x0d\0\x01\0").expect("a component without sections");
+        check(b"\0asm\x0d\0\x01\0\x00\x82\x00ab\x00\x00").expect("two sections");
+    }
+}

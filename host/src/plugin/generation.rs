@@ -1,0 +1,130 @@
+//! One version of a plugin: its component, the settings it runs under, and what it said of itself.
+
+use super::{
+    bindings::{plugin::Description, types},
+    compiled::Compiled,
+    counters::Counters,
+    text::plain,
+};
+use crate::{
+    id::PluginName,
+    payload::Encoding,
+    settings::{self, Pattern},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// The most events of one call.
+const BATCH_MAX: u32 = 1024;
+/// How long a guest may compute in a call that handles no event: `describe`, `start`, `stop`, `save`, `load`.
+const LIFECYCLE: Duration = Duration::from_secs(2);
+/// What a guest may hand over in such a call beside its memory.
+const LIFECYCLE_BYTES: usize = 1 << 20;
+/// What one call's results may take in the gateway, however long the batch.
+const RESULT_MAX: usize = 64 << 20;
+
+/// What one call may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// Time of computing.
+    pub(super) cpu: Duration,
+    /// Time that passes, waiting for imports and for other guests included.
+    pub(super) wall: Duration,
+    /// Bytes that the guest may hand over in one call.
+    pub(super) bytes: usize,
+}
+
+impl Budget {
+    fn of(cpu: Duration, bytes: usize) -> Self {
+        Self { cpu, wall: cpu.saturating_mul(10).saturating_add(Duration::from_secs(1)), bytes }
+    }
+}
+
+/// What does not change while a version runs.
+#[derive(Debug)]
+pub(super) struct Generation {
+    /// Counts a plugin's versions from 1; never goes back.
+    pub(super) number: u64,
+    pub(super) plugin: PluginName,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) settings: Arc<settings::Plugin>,
+    pub(super) about: About,
+    pub(super) counters: Arc<Counters>,
+    pub(super) since: SystemTime,
+}
+
+/// What a plugin says of itself, checked.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) name: String,
+    pub(super) version: Arc<str>,
+    pub(super) encoding: Encoding,
+    /// From 1 to [`BATCH_MAX`]; a plugin that says 0 gets 1.
+    pub(super) max_batch: usize,
+    /// Empty: all that routes send.
+    pub(super) events: Vec<Pattern>,
+    pub(super) snapshot_writes: Option<String>,
+    pub(super) snapshot_reads: Vec<String>,
+}
+
+impl From<Description> for About {
+    fn from(said: Description) -> Self {
+        Self {
+            name: plain(&said.name, 128),
+            version: plain(&said.version, 128).into(),
+            encoding: encoding(said.encoding),
+            max_batch: said.max_batch.clamp(1, BATCH_MAX) as usize,
+            events: said.events.into_iter().map(Pattern).collect(),
+            snapshot_writes: said.snapshot_writes,
+            snapshot_reads: said.snapshot_reads,
+        }
+    }
+}
+
+impl About {
+    /// Whether the plugin wants events of this id.
+    pub(super) fn wants(&self, id: &str) -> bool {
+        self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(id))
+    }
+}
+
+impl Generation {
+    /// What a call with so many events may take.
+    pub(super) fn budget(&self, events: usize) -> Budget {
+        // An effect takes some room beside its bytes.
+        let per_event = self
+            .settings
+            .effect_bytes
+            .saturating_add(self.settings.effects_per_event.saturating_mul(512));
+        let bytes = per_event
+            .saturating_mul(events)
+            .min(RESULT_MAX.max(per_event))
+            .saturating_add(64 << 10);
+        let count = u32::try_from(events).unwrap_or(u32::MAX);
+        Budget::of(self.settings.deadline.saturating_mul(count), bytes)
+    }
+
+    /// What a call outside the path of events may take.
+    pub(super) fn lifecycle(&self) -> Budget {
+        lifecycle(&self.settings)
+    }
+}
+
+/// What a call outside the path of events may take: a snapshot may be as large as the guest's memory.
+pub(super) fn lifecycle(settings: &settings::Plugin) -> Budget {
+    Budget::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
+}
+
+/// The gateway's word for an encoding of the interface.
+pub(super) fn encoding(encoding: types::Encoding) -> Encoding {
+    match encoding {
+        types::Encoding::Json => Encoding::Json,
+        types::Encoding::Edn => Encoding::Edn,
+        types::Encoding::Transit => Encoding::Transit,
+        types::Encoding::Msgpack => Encoding::Msgpack,
+        types::Encoding::Text => Encoding::Text,
+        types::Encoding::Binary => Encoding::Binary,
+    }
+}

@@ -1,0 +1,248 @@
+//! One running guest: a store of its own, and calls that end in time.
+//!
+//! A call that traps, overruns or is given up leaves the store unusable; the owner drops the instance then.
+
+use super::{
+    bindings::VERSION,
+    bindings::{
+        authenticator, handler, plugin, plugin::StartReason, snapshot, telemetry_sink, types,
+    },
+    compiled::Compiled,
+    counters::{Counters, count},
+    engine::TICK,
+    error::{CallError, PluginError},
+    generation::{About, Budget, Generation, lifecycle},
+    state::State,
+};
+use crate::{id::PluginName, settings, trace::TraceContext};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use wasmtime::{Store, Trap, component::Instance as Component};
+
+/// A guest in its store.
+pub(super) struct Instance {
+    store: Store<State>,
+    plugin: plugin::Guest,
+    handler: Option<handler::Guest>,
+    authenticator: Option<authenticator::Guest>,
+    sink: Option<telemetry_sink::Guest>,
+    snapshot: Option<snapshot::Guest>,
+}
+
+/// Runs one exported function within a budget: ticks inside, a timeout outside.
+macro_rules! call {
+    ($self:ident, $budget:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
+        let budget = $budget;
+        arm(&mut $self.store, budget);
+        let result = timeout(budget.wall, $guest.$function(&mut $self.store, $($argument),*)).await;
+        judge(&mut $self.store, budget, result)
+    }};
+}
+
+impl Instance {
+    /// Instantiates; a core `start` function runs here already, so this has a budget too.
+    pub(super) async fn new(
+        compiled: &Compiled,
+        name: &PluginName,
+        settings: &Arc<settings::Plugin>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, PluginError> {
+        let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
+        let budget = lifecycle(settings);
+        arm(&mut store, budget);
+        let instantiated = timeout(budget.wall, compiled.pre.instantiate_async(&mut store)).await;
+        let instance = match instantiated {
+            Ok(Err(error)) if !error.is::<Trap>() => {
+                return Err(match store.data().memory.denied {
+                    true => PluginError::Memory { limit: settings.memory },
+                    false => PluginError::Instantiate(error.into()),
+                });
+            }
+            other => judge(&mut store, budget, other)
+                .map_err(|source| PluginError::Call { function: "instantiation", source })?,
+        };
+        Self::find(store, instance, compiled)
+    }
+
+    /// Checks the types of all exported functions, which only an instance has.
+    fn find(
+        mut store: Store<State>,
+        instance: Component,
+        compiled: &Compiled,
+    ) -> Result<Self, PluginError> {
+        macro_rules! load {
+            ($interface:literal, $indices:expr) => {
+                $indices
+                    .as_ref()
+                    .map(|indices| indices.load(&mut store, &instance))
+                    .transpose()
+                    .map_err(|error| unfit($interface, error))?
+            };
+        }
+        let plugin =
+            compiled.plugin.load(&mut store, &instance).map_err(|error| unfit("plugin", error))?;
+        let handler = load!("handler", compiled.handler);
+        let authenticator = load!("authenticator", compiled.authenticator);
+        let sink = load!("telemetry-sink", compiled.sink);
+        let snapshot = load!("snapshot", compiled.snapshot);
+        Ok(Self { plugin, handler, authenticator, sink, snapshot, store })
+    }
+
+    /// An instance of a version, told that it begins.
+    pub(super) async fn start(
+        generation: &Generation,
+        reason: StartReason,
+    ) -> Result<Self, PluginError> {
+        let Generation { compiled, plugin, settings, counters, .. } = generation;
+        let mut instance = Self::new(compiled, plugin, settings, counters).await?;
+        instance.begin(generation.lifecycle(), reason).await?;
+        Ok(instance)
+    }
+
+    pub(super) async fn begin(
+        &mut self,
+        budget: Budget,
+        reason: StartReason,
+    ) -> Result<(), PluginError> {
+        said("start", call!(self, budget, self.plugin, call_start(reason)))
+    }
+
+    pub(super) async fn describe(&mut self, budget: Budget) -> Result<About, PluginError> {
+        call!(self, budget, self.plugin, call_describe())
+            .map(About::from)
+            .map_err(|source| PluginError::Call { function: "describe", source })
+    }
+
+    pub(super) async fn stop(mut self, budget: Budget) -> Result<(), PluginError> {
+        call!(self, budget, self.plugin, call_stop())
+            .map_err(|source| PluginError::Call { function: "stop", source })
+    }
+
+    pub(super) async fn save(&mut self, budget: Budget) -> Result<snapshot::State, PluginError> {
+        let guest = self
+            .snapshot
+            .clone()
+            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+        said("save", call!(self, budget, guest, call_save()))
+    }
+
+    pub(super) async fn load(
+        &mut self,
+        budget: Budget,
+        state: snapshot::State,
+    ) -> Result<(), PluginError> {
+        let guest = self
+            .snapshot
+            .clone()
+            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+        said("load", call!(self, budget, guest, call_load(&[state], 0, 1)))
+    }
+
+    pub(super) async fn handle(
+        &mut self,
+        budget: Budget,
+        events: &[types::Event],
+        trace: Option<&TraceContext>,
+    ) -> Result<Result<types::Outcome, String>, CallError> {
+        self.store.data_mut().signals.belong_to(trace);
+        let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
+        call!(self, budget, guest, call_handle(events))
+    }
+
+    pub(super) async fn authenticate(
+        &mut self,
+        budget: Budget,
+        upgrade: &authenticator::Upgrade,
+    ) -> Result<Option<authenticator::Verdict>, CallError> {
+        let Some(guest) = &self.authenticator else { return Ok(None) };
+        call!(self, budget, guest, call_authenticate(upgrade)).map(Some)
+    }
+
+    pub(super) async fn deliver(
+        &mut self,
+        budget: Budget,
+        signals: &[telemetry_sink::Signal],
+        dropped_before: u32,
+    ) -> Result<Result<u32, telemetry_sink::Refusal>, CallError> {
+        let Some(guest) = &self.sink else {
+            return Ok(Err(telemetry_sink::Refusal::Fatal(
+                "it exports no `telemetry-sink`".into(),
+            )));
+        };
+        call!(self, budget, guest, call_deliver(signals, dropped_before))
+    }
+
+    pub(super) async fn flush(&mut self, budget: Budget) -> Result<Result<(), String>, CallError> {
+        let Some(guest) = &self.sink else { return Ok(Ok(())) };
+        call!(self, budget, guest, call_flush())
+    }
+}
+
+/// Readies the store for one call.
+fn arm(store: &mut Store<State>, budget: Budget) {
+    let ticks = budget.cpu.as_nanos().div_ceil(TICK.as_nanos());
+    store.data_mut().allow(u64::try_from(ticks).unwrap_or(u64::MAX));
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(budget.bytes);
+}
+
+/// What came of one call: counts it, and lets out what the guest said meanwhile.
+fn judge<T>(
+    store: &mut Store<State>,
+    budget: Budget,
+    result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+) -> Result<T, CallError> {
+    let judged = match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failure(error, budget)),
+        Err(_) => Err(CallError::TimedOut { limit: budget.wall }),
+    };
+    let data = store.data_mut();
+    let dropped = data.signals.release(judged.is_err());
+    if dropped > 0 {
+        data.counters.dropped_signals.fetch_add(dropped, std::sync::atomic::Ordering::Relaxed);
+    }
+    if let Err(error) = &judged {
+        count(if error.is_overrun() { &data.counters.overruns } else { &data.counters.traps });
+    }
+    judged
+}
+
+fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+        return CallError::Overrun { limit: budget.cpu };
+    }
+    // The type of this error is private to wasmtime; its words are all there is to know it by.
+    if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+        return CallError::TooMuch { limit: budget.bytes };
+    }
+    CallError::Trapped(error.into())
+}
+
+fn said<T>(
+    function: &'static str,
+    result: Result<Result<T, String>, CallError>,
+) -> Result<T, PluginError> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(message)) => {
+            Err(PluginError::Refused { function, message: super::text::plain(&message, 1024) })
+        }
+        Err(source) => Err(PluginError::Call { function, source }),
+    }
+}
+
+fn unfit(interface: &'static str, error: wasmtime::Error) -> PluginError {
+    PluginError::Export { interface, offered: VERSION, source: error.into() }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("store", &self.store.data().config.file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a guest's `stop` may take when the gateway itself is ending.
+pub(super) const STOP: Duration = Duration::from_secs(1);

@@ -1,0 +1,344 @@
+//! The stateless roles: a few instances, made on demand, any of which will do.
+
+use super::{
+    bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
+    counters::count,
+    effects::fault,
+    error::{CallError, PluginError},
+    events::attributes,
+    generation::{Generation, encoding},
+    instance::{Instance, STOP},
+    shared::Shared,
+    text::plain,
+};
+use crate::{
+    authenticator::{Admission, Authenticator, Upgrade, Verdict},
+    event::User,
+    fault::{Fault, FaultId},
+    id::{Channel, UserId},
+    payload::Payload,
+    sink::{Level, Refusal, Signal, Sink, Value},
+};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+/// Requests that may wait for an instance, for each instance there is.
+const WAITING: usize = 256;
+/// How long a request waits for an instance.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Instances of one plugin in one stateless role.
+#[derive(Debug)]
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+    idle: Mutex<Vec<(u64, Instance)>>,
+    places: Semaphore,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+/// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
+struct Taken<'a> {
+    instance: Instance,
+    generation: Arc<Generation>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Pool {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let places = shared.current.load().settings.instances.get();
+        let waiting_max = places.saturating_mul(WAITING);
+        let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
+        Self { shared, idle, places: Semaphore::new(places), waiting, waiting_max }
+    }
+
+    /// Keeps an instance that is started already, so that the first request need not wait for one.
+    pub(super) fn put(&self, generation: u64, instance: Instance) {
+        self.lock().push((generation, instance));
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Instance)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits its turn, bounded in number and in time.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let busy =
+            || Fault::new(FaultId::Overloaded, "the plugin has no free instance").retry_after(WAIT);
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        let _counted = Counted::one(&self.waiting);
+        if self.waiting() > self.waiting_max {
+            return Err(busy());
+        }
+        match timeout(WAIT, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => {
+                Err(Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"))
+            }
+            Err(_) => Err(busy()),
+        }
+    }
+
+    async fn take(&self) -> Result<Taken<'_>, Fault> {
+        let place = self.place().await?;
+        let generation = self.shared.current.load_full();
+        let idle = self.lock().pop();
+        let instance = match idle {
+            Some((number, instance)) if number == generation.number => instance,
+            other => {
+                if let Some((_, outdated)) = other {
+                    self.retire(outdated);
+                }
+                Instance::start(&generation, StartReason::Scale).await.map_err(|error| {
+                    self.shared.failed("no instance can be started", &error);
+                    Fault::new(FaultId::PluginUnavailable, "the plugin does not run; try again")
+                })?
+            }
+        };
+        count(&self.shared.counters.calls);
+        Ok(Taken { instance, generation, _place: place })
+    }
+
+    fn give_back(&self, taken: Taken<'_>) {
+        if taken.generation.number == self.shared.current.load().number {
+            self.put(taken.generation.number, taken.instance);
+        } else {
+            self.retire(taken.instance);
+        }
+    }
+
+    /// Tells an instance of an older version that it ends, where nobody waits for it.
+    fn retire(&self, instance: Instance) {
+        let budget = self.shared.current.load().lifecycle();
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move {
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %shared.name, "an instance did not stop well: {}", error.explain());
+            }
+        });
+    }
+
+    /// What a failed call is answered; the instance is gone with it.
+    fn failed(&self, function: &'static str, source: CallError) -> Fault {
+        count(&self.shared.counters.errors);
+        let overran = source.is_overrun();
+        self.shared.failed("the instance is replaced", &PluginError::Call { function, source });
+        match overran {
+            true => Fault::new(FaultId::Timeout, "the plugin took too long"),
+            false => Fault::new(FaultId::PluginFailed, "the plugin failed"),
+        }
+    }
+
+    /// No more calls; idle instances are told.
+    pub(super) async fn stop(&self) {
+        self.places.close();
+        let idle = std::mem::take(&mut *self.lock());
+        let mut budget = self.shared.current.load().lifecycle();
+        budget.wall = budget.wall.min(STOP);
+        for (_, instance) in idle {
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %self.shared.name, "the plugin did not stop well: {}", error.explain());
+            }
+        }
+    }
+
+    async fn authenticate_once(&self, upgrade: Upgrade) -> Result<Verdict, Fault> {
+        let mut taken = self.take().await?;
+        let said = taken.instance.authenticate(taken.generation.budget(1), &request(upgrade)).await;
+        let said = said.map_err(|error| self.failed("authenticate", error))?;
+        self.give_back(taken);
+        said.map_or_else(
+            || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
+            verdict,
+        )
+    }
+
+    async fn deliver_once(
+        &self,
+        signals: &[Signal],
+        dropped_before: u32,
+    ) -> Result<usize, Refusal> {
+        let later = |_| Refusal::RetryAfter(Duration::from_millis(250));
+        let mut taken = self.take().await.map_err(later)?;
+        let records = signals.iter().map(record).collect::<Vec<_>>();
+        let delivered = taken
+            .instance
+            .deliver(taken.generation.budget(signals.len()), &records, dropped_before)
+            .await;
+        match delivered {
+            Ok(delivered) => {
+                self.give_back(taken);
+                delivered
+                    .map(|count| usize::try_from(count).unwrap_or(usize::MAX).min(signals.len()))
+                    .map_err(refusal)
+            }
+            // A batch that broke an instance is not tried again.
+            Err(error) => Err(Refusal::Drop(self.failed("deliver", error).message)),
+        }
+    }
+
+    async fn flush_once(&self) -> Result<(), String> {
+        let mut taken = self.take().await.map_err(|fault| fault.message)?;
+        match taken.instance.flush(taken.generation.lifecycle()).await {
+            Ok(flushed) => {
+                self.give_back(taken);
+                flushed.map_err(|message| plain(&message, 1024))
+            }
+            Err(error) => Err(self.failed("flush", error).message),
+        }
+    }
+}
+
+impl Authenticator for Pool {
+    fn authenticate(&self, upgrade: Upgrade) -> BoxFuture<'_, Result<Verdict, Fault>> {
+        self.authenticate_once(upgrade).boxed()
+    }
+}
+
+impl Sink for Pool {
+    fn deliver<'a>(
+        &'a self,
+        signals: &'a [Signal],
+        dropped_before: u32,
+    ) -> BoxFuture<'a, Result<usize, Refusal>> {
+        self.deliver_once(signals, dropped_before).boxed()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), String>> {
+        self.flush_once().boxed()
+    }
+}
+
+/// One more, for as long as this lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn one(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn request(upgrade: Upgrade) -> wit::Upgrade {
+    wit::Upgrade {
+        // A connection has no handle before it is let in.
+        handle: 0,
+        endpoint: upgrade.endpoint,
+        path: upgrade.path,
+        query: upgrade.query,
+        peer: upgrade.peer.to_string(),
+        headers: upgrade.headers,
+        subprotocols: upgrade.subprotocols,
+        more: attributes(&upgrade.more),
+    }
+}
+
+fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
+    match verdict {
+        wit::Verdict::Allow(admission) => Ok(Verdict::Allow(Admission {
+            user: admission.user.map(user).transpose()?,
+            welcome: admission
+                .welcome
+                .map(|payload| Payload::new(encoding(payload.encoding), payload.body)),
+            channels: admission.channels.into_iter().map(Channel::new).collect(),
+            more: pairs(admission.more),
+        })),
+        wit::Verdict::Deny((status, why)) => Ok(Verdict::Deny { status, why: fault(why) }),
+        wit::Verdict::NeedFirstMessage => {
+            let message = "the authenticator wants the first message, which this gateway does not support yet";
+            Err(Fault::new(FaultId::Unsupported, message))
+        }
+    }
+}
+
+fn user(user: types::User) -> Result<User, Fault> {
+    if user.id.is_empty() || user.id.chars().any(char::is_control) {
+        return Err(Fault::new(
+            FaultId::PluginFailed,
+            "the authenticator gave a user without a usable id",
+        ));
+    }
+    let expires_at =
+        user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
+    Ok(User {
+        id: UserId::new(user.id),
+        claims: pairs(user.claims),
+        expires_at: expires_at.and_then(|since| UNIX_EPOCH.checked_add(since)),
+    })
+}
+
+fn pairs(attributes: Vec<types::Attribute>) -> Vec<(String, String)> {
+    attributes.into_iter().map(|attribute| (attribute.key, attribute.value)).collect()
+}
+
+fn record(signal: &Signal) -> telemetry_sink::Signal {
+    let since = signal.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    telemetry_sink::Signal {
+        at_s: u32::try_from(since.as_secs()).unwrap_or(u32::MAX),
+        at_ns: since.subsec_nanos(),
+        level: level(signal.level),
+        namespace: signal.namespace.clone(),
+        id: signal.id.clone(),
+        message: signal.message.clone(),
+        data: signal.data.iter().map(|(key, value)| (key.clone(), self::value(value))).collect(),
+        error: signal.error.clone(),
+        location: signal.location.clone(),
+        trace_id: signal.trace_id.clone(),
+        span_id: signal.span_id.clone(),
+        connection: signal.connection.clone(),
+        user: signal.user.clone(),
+    }
+}
+
+fn level(level: Level) -> signal_types::Level {
+    match level {
+        Level::Trace => signal_types::Level::Trace,
+        Level::Debug => signal_types::Level::Debug,
+        Level::Info => signal_types::Level::Info,
+        Level::Warn => signal_types::Level::Warn,
+        Level::Error => signal_types::Level::Error,
+        Level::Fatal => signal_types::Level::Fatal,
+    }
+}
+
+fn value(value: &Value) -> signal_types::Value {
+    match value {
+        Value::Text(text) => signal_types::Value::Text(text.clone()),
+        Value::Integer(number) => signal_types::Value::Integer(*number),
+        Value::Float(number) => signal_types::Value::Float(*number),
+        Value::Boolean(truth) => signal_types::Value::Boolean(*truth),
+        Value::Bytes(bytes) => signal_types::Value::Bytes(bytes.clone()),
+    }
+}
+
+fn refusal(refusal: telemetry_sink::Refusal) -> Refusal {
+    match refusal {
+        telemetry_sink::Refusal::RetryAfterMs(ms) => {
+            Refusal::RetryAfter(Duration::from_millis(ms.into()))
+        }
+        telemetry_sink::Refusal::Drop(why) => Refusal::Drop(plain(&why, 1024)),
+        telemetry_sink::Refusal::Fatal(why) => Refusal::Fatal(plain(&why, 1024)),
+    }
+}

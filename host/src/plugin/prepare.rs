@@ -1,0 +1,124 @@
+//! From a file to a version that has shown that it runs.
+
+use super::{
+    bindings::plugin::StartReason,
+    compiled::{Compiled, Hash, Role, compile, read},
+    counters::Counters,
+    engine::Engine,
+    error::PluginError,
+    generation::{Generation, lifecycle},
+    instance::{Instance, STOP},
+};
+use crate::{id::PluginName, payload::Encoding, settings};
+use serde::{Serialize, Serializer};
+use std::{path::Path, sync::Arc, time::SystemTime};
+use tokio::task::spawn_blocking;
+
+/// What a component is and says of itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    pub name: String,
+    pub version: String,
+    /// The format in which it wants its payloads.
+    #[serde(serialize_with = "word")]
+    pub encoding: Encoding,
+    pub max_batch: usize,
+    /// Event id patterns that it wants; empty: all.
+    pub events: Vec<String>,
+    pub roles: Vec<Role>,
+    pub snapshot: bool,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    /// In bytes.
+    pub size: usize,
+    pub sha256: String,
+}
+
+fn word<S: Serializer>(encoding: &Encoding, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(encoding.word())
+}
+
+/// Says what a component is. Only its `describe` is called, in an instance with nothing granted.
+pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginError> {
+    let settings = Arc::new(settings::Plugin::new(file));
+    let name = PluginName::from("inspected");
+    let compiled = Arc::new(compile_file(engine, file).await?);
+    let mut instance = Instance::new(&compiled, &name, &settings, &Arc::default()).await?;
+    let about = instance.describe(lifecycle(&settings)).await?;
+    Ok(Inspection {
+        name: about.name,
+        version: about.version.to_string(),
+        encoding: about.encoding,
+        max_batch: about.max_batch,
+        events: about.events.into_iter().map(|pattern| pattern.0).collect(),
+        roles: compiled.roles(),
+        snapshot: compiled.snapshot.is_some(),
+        imports: compiled.imports.clone(),
+        exports: compiled.exports.clone(),
+        size: compiled.size,
+        sha256: compiled.hash.to_string(),
+    })
+}
+
+async fn compile_file(engine: &Engine, file: &Path) -> Result<Compiled, PluginError> {
+    let (engine, file) = (engine.clone(), file.to_owned());
+    blocking(move || compile(&engine, &read(&engine, &file)?)).await
+}
+
+/// Runs what takes long on a thread for that.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
+) -> Result<T, PluginError> {
+    let ended = |_| PluginError::NotRunning { why: "the compiler ended without a result" };
+    spawn_blocking(work).await.map_err(ended)?
+}
+
+/// The component of a file: the running one's, when the bytes are the same.
+pub(super) async fn component(
+    engine: &Engine,
+    file: &Path,
+    running: Option<Arc<Compiled>>,
+) -> Result<Arc<Compiled>, PluginError> {
+    let (engine, file) = (engine.clone(), file.to_owned());
+    blocking(move || {
+        let bytes = read(&engine, &file)?;
+        match running {
+            Some(running) if running.hash == Hash::of(&bytes) => Ok(running),
+            _ => compile(&engine, &bytes).map(Arc::new),
+        }
+    })
+    .await
+}
+
+/// What a version is made of.
+pub(super) struct Made {
+    pub(super) number: u64,
+    pub(super) plugin: PluginName,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) settings: Arc<settings::Plugin>,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// A version and its first instance, which has described itself and started.
+pub(super) async fn rehearse(
+    made: Made,
+    reason: StartReason,
+) -> Result<(Arc<Generation>, Instance), PluginError> {
+    let Made { number, plugin, compiled, settings, counters } = made;
+    let mut instance = Instance::new(&compiled, &plugin, &settings, &counters).await?;
+    let about = instance.describe(lifecycle(&settings)).await?;
+    let since = SystemTime::now();
+    let generation =
+        Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
+    instance.begin(generation.lifecycle(), reason).await?;
+    Ok((generation, instance))
+}
+
+/// Ends an instance that was only a rehearsal.
+pub(super) async fn dismiss(generation: &Generation, instance: Instance) {
+    let mut budget = generation.lifecycle();
+    budget.wall = budget.wall.min(STOP);
+    if let Err(error) = instance.stop(budget).await {
+        tracing::warn!(plugin = %generation.plugin, "the rehearsal did not stop well: {}", error.explain());
+    }
+}

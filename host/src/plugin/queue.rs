@@ -1,0 +1,347 @@
+//! Events that wait for a handler's instance: bounded, in order, and never without their connection's beginning.
+//!
+//! **Invariant:** whatever an instance hears of a connection begins with `opened` or `adopted` and ends with `closed`.
+//! The queue knows which connections its instance has been told of, so it can put a missing beginning in front.
+
+use crate::{
+    event::{Connection, Event, Occurrence},
+    fault::{Fault, FaultId},
+    handler::Declined,
+    id::Handle,
+    trace::Span,
+};
+use std::{
+    collections::{HashSet, VecDeque},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+use tokio::sync::Notify;
+
+/// The queue between those who offer events and the one who drives the instance.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Told when the queue stops being empty.
+    filled: Notify,
+    bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// What an instance hears before anything else: the connections that it adopts.
+    adopted: VecDeque<Event>,
+    /// Events of a batch that failed as a whole: each goes alone.
+    alone: VecDeque<Event>,
+    events: VecDeque<Event>,
+    /// Connections that the instance was told of, or will be by an event in here.
+    told: HashSet<Handle>,
+    /// Connections whose `adopted` made an instance fail; this version is not told of them again.
+    shunned: HashSet<Handle>,
+    /// Connections are being listed: what ends meanwhile is kept, since the list may still name it.
+    adopting: bool,
+    /// Adopted ones go one by one, to find the one that fails.
+    careful: bool,
+    closed: Option<Closed>,
+}
+
+/// Why nothing is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Closed {
+    /// No instance runs; the next try is after this long.
+    Unavailable(Duration),
+    /// The plugin was stopped.
+    Stopped,
+}
+
+/// A batch, and how it is meant.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) events: Vec<Event>,
+    /// Part of a batch that failed: not to be tried again.
+    pub(super) alone: bool,
+}
+
+impl Queue {
+    pub(super) fn new(bound: NonZeroUsize) -> Self {
+        Self { waiting: Mutex::default(), filled: Notify::new(), bound: bound.get() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing under the lock can panic half way; what a panic left is still a queue.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event over, or says why not.
+    pub(super) fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
+        let mut waiting = self.lock();
+        let was_empty = waiting.is_empty();
+        let offered = waiting.offer(event, self.bound);
+        drop(waiting);
+        if was_empty && offered.is_ok() {
+            self.filled.notify_one();
+        }
+        offered
+    }
+
+    /// Up to `max` events, at once; none: nothing waits. `batch` is emptied and filled.
+    pub(super) fn take(&self, max: usize, batch: &mut Batch) -> bool {
+        batch.events.clear();
+        self.lock().take(max, batch);
+        !batch.events.is_empty()
+    }
+
+    /// Waits until something may be there.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let waiting = self.lock();
+        waiting.adopted.len() + waiting.alone.len() + waiting.events.len()
+    }
+
+    /// Puts a failed batch back: its events go next, one by one. `anew`: a new instance comes, which adopts anew.
+    pub(super) fn retry(&self, events: impl DoubleEndedIterator<Item = Event>, anew: bool) {
+        let mut waiting = self.lock();
+        for event in events.rev() {
+            if anew && matches!(event.what, Occurrence::Adopted) {
+                waiting.careful = true;
+            } else {
+                waiting.alone.push_front(event);
+            }
+        }
+    }
+
+    /// The plugin's own news (a refused effect) goes next, or last when it was caused by such news; over the bound it
+    /// is dropped. Returns how many were dropped.
+    pub(super) fn tell(&self, news: Vec<Event>, first: bool) -> usize {
+        let mut waiting = self.lock();
+        let room = self.bound.saturating_sub(waiting.events.len());
+        let dropped = news.len().saturating_sub(room);
+        let mut kept = news.into_iter().take(room).collect::<Vec<_>>();
+        for event in &mut kept {
+            // Nothing comes after a connection's end.
+            event.connection = event
+                .connection
+                .take()
+                .filter(|connection| waiting.told.contains(&connection.handle));
+        }
+        if first {
+            kept.into_iter().rev().for_each(|event| waiting.events.push_front(event));
+        } else {
+            waiting.events.extend(kept);
+        }
+        dropped
+    }
+
+    /// A connection whose `adopted` failed alone is not told of again by this version. Returns what waits of it.
+    pub(super) fn shun(&self, handle: Handle) -> Vec<Event> {
+        let mut waiting = self.lock();
+        waiting.shunned.insert(handle);
+        waiting.told.remove(&handle);
+        let is_its = |event: &Event| {
+            event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
+        };
+        let Waiting { alone, events, .. } = &mut *waiting;
+        let mut its = Vec::new();
+        for queue in [alone, events] {
+            let (gone, kept) =
+                std::mem::take(queue).into_iter().partition::<VecDeque<_>, _>(is_its);
+            *queue = kept;
+            its.extend(gone);
+        }
+        its
+    }
+
+    /// Another version, which has been handed the state of this one, may be told of all connections.
+    pub(super) fn forgive(&self) {
+        self.lock().shunned.clear();
+    }
+
+    /// Called before the open connections are listed for [`Queue::adopt`].
+    pub(super) fn begin_adoption(&self) {
+        self.lock().adopting = true;
+    }
+
+    /// A new instance knows nothing: it hears of every open connection first. `forgive`: it is another version.
+    pub(super) fn adopt(&self, open: Vec<Arc<Connection>>, forgive: bool) {
+        let mut waiting = self.lock();
+        waiting.adopt(open, forgive);
+        let filled = !waiting.is_empty();
+        drop(waiting);
+        if filled {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Takes nothing any more (until [`Queue::open`]) and gives back the messages that wait.
+    pub(super) fn close(&self, why: Closed) -> Vec<Event> {
+        let mut waiting = self.lock();
+        waiting.closed = Some(why);
+        waiting.adopted.clear();
+        waiting.told.clear();
+        let alone = std::mem::take(&mut waiting.alone);
+        let events = std::mem::take(&mut waiting.events);
+        alone
+            .into_iter()
+            .chain(events)
+            .filter(|event| matches!(event.what, Occurrence::Message(_)))
+            .collect()
+    }
+
+    /// Takes no more, but keeps what waits.
+    pub(super) fn end(&self) {
+        self.lock().closed = Some(Closed::Stopped);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn open(&self) {
+        self.lock().closed = None;
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.adopted.is_empty() && self.alone.is_empty() && self.events.is_empty()
+    }
+
+    fn offer(&mut self, event: Event, bound: usize) -> Result<(), Box<Declined>> {
+        let handle = event.connection.as_ref().map(|connection| connection.handle);
+        if let Some(closed) = self.closed {
+            return match event.what {
+                // The next instance hears of the connections that are open then.
+                Occurrence::Opened | Occurrence::Closed(_) => Ok(()),
+                _ => Err(declined(event, closed.fault())),
+            };
+        }
+        match (&event.what, handle) {
+            // Its end is told exactly to those who were told of its beginning, whatever waits: the bound held then.
+            (Occurrence::Closed(_), Some(handle)) => {
+                self.shunned.remove(&handle);
+                if self.told.remove(&handle) || self.adopting {
+                    self.events.push_back(event);
+                }
+                return Ok(());
+            }
+            (Occurrence::Opened, Some(handle)) if self.told.contains(&handle) => return Ok(()),
+            (_, Some(handle)) if self.shunned.contains(&handle) => {
+                return Err(declined(event, shunned()));
+            }
+            _ if self.events.len() >= bound => return Err(declined(event, overloaded())),
+            (Occurrence::Opened, Some(handle)) => {
+                self.told.insert(handle);
+            }
+            (_, Some(handle)) if self.told.insert(handle) => {
+                if let Some(connection) = &event.connection {
+                    self.events.push_back(adopted(connection));
+                }
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    fn take(&mut self, max: usize, batch: &mut Batch) {
+        batch.alone = false;
+        let max = if self.careful { 1 } else { max };
+        if !self.adopted.is_empty() {
+            let count = max.min(self.adopted.len());
+            batch.events.extend(self.adopted.drain(..count));
+            self.careful &= !self.adopted.is_empty();
+        } else if let Some(event) = self.alone.pop_front() {
+            batch.alone = true;
+            batch.events.push(event);
+        } else {
+            let count = max.min(self.events.len());
+            batch.events.extend(self.events.drain(..count));
+        }
+    }
+
+    fn adopt(&mut self, open: Vec<Arc<Connection>>, forgive: bool) {
+        if forgive {
+            self.shunned.clear();
+            self.careful = false;
+        }
+        // Connections whose beginning waits in the queue need no other; those with anything else in it do.
+        let mut begun = HashSet::new();
+        let mut unbegun = Vec::new();
+        for event in self.alone.iter().chain(&self.events) {
+            let Some(connection) = &event.connection else { continue };
+            let begins = matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
+            if begun.insert(connection.handle) && !begins {
+                unbegun.push(Arc::clone(connection));
+            }
+        }
+        let others = open
+            .into_iter()
+            .filter(|connection| begun.insert(connection.handle))
+            .collect::<Vec<_>>();
+        let all = unbegun
+            .into_iter()
+            .chain(others)
+            .filter(|connection| !self.shunned.contains(&connection.handle));
+        self.adopted = all.map(|connection| adopted(&connection)).collect();
+        self.careful &= !self.adopted.is_empty();
+        let ended = self.alone.iter().chain(&self.events).filter_map(ended).collect::<HashSet<_>>();
+        self.told = begun
+            .difference(&ended)
+            .filter(|handle| !self.shunned.contains(handle))
+            .copied()
+            .collect();
+        self.adopting = false;
+    }
+}
+
+/// The connection that an event ends.
+fn ended(event: &Event) -> Option<Handle> {
+    match event.what {
+        Occurrence::Closed(_) => event.connection.as_ref().map(|connection| connection.handle),
+        _ => None,
+    }
+}
+
+fn adopted(connection: &Arc<Connection>) -> Event {
+    Event {
+        connection: Some(Arc::clone(connection)),
+        seq: 0,
+        at: SystemTime::now(),
+        what: Occurrence::Adopted,
+        span: Span::none(),
+        permit: None,
+    }
+}
+
+fn declined(event: Event, why: Fault) -> Box<Declined> {
+    Box::new(Declined { event, why })
+}
+
+fn overloaded() -> Fault {
+    Fault::new(FaultId::Overloaded, "too many events wait for a decision; try again")
+        .retry_after(Duration::from_secs(1))
+}
+
+fn shunned() -> Fault {
+    Fault::new(
+        FaultId::PluginFailed,
+        "the plugin failed on this connection and is not told of it again",
+    )
+}
+
+impl Closed {
+    /// What an event is answered that comes meanwhile.
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Unavailable(wait) => {
+                Fault::new(FaultId::PluginUnavailable, "the plugin does not run; try again")
+                    .retry_after(wait)
+            }
+            Self::Stopped => Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,358 @@
+//! Runs batches of events through a handler's instance, and replaces the instance when it fails or is outdated.
+//!
+//! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
+
+use super::{
+    bindings::{plugin::StartReason, types},
+    counters::count,
+    effects::{self, Decided, Refused},
+    error::{CallError, PluginError},
+    events,
+    generation::Generation,
+    instance::{Instance, STOP},
+    queue::{Batch, Closed, Queue},
+    shared::{Shared, State},
+    text::plain,
+};
+use crate::{
+    effect::{Failure, Outcome},
+    event::{Event, Occurrence},
+    fault::{Fault, FaultId},
+    trace::{Kind, Span, Start, TraceContext},
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
+
+/// The first pause after an instance could not be started again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A handler's instance, and what a batch needs beside it.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Arc<Queue>,
+    generation: Arc<Generation>,
+    /// None while it cannot be started.
+    instance: Option<Instance>,
+    /// When to try the start again.
+    down_until: Option<Instant>,
+    pause: Duration,
+}
+
+/// A version that is ready to take over.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) generation: Arc<Generation>,
+    pub(super) instance: Instance,
+    /// Whether it takes over the old one's snapshot.
+    pub(super) hand_over: bool,
+}
+
+impl Runner {
+    pub(super) fn new(shared: Arc<Shared>, queue: Arc<Queue>, instance: Instance) -> Self {
+        let generation = shared.current.load_full();
+        let runner = Self {
+            shared,
+            queue,
+            generation,
+            instance: Some(instance),
+            down_until: None,
+            pause: FIRST_PAUSE,
+        };
+        runner.adopt(false);
+        runner
+    }
+
+    /// The most events of one call now.
+    pub(super) fn max_batch(&self) -> usize {
+        self.generation.about.max_batch
+    }
+
+    /// While no instance runs: when to call [`Runner::restart`].
+    pub(super) fn down_until(&self) -> Option<Instant> {
+        self.down_until
+    }
+
+    /// Runs one batch; leaves it empty.
+    pub(super) async fn run(&mut self, batch: &mut Batch) {
+        let told = events::tell(&batch.events, self.generation.about.encoding);
+        let mut decided = Decided::default();
+        if !told.records.is_empty() {
+            let mut spans = self.spans(&batch.events, &told.places);
+            let answer = self.call(&told.records, trace_of(&batch.events)).await;
+            match answer {
+                Ok(Ok(outcome)) => {
+                    let limits = &self.generation.settings;
+                    decided = effects::decide(outcome, &batch.events, &told.places, limits);
+                }
+                Ok(Err(message)) => {
+                    fail(&mut spans, "plugin-error");
+                    self.shared
+                        .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
+                    if batch.events.len() > 1 {
+                        return self.queue.retry(batch.events.drain(..), false);
+                    }
+                    decided.outcome.failures.push(failure(
+                        0,
+                        FaultId::PluginFailed,
+                        "the plugin returned an error",
+                    ));
+                }
+                Err(error) => {
+                    fail(&mut spans, error.error_type());
+                    drop(spans);
+                    return self.broke(batch, error).await;
+                }
+            }
+        }
+        let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
+        decided.outcome.failures.extend(unsaid);
+        self.conclude(batch, decided);
+    }
+
+    async fn call(
+        &mut self,
+        records: &[types::Event],
+        trace: Option<&TraceContext>,
+    ) -> Result<Result<types::Outcome, String>, CallError> {
+        let counters = &self.shared.counters;
+        count(&counters.calls);
+        counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
+        let budget = self.generation.budget(records.len());
+        match &mut self.instance {
+            Some(instance) => instance.handle(budget, records, trace).await,
+            None => Ok(Err("no instance runs".into())),
+        }
+    }
+
+    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one.
+    async fn broke(&mut self, batch: &mut Batch, error: CallError) {
+        self.instance = None;
+        let too_much = matches!(error, CallError::TooMuch { .. });
+        let error = PluginError::Call { function: "handle", source: error };
+        self.shared.failed("the instance is replaced", &error);
+        if batch.events.len() > 1 {
+            self.queue.retry(batch.events.drain(..), true);
+        } else {
+            let shunned =
+                batch.events.first().and_then(adoption).map(|handle| self.queue.shun(handle));
+            let failure = match too_much {
+                true => {
+                    failure(0, FaultId::LimitReached, "the event caused more than the plugin may")
+                }
+                false => failure(0, FaultId::PluginFailed, "the plugin failed"),
+            };
+            let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
+            self.conclude(batch, Decided { outcome, refused: Vec::new() });
+            self.give_up(
+                shunned.unwrap_or_default(),
+                &Fault::new(FaultId::PluginFailed, "the plugin failed"),
+            );
+        }
+        self.restart().await;
+    }
+
+    /// A fresh instance of the same version; or a pause, in which events are answered `plugin-unavailable`.
+    pub(super) async fn restart(&mut self) {
+        count(&self.shared.counters.restarts);
+        match Instance::start(&self.generation, StartReason::RestartAfterTrap).await {
+            Ok(instance) => {
+                self.instance = Some(instance);
+                self.up(false);
+            }
+            Err(error) => {
+                self.shared.failed("the plugin cannot be started again", &error);
+                self.shared.set_state(State::Unavailable);
+                self.down_until = Some(Instant::now() + self.pause);
+                let closed = Closed::Unavailable(self.pause);
+                self.pause = LONGEST_PAUSE.min(self.pause * 2);
+                let left = self.queue.close(closed);
+                self.give_up(left, &closed.fault());
+            }
+        }
+    }
+
+    fn up(&mut self, forgive: bool) {
+        self.down_until = None;
+        self.pause = FIRST_PAUSE;
+        self.shared.set_state(State::Running);
+        self.adopt(forgive);
+    }
+
+    /// The instance is new: it hears of the open connections before anything else.
+    fn adopt(&self, forgive: bool) {
+        self.queue.begin_adoption();
+        self.queue.open();
+        self.queue.adopt(self.shared.actor.connections_of(&self.shared.name), forgive);
+    }
+
+    /// Between two calls: the next version takes over, or this one goes on and the reason is returned.
+    pub(super) async fn swap(&mut self, mut next: Next) -> Result<(), PluginError> {
+        let mut handed_over = false;
+        if next.hand_over && self.instance.is_some() {
+            let state = self.save().await?;
+            next.instance.load(next.generation.lifecycle(), state).await?;
+            handed_over = true;
+        }
+        let old = self.instance.replace(next.instance);
+        let budget = self.generation.lifecycle();
+        self.shared.current.store(Arc::clone(&next.generation));
+        self.generation = next.generation;
+        if handed_over {
+            self.queue.forgive();
+        } else {
+            self.up(true);
+        }
+        if let Some(old) = old {
+            let shared = Arc::clone(&self.shared);
+            self.shared.tasks.spawn(async move {
+                if let Err(error) = old.stop(budget).await {
+                    tracing::warn!(plugin = %shared.name, "the old version did not stop well: {}", error.explain());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The instance's state. An instance that fails at it is replaced.
+    pub(super) async fn save(&mut self) -> Result<super::bindings::snapshot::State, PluginError> {
+        let budget = self.generation.lifecycle();
+        let Some(instance) = &mut self.instance else {
+            return Err(PluginError::NotRunning { why: "it could not be started again" });
+        };
+        let saved = instance.save(budget).await;
+        if let Err(PluginError::Call { .. }) = &saved {
+            self.instance = None;
+            self.restart().await;
+        }
+        saved
+    }
+
+    /// The end: what still waits is answered, and the guest told.
+    pub(super) async fn finish(mut self) {
+        self.shared.set_state(State::Stopped);
+        let left = self.queue.close(Closed::Stopped);
+        self.give_up(left, &Closed::Stopped.fault());
+        if let Some(instance) = self.instance.take() {
+            let mut budget = self.generation.lifecycle();
+            budget.wall = budget.wall.min(STOP);
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %self.shared.name, "the plugin did not stop well: {}", error.explain());
+            }
+        }
+    }
+
+    /// Answers events that no instance will see.
+    fn give_up(&self, events: Vec<Event>, why: &Fault) {
+        if events.is_empty() {
+            return;
+        }
+        let failures = (0..)
+            .zip(&events)
+            .map(|(by, _)| Failure { by, why: why.clone(), close: None })
+            .collect();
+        let mut batch = Batch { events, alone: false };
+        let outcome = Outcome { effects: Vec::new(), failures };
+        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() });
+    }
+
+    /// Hands over what was decided and puts what was refused in front of the instance.
+    fn conclude(&self, batch: &mut Batch, decided: Decided) {
+        let Decided { outcome, refused } = decided;
+        for failure in &outcome.failures {
+            count(&self.shared.counters.errors);
+            let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
+            if let Some(event) = batch.events.get_mut(place) {
+                event.span.fail(failure.why.id.word());
+            }
+        }
+        let came_of_news =
+            batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
+        let mut news = refused
+            .into_iter()
+            .filter_map(|refused| self.refused(refused, &batch.events))
+            .collect::<Vec<_>>();
+        if !outcome.effects.is_empty() || !outcome.failures.is_empty() {
+            let returned = self.shared.actor.act(&self.shared.name, &batch.events, outcome);
+            self.shared
+                .counters
+                .refused_effects
+                .fetch_add(returned.len() as u64, Ordering::Relaxed);
+            news.extend(returned);
+        }
+        if !news.is_empty() {
+            let dropped = self.queue.tell(news, !came_of_news);
+            if dropped > 0 {
+                tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
+            }
+        }
+        batch.events.clear();
+    }
+
+    fn refused(&self, refused: Refused, events: &[Event]) -> Option<Event> {
+        count(&self.shared.counters.refused_effects);
+        let Refused { by, key, why } = refused;
+        tracing::debug!(plugin = %self.shared.name, key, fault = why.id.word(), "effect refused: {}", why.message);
+        let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
+        Some(Event {
+            connection: cause.and_then(|event| event.connection.clone()),
+            seq: 0,
+            at: SystemTime::now(),
+            what: Occurrence::Refused { key: key?, why },
+            span: Span::none(),
+            permit: None,
+        })
+    }
+
+    /// A span for each recorded event's part in the call.
+    fn spans(&self, events: &[Event], places: &[u32]) -> Vec<Span> {
+        let told = places.iter().filter_map(|place| events.get(usize::try_from(*place).ok()?));
+        let recorded = told.filter(|event| event.span.is_recording());
+        recorded.map(|event| self.span(event, places.len())).collect()
+    }
+
+    fn span(&self, event: &Event, batch: usize) -> Span {
+        let target = format!("{}.handle", self.shared.name);
+        let mut span = self.shared.tracer.start(Start {
+            operation: "call",
+            target: &target,
+            kind: Kind::Internal,
+            parent: event.span.context(),
+            link: None,
+            at: None,
+        });
+        span.set("tengen.plugin.name", self.shared.name.to_string());
+        span.set("tengen.plugin.version", Arc::clone(&self.generation.about.version));
+        span.set("tengen.plugin.revision", self.generation.compiled.hash.short());
+        span.set("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX));
+        span
+    }
+}
+
+fn fail(spans: &mut [Span], error_type: &str) {
+    spans.iter_mut().for_each(|span| span.fail(error_type));
+}
+
+fn failure(by: u32, id: FaultId, message: &str) -> Failure {
+    Failure { by, why: Fault::new(id, message), close: None }
+}
+
+/// The trace of a batch of one; a larger batch belongs to no single trace.
+fn trace_of(events: &[Event]) -> Option<&TraceContext> {
+    match events {
+        [event] => event.span.context(),
+        _ => None,
+    }
+}
+
+/// The connection that an event makes known again.
+fn adoption(event: &Event) -> Option<crate::id::Handle> {
+    match event.what {
+        Occurrence::Adopted => event.connection.as_ref().map(|connection| connection.handle),
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! What the parts of one plugin share, and how it shows itself to people.
+
+use super::{
+    compiled::Role,
+    counters::{Counters, Measure},
+    error::PluginError,
+    generation::Generation,
+};
+use crate::{handler::Actor, id::PluginName, trace::Tracer};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio_util::task::TaskTracker;
+
+/// Shared by a plugin's handle, its handler's task and its pools.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) name: PluginName,
+    pub(super) current: ArcSwap<Generation>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) actor: Arc<dyn Actor>,
+    pub(super) tracer: Arc<dyn Tracer>,
+    pub(super) tasks: TaskTracker,
+    state: AtomicU8,
+    last_error: Mutex<Option<LastError>>,
+}
+
+/// Whether a plugin answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    Running,
+    /// It failed to start again; it is tried again with growing pauses.
+    Unavailable,
+    Stopped,
+}
+
+/// The last thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    pub message: String,
+}
+
+/// A plugin as `plugin list`, the admin API and the metrics show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The name in the configuration.
+    pub name: String,
+    pub file: PathBuf,
+    /// What the component calls itself.
+    pub component: String,
+    pub version: String,
+    /// The first digits of the SHA-256 of the component.
+    pub revision: String,
+    /// Counts the versions that ran under this name, from 1.
+    pub generation: u64,
+    pub roles: Vec<Role>,
+    pub state: State,
+    pub last_error: Option<LastError>,
+    pub calls: u64,
+    pub events: u64,
+    pub errors: u64,
+    pub traps: u64,
+    pub deadline_overruns: u64,
+    pub refused_effects: u64,
+    /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
+    pub declined_events: u64,
+    pub dropped_signals: u64,
+    pub restarts: u64,
+    pub reloads: u64,
+    pub failed_reloads: u64,
+    /// Events that wait for a decision.
+    pub waiting: usize,
+    /// Linear memory of all its instances.
+    pub memory_bytes: usize,
+    /// Since when this version runs, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// What the plugin counts itself.
+    pub measures: BTreeMap<String, Measure>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        current: Arc<Generation>,
+        actor: Arc<dyn Actor>,
+        tracer: Arc<dyn Tracer>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            name: current.plugin.clone(),
+            counters: Arc::clone(&current.counters),
+            current: ArcSwap::new(current),
+            actor,
+            tracer,
+            tasks,
+            state: AtomicU8::new(0),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == State::Running as u8
+    }
+
+    /// Keeps what went wrong for people to see, and says it in the log.
+    pub(super) fn failed(&self, what: &str, error: &PluginError) {
+        self.note(&format!("{what}: {}", error.explain()));
+    }
+
+    pub(super) fn note(&self, message: &str) {
+        tracing::error!(plugin = %self.name, "{message}");
+        let error = LastError { at_ms: millis(SystemTime::now()), message: message.to_owned() };
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    pub(super) fn status(&self, waiting: usize) -> Status {
+        let current = self.current.load();
+        let counters = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            name: self.name.to_string(),
+            file: current.settings.file.clone(),
+            component: current.about.name.clone(),
+            version: current.about.version.to_string(),
+            revision: current.compiled.hash.short(),
+            generation: current.number,
+            roles: current.compiled.roles(),
+            state: match self.state.load(Ordering::Relaxed) {
+                0 => State::Running,
+                1 => State::Unavailable,
+                _ => State::Stopped,
+            },
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            calls: read(&counters.calls),
+            events: read(&counters.events),
+            errors: read(&counters.errors),
+            traps: read(&counters.traps),
+            deadline_overruns: read(&counters.overruns),
+            refused_effects: read(&counters.refused_effects),
+            declined_events: read(&counters.declined_events),
+            dropped_signals: read(&counters.dropped_signals),
+            restarts: read(&counters.restarts),
+            reloads: read(&counters.reloads),
+            failed_reloads: read(&counters.failed_reloads),
+            waiting,
+            memory_bytes: counters.memory.load(Ordering::Relaxed),
+            since_ms: millis(current.since),
+            measures: counters.own.all(),
+        }
+    }
+}
+
+fn millis(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,162 @@
+//! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
+
+use super::{console::Console, counters::Counters, error::PluginError, signals::Signals};
+use crate::{id::PluginName, settings};
+use std::sync::{Arc, atomic::Ordering};
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// Core instances of one component: an interpreter with its adapters has dozens.
+pub(super) const INSTANCES: u32 = 100;
+/// Tables of one component.
+pub(super) const TABLES: u32 = 100;
+/// Elements of one table.
+pub(super) const TABLE_ELEMENTS: usize = 60_000;
+const MEMORIES: usize = 16;
+/// Handles of resources (open files, streams, polls) that one instance may hold.
+const HANDLES: usize = 1024;
+/// Random bytes in one call.
+const RANDOM_BYTES: u64 = 64 << 10;
+
+/// The data of a guest's store.
+pub(super) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(super) memory: Memory,
+    pub(super) config: Arc<settings::Plugin>,
+    pub(super) signals: Signals,
+    pub(super) counters: Arc<Counters>,
+    /// Ticks of the engine's clock that the call in hand may still see.
+    ticks_left: u64,
+}
+
+impl State {
+    /// An empty store for one instance. What the settings grant is in it, and nothing else.
+    pub(super) fn store(
+        engine: &wasmtime::Engine,
+        name: &PluginName,
+        settings: &Arc<settings::Plugin>,
+        counters: &Arc<Counters>,
+    ) -> Result<Store<Self>, PluginError> {
+        let console = Console::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        let state = Self {
+            wasi: wasi(settings, &console)?,
+            table,
+            memory: Memory {
+                limit: settings.memory,
+                used: 0,
+                denied: false,
+                counters: Arc::clone(counters),
+            },
+            config: Arc::clone(settings),
+            signals: Signals::new(name.clone(), console),
+            counters: Arc::clone(counters),
+            ticks_left: 0,
+        };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(HANDLES);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+        Ok(store)
+    }
+
+    /// Gives the next call so many ticks.
+    pub(super) fn allow(&mut self, ticks: u64) {
+        self.ticks_left = ticks;
+    }
+
+    /// The guest was still computing when the clock ticked: let others go first, or end it.
+    fn tick(&mut self) -> UpdateDeadline {
+        match self.ticks_left.checked_sub(1) {
+            Some(left) => {
+                self.ticks_left = left;
+                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            }
+            None => UpdateDeadline::Interrupt,
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, PluginError> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(RANDOM_BYTES);
+    wasi.stdout(console.clone()).stderr(console.clone());
+    for name in &settings.grant.env {
+        if let Ok(value) = std::env::var(name) {
+            wasi.env(name, value);
+        }
+    }
+    for dir in &settings.grant.dirs {
+        let permissions = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        wasi.preopened_dir(&dir.host, &dir.guest, permissions).map_err(|error| {
+            PluginError::Directory { dir: dir.host.clone(), source: error.into() }
+        })?;
+    }
+    Ok(wasi.build())
+}
+
+/// Bounds the linear memory of all of a component's modules together, and its tables.
+pub(super) struct Memory {
+    pub(super) limit: usize,
+    used: usize,
+    /// Whether growth was ever refused.
+    pub(super) denied: bool,
+    counters: Arc<Counters>,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current);
+        let total = self.used.saturating_add(grown);
+        if total > self.limit {
+            self.denied = true;
+            return Ok(false);
+        }
+        self.used = total;
+        self.counters.memory.fetch_add(grown, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.counters.memory.fetch_sub(self.used, Ordering::Relaxed);
+    }
+}
