@@ -71,9 +71,14 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_the_name_of_their_field() {
-        for name in
-            ["token", "Cookie", "http.request.header.authorization", "access_token", "csrf-token", "api_key"]
-        {
+        for name in [
+            "token",
+            "Cookie",
+            "http.request.header.authorization",
+            "access_token",
+            "csrf-token",
+            "api_key",
+        ] {
             assert!(is_secret(name), "{name}");
         }
         for name in ["tokens", "messaging.message.id", "user", "secretary", "error.type", "key"] {
