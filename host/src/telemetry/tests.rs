@@ -110,6 +110,21 @@ async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
 }
 
 #[tokio::test]
+async fn sinks_can_end_before_the_plugins_behind_them_do() {
+    let _log = tapped();
+    let (telemetry, tasks) = (quiet(), TaskTracker::new());
+    let diary = Diary::new("early");
+    telemetry.attach_sink("early", diary.clone(), NonZeroUsize::new(1024).unwrap(), &tasks);
+    tracing::info!(target: "early", "one");
+    telemetry.stop_sinks(MINUTE).await;
+    tasks.close();
+    tokio::time::timeout(MINUTE, tasks.wait()).await.expect("no task is left");
+    assert_eq!(diary.messages(), ["one"]);
+    let report = telemetry.shutdown(MINUTE).await;
+    assert!(report.is_complete(), "{report}");
+}
+
+#[tokio::test]
 async fn a_second_sink_of_the_same_name_is_refused() {
     let _log = tapped();
     let telemetry = quiet();
