@@ -7,5 +7,6 @@ mod layers;
 mod otlp;
 mod reload;
 mod sente;
+mod trace;
 mod tree;
 mod wit;
