@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("pure", &["codec", "envelope", "outbox", "heartbeat", "channels", "routes"]),
     ("engines", &["plugin", "telemetry"]),
     ("tasks", &["hub", "router", "connection", "upgrade", "listener"]),
-    ("wiring", &["config", "gateway", "admin", "cli"]),
+    ("wiring", &["config", "admin", "gateway", "cli"]),
 ];
 
 /// Who must not know whom although the order would allow it: they meet in the contracts of the words.
@@ -53,7 +53,7 @@ const ROOMS: [(&[&str], &[&str]); 6] = [
         &["telemetry"],
     ),
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
-    (&["tungstenite", "tokio_tungstenite"], &["connection", "cli"]),
+    (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
     (&["toml"], &["config"]),
 ];

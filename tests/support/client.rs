@@ -14,6 +14,7 @@ use tokio_tungstenite::{
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One client connection.
+#[derive(Debug)]
 pub struct Client {
     stream: WebSocketStream<TcpStream>,
     /// The subprotocol that the server chose.
@@ -48,10 +49,14 @@ impl Client {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
         }
-        match timeout(PATIENCE, client_async(request, stream)).await.context("waiting for the upgrade")? {
+        match timeout(PATIENCE, client_async(request, stream))
+            .await
+            .context("waiting for the upgrade")?
+        {
             Ok((stream, response)) => {
                 let subprotocol = response.headers().get("sec-websocket-protocol");
-                let subprotocol = subprotocol.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+                let subprotocol =
+                    subprotocol.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
                 Ok(Ok(Self { stream, subprotocol, callbacks: 0 }))
             }
             Err(tungstenite::Error::Http(response)) => {
@@ -64,7 +69,11 @@ impl Client {
     }
 
     /// Connects, or fails the test.
-    pub async fn open(address: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Result<Self> {
+    pub async fn open(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self> {
         match Self::try_open(address, path, headers).await? {
             Ok(client) => Ok(client),
             Err(refused) => bail!("the upgrade was refused: {refused:?}"),
@@ -73,7 +82,8 @@ impl Client {
 
     /// Connects in `tengen.v1.json` and reads the handshake.
     pub async fn json(address: SocketAddr, path: &str) -> Result<Self> {
-        let mut client = Self::open(address, path, &[("sec-websocket-protocol", "tengen.v1.json")]).await?;
+        let mut client =
+            Self::open(address, path, &[("sec-websocket-protocol", "tengen.v1.json")]).await?;
         let first = client.next_json().await?;
         if first[0][0] != "chsk/handshake" {
             bail!("the first frame is no handshake: {first}");
@@ -157,18 +167,20 @@ impl Client {
 
     async fn next_or_close(&mut self) -> Result<std::result::Result<Message, Closed>> {
         loop {
-            let next = timeout(PATIENCE, self.stream.next()).await.context("waiting for a frame")?;
+            let next =
+                timeout(PATIENCE, self.stream.next()).await.context("waiting for a frame")?;
             return Ok(match next {
                 None => Err(Closed { code: 1006, reason: String::new() }),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(frame))) => Err(frame.map_or(
-                    Closed { code: 1005, reason: String::new() },
-                    |frame| Closed { code: frame.code.into(), reason: frame.reason.to_string() },
-                )),
-                Some(Ok(message)) => Ok(message),
-                Some(Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed)) => {
-                    Err(Closed { code: 1006, reason: String::new() })
+                Some(Ok(Message::Close(frame))) => {
+                    Err(frame.map_or(Closed { code: 1005, reason: String::new() }, |frame| {
+                        Closed { code: frame.code.into(), reason: frame.reason.to_string() }
+                    }))
                 }
+                Some(Ok(message)) => Ok(message),
+                Some(Err(
+                    tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed,
+                )) => Err(Closed { code: 1006, reason: String::new() }),
                 Some(Err(tungstenite::Error::Protocol(_) | tungstenite::Error::Io(_))) => {
                     Err(Closed { code: 1006, reason: String::new() })
                 }

@@ -24,11 +24,15 @@ impl Samples {
     /// Descriptors are equal and memory grows less than the limit, from round 1,000 on; with fewer rounds nothing has
     /// settled and nothing is claimed of memory.
     pub fn check(&self) -> Result<()> {
-        let settled: Vec<_> = self.taken.iter().filter(|(round, ..)| *round >= SETTLED_AFTER).collect();
+        let settled: Vec<_> =
+            self.taken.iter().filter(|(round, ..)| *round >= SETTLED_AFTER).collect();
         if let (Some(first), Some(last)) = (settled.first(), settled.last()) {
             ensure!(first.1 == last.1, "file descriptors went from {} to {}", first.1, last.1);
             let growth = self.growth();
-            ensure!(settled.len() < 1_000 || growth < GROWTH_MAX, "memory grows by {growth:.0} bytes a round");
+            ensure!(
+                settled.len() < 1_000 || growth < GROWTH_MAX,
+                "memory grows by {growth:.0} bytes a round"
+            );
         }
         Ok(())
     }
@@ -52,8 +56,17 @@ impl Samples {
 
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, last)) = self.taken.first().zip(self.taken.last()) else { return f.write_str("no samples") };
-        write!(f, "descriptors {} → {}, resident {} → {} KiB", first.1, last.1, first.2 >> 10, last.2 >> 10)?;
+        let Some((first, last)) = self.taken.first().zip(self.taken.last()) else {
+            return f.write_str("no samples");
+        };
+        write!(
+            f,
+            "descriptors {} → {}, resident {} → {} KiB",
+            first.1,
+            last.1,
+            first.2 >> 10,
+            last.2 >> 10
+        )?;
         if last.0 > SETTLED_AFTER {
             write!(f, ", {:.1} bytes a round from round {SETTLED_AFTER} on", self.growth())?;
         }

@@ -57,7 +57,9 @@ pub(crate) fn check(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<
         let mut command = deny(workspace);
         command.args(["--manifest-path", &manifest, "--config", "deny.toml", "check"]);
         // The list is the whole project's: not every workspace meets every licence in it.
-        command.args(["--allow", "license-not-encountered", "--hide-inclusion-graph"]).args(["licenses", "sources"]);
+        command
+            .args(["--allow", "license-not-encountered", "--hide-inclusion-graph"])
+            .args(["licenses", "sources"]);
         steps.run(&format!("dependencies of {manifest}"), command);
     }
     Ok(())
