@@ -5,6 +5,7 @@ mod conversion;
 mod docs;
 mod layers;
 mod plugin;
+mod otlp;
 mod reload;
 mod sente;
 mod tree;
