@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -137,6 +137,12 @@ impl Collector {
         self.inbox.requests.load(Ordering::SeqCst)
     }
 
+    /// A header of the last request.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let headers = self.inbox.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    }
+
     /// Waits until the spans are as wanted, and hands them out; an error after a while.
     pub async fn wait_for(&self, wanted: impl Fn(&[Span]) -> bool) -> Result<Vec<Span>> {
         let mut arrivals = self.inbox.arrivals.subscribe();
@@ -192,6 +198,7 @@ async fn listen() -> Result<(TcpListener, SocketAddr)> {
 #[derive(Debug, Default)]
 struct Inbox {
     spans: Mutex<Vec<Span>>,
+    headers: Mutex<HeaderMap>,
     requests: AtomicU64,
     refusals: AtomicU32,
     delay_micros: AtomicU64,
@@ -207,7 +214,12 @@ impl Inbox {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn receive(&self, request: ExportTraceServiceRequest) -> Result<(), Refused> {
+    async fn receive(
+        &self,
+        headers: HeaderMap,
+        request: ExportTraceServiceRequest,
+    ) -> Result<(), Refused> {
+        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers;
         self.requests.fetch_add(1, Ordering::SeqCst);
         self.arrivals.send_replace(());
         // An error would mean that this inbox is gone, and with it whoever asks.
@@ -234,7 +246,8 @@ impl TraceService for Grpc {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        match self.0.receive(request.into_inner()).await {
+        let (metadata, _, request) = request.into_parts();
+        match self.0.receive(metadata.into_headers(), request).await {
             Ok(()) => Ok(tonic::Response::new(ExportTraceServiceResponse::default())),
             Err(Refused) => Err(Status::unavailable("not now")),
         }
@@ -275,16 +288,17 @@ async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, Stat
     if request.method() != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let headers = request.headers();
+    let (head, body) = request.into_parts();
     let is_protobuf =
-        headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
-    if !is_protobuf || headers.contains_key("content-encoding") {
+        head.headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
+    if !is_protobuf || head.headers.contains_key("content-encoding") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = request.into_body().collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
     let request = ExportTraceServiceRequest::decode(body.to_bytes());
     let request = request.map_err(|_| StatusCode::BAD_REQUEST)?;
-    inbox.receive(request).await.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
+    let received = inbox.receive(head.headers, request).await;
+    received.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(ExportTraceServiceResponse::default().encode_to_vec())
 }
 
