@@ -7,6 +7,7 @@ use crate::{
     envelope::Dialect,
     gateway::{Gateway, GatewayError, Options, Overrides},
     settings::Settings,
+    telemetry::log,
 };
 use std::{io, path::Path};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,6 +36,10 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         },
     };
     overrides.apply(&mut settings);
+    if let Err(error) = log::install(&settings.telemetry.level, log::Format::detect()) {
+        io.error(&error);
+        return Exit::Wrong;
+    }
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
