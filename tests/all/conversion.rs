@@ -69,9 +69,7 @@ async fn what_an_edn_client_says_reaches_a_json_client_by_the_table() -> Result<
     for (number, (said, heard)) in (1..).zip(EDN_TO_JSON) {
         members.sente.send_text(&format!("[[:relay/say {said}] nil]")).await?;
         let frame = members.json.next_text().await?;
-        let expected = format!(
-            r#""data":{heard}"#,
-        );
+        let expected = format!(r#""data":{heard}"#,);
         assert!(frame.contains(&expected), "{said} arrived as {frame}, wanted {heard}");
         assert!(frame.contains(&format!(r#""offset":{number}"#)), "{frame}");
         assert!(frame.starts_with(r#"[[["tengen/publication",{"#), "{frame}");
@@ -89,7 +87,10 @@ async fn what_a_json_client_says_reaches_an_edn_client_by_the_table() -> Result<
     for (said, heard) in JSON_TO_EDN {
         members.json.send_text(&format!(r#"[["relay/say",{said}],null]"#)).await?;
         let frame = members.sente.next_text().await?;
-        assert!(frame.contains(&format!(":data {heard}")), "{said} arrived as {frame}, wanted {heard}");
+        assert!(
+            frame.contains(&format!(":data {heard}")),
+            "{said} arrived as {frame}, wanted {heard}"
+        );
         assert!(frame.contains(":id :relay/said"), "{frame}");
         let own = members.json.next_text().await?;
         assert!(own.contains(&format!(r#""data":{said}"#)), "{said} came back as {own}");

@@ -8,8 +8,7 @@ use std::{
 };
 use support::{
     client::{Client, PATIENCE},
-    gateway, guests,
-    process,
+    gateway, guests, process,
 };
 use tengen::settings::{Plugin, Settings};
 use tokio::{
@@ -33,7 +32,11 @@ struct Seen {
 }
 
 /// Sends numbered events at a steady pace and checks each reply, until told to stop.
-async fn talk(mut client: Client, seen: watch::Sender<Seen>, stop: Arc<watch::Sender<bool>>) -> Result<Seen> {
+async fn talk(
+    mut client: Client,
+    seen: watch::Sender<Seen>,
+    stop: Arc<watch::Sender<bool>>,
+) -> Result<Seen> {
     let mut stopped = stop.subscribe();
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -88,7 +91,9 @@ async fn reloads_under_load_lose_nothing_and_never_go_back() -> Result<()> {
         guests::install(version, &file)?;
         for view in &mut views {
             let arrived = view.wait_for(|seen| seen.by == version);
-            timeout(PATIENCE, arrived).await.with_context(|| format!("round {round}: no reply by {version}"))??;
+            timeout(PATIENCE, arrived)
+                .await
+                .with_context(|| format!("round {round}: no reply by {version}"))??;
         }
         samples.take(round)?;
     }
@@ -97,7 +102,10 @@ async fn reloads_under_load_lose_nothing_and_never_go_back() -> Result<()> {
     while let Some(seen) = talks.join_next().await {
         let seen = seen??;
         // The first version and one change a round: a reply of an older version after a newer one would be two more.
-        assert!(seen.changes == rounds + 1 || seen.changes == rounds, "{seen:?} after {rounds} rounds");
+        assert!(
+            seen.changes == rounds + 1 || seen.changes == rounds,
+            "{seen:?} after {rounds} rounds"
+        );
         answered += seen.answered;
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use support::{client::Client, gateway};
-use tengen::settings::{Endpoint, Settings};
 use tengen::envelope::Dialect;
+use tengen::settings::{Endpoint, Settings};
 
 /// What one generation of clients sends.
 struct Generation {
@@ -77,7 +77,9 @@ async fn open(gateway: &gateway::Running) -> Result<Client> {
 async fn clients_of_every_generation_send_ask_and_ping() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
     for generation in &GENERATIONS {
-        talk(&gateway, generation).await.with_context(|| format!("as Sente {}", generation.name))?;
+        talk(&gateway, generation)
+            .await
+            .with_context(|| format!("as Sente {}", generation.name))?;
     }
     gateway.drain().await;
     Ok(())
@@ -109,7 +111,9 @@ async fn talk(gateway: &gateway::Running, generation: &Generation) -> Result<()>
 async fn a_malformed_event_is_answered_and_the_connection_stays() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
     let mut client = open(&gateway).await?;
-    for malformed in ["[[:no-namespace 1] nil]", "[[\"text/id\" 1] nil]", "[[:my/x 1", "nonsense", "[]"] {
+    for malformed in
+        ["[[:no-namespace 1] nil]", "[[\"text/id\" 1] nil]", "[[:my/x 1", "nonsense", "[]"]
+    {
         client.send_text(malformed).await?;
         let answer = client.next_text().await?;
         assert!(answer.starts_with("[[[:tengen/error {"), "{malformed} was answered {answer}");
@@ -127,7 +131,10 @@ async fn a_malformed_event_is_answered_and_the_connection_stays() -> Result<()> 
 async fn a_page_of_another_origin_is_refused_before_the_upgrade() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
     let headers = [("origin", "https://evil.example")];
-    let refused = Client::try_open(gateway.address(), PATH, &headers).await?.err().context("it was let in")?;
+    let refused = Client::try_open(gateway.address(), PATH, &headers)
+        .await?
+        .err()
+        .context("it was let in")?;
     assert_eq!(refused.status, 403);
     assert!(refused.body.contains("origin"), "{}", refused.body);
     let own = format!("http://{}", gateway.address());
@@ -139,7 +146,10 @@ async fn a_page_of_another_origin_is_refused_before_the_upgrade() -> Result<()> 
 #[tokio::test]
 async fn a_client_without_a_client_id_is_told_so() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
-    let refused = Client::try_open(gateway.address(), "/chsk?uid=alice", &[]).await?.err().context("it was let in")?;
+    let refused = Client::try_open(gateway.address(), "/chsk?uid=alice", &[])
+        .await?
+        .err()
+        .context("it was let in")?;
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("client-id"), "{}", refused.body);
     gateway.drain().await;
@@ -164,7 +174,10 @@ async fn a_client_that_comes_back_replaces_its_old_connection() -> Result<()> {
 
 #[tokio::test]
 async fn a_drain_tells_a_sente_client_to_come_back() -> Result<()> {
-    let settings = Settings { endpoints: vec![Endpoint::new("/chsk", Dialect::Sente).into()], ..Settings::default() };
+    let settings = Settings {
+        endpoints: vec![Endpoint::new("/chsk", Dialect::Sente).into()],
+        ..Settings::default()
+    };
     let gateway = gateway::start(settings).await?;
     let mut client = open(&gateway).await?;
     let drained = tokio::join!(gateway.drain(), async {

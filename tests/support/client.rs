@@ -14,6 +14,7 @@ use tokio_tungstenite::{
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One client connection.
+#[derive(Debug)]
 pub struct Client {
     stream: WebSocketStream<TcpStream>,
     /// The subprotocol that the server chose.

@@ -8,6 +8,7 @@ use tengen::{
 };
 
 /// A running gateway; drained at the end of a test by [`Running::drain`].
+#[derive(Debug)]
 pub struct Running {
     pub gateway: Gateway,
 }

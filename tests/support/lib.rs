@@ -1,8 +1,10 @@
-//! What the tests share: a gateway, clients and components, a browser to drive, the repository's files.
+//! What the tests share: a gateway, clients and components, receivers, a browser to drive, the repository's files.
 
 pub mod browser;
 pub mod client;
+pub mod gateway;
 pub mod guests;
+pub mod otlp;
 pub mod process;
 pub mod repository;
 pub mod skip;

@@ -16,6 +16,8 @@ use crate::{
     settings::{Limits, Outbox},
     trace::Span,
 };
+pub use socket::accept_key;
+
 use socket::{Received, Socket};
 use std::{
     future::{Future, poll_fn},

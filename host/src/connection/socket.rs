@@ -17,6 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message, Utf8Bytes,
         error::CapacityError,
+        handshake::derive_accept_key,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -142,6 +143,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.dirty = true;
         Pin::new(&mut self.stream).start_send(message).map_err(|error| reason_of(&error))
     }
+}
+
+/// `Sec-WebSocket-Accept` for a client's `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+pub fn accept_key(key: &[u8]) -> String {
+    derive_accept_key(key)
 }
 
 fn reason_of(error: &Error) -> Reason {

@@ -69,8 +69,12 @@ async fn connect(setup: Setup) -> Bench {
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
     let handler = keeper.map_or(Arc::new(echo) as Arc<dyn Handler>, |keeper| keeper);
     let mut routes = Routes::default();
-    let route =
-        Route { event: Pattern("*".into()), plugin: "echo".into(), endpoint: None, mode: Mode::First };
+    let route = Route {
+        event: Pattern("*".into()),
+        plugin: "echo".into(),
+        endpoint: None,
+        mode: Mode::First,
+    };
     routes.push(&route, None, Destination { plugin: "echo".into(), handler });
     router.set_routes(routes);
     let rights = Rights { endpoints: vec![true], ..Rights::default() };
@@ -193,8 +197,7 @@ async fn a_raw_peer_is_pinged_by_websocket_and_kept_by_its_pongs() {
 #[tokio::test(start_paused = true)]
 async fn a_ping_is_answered_while_events_wait_for_their_decision() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench =
-        connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
@@ -240,8 +243,11 @@ async fn a_peer_that_stops_reading_is_closed_after_the_write_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_outbox_closes_its_connection() {
-    let outbox =
-        Outbox { events: NonZeroUsize::new(3).unwrap(), when_full: WhenFull::Close, ..Outbox::default() };
+    let outbox = Outbox {
+        events: NonZeroUsize::new(3).unwrap(),
+        when_full: WhenFull::Close,
+        ..Outbox::default()
+    };
     let mut bench = connect(Setup { outbox, ..Setup::default() }).await;
     bench.text().await;
     for number in 0..5 {
@@ -282,8 +288,7 @@ async fn a_message_over_the_limit_closes_with_1009() {
 #[tokio::test(start_paused = true)]
 async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench =
-        connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow","data"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;

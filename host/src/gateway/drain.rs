@@ -26,7 +26,12 @@ pub struct Drained {
 }
 
 /// Tells all connections to come back elsewhere and closes them, `batch` of them `every` so often, until `deadline`.
-pub(super) async fn connections(hub: &Hub, rules: &Drain, deadline: Instant, gone: impl Future<Output = ()>) -> Drained {
+pub(super) async fn connections(
+    hub: &Hub,
+    rules: &Drain,
+    deadline: Instant,
+    gone: impl Future<Output = ()>,
+) -> Drained {
     let links = hub.begin_drain();
     let connections = links.len();
     let leaving = async {
@@ -40,7 +45,8 @@ pub(super) async fn connections(hub: &Hub, rules: &Drain, deadline: Instant, gon
 
 async fn send_away(hub: &Hub, links: &[Arc<Link>], rules: &Drain) {
     let reconnect = EventId::new("tengen/reconnect");
-    let spread = (SPREAD_EACH * u32::try_from(links.len()).unwrap_or(u32::MAX)).clamp(SPREAD_MIN, SPREAD_MAX);
+    let spread = (SPREAD_EACH * u32::try_from(links.len()).unwrap_or(u32::MAX))
+        .clamp(SPREAD_MIN, SPREAD_MAX);
     let mut told = 0_u32;
     for (place, batch) in links.chunks(rules.batch.get()).enumerate() {
         if place > 0 {

@@ -87,6 +87,8 @@ pub enum GatewayError {
     Engine(#[source] PluginError),
     #[error(transparent)]
     Plugins(#[from] LoadError),
+    #[error("files cannot be watched for changes")]
+    Watch(#[source] PluginError),
     #[error("cannot write the port file `{}`", path.display())]
     PortFile {
         path: PathBuf,
@@ -136,13 +138,20 @@ impl Gateway {
 
         // Bound first, so that a port in use is told before anything is built; served last.
         let listener = listener::bind(settings.server.listen)?;
-        let admin_listener =
-            settings.admin.as_ref().map(|admin| listener::bind(admin.listen)).transpose().map_err(GatewayError::Admin)?;
+        let admin_listener = settings
+            .admin
+            .as_ref()
+            .map(|admin| listener::bind(admin.listen))
+            .transpose()
+            .map_err(GatewayError::Admin)?;
         let own_address = |listener: &tokio::net::TcpListener| {
-            listener.local_addr().map_err(|source| BindError { address: settings.server.listen, source })
+            listener
+                .local_addr()
+                .map_err(|source| BindError { address: settings.server.listen, source })
         };
         let address = own_address(&listener)?;
-        let admin_address = admin_listener.as_ref().map(own_address).transpose().map_err(GatewayError::Admin)?;
+        let admin_address =
+            admin_listener.as_ref().map(own_address).transpose().map_err(GatewayError::Admin)?;
 
         let hub = Arc::new(Hub::new(settings.limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
@@ -163,6 +172,8 @@ impl Gateway {
             tasks: connections.clone(),
             patience: settings.limits.unauthenticated,
         });
+        let watch = reload::watch(&settings, options.config_file.as_deref())
+            .map_err(GatewayError::Watch)?;
         let plugins = Plugins::new(&hub, tracer, settings.limits, &tasks, &stop)?;
         let shared = Arc::new(Shared {
             ephemeral: settings.server.listen.port() == 0,
@@ -178,14 +189,26 @@ impl Gateway {
             telemetry,
         });
         shared.load_plugins(&tasks).await?;
-        reload::start(&shared, &tasks, &stop);
+        reload::start(&shared, watch, &tasks, &stop);
         tasks.spawn(expire_replies(Arc::clone(&shared.hub), stop.clone()));
 
         let head_within = shared.settings.load().limits.unauthenticated;
-        tasks.spawn(listener::serve(listener, upgrades, head_within, connections.clone(), accepting.clone()));
+        tasks.spawn(listener::serve(
+            listener,
+            upgrades,
+            head_within,
+            connections.clone(),
+            accepting.clone(),
+        ));
         shared.ready.store(true, std::sync::atomic::Ordering::Release);
         if let Some(listener) = admin_listener {
-            let keys = shared.settings.load().admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+            let keys = shared
+                .settings
+                .load()
+                .admin
+                .as_ref()
+                .map(|admin| admin.keys.clone())
+                .unwrap_or_default();
             let source: Arc<dyn admin::Source> = Arc::clone(&shared) as _;
             tasks.spawn(admin::serve(listener, source, keys, tasks.clone(), stop.clone()));
         }
@@ -233,9 +256,13 @@ impl Gateway {
         self.connections.close();
         let for_connections = deadline - LAST_WORDS.min(rules.deadline / 4);
         let drained =
-            drain::connections(&self.shared.hub, &rules, for_connections, self.connections.wait()).await;
+            drain::connections(&self.shared.hub, &rules, for_connections, self.connections.wait())
+                .await;
         if drained.cut_off > 0 {
-            tracing::warn!(cut_off = drained.cut_off, "connections were cut off at the drain's deadline");
+            tracing::warn!(
+                cut_off = drained.cut_off,
+                "connections were cut off at the drain's deadline"
+            );
         }
         let left = |until: time::Instant| until.saturating_duration_since(time::Instant::now());
         self.shared.plugins.stop(left(deadline) / 2).await;
@@ -244,8 +271,14 @@ impl Gateway {
         if time::timeout_at(deadline, self.tasks.wait()).await.is_err() {
             tracing::warn!("tasks were still running at the drain's deadline");
         }
-        let report = self.shared.telemetry.shutdown(left(deadline).max(Duration::from_millis(100))).await;
-        tracing::info!(connections = drained.connections, cut_off = drained.cut_off, ?report, "drained");
+        let report =
+            self.shared.telemetry.shutdown(left(deadline).max(Duration::from_millis(100))).await;
+        tracing::info!(
+            connections = drained.connections,
+            cut_off = drained.cut_off,
+            ?report,
+            "drained"
+        );
         drained
     }
 }

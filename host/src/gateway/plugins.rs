@@ -15,7 +15,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -67,7 +67,11 @@ impl Plugins {
     }
 
     /// Loads one plugin and lets it run; it gets events once the routes lead to it.
-    pub(super) async fn load(&self, name: &PluginName, settings: settings::Plugin) -> Result<(), PluginError> {
+    pub(super) async fn load(
+        &self,
+        name: &PluginName,
+        settings: settings::Plugin,
+    ) -> Result<(), PluginError> {
         let parts = Parts {
             engine: self.engine.clone(),
             name: name.clone(),
@@ -133,8 +137,10 @@ impl Shared {
                 routes.push(&route, endpoint, destination);
             }
         }
-        let authenticators: HashMap<PluginName, Arc<dyn Authenticator>> =
-            running.iter().filter_map(|(name, plugin)| Some((name.clone(), plugin.authenticator()?))).collect();
+        let authenticators: HashMap<PluginName, Arc<dyn Authenticator>> = running
+            .iter()
+            .filter_map(|(name, plugin)| Some((name.clone(), plugin.authenticator()?)))
+            .collect();
         self.hub.set_rights(self.rights(settings));
         self.upgrades.authenticators.store(Arc::new(authenticators));
         self.router.set_routes(routes);
@@ -155,8 +161,12 @@ impl Shared {
     /// The settings' routes, and those that a plugin folder or the built-in echo stand for.
     fn routes(&self, settings: &Settings) -> Vec<Route> {
         let mut routes = settings.routes.clone();
-        let everything =
-            |plugin: PluginName, mode| Route { event: Pattern("*".into()), plugin, endpoint: None, mode };
+        let everything = |plugin: PluginName, mode| Route {
+            event: Pattern("*".into()),
+            plugin,
+            endpoint: None,
+            mode,
+        };
         if settings.plugin_folder.is_some() {
             let running = self.plugins.running();
             let of_folder = running.keys().filter(|name| !settings.plugins.contains_key(*name));
@@ -171,12 +181,20 @@ impl Shared {
     fn rights(&self, settings: &Settings) -> HashMap<PluginName, Rights> {
         let mut rights: HashMap<PluginName, Rights> = HashMap::new();
         for route in self.routes(settings) {
-            let grants = settings.plugins.get(&route.plugin).map(|plugin| plugin.grant.clone()).unwrap_or_default();
+            let grants = settings
+                .plugins
+                .get(&route.plugin)
+                .map(|plugin| plugin.grant.clone())
+                .unwrap_or_default();
             let own = rights.entry(route.plugin.clone()).or_insert_with(|| Rights {
                 grants,
                 endpoints: vec![false; settings.endpoints.len()],
             });
-            let only = route.endpoint.as_ref().and_then(|path| index_of(settings, path)).map(|index| index.0);
+            let only = route
+                .endpoint
+                .as_ref()
+                .and_then(|path| index_of(settings, path))
+                .map(|index| index.0);
             for (place, owned) in own.endpoints.iter_mut().enumerate() {
                 *owned |= only.is_none_or(|only| usize::from(only) == place);
             }
@@ -187,7 +205,10 @@ impl Shared {
     fn attach_sinks(&self, settings: &Settings, tasks: &TaskTracker) -> Result<(), LoadError> {
         for sink in &settings.telemetry.sinks {
             let Some(role) = self.plugins.get(&sink.plugin).and_then(|plugin| plugin.sink()) else {
-                let message = format!("plugin.{}: a `[[sink]]` names it, but it exports no `telemetry-sink`", sink.plugin);
+                let message = format!(
+                    "plugin.{}: a `[[sink]]` names it, but it exports no `telemetry-sink`",
+                    sink.plugin
+                );
                 return Err(LoadError(vec![message]));
             };
             self.telemetry.attach_sink(sink.plugin.as_str(), role, sink.buffer, tasks);
@@ -214,13 +235,14 @@ pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
         }
     };
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found: Vec<_> = files.filter_map(|file| Some((name_of(&file)?, settings::Plugin::new(file)))).collect();
+    let mut found: Vec<_> =
+        files.filter_map(|file| Some((name_of(&file)?, settings::Plugin::new(file)))).collect();
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
     found
 }
 
 /// The plugin a file of the folder stands for; none when it is no component.
-pub(super) fn name_of(file: &PathBuf) -> Option<PluginName> {
+pub(super) fn name_of(file: &Path) -> Option<PluginName> {
     let component = file.extension().is_some_and(|extension| extension == "wasm");
     let stem = file.file_stem()?.to_str()?;
     (component && !stem.starts_with('.')).then(|| stem.into())

@@ -54,12 +54,17 @@ impl admin::Source for Shared {
 
     fn plugins(&self) -> Value {
         let running = self.plugins.running();
-        running.values().map(|plugin| serde_json::to_value(plugin.status()).unwrap_or(Value::Null)).collect()
+        running
+            .values()
+            .map(|plugin| serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
+            .collect()
     }
 
     fn reload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Value, String>> {
         Box::pin(async move {
-            let Some(plugin) = self.plugins.get(name) else { return Err(format!("no plugin `{name}` runs here")) };
+            let Some(plugin) = self.plugins.get(name) else {
+                return Err(format!("no plugin `{name}` runs here"));
+            };
             plugin.reload(None).await.map_err(|error| error.explain())?;
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })

@@ -36,7 +36,14 @@ pub(super) struct Broadcast<'a> {
 
 impl<'a> Broadcast<'a> {
     pub(super) fn new(kind: Kind<'a>, content: &'a Payload, span: Option<Arc<Span>>) -> Self {
-        Self { kind, content, span, frames: [const { None }; Wire::ALL.len()], reached: 0, fault: None }
+        Self {
+            kind,
+            content,
+            span,
+            frames: [const { None }; Wire::ALL.len()],
+            reached: 0,
+            fault: None,
+        }
     }
 
     /// Queues the message for one receiver.

@@ -110,7 +110,8 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginE
     format::check(bytes)?;
     let component = load(engine, &precompile(engine, bytes)?)?;
     let ty = component.component_type();
-    let names = |items: &mut dyn Iterator<Item = &str>| items.map(str::to_owned).collect::<Vec<_>>();
+    let names =
+        |items: &mut dyn Iterator<Item = &str>| items.map(str::to_owned).collect::<Vec<_>>();
     let imports = names(&mut ty.imports(engine.wasm()).map(|(name, _)| name));
     let exports = names(&mut ty.exports(engine.wasm()).map(|(name, _)| name));
     check_names(&imports, &exports)?;
@@ -118,13 +119,19 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginE
         .linker()
         .instantiate_pre(&component)
         .map_err(|error| PluginError::Link { offered: VERSION, source: error.into() })?;
-    component.initialize_copy_on_write_image().map_err(|error| PluginError::Engine(error.into()))?;
+    component
+        .initialize_copy_on_write_image()
+        .map_err(|error| PluginError::Engine(error.into()))?;
     let compiled = Compiled {
         plugin: found("plugin", &exports, || bindings::plugin::GuestIndices::new(&pre))?
             .ok_or_else(|| other_world(&exports))?,
         handler: found("handler", &exports, || bindings::handler::GuestIndices::new(&pre))?,
-        authenticator: found("authenticator", &exports, || bindings::authenticator::GuestIndices::new(&pre))?,
-        sink: found("telemetry-sink", &exports, || bindings::telemetry_sink::GuestIndices::new(&pre))?,
+        authenticator: found("authenticator", &exports, || {
+            bindings::authenticator::GuestIndices::new(&pre)
+        })?,
+        sink: found("telemetry-sink", &exports, || {
+            bindings::telemetry_sink::GuestIndices::new(&pre)
+        })?,
         snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
         hash: Hash::of(bytes),
         size: bytes.len(),
@@ -143,12 +150,19 @@ fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
     engine.wasm().precompile_component(bytes).map_err(|error| {
         let text = format!("{error:#}");
         let cause = Cause::new(&text);
-        if text.contains("async") { PluginError::AsyncAbi(cause) } else { PluginError::Invalid(cause) }
+        if text.contains("async") {
+            PluginError::AsyncAbi(cause)
+        } else {
+            PluginError::Invalid(cause)
+        }
     })
 }
 
 fn load(engine: &Engine, code: &[u8]) -> Result<Component, PluginError> {
-    #[expect(unsafe_code, reason = "the code comes from `precompile` and has not left this process")]
+    #[expect(
+        unsafe_code,
+        reason = "the code comes from `precompile` and has not left this process"
+    )]
     // SAFETY: wasmtime made these bytes just now, with this very engine, and nobody could change them.
     let component = unsafe { Component::deserialize(engine.wasm(), code) };
     component.map_err(|error| PluginError::Engine(error.into()))
@@ -160,10 +174,15 @@ fn found<T>(
     exports: &[String],
     indices: impl FnOnce() -> wasmtime::Result<T>,
 ) -> Result<Option<T>, PluginError> {
-    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == interface)) {
+    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == interface))
+    {
         return Ok(None);
     }
-    let unfit = |error: wasmtime::Error| PluginError::Export { interface, offered: VERSION, source: error.into() };
+    let unfit = |error: wasmtime::Error| PluginError::Export {
+        interface,
+        offered: VERSION,
+        source: error.into(),
+    };
     indices().map(Some).map_err(unfit)
 }
 
@@ -174,7 +193,8 @@ fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError
             return Err(PluginError::Version { wanted: name.clone(), offered: VERSION });
         }
     }
-    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == "plugin")) {
+    if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == "plugin"))
+    {
         return Err(other_world(exports));
     }
     for name in imports {
@@ -214,6 +234,9 @@ fn listed(exports: &[String]) -> String {
 
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compiled").field("hash", &self.hash).field("roles", &self.roles()).finish_non_exhaustive()
+        f.debug_struct("Compiled")
+            .field("hash", &self.hash)
+            .field("roles", &self.roles())
+            .finish_non_exhaustive()
     }
 }

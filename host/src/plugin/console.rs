@@ -75,7 +75,11 @@ impl Pollable for Console {
 }
 
 impl AsyncWrite for Console {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.put(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

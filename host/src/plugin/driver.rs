@@ -144,7 +144,11 @@ async fn pause(until: Option<Instant>) {
     }
 }
 
-async fn obey(runner: &mut Runner, request: Request, batch: &mut Batch) -> ControlFlow<oneshot::Sender<()>> {
+async fn obey(
+    runner: &mut Runner,
+    request: Request,
+    batch: &mut Batch,
+) -> ControlFlow<oneshot::Sender<()>> {
     // Nobody waiting for an answer is no failure: the request was carried out.
     match request {
         Request::Save(answer) => {

@@ -45,7 +45,12 @@ pub(super) fn decide(
     places: &[u32],
     limits: &settings::Plugin,
 ) -> Decided {
-    let mut reader = Reader { events, places, spent: vec![Spent::default(); places.len()], decided: Decided::default() };
+    let mut reader = Reader {
+        events,
+        places,
+        spent: vec![Spent::default(); places.len()],
+        decided: Decided::default(),
+    };
     for failure in wanted.failures {
         reader.failure(failure);
     }
@@ -82,7 +87,8 @@ impl Reader<'_> {
     fn failure(&mut self, failure: wit::Failure) {
         match self.place(failure.by) {
             Some(by) => {
-                let close = failure.close.map(|code| if plugin_may_close_with(code) { code } else { 1011 });
+                let close =
+                    failure.close.map(|code| if plugin_may_close_with(code) { code } else { 1011 });
                 self.decided.outcome.failures.push(Failure { by, why: fault(failure.why), close });
             }
             None => self.refuse(None, (None, no_such_event(failure.by))),
@@ -108,7 +114,9 @@ impl Reader<'_> {
 
     /// Whether one more effect of this size is within what one event may cause.
     fn within(&mut self, by: u32, size: usize, limits: &settings::Plugin) -> bool {
-        let Some(spent) = usize::try_from(by).ok().and_then(|by| self.spent.get_mut(by)) else { return false };
+        let Some(spent) = usize::try_from(by).ok().and_then(|by| self.spent.get_mut(by)) else {
+            return false;
+        };
         spent.effects += 1;
         spent.bytes = spent.bytes.saturating_add(size);
         spent.effects <= limits.effects_per_event && spent.bytes <= limits.effect_bytes
@@ -116,7 +124,10 @@ impl Reader<'_> {
 
     /// The event caused too much: it fails, once, and what else it caused is passed over.
     fn over(&mut self, by: u32, asked: u32, limits: &settings::Plugin) {
-        let Some(spent) = usize::try_from(asked).ok().and_then(|asked| self.spent.get_mut(asked)) else { return };
+        let Some(spent) = usize::try_from(asked).ok().and_then(|asked| self.spent.get_mut(asked))
+        else {
+            return;
+        };
         if std::mem::replace(&mut spent.over, true) {
             return;
         }
@@ -139,12 +150,14 @@ impl Reader<'_> {
             },
             Wanted::Push(push) => return self.push(push),
             Wanted::Publish(publish) => return self.publish(publish),
-            Wanted::Subscribe(membership) => {
-                Effect::Subscribe { connection: Handle(membership.connection), channel: channel(membership.channel)? }
-            }
-            Wanted::Unsubscribe(membership) => {
-                Effect::Unsubscribe { connection: Handle(membership.connection), channel: channel(membership.channel)? }
-            }
+            Wanted::Subscribe(membership) => Effect::Subscribe {
+                connection: Handle(membership.connection),
+                channel: channel(membership.channel)?,
+            },
+            Wanted::Unsubscribe(membership) => Effect::Unsubscribe {
+                connection: Handle(membership.connection),
+                channel: channel(membership.channel)?,
+            },
             Wanted::Close(close) => return self::close(close),
             Wanted::SetTimer(timer) => Effect::SetTimer {
                 connection: timer.connection.map(Handle),
@@ -171,7 +184,9 @@ impl Reader<'_> {
 
     fn publish(&self, publish: wit::Publish) -> Result<Effect, Refusal> {
         let wit::Publish { except, keep, key, .. } = publish;
-        let parts = (|| Ok((named(publish.channel)?, event_id(&publish.id)?, self.content(publish.content)?)))();
+        let parts = (|| {
+            Ok((named(publish.channel)?, event_id(&publish.id)?, self.content(publish.content)?))
+        })();
         match parts {
             Ok((channel, id, content)) => Ok(Effect::Publish {
                 channel: Channel::new(channel),
@@ -192,9 +207,16 @@ impl Reader<'_> {
             }
             wit::Content::OfEvent(asked) => {
                 let place = self.place(asked).ok_or_else(|| no_such_event(asked))?;
-                match usize::try_from(place).ok().and_then(|place| self.events.get(place)).map(|event| &event.what) {
+                match usize::try_from(place)
+                    .ok()
+                    .and_then(|place| self.events.get(place))
+                    .map(|event| &event.what)
+                {
                     Some(Occurrence::Message(_)) => Ok(Content::OfEvent(place)),
-                    _ => Err(Fault::new(FaultId::Malformed, "`of-event` names an event that has no payload")),
+                    _ => Err(Fault::new(
+                        FaultId::Malformed,
+                        "`of-event` names an event that has no payload",
+                    )),
                 }
             }
         }
@@ -208,11 +230,13 @@ fn unsupported(kind: &str, key: Option<String>) -> Effect {
 fn target(target: wit::Target) -> Result<Target, Fault> {
     Ok(match target {
         wit::Target::Connection(handle) => Target::Connection(Handle(handle)),
-        wit::Target::Connections(handles) => Target::Connections(handles.into_iter().map(Handle).collect()),
-        wit::Target::User(user) => Target::User(UserId::new(named(user)?)),
-        wit::Target::Users(users) => {
-            Target::Users(users.into_iter().map(|user| named(user).map(UserId::new)).collect::<Result<_, _>>()?)
+        wit::Target::Connections(handles) => {
+            Target::Connections(handles.into_iter().map(Handle).collect())
         }
+        wit::Target::User(user) => Target::User(UserId::new(named(user)?)),
+        wit::Target::Users(users) => Target::Users(
+            users.into_iter().map(|user| named(user).map(UserId::new)).collect::<Result<_, _>>()?,
+        ),
         wit::Target::Channel(channel) => Target::Channel(Channel::new(named(channel)?)),
         wit::Target::Endpoint => Target::Endpoint,
     })
@@ -220,10 +244,16 @@ fn target(target: wit::Target) -> Result<Target, Fault> {
 
 fn event_id(text: &str) -> Result<EventId, Fault> {
     let id = EventId::parse(text).ok_or_else(|| {
-        Fault::new(FaultId::Malformed, format!("`{}` is no event id (`ns/name`)", plain(text, NAME_MAX)))
+        Fault::new(
+            FaultId::Malformed,
+            format!("`{}` is no event id (`ns/name`)", plain(text, NAME_MAX)),
+        )
     })?;
     if id.is_reserved() {
-        return Err(Fault::new(FaultId::NotAllowed, format!("`{id}` lies in a namespace of the gateway")));
+        return Err(Fault::new(
+            FaultId::NotAllowed,
+            format!("`{id}` lies in a namespace of the gateway"),
+        ));
     }
     Ok(id)
 }
@@ -231,7 +261,10 @@ fn event_id(text: &str) -> Result<EventId, Fault> {
 /// A name of a channel, a user or a key: not empty, bounded, no control characters.
 fn named(text: String) -> Result<String, Fault> {
     if text.is_empty() || text.len() > NAME_MAX || text.chars().any(char::is_control) {
-        let message = format!("`{}` is no name: 1 to {NAME_MAX} bytes, no control characters", plain(&text, 64));
+        let message = format!(
+            "`{}` is no name: 1 to {NAME_MAX} bytes, no control characters",
+            plain(&text, 64)
+        );
         return Err(Fault::new(FaultId::Malformed, message));
     }
     Ok(text)
@@ -251,7 +284,10 @@ fn close(close: wit::Close) -> Result<Effect, Refusal> {
         let message = format!("a plugin may close with 1000 and 3000 to 4999, not with {code}");
         return Err((None, Fault::new(FaultId::NotAllowed, message)));
     }
-    let end = (0..=REASON_MAX.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=REASON_MAX.min(reason.len()))
+        .rev()
+        .find(|end| reason.is_char_boundary(*end))
+        .unwrap_or(0);
     reason.truncate(end);
     Ok(Effect::Close { connection: Handle(connection), code, reason })
 }
@@ -300,7 +336,9 @@ fn size(wanted: &Wanted) -> usize {
     match wanted {
         Wanted::Reply(reply) => reply.value.as_ref().map_or_else(|why| why.message.len(), content),
         Wanted::Push(push) => content(&push.content) + to(&push.to) + push.id.len(),
-        Wanted::Publish(publish) => content(&publish.content) + publish.channel.len() + publish.id.len(),
+        Wanted::Publish(publish) => {
+            content(&publish.content) + publish.channel.len() + publish.id.len()
+        }
         Wanted::Ask(ask) => content(&ask.content) + ask.id.len(),
         Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => membership.channel.len(),
         Wanted::Close(close) => close.reason.len(),

@@ -3,11 +3,7 @@
 //! Lean: without the component model's asynchronous ABI a call costs a third. Proposals that no toolchain for plugins
 //! needs are off: less code that can be wrong.
 
-use super::{
-    bindings::Everything,
-    error::PluginError,
-    state::State,
-};
+use super::{bindings::Everything, error::PluginError, state::State};
 use std::{
     fmt,
     sync::{
@@ -150,21 +146,24 @@ pub(super) fn refusal(import: &str) -> Option<&'static str> {
     let name = import.split('@').next().unwrap_or(import);
     match name.split_once('/') {
         Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config")) => None,
-        Some(("tengen:gateway", "key-value" | "directory" | "history")) => {
-            Some("this gateway does not offer it yet; a handler's `config` and `signals` are offered")
+        Some(("tengen:gateway", "key-value" | "directory" | "history")) => Some(
+            "this gateway does not offer it yet; a handler's `config` and `signals` are offered",
+        ),
+        Some(("tengen:gateway", _)) => {
+            Some("plugins export this interface, the gateway does not offer it")
         }
-        Some(("tengen:gateway", _)) => Some("plugins export this interface, the gateway does not offer it"),
         Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
         Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
-        Some((package, _)) if package.starts_with("wasi:") => {
-            Some("of WASI this gateway offers version 0.2 (cli, clocks, filesystem, io, random, sockets), with nothing granted")
-        }
+        Some((package, _)) if package.starts_with("wasi:") => Some(
+            "of WASI this gateway offers version 0.2 (cli, clocks, filesystem, io, random, sockets), with nothing granted",
+        ),
         _ => Some("this gateway knows no such interface"),
     }
 }
 
 fn is_wasi_0_2(package: &str, import: &str) -> bool {
-    let offered = ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+    let offered =
+        ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
     offered.contains(&package) && import.contains("@0.2.")
 }
 
@@ -177,7 +176,9 @@ mod tests {
         let said = refusal(import);
         match expected {
             None => assert_eq!(said, None, "{import}"),
-            Some(part) => assert!(said.is_some_and(|said| said.contains(part)), "{import}: {said:?}"),
+            Some(part) => {
+                assert!(said.is_some_and(|said| said.contains(part)), "{import}: {said:?}")
+            }
         }
     }
 

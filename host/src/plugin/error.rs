@@ -17,11 +17,15 @@ pub enum PluginError {
     FileTooLarge { size: u64, limit: usize },
     #[error("not a WebAssembly component: {found}")]
     NotWasm { found: &'static str },
-    #[error("a core WebAssembly module, not a component: wrap it with `wasm-tools component new`, or build it for wasm32-wasip2")]
+    #[error(
+        "a core WebAssembly module, not a component: wrap it with `wasm-tools component new`, or build it for wasm32-wasip2"
+    )]
     CoreModule,
     #[error("a precompiled file: only `.wasm` components are taken, as their code is checked here")]
     Precompiled,
-    #[error("the component ends in the middle of a section: it was cut off, or is still being written")]
+    #[error(
+        "the component ends in the middle of a section: it was cut off, or is still being written"
+    )]
     Incomplete,
     #[error("the component is not valid, or needs a WebAssembly feature that is off here")]
     Invalid(#[source] Cause),
@@ -35,7 +39,9 @@ pub enum PluginError {
          rebuild it with the interface of this gateway"
     )]
     Version { wanted: String, offered: &'static str },
-    #[error("not a Tengen plugin: it does not export `tengen:gateway/plugin@{offered}` (it exports {exports})")]
+    #[error(
+        "not a Tengen plugin: it does not export `tengen:gateway/plugin@{offered}` (it exports {exports})"
+    )]
     OtherWorld { exports: String, offered: &'static str },
     #[error(
         "the plugin has no role: it exports none of `handler`, `authenticator` and `telemetry-sink` (it exports {exports})"
@@ -43,7 +49,9 @@ pub enum PluginError {
     NoRole { exports: String },
     #[error("the component imports `{name}`: {why}")]
     Import { name: String, why: &'static str },
-    #[error("what the component imports does not fit what this gateway (`tengen:gateway@{offered}`) offers")]
+    #[error(
+        "what the component imports does not fit what this gateway (`tengen:gateway@{offered}`) offers"
+    )]
     Link {
         offered: &'static str,
         #[source]
@@ -66,7 +74,9 @@ pub enum PluginError {
     Call { function: &'static str, source: CallError },
     #[error("the plugin's `{function}` refused: {message}")]
     Refused { function: &'static str, message: String },
-    #[error("the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway")]
+    #[error(
+        "the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway"
+    )]
     Roles { old: String, new: String },
     #[error("the plugin's instance does not run: {why}")]
     NotRunning { why: &'static str },

@@ -53,7 +53,9 @@ fn record(event: &Event, encoding: Encoding) -> Result<wit::Event, Fault> {
         Occurrence::UserOnline(user) => Said::UserOnline(user.as_str().into()),
         Occurrence::UserOffline(user) => Said::UserOffline(user.as_str().into()),
         Occurrence::Timer(key) => Said::Timer(key.clone()),
-        Occurrence::Refused { key, why } => Said::Refused(wit::Refused { key: key.clone(), why: fault(why) }),
+        Occurrence::Refused { key, why } => {
+            Said::Refused(wit::Refused { key: key.clone(), why: fault(why) })
+        }
         Occurrence::Lost(count) => Said::Lost(*count),
     };
     let handle = event.connection.as_ref().map(|connection| connection.handle.0);
@@ -105,7 +107,10 @@ fn user(user: &User) -> wit::User {
 }
 
 pub(super) fn attributes(pairs: &[(String, String)]) -> Vec<wit::Attribute> {
-    pairs.iter().map(|(key, value)| wit::Attribute { key: key.clone(), value: value.clone() }).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| wit::Attribute { key: key.clone(), value: value.clone() })
+        .collect()
 }
 
 /// A plugin's own fault keeps its own id; the gateway's have the registry's word.
@@ -113,7 +118,9 @@ fn fault(fault: &Fault) -> wit::Fault {
     wit::Fault {
         id: fault.code.clone().unwrap_or_else(|| fault.id.word().into()),
         message: fault.message.clone(),
-        retry_after_ms: fault.retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
+        retry_after_ms: fault
+            .retry_after
+            .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
     }
 }
 

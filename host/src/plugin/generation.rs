@@ -94,8 +94,14 @@ impl Generation {
     /// What a call with so many events may take.
     pub(super) fn budget(&self, events: usize) -> Budget {
         // An effect takes some room beside its bytes.
-        let per_event = self.settings.effect_bytes.saturating_add(self.settings.effects_per_event.saturating_mul(512));
-        let bytes = per_event.saturating_mul(events).min(RESULT_MAX.max(per_event)).saturating_add(64 << 10);
+        let per_event = self
+            .settings
+            .effect_bytes
+            .saturating_add(self.settings.effects_per_event.saturating_mul(512));
+        let bytes = per_event
+            .saturating_mul(events)
+            .min(RESULT_MAX.max(per_event))
+            .saturating_add(64 << 10);
         let count = u32::try_from(events).unwrap_or(u32::MAX);
         Budget::of(self.settings.deadline.saturating_mul(count), bytes)
     }

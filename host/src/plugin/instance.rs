@@ -3,8 +3,10 @@
 //! A call that traps, overruns or is given up leaves the store unusable; the owner drops the instance then.
 
 use super::{
-    bindings::{authenticator, handler, plugin, plugin::StartReason, snapshot, telemetry_sink, types},
     bindings::VERSION,
+    bindings::{
+        authenticator, handler, plugin, plugin::StartReason, snapshot, telemetry_sink, types,
+    },
     compiled::Compiled,
     counters::{Counters, count},
     engine::TICK,
@@ -63,7 +65,11 @@ impl Instance {
     }
 
     /// Checks the types of all exported functions, which only an instance has.
-    fn find(mut store: Store<State>, instance: Component, compiled: &Compiled) -> Result<Self, PluginError> {
+    fn find(
+        mut store: Store<State>,
+        instance: Component,
+        compiled: &Compiled,
+    ) -> Result<Self, PluginError> {
         macro_rules! load {
             ($interface:literal, $indices:expr) => {
                 $indices
@@ -73,7 +79,8 @@ impl Instance {
                     .map_err(|error| unfit($interface, error))?
             };
         }
-        let plugin = compiled.plugin.load(&mut store, &instance).map_err(|error| unfit("plugin", error))?;
+        let plugin =
+            compiled.plugin.load(&mut store, &instance).map_err(|error| unfit("plugin", error))?;
         let handler = load!("handler", compiled.handler);
         let authenticator = load!("authenticator", compiled.authenticator);
         let sink = load!("telemetry-sink", compiled.sink);
@@ -82,14 +89,21 @@ impl Instance {
     }
 
     /// An instance of a version, told that it begins.
-    pub(super) async fn start(generation: &Generation, reason: StartReason) -> Result<Self, PluginError> {
+    pub(super) async fn start(
+        generation: &Generation,
+        reason: StartReason,
+    ) -> Result<Self, PluginError> {
         let Generation { compiled, plugin, settings, counters, .. } = generation;
         let mut instance = Self::new(compiled, plugin, settings, counters).await?;
         instance.begin(generation.lifecycle(), reason).await?;
         Ok(instance)
     }
 
-    pub(super) async fn begin(&mut self, budget: Budget, reason: StartReason) -> Result<(), PluginError> {
+    pub(super) async fn begin(
+        &mut self,
+        budget: Budget,
+        reason: StartReason,
+    ) -> Result<(), PluginError> {
         said("start", call!(self, budget, self.plugin, call_start(reason)))
     }
 
@@ -105,12 +119,22 @@ impl Instance {
     }
 
     pub(super) async fn save(&mut self, budget: Budget) -> Result<snapshot::State, PluginError> {
-        let guest = self.snapshot.clone().ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+        let guest = self
+            .snapshot
+            .clone()
+            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
         said("save", call!(self, budget, guest, call_save()))
     }
 
-    pub(super) async fn load(&mut self, budget: Budget, state: snapshot::State) -> Result<(), PluginError> {
-        let guest = self.snapshot.clone().ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+    pub(super) async fn load(
+        &mut self,
+        budget: Budget,
+        state: snapshot::State,
+    ) -> Result<(), PluginError> {
+        let guest = self
+            .snapshot
+            .clone()
+            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
         said("load", call!(self, budget, guest, call_load(&[state], 0, 1)))
     }
 
@@ -141,7 +165,9 @@ impl Instance {
         dropped_before: u32,
     ) -> Result<Result<u32, telemetry_sink::Refusal>, CallError> {
         let Some(guest) = &self.sink else {
-            return Ok(Err(telemetry_sink::Refusal::Fatal("it exports no `telemetry-sink`".into())));
+            return Ok(Err(telemetry_sink::Refusal::Fatal(
+                "it exports no `telemetry-sink`".into(),
+            )));
         };
         call!(self, budget, guest, call_deliver(signals, dropped_before))
     }
@@ -193,10 +219,15 @@ fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
     CallError::Trapped(error.into())
 }
 
-fn said<T>(function: &'static str, result: Result<Result<T, String>, CallError>) -> Result<T, PluginError> {
+fn said<T>(
+    function: &'static str,
+    result: Result<Result<T, String>, CallError>,
+) -> Result<T, PluginError> {
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(message)) => Err(PluginError::Refused { function, message: super::text::plain(&message, 1024) }),
+        Ok(Err(message)) => {
+            Err(PluginError::Refused { function, message: super::text::plain(&message, 1024) })
+        }
         Err(source) => Err(PluginError::Call { function, source }),
     }
 }
@@ -207,7 +238,9 @@ fn unfit(interface: &'static str, error: wasmtime::Error) -> PluginError {
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Instance").field("store", &self.store.data().config.file).finish_non_exhaustive()
+        f.debug_struct("Instance")
+            .field("store", &self.store.data().config.file)
+            .finish_non_exhaustive()
     }
 }
 

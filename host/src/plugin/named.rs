@@ -90,13 +90,15 @@ impl Plugin {
         let (generation, instance) = rehearse(made, StartReason::First).await?;
         let shared = Arc::new(Shared::new(generation, actor, tracer, tasks.clone()));
         let mut first = Some(instance);
-        let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(|instance| {
-            let queue = Arc::new(Queue::new(waiting_events));
-            let runner = Runner::new(Arc::clone(&shared), Arc::clone(&queue), instance);
-            let (seat, task) = Seat::new(Arc::clone(&shared), queue, runner, stop);
-            tasks.spawn(task);
-            Arc::new(seat)
-        });
+        let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(
+            |instance| {
+                let queue = Arc::new(Queue::new(waiting_events));
+                let runner = Runner::new(Arc::clone(&shared), Arc::clone(&queue), instance);
+                let (seat, task) = Seat::new(Arc::clone(&shared), queue, runner, stop);
+                tasks.spawn(task);
+                Arc::new(seat)
+            },
+        );
         let mut pool = |role| {
             roles.contains(&role).then(|| {
                 let pool = Pool::new(Arc::clone(&shared));
@@ -107,7 +109,14 @@ impl Plugin {
             })
         };
         let (authenticator, sink) = (pool(Role::Authenticator), pool(Role::Sink));
-        Ok(Arc::new(Self { engine, shared, handler, authenticator, sink, reloading: Mutex::new(()) }))
+        Ok(Arc::new(Self {
+            engine,
+            shared,
+            handler,
+            authenticator,
+            sink,
+            reloading: Mutex::new(()),
+        }))
     }
 
     /// Where events for it are offered, if it is a handler.
@@ -140,7 +149,10 @@ impl Plugin {
 
     /// Brings in what the file holds now, and new settings if given. Any failure leaves the old version serving; the
     /// reason is returned, logged, and shown in the status.
-    pub async fn reload(&self, settings: Option<settings::Plugin>) -> Result<Reloaded, PluginError> {
+    pub async fn reload(
+        &self,
+        settings: Option<settings::Plugin>,
+    ) -> Result<Reloaded, PluginError> {
         let _only = self.reloading.lock().await;
         let reloaded = self.replace(settings).await;
         match &reloaded {
@@ -163,15 +175,25 @@ impl Plugin {
         let began = Instant::now();
         let old = self.shared.current.load_full();
         let settings = settings.map_or_else(|| Arc::clone(&old.settings), Arc::new);
-        let compiled = component(&self.engine, &settings.file, Some(Arc::clone(&old.compiled))).await?;
+        let compiled =
+            component(&self.engine, &settings.file, Some(Arc::clone(&old.compiled))).await?;
         if Arc::ptr_eq(&compiled, &old.compiled) && settings == old.settings {
             return Ok(Reloaded::Unchanged);
         }
         if compiled.roles() != old.compiled.roles() {
-            return Err(PluginError::Roles { old: words(&old.compiled.roles()), new: words(&compiled.roles()) });
+            return Err(PluginError::Roles {
+                old: words(&old.compiled.roles()),
+                new: words(&compiled.roles()),
+            });
         }
         let counters = Arc::clone(&old.counters);
-        let made = Made { number: old.number + 1, plugin: old.plugin.clone(), compiled, settings, counters };
+        let made = Made {
+            number: old.number + 1,
+            plugin: old.plugin.clone(),
+            compiled,
+            settings,
+            counters,
+        };
         let (generation, instance) = rehearse(made, StartReason::Reload).await?;
         let handed_over = self.take_over(&old, &generation, instance).await?;
         Ok(Reloaded::Replaced {
@@ -240,5 +262,9 @@ impl Plugin {
 /// Whether the new version reads the format of state that the old one writes.
 fn takes_state(old: &Generation, new: &Generation) -> bool {
     let both = old.compiled.snapshot.is_some() && new.compiled.snapshot.is_some();
-    both && old.about.snapshot_writes.as_ref().is_some_and(|format| new.about.snapshot_reads.contains(format))
+    both && old
+        .about
+        .snapshot_writes
+        .as_ref()
+        .is_some_and(|format| new.about.snapshot_reads.contains(format))
 }

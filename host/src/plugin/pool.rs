@@ -77,7 +77,8 @@ impl Pool {
 
     /// Waits its turn, bounded in number and in time.
     async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        let busy = || Fault::new(FaultId::Overloaded, "the plugin has no free instance").retry_after(WAIT);
+        let busy =
+            || Fault::new(FaultId::Overloaded, "the plugin has no free instance").retry_after(WAIT);
         if let Ok(place) = self.places.try_acquire() {
             return Ok(place);
         }
@@ -87,7 +88,9 @@ impl Pool {
         }
         match timeout(WAIT, self.places.acquire()).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped")),
+            Ok(Err(_)) => {
+                Err(Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"))
+            }
             Err(_) => Err(busy()),
         }
     }
@@ -160,18 +163,30 @@ impl Pool {
         let said = taken.instance.authenticate(taken.generation.budget(1), &request(upgrade)).await;
         let said = said.map_err(|error| self.failed("authenticate", error))?;
         self.give_back(taken);
-        said.map_or_else(|| Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")), verdict)
+        said.map_or_else(
+            || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
+            verdict,
+        )
     }
 
-    async fn deliver_once(&self, signals: &[Signal], dropped_before: u32) -> Result<usize, Refusal> {
+    async fn deliver_once(
+        &self,
+        signals: &[Signal],
+        dropped_before: u32,
+    ) -> Result<usize, Refusal> {
         let later = |_| Refusal::RetryAfter(Duration::from_millis(250));
         let mut taken = self.take().await.map_err(later)?;
         let records = signals.iter().map(record).collect::<Vec<_>>();
-        let delivered = taken.instance.deliver(taken.generation.budget(signals.len()), &records, dropped_before).await;
+        let delivered = taken
+            .instance
+            .deliver(taken.generation.budget(signals.len()), &records, dropped_before)
+            .await;
         match delivered {
             Ok(delivered) => {
                 self.give_back(taken);
-                delivered.map(|count| usize::try_from(count).unwrap_or(usize::MAX).min(signals.len())).map_err(refusal)
+                delivered
+                    .map(|count| usize::try_from(count).unwrap_or(usize::MAX).min(signals.len()))
+                    .map_err(refusal)
             }
             // A batch that broke an instance is not tried again.
             Err(error) => Err(Refusal::Drop(self.failed("deliver", error).message)),
@@ -197,7 +212,11 @@ impl Authenticator for Pool {
 }
 
 impl Sink for Pool {
-    fn deliver<'a>(&'a self, signals: &'a [Signal], dropped_before: u32) -> BoxFuture<'a, Result<usize, Refusal>> {
+    fn deliver<'a>(
+        &'a self,
+        signals: &'a [Signal],
+        dropped_before: u32,
+    ) -> BoxFuture<'a, Result<usize, Refusal>> {
         self.deliver_once(signals, dropped_before).boxed()
     }
 
@@ -240,7 +259,9 @@ fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
     match verdict {
         wit::Verdict::Allow(admission) => Ok(Verdict::Allow(Admission {
             user: admission.user.map(user).transpose()?,
-            welcome: admission.welcome.map(|payload| Payload::new(encoding(payload.encoding), payload.body)),
+            welcome: admission
+                .welcome
+                .map(|payload| Payload::new(encoding(payload.encoding), payload.body)),
             channels: admission.channels.into_iter().map(Channel::new).collect(),
             more: pairs(admission.more),
         })),
@@ -254,9 +275,13 @@ fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
 
 fn user(user: types::User) -> Result<User, Fault> {
     if user.id.is_empty() || user.id.chars().any(char::is_control) {
-        return Err(Fault::new(FaultId::PluginFailed, "the authenticator gave a user without a usable id"));
+        return Err(Fault::new(
+            FaultId::PluginFailed,
+            "the authenticator gave a user without a usable id",
+        ));
     }
-    let expires_at = user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
+    let expires_at =
+        user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
     Ok(User {
         id: UserId::new(user.id),
         claims: pairs(user.claims),
@@ -310,7 +335,9 @@ fn value(value: &Value) -> signal_types::Value {
 
 fn refusal(refusal: telemetry_sink::Refusal) -> Refusal {
     match refusal {
-        telemetry_sink::Refusal::RetryAfterMs(ms) => Refusal::RetryAfter(Duration::from_millis(ms.into())),
+        telemetry_sink::Refusal::RetryAfterMs(ms) => {
+            Refusal::RetryAfter(Duration::from_millis(ms.into()))
+        }
         telemetry_sink::Refusal::Drop(why) => Refusal::Drop(plain(&why, 1024)),
         telemetry_sink::Refusal::Fatal(why) => Refusal::Fatal(plain(&why, 1024)),
     }

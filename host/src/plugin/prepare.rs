@@ -100,12 +100,16 @@ pub(super) struct Made {
 }
 
 /// A version and its first instance, which has described itself and started.
-pub(super) async fn rehearse(made: Made, reason: StartReason) -> Result<(Arc<Generation>, Instance), PluginError> {
+pub(super) async fn rehearse(
+    made: Made,
+    reason: StartReason,
+) -> Result<(Arc<Generation>, Instance), PluginError> {
     let Made { number, plugin, compiled, settings, counters } = made;
     let mut instance = Instance::new(&compiled, &plugin, &settings, &counters).await?;
     let about = instance.describe(lifecycle(&settings)).await?;
     let since = SystemTime::now();
-    let generation = Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
+    let generation =
+        Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
     instance.begin(generation.lifecycle(), reason).await?;
     Ok((generation, instance))
 }

@@ -122,7 +122,10 @@ impl Queue {
         let mut kept = news.into_iter().take(room).collect::<Vec<_>>();
         for event in &mut kept {
             // Nothing comes after a connection's end.
-            event.connection = event.connection.take().filter(|connection| waiting.told.contains(&connection.handle));
+            event.connection = event
+                .connection
+                .take()
+                .filter(|connection| waiting.told.contains(&connection.handle));
         }
         if first {
             kept.into_iter().rev().for_each(|event| waiting.events.push_front(event));
@@ -137,11 +140,14 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.shunned.insert(handle);
         waiting.told.remove(&handle);
-        let is_its = |event: &Event| event.connection.as_ref().is_some_and(|connection| connection.handle == handle);
+        let is_its = |event: &Event| {
+            event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
+        };
         let Waiting { alone, events, .. } = &mut *waiting;
         let mut its = Vec::new();
         for queue in [alone, events] {
-            let (gone, kept) = std::mem::take(queue).into_iter().partition::<VecDeque<_>, _>(is_its);
+            let (gone, kept) =
+                std::mem::take(queue).into_iter().partition::<VecDeque<_>, _>(is_its);
             *queue = kept;
             its.extend(gone);
         }
@@ -177,7 +183,11 @@ impl Queue {
         waiting.told.clear();
         let alone = std::mem::take(&mut waiting.alone);
         let events = std::mem::take(&mut waiting.events);
-        alone.into_iter().chain(events).filter(|event| matches!(event.what, Occurrence::Message(_))).collect()
+        alone
+            .into_iter()
+            .chain(events)
+            .filter(|event| matches!(event.what, Occurrence::Message(_)))
+            .collect()
     }
 
     /// Takes no more, but keeps what waits.
@@ -215,7 +225,9 @@ impl Waiting {
                 return Ok(());
             }
             (Occurrence::Opened, Some(handle)) if self.told.contains(&handle) => return Ok(()),
-            (_, Some(handle)) if self.shunned.contains(&handle) => return Err(declined(event, shunned())),
+            (_, Some(handle)) if self.shunned.contains(&handle) => {
+                return Err(declined(event, shunned()));
+            }
             _ if self.events.len() >= bound => return Err(declined(event, overloaded())),
             (Occurrence::Opened, Some(handle)) => {
                 self.told.insert(handle);
@@ -262,12 +274,22 @@ impl Waiting {
                 unbegun.push(Arc::clone(connection));
             }
         }
-        let others = open.into_iter().filter(|connection| begun.insert(connection.handle)).collect::<Vec<_>>();
-        let all = unbegun.into_iter().chain(others).filter(|connection| !self.shunned.contains(&connection.handle));
+        let others = open
+            .into_iter()
+            .filter(|connection| begun.insert(connection.handle))
+            .collect::<Vec<_>>();
+        let all = unbegun
+            .into_iter()
+            .chain(others)
+            .filter(|connection| !self.shunned.contains(&connection.handle));
         self.adopted = all.map(|connection| adopted(&connection)).collect();
         self.careful &= !self.adopted.is_empty();
         let ended = self.alone.iter().chain(&self.events).filter_map(ended).collect::<HashSet<_>>();
-        self.told = begun.difference(&ended).filter(|handle| !self.shunned.contains(handle)).copied().collect();
+        self.told = begun
+            .difference(&ended)
+            .filter(|handle| !self.shunned.contains(handle))
+            .copied()
+            .collect();
         self.adopting = false;
     }
 }
@@ -296,11 +318,15 @@ fn declined(event: Event, why: Fault) -> Box<Declined> {
 }
 
 fn overloaded() -> Fault {
-    Fault::new(FaultId::Overloaded, "too many events wait for a decision; try again").retry_after(Duration::from_secs(1))
+    Fault::new(FaultId::Overloaded, "too many events wait for a decision; try again")
+        .retry_after(Duration::from_secs(1))
 }
 
 fn shunned() -> Fault {
-    Fault::new(FaultId::PluginFailed, "the plugin failed on this connection and is not told of it again")
+    Fault::new(
+        FaultId::PluginFailed,
+        "the plugin failed on this connection and is not told of it again",
+    )
 }
 
 impl Closed {
@@ -308,7 +334,8 @@ impl Closed {
     pub(super) fn fault(self) -> Fault {
         match self {
             Self::Unavailable(wait) => {
-                Fault::new(FaultId::PluginUnavailable, "the plugin does not run; try again").retry_after(wait)
+                Fault::new(FaultId::PluginUnavailable, "the plugin does not run; try again")
+                    .retry_after(wait)
             }
             Self::Stopped => Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"),
         }

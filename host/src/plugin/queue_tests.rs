@@ -35,7 +35,10 @@ fn event(handle: u32, what: Occurrence) -> Event {
 
 fn message(handle: u32) -> Event {
     let payload = Payload::nil(Encoding::Json);
-    event(handle, Occurrence::Message(Message { id: EventId::from("a/b"), payload, reply_to: None }))
+    event(
+        handle,
+        Occurrence::Message(Message { id: EventId::from("a/b"), payload, reply_to: None }),
+    )
 }
 
 fn end(handle: u32) -> Event {
@@ -76,7 +79,10 @@ fn fill(queue: &Queue, events: Vec<Event>) {
 #[test]
 fn a_connection_that_the_instance_does_not_know_is_adopted_first() {
     let queue = queue(8);
-    fill(&queue, vec![message(1), message(1), event(2, Occurrence::Opened), message(2), end(1), end(3)]);
+    fill(
+        &queue,
+        vec![message(1), message(1), event(2, Occurrence::Opened), message(2), end(1), end(3)],
+    );
     assert_eq!(drain(&queue, 16), ["a1 m1 m1 o2 m2 c1"]);
 }
 

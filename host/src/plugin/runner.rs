@@ -55,8 +55,14 @@ pub(super) struct Next {
 impl Runner {
     pub(super) fn new(shared: Arc<Shared>, queue: Arc<Queue>, instance: Instance) -> Self {
         let generation = shared.current.load_full();
-        let runner =
-            Self { shared, queue, generation, instance: Some(instance), down_until: None, pause: FIRST_PAUSE };
+        let runner = Self {
+            shared,
+            queue,
+            generation,
+            instance: Some(instance),
+            down_until: None,
+            pause: FIRST_PAUSE,
+        };
         runner.adopt(false);
         runner
     }
@@ -85,11 +91,16 @@ impl Runner {
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");
-                    self.shared.note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
+                    self.shared
+                        .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
                     if batch.events.len() > 1 {
                         return self.queue.retry(batch.events.drain(..), false);
                     }
-                    decided.outcome.failures.push(failure(0, FaultId::PluginFailed, "the plugin returned an error"));
+                    decided.outcome.failures.push(failure(
+                        0,
+                        FaultId::PluginFailed,
+                        "the plugin returned an error",
+                    ));
                 }
                 Err(error) => {
                     fail(&mut spans, error.error_type());
@@ -127,14 +138,20 @@ impl Runner {
         if batch.events.len() > 1 {
             self.queue.retry(batch.events.drain(..), true);
         } else {
-            let shunned = batch.events.first().and_then(adoption).map(|handle| self.queue.shun(handle));
+            let shunned =
+                batch.events.first().and_then(adoption).map(|handle| self.queue.shun(handle));
             let failure = match too_much {
-                true => failure(0, FaultId::LimitReached, "the event caused more than the plugin may"),
+                true => {
+                    failure(0, FaultId::LimitReached, "the event caused more than the plugin may")
+                }
                 false => failure(0, FaultId::PluginFailed, "the plugin failed"),
             };
             let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
             self.conclude(batch, Decided { outcome, refused: Vec::new() });
-            self.give_up(shunned.unwrap_or_default(), &Fault::new(FaultId::PluginFailed, "the plugin failed"));
+            self.give_up(
+                shunned.unwrap_or_default(),
+                &Fault::new(FaultId::PluginFailed, "the plugin failed"),
+            );
         }
         self.restart().await;
     }
@@ -234,7 +251,10 @@ impl Runner {
         if events.is_empty() {
             return;
         }
-        let failures = (0..).zip(&events).map(|(by, _)| Failure { by, why: why.clone(), close: None }).collect();
+        let failures = (0..)
+            .zip(&events)
+            .map(|(by, _)| Failure { by, why: why.clone(), close: None })
+            .collect();
         let mut batch = Batch { events, alone: false };
         let outcome = Outcome { effects: Vec::new(), failures };
         self.conclude(&mut batch, Decided { outcome, refused: Vec::new() });
@@ -250,11 +270,18 @@ impl Runner {
                 event.span.fail(failure.why.id.word());
             }
         }
-        let came_of_news = batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
-        let mut news = refused.into_iter().filter_map(|refused| self.refused(refused, &batch.events)).collect::<Vec<_>>();
+        let came_of_news =
+            batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
+        let mut news = refused
+            .into_iter()
+            .filter_map(|refused| self.refused(refused, &batch.events))
+            .collect::<Vec<_>>();
         if !outcome.effects.is_empty() || !outcome.failures.is_empty() {
             let returned = self.shared.actor.act(&self.shared.name, &batch.events, outcome);
-            self.shared.counters.refused_effects.fetch_add(returned.len() as u64, Ordering::Relaxed);
+            self.shared
+                .counters
+                .refused_effects
+                .fetch_add(returned.len() as u64, Ordering::Relaxed);
             news.extend(returned);
         }
         if !news.is_empty() {

@@ -47,7 +47,8 @@ impl Signals {
     }
 
     fn hold(&mut self, signal: Held) {
-        let size = signal.id.len() + signal.message.len() + signal.data.as_ref().map_or(0, String::len);
+        let size =
+            signal.id.len() + signal.message.len() + signal.data.as_ref().map_or(0, String::len);
         if self.held.len() >= PER_CALL || self.text + size > TEXT_PER_CALL {
             self.dropped += 1;
             return;
@@ -143,7 +144,12 @@ impl signals::Host for State {
         Ok(())
     }
 
-    fn observe(&mut self, histogram: String, value: f64, _: Vec<types::Attribute>) -> wasmtime::Result<()> {
+    fn observe(
+        &mut self,
+        histogram: String,
+        value: f64,
+        _: Vec<types::Attribute>,
+    ) -> wasmtime::Result<()> {
         self.counters.own.observe(&histogram, value);
         Ok(())
     }

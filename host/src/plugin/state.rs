@@ -44,7 +44,12 @@ impl State {
         let state = Self {
             wasi: wasi(settings, &console)?,
             table,
-            memory: Memory { limit: settings.memory, used: 0, denied: false, counters: Arc::clone(counters) },
+            memory: Memory {
+                limit: settings.memory,
+                used: 0,
+                denied: false,
+                counters: Arc::clone(counters),
+            },
             config: Arc::clone(settings),
             signals: Signals::new(name.clone(), console),
             counters: Arc::clone(counters),
@@ -82,7 +87,10 @@ impl WasiView for State {
 
 fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, PluginError> {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM_BYTES);
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(RANDOM_BYTES);
     wasi.stdout(console.clone()).stderr(console.clone());
     for name in &settings.grant.env {
         if let Ok(value) = std::env::var(name) {
@@ -91,8 +99,9 @@ fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, Plugi
     }
     for dir in &settings.grant.dirs {
         let permissions = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-        wasi.preopened_dir(&dir.host, &dir.guest, permissions)
-            .map_err(|error| PluginError::Directory { dir: dir.host.clone(), source: error.into() })?;
+        wasi.preopened_dir(&dir.host, &dir.guest, permissions).map_err(|error| {
+            PluginError::Directory { dir: dir.host.clone(), source: error.into() }
+        })?;
     }
     Ok(wasi.build())
 }
@@ -107,7 +116,12 @@ pub(super) struct Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
         let total = self.used.saturating_add(grown);
         if total > self.limit {
@@ -119,7 +133,12 @@ impl ResourceLimiter for Memory {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
     }
 

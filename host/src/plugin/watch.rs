@@ -73,7 +73,10 @@ struct Known {
 }
 
 impl Watch {
-    pub fn new(files: impl IntoIterator<Item = PathBuf>, folder: Option<PathBuf>) -> Result<Self, PluginError> {
+    pub fn new(
+        files: impl IntoIterator<Item = PathBuf>,
+        folder: Option<PathBuf>,
+    ) -> Result<Self, PluginError> {
         let noticed = Arc::new(Notify::new());
         let notice = Arc::clone(&noticed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -118,7 +121,9 @@ impl Watch {
                 self.due = true;
             }
             let give_up = Instant::now() + PATIENCE;
-            while timeout(QUIET, self.noticed.notified()).await.is_ok() && Instant::now() < give_up {}
+            while timeout(QUIET, self.noticed.notified()).await.is_ok() && Instant::now() < give_up
+            {
+            }
             self.look().await;
             self.watch_directories();
             self.due = false;
@@ -167,14 +172,20 @@ impl Watch {
             }
         }
         wanted.extend(self.folder.clone());
-        let gone = self.directories.keys().filter(|known| !wanted.contains(*known)).cloned().collect::<Vec<_>>();
+        let gone = self
+            .directories
+            .keys()
+            .filter(|known| !wanted.contains(*known))
+            .cloned()
+            .collect::<Vec<_>>();
         for directory in gone {
             self.directories.remove(&directory);
             // It may have been deleted, and its watch with it.
             self.watcher.unwatch(&directory).ok();
         }
         for directory in wanted {
-            let identity = stamp(&directory).map(|stamp| Stamp { size: 0, modified: None, ..stamp });
+            let identity =
+                stamp(&directory).map(|stamp| Stamp { size: 0, modified: None, ..stamp });
             if self.directories.get(&directory) == Some(&identity) {
                 continue;
             }
@@ -230,7 +241,11 @@ fn known(file: &Path) -> Known {
 
 fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
-    Some(Stamp { size: metadata.len(), modified: metadata.modified().ok(), identity: identity(&metadata) })
+    Some(Stamp {
+        size: metadata.len(),
+        modified: metadata.modified().ok(),
+        identity: identity(&metadata),
+    })
 }
 
 #[cfg(unix)]
@@ -252,7 +267,9 @@ fn directory(file: &Path) -> PathBuf {
 
 /// The `.wasm` files of a folder; temporary ones, whose names begin with a dot, are not meant.
 fn components(folder: &Path) -> Vec<PathBuf> {
-    let list = || -> io::Result<Vec<PathBuf>> { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
+    let list = || -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
     let is_component = |file: &PathBuf| {
         let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         !hidden && file.extension().is_some_and(|extension| extension == "wasm")
@@ -330,7 +347,10 @@ mod tests {
         #[cfg(unix)]
         std::os::unix::fs::symlink(&target, &file).expect("linked");
         assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
-        assert_eq!(watch.known.get(&file).and_then(|known| known.hash), Some(Hash::of(&component(4))));
+        assert_eq!(
+            watch.known.get(&file).and_then(|known| known.hash),
+            Some(Hash::of(&component(4)))
+        );
         fs::write(&target, component(5)).expect("written behind the link");
         assert_eq!(next(&mut watch).await, Change::Written(file));
     }

@@ -29,7 +29,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::task::TaskTracker;
 
 /// A response with a short text; files and handshakes alike.
@@ -112,7 +111,7 @@ impl Upgrades {
         peer: SocketAddr,
         span: &mut Span,
     ) -> Result<Answer, Refusal> {
-        let accept = derive_accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
+        let accept = connection::accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
         checks::origin(&endpoint.origins, &parts.headers)?;
         let query = parts.uri.query().unwrap_or("").to_owned();
         let agreement = checks::agree(endpoint, &parts.headers, &query)?;

@@ -1,0 +1,125 @@
+//! What changes while the gateway runs: components, and the configuration file.
+
+use super::{Shared, plugins};
+use crate::{
+    config::{self, Change},
+    plugin::{self, PluginError, Reloaded, Watch},
+    settings::Settings,
+};
+use std::{path::Path, sync::Arc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Watches the plugins' files, the plugin folder and the configuration file from now on. Called before they are read
+/// for the first time, so that no change falls in between.
+pub(super) fn watch(settings: &Settings, config_file: Option<&Path>) -> Result<Watch, PluginError> {
+    Watch::new(files(settings, config_file), settings.plugin_folder.clone())
+}
+
+fn files(settings: &Settings, config_file: Option<&Path>) -> Vec<std::path::PathBuf> {
+    let plugins = settings.plugins.values().map(|plugin| plugin.file.clone());
+    plugins.chain(config_file.map(Path::to_owned)).collect()
+}
+
+/// Applies changes of watched files until `stop`.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    mut watch: Watch,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (shared, stop) = (Arc::clone(shared), stop.clone());
+    tasks.spawn(async move {
+        loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return,
+                change = watch.next() => change,
+            };
+            match change {
+                plugin::Change::Written(file) => shared.written(&file).await,
+                plugin::Change::Removed(file) => {
+                    tracing::warn!(file = %file.display(), "a watched file is gone; what was read from it stays in use");
+                }
+            }
+            let settings = shared.settings.load_full();
+            watch.set_files(files(&settings, shared.options.config_file.as_deref()));
+        }
+    });
+}
+
+impl Shared {
+    async fn written(&self, file: &Path) {
+        if self.options.config_file.as_deref() == Some(file) {
+            match self.reload_config().await {
+                Ok(changes) if changes.is_empty() => {}
+                Ok(changes) => {
+                    tracing::info!(changes = changes.join("; "), "configuration read again")
+                }
+                Err(why) => tracing::error!(%why, "the changed configuration is not used"),
+            }
+            return;
+        }
+        let running = self.plugins.running();
+        let mut known = false;
+        for plugin in running.values().filter(|plugin| plugin.settings().file == file) {
+            known = true;
+            // A failure is logged and shown where the plugin is listed.
+            drop(plugin.reload(None).await);
+        }
+        if !known {
+            self.add_from_folder(file).await;
+        }
+    }
+
+    /// A component that is new in the plugin folder.
+    async fn add_from_folder(&self, file: &Path) {
+        let settings = self.settings.load_full();
+        let in_folder = file.parent() == settings.plugin_folder.as_deref();
+        let Some(name) = plugins::name_of(file).filter(|_| in_folder) else { return };
+        match self.plugins.load(&name, crate::settings::Plugin::new(file)).await {
+            Ok(()) => {
+                self.wire(&settings);
+                tracing::info!(plugin = %name, "plugin added");
+            }
+            Err(error) => {
+                tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded")
+            }
+        }
+    }
+
+    /// Reads the configuration file again. Plugins whose settings changed are reloaded; the rest of what changed is
+    /// listed as needing a restart. A file with mistakes changes nothing.
+    pub(super) async fn reload_config(&self) -> Result<Vec<String>, String> {
+        let Some(file) = &self.options.config_file else {
+            return Err("the gateway runs without a configuration file".into());
+        };
+        let parsed = config::load(file, &|name| std::env::var(name).ok())
+            .map_err(|error| error.to_string())?;
+        let mut new = parsed.settings;
+        self.options.overrides.apply(&mut new);
+        let old = self.settings.load_full();
+        let mut current = Settings::clone(&old);
+        let mut done = Vec::new();
+        for change in config::diff(&old, &new) {
+            done.push(match change {
+                Change::Restart(key) => format!("`{key}` changed: restart the gateway to use it"),
+                Change::Plugin(name) => {
+                    let (Some(plugin), Some(settings)) = (self.plugins.get(&name), new.plugins.get(&name)) else {
+                        continue;
+                    };
+                    match plugin.reload(Some(settings.clone())).await {
+                        Ok(Reloaded::Unchanged) => format!("`plugin.{name}` is unchanged"),
+                        Ok(Reloaded::Replaced { generation, .. }) => {
+                            current.plugins.insert(name.clone(), settings.clone());
+                            format!("`plugin.{name}` runs with its new settings, generation {generation}")
+                        }
+                        Err(error) => format!("`plugin.{name}` keeps its old settings: {}", error.explain()),
+                    }
+                }
+            });
+        }
+        // Grants are read from the settings: they change together with the plugin that has them.
+        self.wire(&current);
+        self.settings.store(Arc::new(current));
+        Ok(done)
+    }
+}
