@@ -1,0 +1,2 @@
+//! Measures the gateway against bare servers.
+fn main() {}
