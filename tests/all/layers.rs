@@ -53,7 +53,7 @@ const ROOMS: [(&[&str], &[&str]); 6] = [
         &["telemetry"],
     ),
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
-    (&["tungstenite", "tokio_tungstenite"], &["connection", "cli"]),
+    (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
     (&["toml"], &["config"]),
 ];

@@ -4,6 +4,7 @@ mod browser;
 mod conversion;
 mod docs;
 mod layers;
+mod otlp;
 mod reload;
 mod sente;
 mod tree;

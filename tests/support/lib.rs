@@ -4,6 +4,7 @@ pub mod browser;
 pub mod client;
 pub mod gateway;
 pub mod guests;
+pub mod otlp;
 pub mod process;
 pub mod repository;
 pub mod skip;

@@ -3,8 +3,8 @@
 use crate::{guests, guests::Which, workspace::Workspace};
 use anyhow::Context as _;
 use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::{Command, ExitCode, Stdio},
     thread,
@@ -15,6 +15,7 @@ const FIRST_PORT: u16 = 8080;
 const LAST_PORT: u16 = 8099;
 /// How long the gateway may take to listen; a debug build compiles the plugin in a second or two.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Reads `[--listen ADDR]`.
 pub(crate) fn listen(arguments: &[&str]) -> anyhow::Result<Option<SocketAddr>> {
@@ -31,43 +32,42 @@ pub(crate) fn listen(arguments: &[&str]) -> anyhow::Result<Option<SocketAddr>> {
 }
 
 /// Builds, starts, and becomes the gateway: signals reach it directly, and its exit code is ours.
-///
-/// The development profile: the tests need its build anyway, and it is there in half the time of a release build.
 pub(crate) fn run(workspace: &Workspace, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
-    println!("building the plugins");
-    guests::build(Which::Plugins)?;
-    println!("building the gateway");
-    let status = workspace
-        .locked(["build", "--package", "tengen"])
-        .status()
-        .context("cannot start cargo")?;
-    anyhow::ensure!(status.success(), "the gateway did not build");
-
-    let listen = match listen {
-        Some(listen) => listen,
-        None => free_address()?,
-    };
+    build(workspace)?;
+    let listen = listen.map_or_else(free_address, Ok)?;
     let port_file = workspace.target.join("demo/port");
-    fs::create_dir_all(workspace.target.join("demo")).context("cannot make the demo's folder")?;
-    // One of an earlier run would be announced before this one listens.
-    if port_file.exists() {
-        fs::remove_file(&port_file)
-            .with_context(|| format!("cannot remove `{}`", port_file.display()))?;
-    }
+    forget(&port_file)?;
+    let mut announcer = Command::new(std::env::current_exe()?);
+    announcer.arg("announce").arg(listen.ip().to_string()).arg(&port_file).stdin(Stdio::null());
+    announcer.spawn().context("cannot start the part that prints the address")?;
 
-    let announcer = Command::new(std::env::current_exe()?)
-        .arg("announce")
-        .arg(&port_file)
-        .stdin(Stdio::null())
-        .spawn();
-    announcer.context("cannot start the part that prints the address")?;
     let mut gateway = Command::new(workspace.target.join("debug/tengen"));
-    gateway
-        .current_dir(&workspace.root)
-        .env("TENGEN_GUESTS", workspace.target.join("guests"))
-        .args(["serve", "--config", "examples/chat/tengen.toml"]);
+    gateway.current_dir(&workspace.root).env("TENGEN_GUESTS", workspace.target.join("guests"));
+    gateway.args(["serve", "--config", "examples/chat/tengen.toml"]);
     gateway.args(["--listen", &listen.to_string()]).arg("--port-file").arg(&port_file);
     become_it(gateway)
+}
+
+/// In the development profile: the tests need that build anyway, and it is there in half the time of a release build.
+fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    println!("building the plugins");
+    guests::build(Which::Plugins)?;
+    println!("building the gateway: minutes the first time, seconds from then on");
+    let status = workspace.locked(["build", "--package", "tengen"]).status();
+    anyhow::ensure!(status.context("cannot start cargo")?.success(), "the gateway did not build");
+    Ok(())
+}
+
+/// Makes the port file's folder and removes the file of an earlier run, which would be announced before this one listens.
+fn forget(port_file: &Path) -> anyhow::Result<()> {
+    let folder = port_file.parent().context("a file without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    match fs::remove_file(port_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", port_file.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(unix)]
@@ -83,15 +83,22 @@ fn become_it(mut gateway: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// Waits until the gateway has written its port, then says where to go.
-pub(crate) fn announce(port_file: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn announce(ip: &str, port_file: &Path) -> anyhow::Result<ExitCode> {
+    let ip = match ip.parse()? {
+        // Listening everywhere includes here.
+        ip if IpAddr::is_unspecified(&ip) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
     let deadline = Instant::now() + READY_WITHIN;
     let gateway = parent();
     while Instant::now() < deadline && parent() == gateway {
-        if let Some(address) = fs::read_to_string(port_file).ok().as_deref().and_then(address) {
-            println!("{}", greeting(address));
+        if let Some(port) = fs::read_to_string(port_file).ok().as_deref().and_then(port) {
+            // What the gateway says of itself comes first, so that the address is the last thing on the screen.
+            thread::sleep(LOOK_EVERY * 4);
+            println!("{}", greeting(SocketAddr::from((ip, port))));
             return Ok(ExitCode::SUCCESS);
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(LOOK_EVERY);
     }
     // The gateway has said itself why it is not there.
     Ok(ExitCode::FAILURE)
@@ -105,17 +112,16 @@ fn parent() -> Option<u32> {
     return None;
 }
 
-/// The port file holds the port, or the whole address when it is not loopback's.
-fn address(text: &str) -> Option<SocketAddr> {
-    let text = text.strip_suffix('\n')?;
-    let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    port.ok().or_else(|| text.parse().ok())
+/// A port and the end of its line.
+fn port(text: &str) -> Option<u16> {
+    text.strip_suffix('\n')?.parse().ok()
 }
 
 fn greeting(address: SocketAddr) -> String {
     format!(
         "
-  Change plugins/chat/src/lib.rs and run `cargo xtask guests` in another terminal: the chat changes, the windows stay.
+  Change GREETING in plugins/chat/src/lib.rs and run `cargo xtask guests` in another terminal: the chat greets
+  otherwise, and no window loses its connection.
   Ctrl-C ends the gateway.
 
   Open this in two browser windows:  http://{address}/
@@ -156,8 +162,7 @@ mod tests {
 
     #[test]
     fn a_port_file_that_is_still_being_written_is_not_read() {
-        assert_eq!(address("80"), None);
-        assert_eq!(address("8080\n"), Some("127.0.0.1:8080".parse().unwrap()));
-        assert_eq!(address("[::1]:80\n"), Some("[::1]:80".parse().unwrap()));
+        assert_eq!(port("80"), None);
+        assert_eq!(port("8080\n"), Some(8080));
     }
 }

@@ -297,7 +297,7 @@ mod tests {
         let message = json!({
             "reason": "compiler-artifact",
             "package_id": package_id,
-            "manifest_path": "/work/guests/echo/Cargo.toml",
+            "manifest_path": "/there/guests/echo/Cargo.toml",
             "target": { "crate_types": [crate_type] },
             "filenames": ["/target/echo_guest.wasm"],
         });
@@ -306,9 +306,9 @@ mod tests {
 
     #[test]
     fn a_guest_is_named_after_its_package() {
-        check("path+file:///work/guests/echo#0.1.0", "cdylib", Some("echo"));
-        check("path+file:///work/guests/echo#echo-guest@0.1.0", "cdylib", Some("echo-guest"));
-        check("path+file:///work/guests/echo#0.1.0", "rlib", None);
+        check("path+file:///there/guests/echo#0.1.0", "cdylib", Some("echo"));
+        check("path+file:///there/guests/echo#echo-guest@0.1.0", "cdylib", Some("echo-guest"));
+        check("path+file:///there/guests/echo#0.1.0", "rlib", None);
     }
 
     #[test]

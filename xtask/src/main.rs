@@ -57,7 +57,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             Err(error) => Ok(misunderstood(&error.to_string())),
         },
         // What `demo` starts beside the gateway.
-        ["announce", port_file] => demo::announce(port_file.as_ref()),
+        ["announce", ip, port_file] => demo::announce(ip, port_file.as_ref()),
         ["test"] => test::run(&workspace),
         ["check"] => check::run(&workspace),
         ["guests", rest @ ..] => {

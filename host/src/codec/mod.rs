@@ -12,9 +12,6 @@ mod surrogate;
 pub mod value;
 pub(crate) mod walk;
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     fault::{Fault, FaultId},
     payload::{Encoding, Payload},

@@ -53,10 +53,27 @@ pub(super) fn scan<E: Escapes>(
     }
 }
 
-/// How many bytes stand before the next one that means something.
+/// How many bytes stand before the next one that means something; eight are looked at at a time.
 fn plain<E: Escapes>(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks();
+    for (place, &word) in words.iter().enumerate() {
+        let found = special::<E>(u64::from_le_bytes(word));
+        if found != 0 {
+            return place * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
     let special = |&byte: &u8| byte == b'"' || byte == b'\\' || (!E::RAW_CONTROLS && byte < 0x20);
-    bytes.iter().position(special).unwrap_or(bytes.len())
+    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// Marks the bytes of a word that mean something in their highest bits; what stands above the lowest mark may be wrong.
+fn special<E: Escapes>(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let below =
+        |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & (EACH << 7);
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    let control = if E::RAW_CONTROLS { 0 } else { below(word, 0x20) };
+    is(b'"') | is(b'\\') | control
 }
 
 impl<'a, E: Escapes> Raw<'a, E> {

@@ -18,6 +18,7 @@ pub use change::{Change, diff};
 pub use mistakes::{ConfigErrors, Mistake};
 pub use print::{default_file, table};
 pub use units::{duration, size};
+pub use value::address_remedy;
 
 use crate::{
     id::PluginName,
@@ -55,7 +56,7 @@ pub enum LoadError {
 
 impl ConfigErrors {
     /// The report for a person: how many mistakes, in which file, and each of them.
-    fn in_file(&self, path: &Path) -> String {
+    pub fn in_file(&self, path: &Path) -> String {
         let count = self.0.len();
         let mistakes = if count == 1 { "mistake" } else { "mistakes" };
         format!("{count} {mistakes} in `{}`:\n{self}", path.display())
@@ -76,21 +77,41 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
     base: &Path,
 ) -> Result<Parsed, ConfigErrors> {
-    let document = Document::new(text, env, base);
-    let (file, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        document.syntax(error.span(), error.message());
-    }
-    // What could be recovered of a broken file would only bring mistakes that are none.
-    let settings = errors.is_empty().then(|| settings(&document.root(file.get_ref())));
-    let (mistakes, warnings) = document.findings();
+    let Examined { settings, mistakes, warnings, .. } = examine(text, env, base);
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(Parsed { settings, warnings }),
         _ => Err(ConfigErrors(mistakes)),
     }
 }
 
-fn settings(root: &Table<'_>) -> Settings {
+/// All that can be said of a configuration file, right or wrong: for `tengen check`, which looks at the plugins of a
+/// file even if other things in it are wrong.
+#[derive(Debug)]
+pub struct Examined {
+    /// What could be read, defaults in place of mistakes; none when the text is no TOML. Run it only without mistakes.
+    pub settings: Option<Settings>,
+    pub mistakes: Vec<Mistake>,
+    pub warnings: Vec<Mistake>,
+    /// In which line each plugin's file is named.
+    pub plugin_lines: BTreeMap<PluginName, usize>,
+}
+
+/// Like [`parse`], with whatever could be read of a file that is wrong.
+pub fn examine(text: &str, env: &dyn Fn(&str) -> Option<String>, base: &Path) -> Examined {
+    let document = Document::new(text, env, base);
+    let (file, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        document.syntax(error.span(), error.message());
+    }
+    let mut plugin_lines = BTreeMap::new();
+    // What could be recovered of a broken file would only bring mistakes that are none.
+    let settings =
+        errors.is_empty().then(|| settings(&document.root(file.get_ref()), &mut plugin_lines));
+    let (mistakes, warnings) = document.findings();
+    Examined { settings, mistakes, warnings, plugin_lines }
+}
+
+fn settings(root: &Table<'_>, plugin_lines: &mut BTreeMap<PluginName, usize>) -> Settings {
     let mut settings = Settings::default();
     let within = |name: &'static str| root.table(name, name);
     if let Some(table) = within("server") {
@@ -113,6 +134,7 @@ fn settings(root: &Table<'_>) -> Settings {
     }
     settings.statics = root.tables("static", "static").iter().filter_map(read::folder).collect();
     let mut plugins = Plugins::read(root);
+    plugin_lines.extend(plugins.lines.iter().map(|(name, line)| (name.clone(), *line)));
     endpoints(root, &mut settings, &mut plugins);
     routes(root, &mut settings, &mut plugins);
     sinks(root, &mut settings, &mut plugins);
@@ -126,6 +148,8 @@ fn settings(root: &Table<'_>) -> Settings {
 struct Plugins {
     settings: BTreeMap<PluginName, crate::settings::Plugin>,
     places: Vec<(String, Place)>,
+    /// Where each one's file is named.
+    lines: Vec<(PluginName, usize)>,
     used: BTreeSet<PluginName>,
 }
 
@@ -137,7 +161,13 @@ impl Plugins {
         let settings = tables
             .iter()
             .map(|(name, table)| (name.as_str().into(), read_plugins::plugin(name, table)));
-        Self { settings: settings.collect(), places, used: BTreeSet::new() }
+        let line = |table: &Table<'_>| {
+            let place = table.get("file").map_or_else(|| table.place.clone(), |file| file.place);
+            root.document.lines.line(place.at)
+        };
+        let lines =
+            tables.iter().map(|(name, table)| (name.as_str().into(), line(table))).collect();
+        Self { settings: settings.collect(), places, lines, used: BTreeSet::new() }
     }
 
     /// Notes a use; a name that no plugin has is a mistake.
@@ -146,11 +176,15 @@ impl Plugins {
             self.used.insert(name.clone());
             return;
         }
-        let names = self.settings.keys().map(|name| name.as_str());
+        let names: Vec<String> = self.settings.keys().map(ToString::to_string).collect();
         document.mistake(
             place,
-            match nearest(name, names) {
-                Some(meant) => format!("there is no plugin `{name}`; did you mean `{meant}`?"),
+            match nearest(name, names.iter().map(String::as_str)) {
+                Some(meant) => {
+                    // Not warned of as unused beside its own mistake.
+                    self.used.insert(meant.into());
+                    format!("there is no plugin `{name}`; did you mean `{meant}`?")
+                }
                 None => {
                     format!("there is no plugin `{name}`; add `[plugin.{name}]` with its `file`")
                 }

@@ -96,6 +96,16 @@ fn the_readme_table_has_every_key() {
 }
 
 #[test]
+fn the_readme_shows_the_keys_as_they_are() {
+    let readme = include_str!("../../../README.md");
+    let shown = readme
+        .split_once("<!-- config -->")
+        .and_then(|(_, rest)| rest.split_once("<!-- /config -->"));
+    let (shown, _) = shown.expect("README.md has the markers of the table");
+    assert_eq!(shown.trim(), table().trim(), "put in what `tengen config table` prints");
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     wrong(
         "[server]\nlisten = 'here'\nlisen = 1\n\n[outbox]\nevents = 0\nbytes = 4096\n\n[[endpoint]]\npath = '/ws'\n\

@@ -258,7 +258,8 @@ impl<'a> Value<'a> {
     }
 }
 
-fn address_remedy(text: &str) -> String {
+/// What to write instead of something that is no address and port.
+pub fn address_remedy(text: &str) -> String {
     match text.rsplit_once(':') {
         Some(("", port)) if port.parse::<u16>().is_ok() => {
             format!("write `127.0.0.1:{port}` (this machine) or `0.0.0.0:{port}` (everyone)")

@@ -165,8 +165,8 @@ impl<'a> Found<'a> {
         let at = walk.at()?;
         if !walk.enter_vector()? {
             let what = self.word(
-                "a frame: `[[\"ns/name\", data], callback]`",
-                "a frame: `[[:ns/name data] callback]`",
+                "a frame such as `[[\"ns/name\", data], callback]`",
+                "a frame such as `[[:ns/name data] callback]`",
             );
             let problem =
                 if at < text.len() { Problem::Expected(what) } else { Problem::Ends(what) };
@@ -230,7 +230,7 @@ impl<'a> Found<'a> {
         let at = walk.at()?;
         self.id = walk.name()?;
         let good = match self.id.as_deref() {
-            Some(id) => is_event_id(id),
+            Some(id) => is_good(id),
             None => {
                 walk.skip()?;
                 false
@@ -304,6 +304,15 @@ impl<'a> Found<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether text is an event id; the usual case without looking at characters.
+fn is_good(id: &str) -> bool {
+    let plain = id.len() <= EVENT_ID_MAX && id.bytes().all(|byte| byte.is_ascii_graphic());
+    match id.split_once('/') {
+        Some((namespace, name)) if plain => !namespace.is_empty() && !name.is_empty(),
+        _ => is_event_id(id),
     }
 }
 

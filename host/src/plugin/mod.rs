@@ -39,3 +39,6 @@ pub use named::{Parts, Plugin, Reloaded};
 pub use prepare::{Inspection, inspect};
 pub use shared::{LastError, State, Status};
 pub use watch::{Change, Watch};
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,10 @@ mod tests {
 
     #[test]
     fn a_request_is_answered_and_anything_else_comes_back() {
-        let events = vec![testing::request(7, 1, "any/thing", &[1, 2]), testing::message(7, "other/thing", "data")];
+        let events = vec![
+            testing::request(7, 1, "any/thing", &[1, 2]),
+            testing::message(7, "other/thing", "data"),
+        ];
         let outcome = testing::handle(&mut testing::start::<Echo>(), events);
         assert_eq!(outcome.failures, []);
         let [reply, push] = outcome.effects.as_slice() else { panic!("{outcome:?}") };

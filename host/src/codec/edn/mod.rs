@@ -10,6 +10,9 @@ mod number;
 mod parser;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use name::is_portable_name;
 pub(crate) use parser::Parser;
 pub use write::write;

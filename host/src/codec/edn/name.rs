@@ -2,18 +2,51 @@
 
 use super::super::error::Problem;
 
+/// The ASCII characters that can be part of a token, by their code.
+static CONSTITUENTS: [bool; 128] = {
+    let mut table = [false; 128];
+    let mut code: u8 = b'!';
+    while code <= b'~' {
+        #[expect(clippy::indexing_slicing, reason = "the code is below 128")]
+        {
+            table[code as usize] = !matches!(
+                code,
+                b'"' | b','
+                    | b';'
+                    | b'@'
+                    | b'^'
+                    | b'`'
+                    | b'~'
+                    | b'('
+                    | b')'
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b'\\'
+            );
+        }
+        code += 1;
+    }
+    table
+};
+
 /// Whether a character can be part of a token: all but white space, control characters and what means something else.
 pub(super) fn is_constituent(c: char) -> bool {
-    match c {
-        '"' | ',' | ';' | '@' | '^' | '`' | '~' | '(' | ')' | '[' | ']' | '{' | '}' | '\\' => false,
-        '!'..='~' => true,
-        _ => !c.is_whitespace() && !c.is_control(),
+    match CONSTITUENTS.get(c as usize) {
+        Some(&constituent) => constituent,
+        None => !c.is_whitespace() && !c.is_control(),
     }
 }
 
 /// How many bytes of a text belong to the token at its beginning.
 pub(super) fn token_length(text: &str) -> usize {
-    text.find(|c| !is_constituent(c)).unwrap_or(text.len())
+    let ascii = |&byte: &u8| CONSTITUENTS.get(usize::from(byte)).copied().unwrap_or(false);
+    let length = text.bytes().take_while(ascii).count();
+    match text.as_bytes().get(length) {
+        Some(0x80..) => text.find(|c| !is_constituent(c)).unwrap_or(text.len()),
+        _ => length,
+    }
 }
 
 /// Checks a symbol, or a keyword without its colon, as readers do that are generous about digits.
@@ -24,18 +57,25 @@ pub(super) fn check_name(token: &str) -> Result<(), Problem> {
     if token.starts_with([':', '#', '\'']) {
         return Err(Problem::Name("it may not begin with `:`, `#` or `'`"));
     }
-    if token.ends_with(':') || token.contains("::") || token.contains(":/") {
-        return Err(Problem::Name("a `:` stands alone and not at the end"));
-    }
-    match token.split_once('/') {
-        Some((namespace, name))
-            if namespace.is_empty() != name.is_empty() || name.contains('/') =>
-        {
-            Err(Problem::Name("a `/` stands once, between namespace and name"))
+    let (mut slashes, mut before) = (0, b' ');
+    for byte in token.bytes() {
+        slashes += usize::from(byte == b'/');
+        if before == b':' && matches!(byte, b':' | b'/') {
+            return Err(COLON);
         }
-        _ => Ok(()),
+        before = byte;
+    }
+    let slash_at_an_end = token.starts_with('/') || before == b'/';
+    match slashes {
+        _ if before == b':' => Err(COLON),
+        // The name `/` is Clojure's division.
+        0 => Ok(()),
+        1 if !slash_at_an_end || token.len() == 1 => Ok(()),
+        _ => Err(Problem::Name("a `/` stands once, between namespace and name")),
     }
 }
+
+const COLON: Problem = Problem::Name("a `:` stands alone and not at the end");
 
 /// Whether text can be written as a keyword that every EDN reader takes back as the same name.
 pub(crate) fn is_portable_name(text: &str) -> bool {

@@ -6,6 +6,9 @@
 mod parser;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use parser::Parser;
 pub use write::write;
 

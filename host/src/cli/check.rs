@@ -1,0 +1,182 @@
+//! `tengen check`: the configuration and the plugins it names, every mistake at once.
+
+use super::{
+    Exit, Files, Io,
+    inspect::{Inspector, summary},
+};
+use crate::{
+    config::{self, Examined, Mistake},
+    id::PluginName,
+    plugin::{Inspection, Role},
+    settings::Settings,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
+    let mut wrong = 0;
+    if let (None, None) = (&files.config, &files.plugins) {
+        io.note("error: nothing to check; give --config FILE, --plugins DIR, or both");
+        return Exit::Wrong;
+    }
+    let mut inspector = Inspector::default();
+    if let Some(file) = &files.config {
+        wrong += check_config(file, &mut inspector, io).await;
+    }
+    if let Some(folder) = &files.plugins {
+        wrong += check_folder(folder, &mut inspector, io).await;
+    }
+    match wrong {
+        0 => Exit::Ok,
+        _ => Exit::Wrong,
+    }
+}
+
+/// How many mistakes there are.
+async fn check_config(file: &Path, inspector: &mut Inspector, io: &mut Io) -> usize {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            io.note(format_args!("error: cannot read `{}`: {error}", file.display()));
+            return 1;
+        }
+    };
+    let examined = config::examine(&text, &io.env, file.parent().unwrap_or(Path::new("")));
+    let Examined { settings, mut mistakes, warnings, plugin_lines } = examined;
+    let settings = settings.unwrap_or_default();
+    let (found, broken) = inspect_all(&settings, &plugin_lines, inspector).await;
+    mistakes.extend(broken);
+    mistakes.extend(roles(&settings, &found));
+    mistakes.extend(folders(&settings));
+    for warning in &warnings {
+        io.note(format_args!("warning: {warning}"));
+    }
+    mistakes.sort_by_key(|mistake| mistake.line.unwrap_or(usize::MAX));
+    let count = mistakes.len();
+    if count > 0 {
+        let mistakes = config::ConfigErrors(mistakes).in_file(file);
+        io.note(format_args!("error: {mistakes}"));
+        return count;
+    }
+    io.say(format_args!(
+        "`{}` is good: {} endpoints, {} plugins, {} routes",
+        file.display(),
+        settings.endpoints.len(),
+        settings.plugins.len(),
+        settings.routes.len()
+    ));
+    for (name, found) in &found {
+        io.say(format_args!("  {name} is {}", summary(found)));
+    }
+    0
+}
+
+type Found = BTreeMap<PluginName, Inspection>;
+
+async fn inspect_all(
+    settings: &Settings,
+    lines: &BTreeMap<PluginName, usize>,
+    inspector: &mut Inspector,
+) -> (Found, Vec<Mistake>) {
+    let (mut found, mut broken) = (Found::new(), Vec::new());
+    // A file that is not named, or not rightly, has its mistake already.
+    let named = settings.plugins.iter().filter(|(_, plugin)| !plugin.file.as_os_str().is_empty());
+    for (name, plugin) in named {
+        match inspector.file(&plugin.file).await {
+            Ok(inspection) => drop(found.insert(name.clone(), inspection)),
+            Err(what) => {
+                let key = format!("plugin.{name}.file");
+                broken.push(Mistake { key, line: lines.get(name).copied(), what });
+            }
+        }
+    }
+    (found, broken)
+}
+
+/// A route needs a handler behind it, an endpoint's authenticator an authenticator, a sink a sink.
+fn roles(settings: &Settings, found: &Found) -> Vec<Mistake> {
+    let routes = settings.routes.iter().enumerate();
+    let routes = routes
+        .map(|(place, route)| (format!("route[{place}].plugin"), &route.plugin, Role::Handler));
+    let endpoints = settings.endpoints.iter().enumerate();
+    let endpoints = endpoints.filter_map(|(place, endpoint)| {
+        Some((
+            format!("endpoint[{place}].authenticator"),
+            endpoint.authenticator.as_ref()?,
+            Role::Authenticator,
+        ))
+    });
+    let sinks = settings.telemetry.sinks.iter().enumerate();
+    let sinks =
+        sinks.map(|(place, sink)| (format!("sink[{place}].plugin"), &sink.plugin, Role::Sink));
+    let unfit = |(key, name, role): (String, &PluginName, Role)| {
+        let found = found.get(name).filter(|found| !found.roles.contains(&role))?;
+        let has: Vec<_> = found.roles.iter().map(|role| role.word()).collect();
+        let what = format!(
+            "the plugin `{name}` is no {}, only: {}; name another, or export it",
+            role.word(),
+            has.join(", ")
+        );
+        Some(Mistake { key, line: None, what })
+    };
+    routes.chain(endpoints).chain(sinks).filter_map(unfit).collect()
+}
+
+/// Folders that are served or granted must be there.
+fn folders(settings: &Settings) -> Vec<Mistake> {
+    let statics = settings.statics.iter().enumerate();
+    let statics = statics.map(|(place, served)| (format!("static[{place}].dir"), &served.dir));
+    let granted = settings.plugins.iter().flat_map(|(name, plugin)| {
+        let dirs = plugin.grant.dirs.iter().enumerate();
+        dirs.map(move |(place, dir)| (format!("plugin.{name}.grant.dirs[{place}].host"), &dir.host))
+    });
+    let missing = |(key, dir): (String, &PathBuf)| {
+        let what = format!("there is no folder `{}`; make it, or name another", dir.display());
+        (!dir.is_dir()).then_some(Mistake { key, line: None, what })
+    };
+    statics.chain(granted).filter_map(missing).collect()
+}
+
+/// The components of a folder.
+pub(super) fn components(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let hidden = |file: &Path| {
+        file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    let mut files: Vec<_> = files
+        .filter(|file| {
+            file.extension().is_some_and(|extension| extension == "wasm") && !hidden(file)
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+async fn check_folder(folder: &Path, inspector: &mut Inspector, io: &mut Io) -> usize {
+    let files = match components(folder) {
+        Ok(files) => files,
+        Err(error) => {
+            io.note(format_args!("error: cannot read the folder `{}`: {error}", folder.display()));
+            return 1;
+        }
+    };
+    if files.is_empty() {
+        io.note(format_args!(
+            "warning: `{}` has no .wasm file; every event will be unknown until it has",
+            folder.display()
+        ));
+    }
+    let mut wrong = 0;
+    for file in files {
+        match inspector.file(&file).await {
+            Ok(found) => io.say(format_args!("`{}` is good: {}", file.display(), summary(&found))),
+            Err(why) => {
+                io.note(format_args!("error: `{}`: {why}", file.display()));
+                wrong += 1;
+            }
+        }
+    }
+    wrong
+}

@@ -1,0 +1,164 @@
+//! `tengen serve`: runs the gateway until it is told to end.
+
+use super::{AdminAddress, Exit, Io, Serve};
+use crate::{
+    admin::state::{State, runtime_folder},
+    config,
+    envelope::Dialect,
+    gateway::{Gateway, GatewayError, Options, Overrides},
+    settings::Settings,
+};
+use std::{io, path::Path};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
+    let overrides = Overrides {
+        listen: args.listen,
+        admin: args.admin.map(|AdminAddress(address)| address),
+        port_file: args.port_file,
+        plugin_folder: args.files.plugins,
+    };
+    let mut settings = match &args.files.config {
+        None => Settings::default(),
+        Some(file) => match config::load(file, &io.env) {
+            Ok(parsed) => {
+                parsed
+                    .warnings
+                    .iter()
+                    .for_each(|warning| io.note(format_args!("warning: {warning}")));
+                parsed.settings
+            }
+            Err(error) => {
+                io.error(&error);
+                return Exit::Wrong;
+            }
+        },
+    };
+    overrides.apply(&mut settings);
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            io.error(&error);
+            return Exit::Failed;
+        }
+    };
+    let options = Options { config_file: args.files.config.clone(), overrides };
+    let gateway = tokio::select! {
+        started = Gateway::start(settings.clone(), options) => started,
+        () = signals.next() => return Exit::Ok,
+    };
+    match gateway {
+        Ok(gateway) => {
+            until_told(gateway, &settings, args.files.config.as_deref(), signals, io).await
+        }
+        Err(error) => {
+            io.error(&error);
+            if matches!(error, GatewayError::Plugins(_)) { Exit::Wrong } else { Exit::Failed }
+        }
+    }
+}
+
+async fn until_told(
+    gateway: Gateway,
+    settings: &Settings,
+    config: Option<&Path>,
+    mut signals: Signals,
+    io: &mut Io,
+) -> Exit {
+    let state = State {
+        pid: std::process::id(),
+        listen: gateway.address(),
+        admin: gateway.admin_address(),
+    };
+    let written = state.write(settings.server.port_file.as_deref(), &runtime_folder(&io.env));
+    for line in greeting(&state, settings, config) {
+        io.say(line);
+    }
+    signals.next().await;
+    io.note(format_args!(
+        "ending: sending connections away, at most {:?}; a second signal ends at once",
+        settings.server.drain.deadline
+    ));
+    let exit = tokio::select! {
+        drained = gateway.drain() => {
+            if drained.cut_off > 0 {
+                io.note(format_args!("warning: {} of {} connections were cut off at the deadline", drained.cut_off, drained.connections));
+            }
+            Exit::Ok
+        }
+        () = signals.next() => {
+            io.note("ended at once, by a second signal");
+            Exit::Failed
+        }
+    };
+    drop(written);
+    exit
+}
+
+/// What runs and how to reach it, for the person who started it.
+fn greeting(state: &State, settings: &Settings, config: Option<&Path>) -> Vec<String> {
+    let mut lines =
+        vec![format!("tengen {} listens on {}", env!("CARGO_PKG_VERSION"), state.listen)];
+    for endpoint in &settings.endpoints {
+        let formats: Vec<_> = endpoint.formats.iter().map(|format| format.word()).collect();
+        let formats = match endpoint.dialect {
+            Dialect::Raw => String::new(),
+            _ => format!(" ({})", formats.join(", ")),
+        };
+        lines.push(format!(
+            "  ws://{}{}  {}{formats}",
+            state.listen,
+            endpoint.path,
+            endpoint.dialect.word()
+        ));
+    }
+    for served in &settings.statics {
+        lines.push(format!(
+            "  http://{}{}  files of {}",
+            state.listen,
+            served.path,
+            served.dir.display()
+        ));
+    }
+    let admin = state.admin.map_or_else(|| "off".to_owned(), |admin| format!("http://{admin}"));
+    lines.push(format!("admin: {admin}"));
+    let plugins: Vec<_> = settings.plugins.keys().map(|name| name.as_str()).collect();
+    lines.push(match (&settings.plugin_folder, plugins.as_slice()) {
+        (Some(folder), _) => format!(
+            "plugins: every .wasm file in {}; save one and it is replaced",
+            folder.display()
+        ),
+        (None, []) if settings.echo => {
+            "plugins: none; every event is echoed to its sender".to_owned()
+        }
+        (None, []) => "plugins: none".to_owned(),
+        (None, names) => format!("plugins: {}", names.join(", ")),
+    });
+    lines.push(match config {
+        Some(file) => format!("configuration: {}", file.display()),
+        None => "configuration: defaults (`tengen config default` prints them)".to_owned(),
+    });
+    lines
+}
+
+/// The signals that end a program: its terminal's, and its supervisor's.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Command lines, and what they print.
+
+use super::*;
+use clap::CommandFactory;
+use std::{
+    io::Cursor,
+    sync::{Arc, Mutex},
+};
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command line in an environment of its own; its exit, results and notes.
+async fn tengen(args: &[&str]) -> (Exit, String, String) {
+    let (out, err) = (Written::default(), Written::default());
+    let nowhere = tempfile::tempdir().unwrap();
+    let folder = nowhere.path().to_str().unwrap().to_owned();
+    let io = Io {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        input: Box::new(Cursor::new(Vec::new())),
+        env: Box::new(move |name| (name == "XDG_RUNTIME_DIR").then(|| folder.clone())),
+    };
+    let exit = run(["tengen"].iter().chain(args).map(Into::into), io).await;
+    let text = |written: Written| String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    (exit, text(out), text(err))
+}
+
+fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn the_command_line_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[track_caller]
+fn serve(args: &[&str]) -> Serve {
+    let line = ["tengen", "serve"].iter().chain(args);
+    match Cli::try_parse_from(line).map(|cli| cli.command) {
+        Ok(Command::Serve(serve)) => serve,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn serve_takes_what_the_file_does_not_say() {
+    let args = serve(&[
+        "--config",
+        "t.toml",
+        "--listen",
+        "[::1]:0",
+        "--port-file",
+        "p",
+        "--plugins",
+        "d",
+        "--admin",
+        "off",
+    ]);
+    assert_eq!(args.files.config, Some("t.toml".into()));
+    assert_eq!(args.listen, Some("[::1]:0".parse().unwrap()));
+    assert_eq!((args.port_file, args.files.plugins), (Some("p".into()), Some("d".into())));
+    assert_eq!(args.admin, Some(AdminAddress(None)));
+    let args = serve(&["--admin", "127.0.0.1:9"]);
+    assert_eq!(args.admin, Some(AdminAddress(Some("127.0.0.1:9".parse().unwrap()))));
+    assert_eq!(serve(&[]).admin, None);
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_told_with_their_remedy() {
+    for (args, expected) in [
+        (&["serve", "--listen", "localhost:80"][..], "write `127.0.0.1:80`"),
+        (&["serve", "--admin", "on"], "write it as in `127.0.0.1:8080`"),
+        (&["srve"], "serve"),
+        (&["plugin", "list", "--admin", "127.0.0.1:1", "--state", "x"], "cannot be used with"),
+        (&["token", "make", "--user", "a", "--expires", "1 fortnight"], "as in \"25s\""),
+        (&[], "Usage"),
+    ] {
+        let (exit, out, err) = tengen(args).await;
+        assert_eq!(exit, Exit::Wrong, "{args:?}: {err}");
+        assert!(err.contains(expected), "{args:?}: {err}");
+        assert_eq!(out, "", "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_command_and_the_exit_codes() {
+    let (exit, out, _) = tengen(&["--help"]).await;
+    assert_eq!(exit, Exit::Ok);
+    for word in [
+        "serve",
+        "check",
+        "plugin",
+        "config",
+        "token",
+        "connect",
+        "version",
+        "Exit codes",
+        "2  wrong",
+    ] {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_names_the_interfaces_version_too() {
+    let (exit, out, _) = tengen(&["version"]).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(out.starts_with(concat!("tengen ", env!("CARGO_PKG_VERSION"), "\n")), "{out}");
+    let package = include_str!("../../../wit/world.wit")
+        .lines()
+        .find_map(|line| line.strip_prefix("package "));
+    assert!(out.contains(package.unwrap().trim_end_matches(';')), "{out}");
+}
+
+#[tokio::test]
+async fn the_default_configuration_is_good() {
+    let (exit, out, _) = tengen(&["config", "default"]).await;
+    assert_eq!(exit, Exit::Ok);
+    let (_folder, path) = file("tengen.toml", &out);
+    let (exit, out, err) = tengen(&["check", "--config", &path]).await;
+    assert_eq!((exit, err.as_str()), (Exit::Ok, ""));
+    assert!(out.contains("is good: 3 endpoints, 0 plugins, 0 routes"), "{out}");
+}
+
+#[tokio::test]
+async fn check_tells_mistakes_of_file_and_plugins_at_once() {
+    let (folder, path) = file(
+        "tengen.toml",
+        "[server]\nlisen = 1\n[plugin.a]\nfile = 'missing.wasm'\n[plugin.b]\nfile = 'text.wasm'\n[[route]]\nevent = '*'\nplugin = 'a'\n\
+         [[route]]\nevent = 'x/*'\nplugin = 'b'\n[[static]]\npath = '/'\ndir = 'nowhere'\n",
+    );
+    std::fs::write(folder.path().join("text.wasm"), "this is text").unwrap();
+    let (exit, out, err) = tengen(&["check", "-c", &path]).await;
+    assert_eq!((exit, out.as_str()), (Exit::Wrong, ""));
+    for expected in [
+        "4 mistakes in",
+        "server.lisen (line 2): is not a key; did you mean `listen`?",
+        "plugin.a.file (line 4): ",
+        "plugin.b.file (line 6): ",
+        "static[0].dir: there is no folder",
+    ] {
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn check_without_anything_to_check_says_so() {
+    let (exit, _, err) = tengen(&["check"]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(err.contains("nothing to check"), "{err}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_wrong_does_not_serve() {
+    let (_folder, path) = file("tengen.toml", "[server]\nlisten = 'here'\n");
+    let (exit, _, err) = tengen(&["serve", "--config", &path]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(err.contains("server.listen (line 2): `here` is not an address"), "{err}");
+    let (exit, _, err) = tengen(&["serve", "--config", "/nowhere/tengen.toml"]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(
+        err.contains("cannot read the configuration file") && err.contains("because:"),
+        "{err}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_running_gateway_its_plugins_cannot_be_listed() {
+    for args in [&["plugin", "list"][..], &["plugin", "inspect", "chat"]] {
+        let (exit, _, err) = tengen(args).await;
+        assert_eq!(exit, Exit::Failed);
+        assert!(
+            err.contains("no running gateway was found") && err.contains("--admin ADDR"),
+            "{err}"
+        );
+    }
+    let (exit, _, err) = tengen(&["plugin", "reload", "chat"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(err.contains("no running gateway was found"), "{err}");
+}
+
+#[tokio::test]
+async fn what_is_read_from_files_says_so() {
+    let (folder, path) = file("broken.wasm", "this is text");
+    let (exit, out, err) =
+        tengen(&["plugin", "list", "--plugins", folder.path().to_str().unwrap()]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(out.starts_with("broken           broken: "), "{out}");
+    assert!(err.contains("read from files, not from a running gateway"), "{err}");
+    let (exit, _, err) = tengen(&["plugin", "inspect", &path]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(err.contains("broken.wasm"), "{err}");
+}
+
+#[tokio::test]
+async fn a_token_that_was_made_can_be_checked() {
+    let (_folder, key_file) = file("key", "0123456789abcdef0123456789abcdef\n");
+    let key = ["--key-file", key_file.as_str()];
+    let make = [
+        "token",
+        "make",
+        "--user",
+        "alice",
+        "--expires",
+        "1h",
+        "--claim",
+        "rooms=[\"a\"]",
+        "--claim",
+        "name=Ada",
+    ];
+    let (exit, token, err) = tengen(&[&make[..], &key].concat()).await;
+    assert_eq!((exit, err.as_str()), (Exit::Ok, ""));
+    let (exit, claims, err) = tengen(&[&["token", "check", token.trim()][..], &key].concat()).await;
+    assert_eq!(exit, Exit::Ok, "{err}");
+    let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!(
+        (&claims["sub"], &claims["rooms"][0], &claims["name"]),
+        (&"alice".into(), &"a".into(), &"Ada".into())
+    );
+    let (exit, _, err) = tengen(&["token", "check", token.trim(), "--key", "another"]).await;
+    assert_eq!((exit, err.as_str()), (Exit::Failed, "error: the signature is not of this key\n"));
+}
+
+#[tokio::test]
+async fn a_token_needs_a_key_and_a_short_one_is_warned_of() {
+    let (exit, _, err) = tengen(&["token", "make", "--user", "a"]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(err.contains("TENGEN_TOKEN_KEY"), "{err}");
+    let (exit, _, err) = tengen(&["token", "make", "--user", "a", "--key", "short"]).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(err.contains("the key has 5 bytes"), "{err}");
+}

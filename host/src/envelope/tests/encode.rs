@@ -1,0 +1,299 @@
+//! Frames that leave.
+
+use super::{
+    super::{Handshake, Publication, error, handshake, ping, pong, publication, push, reply},
+    *,
+};
+use crate::{
+    fault::{Fault, FaultId},
+    id::{Channel, ConnectionId, EventId, UserId},
+    payload::Payload,
+    trace::TraceContext,
+};
+use std::time::Duration;
+
+#[track_caller]
+fn is(frame: Option<Frame>, text: &str) {
+    let frame = frame.unwrap();
+    assert_eq!(std::str::from_utf8(&frame.body), Ok(text));
+    assert!(frame.text);
+}
+
+fn payload(encoding: Encoding, body: &str) -> Payload {
+    Payload::new(encoding, body.to_owned())
+}
+
+fn context(state: Option<&str>) -> TraceContext {
+    TraceContext { trace_id: 0xabc, span_id: 0xdef, sampled: true, state: state.map(Into::into) }
+}
+
+const PARENT: &str = "00-00000000000000000000000000000abc-0000000000000def-01";
+
+#[test]
+fn the_handshake_says_who_and_how() {
+    let user = UserId::from("al\"ice");
+    let welcome = payload(Encoding::Json, "{\"room\": \"lobby\"}");
+    let mut first = Handshake {
+        user: Some(&user),
+        connection: ConnectionId::from_bytes([0; 16]),
+        node: "n1",
+        ping: Duration::from_secs(25),
+        max_bytes: 1024,
+        version: "0.1.0",
+        welcome: Some(&welcome),
+    };
+    let connection = "00000000-0000-0000-0000-000000000000";
+    let json = format!(
+        r#""connection":"{connection}","node":"n1","ping-ms":25000,"max-bytes":1024,"version":"0.1.0","welcome":{{"room": "lobby"}}"#
+    );
+    is(
+        handshake(JSON, &first),
+        &format!("[[\"chsk/handshake\",[\"al\\\"ice\",null,{{{json}}}]],null]"),
+    );
+    is(
+        handshake(SENTE_JSON, &first),
+        &format!("[[\"chsk/handshake\",[\"al\\\"ice\",null,{{{json}}}]],null]"),
+    );
+    let edn = format!(
+        r#":connection "{connection}" :node "n1" :ping-ms 25000 :max-bytes 1024 :version "0.1.0""#
+    );
+    let with = format!("{edn} :welcome {{:room \"lobby\"}}");
+    is(handshake(EDN, &first), &format!("[[:chsk/handshake [\"al\\\"ice\" nil {{{with}}}]] nil]"));
+    is(
+        handshake(SENTE, &first),
+        &format!("[[:chsk/handshake [\"al\\\"ice\" nil {{{with}}}]] nil]"),
+    );
+    assert_eq!(handshake(RAW, &first), None);
+
+    let broken = payload(Encoding::Edn, "{:room");
+    (first.user, first.welcome) = (None, Some(&broken));
+    is(handshake(EDN, &first), &format!("[[:chsk/handshake [nil nil {{{edn}}}]] nil]"));
+    is(
+        handshake(SENTE, &first),
+        &format!("[[:chsk/handshake [:sente/nil-uid nil {{{edn}}}]] nil]"),
+    );
+    let anonymous = handshake(SENTE_JSON, &first).unwrap();
+    assert!(anonymous.body.starts_with(b"[[\"chsk/handshake\",[\"sente/nil-uid\",null,{"));
+    assert!(
+        handshake(JSON, &first).unwrap().body.starts_with(b"[[\"chsk/handshake\",[null,null,{")
+    );
+}
+
+#[test]
+fn a_push_is_a_batch_of_one() {
+    let id = EventId::from("srv/push1");
+    let content = payload(Encoding::Edn, "{:a 1}");
+    is(push(SENTE, &id, &content, None).ok(), "[[[:srv/push1 {:a 1}]] nil]");
+    is(push(SENTE, &id, &Payload::nil(Encoding::Edn), None).ok(), "[[[:srv/push1 nil]] nil]");
+    is(push(EDN, &id, &content, None).ok(), "[[[:srv/push1 {:a 1}]] nil]");
+    is(push(JSON, &id, &content, None).ok(), "[[[\"srv/push1\",{\"a\":1}]],null]");
+    is(push(SENTE_JSON, &id, &content, None).ok(), "[[[\"srv/push1\",{\"a\":1}]],null]");
+    is(
+        push(JSON, &id, &payload(Encoding::Text, "say \"hi\""), None).ok(),
+        "[[[\"srv/push1\",\"say \\\"hi\\\"\"]],null]",
+    );
+    let bytes = Payload::new(Encoding::Binary, vec![0, 255, 16]);
+    is(push(EDN, &id, &bytes, None).ok(), "[[[:srv/push1 \"AP8Q\"]] nil]");
+}
+
+#[test]
+fn a_reply_echoes_the_callback_untouched() {
+    let reply = |wire, callback: &str, encoding, body: &str| {
+        reply(wire, &super::callback(callback), &payload(encoding, body), None).ok()
+    };
+    is(reply(SENTE, "\"615287\"", Encoding::Edn, "{:echo {:x 1}}"), "[{:echo {:x 1}} \"615287\"]");
+    is(
+        reply(SENTE, "\"615287\"", Encoding::Json, "{\"echo\":\"a/b\"}"),
+        "[{:echo \"a/b\"} \"615287\"]",
+    );
+    is(reply(SENTE, ":ajax", Encoding::Edn, "sym"), "[sym :ajax]");
+    is(reply(JSON, "\"\\u0061\"", Encoding::Json, "[1, 2]"), "[[1, 2],\"\\u0061\"]");
+    is(
+        reply(JSON, "\"c\"", Encoding::Edn, "#inst \"2024\""),
+        "[\"2024-01-01T00:00:00.000Z\",\"c\"]",
+    );
+}
+
+#[test]
+fn the_trace_travels_in_the_meta_of_our_dialect() {
+    let (id, content, callback) =
+        (EventId::from("a/b"), payload(Encoding::Json, "1"), callback("\"c\""));
+    let (plain, with_state) = (context(None), context(Some("k=\"v\"")));
+    is(
+        push(JSON, &id, &content, Some(&plain)).ok(),
+        &format!("[[[\"a/b\",1]],null,{{\"traceparent\":\"{PARENT}\"}}]"),
+    );
+    is(
+        reply(JSON, &callback, &content, Some(&with_state)).ok(),
+        &format!("[1,\"c\",{{\"traceparent\":\"{PARENT}\",\"tracestate\":\"k=\\\"v\\\"\"}}]"),
+    );
+    is(
+        push(EDN, &id, &content, Some(&with_state)).ok(),
+        &format!("[[[:a/b 1]] nil {{:traceparent \"{PARENT}\" :tracestate \"k=\\\"v\\\"\"}}]"),
+    );
+    is(
+        reply(EDN, &callback, &content, Some(&plain)).ok(),
+        &format!("[1 \"c\" {{:traceparent \"{PARENT}\"}}]"),
+    );
+    is(push(SENTE, &id, &content, Some(&plain)).ok(), "[[[:a/b 1]] nil]");
+    is(reply(SENTE_JSON, &callback, &content, Some(&plain)).ok(), "[1,\"c\"]");
+}
+
+#[test]
+fn a_publication_names_channel_event_and_offset() {
+    let (channel, content) =
+        (Channel::from("room \"1\""), payload(Encoding::Json, "{\"text\":\"hi\"}"));
+    let id = EventId::from("chat/said");
+    let what = Publication { channel: &channel, id: &id, content: &content, offset: 7 };
+    is(
+        publication(JSON, &what, None).ok(),
+        r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","offset":7,"data":{"text":"hi"}}]],null]"#,
+    );
+    is(
+        publication(SENTE, &what, None).ok(),
+        r#"[[[:tengen/publication {:channel "room \"1\"" :id :chat/said :offset 7 :data {:text "hi"}}]] nil]"#,
+    );
+    is(
+        publication(EDN, &what, Some(&context(None))).ok(),
+        &format!(
+            r#"[[[:tengen/publication {{:channel "room \"1\"" :id :chat/said :offset 7 :data {{:text "hi"}}}}]] nil {{:traceparent "{PARENT}"}}]"#
+        ),
+    );
+    let odd = EventId::from("room/42");
+    let what = Publication { id: &odd, ..what };
+    let frame = publication(EDN, &what, None).unwrap();
+    assert!(
+        std::str::from_utf8(&frame.body).unwrap().contains(":id \"room/42\""),
+        "no keyword, so a string"
+    );
+}
+
+#[test]
+fn a_failure_is_answered_or_pushed() {
+    let why = Fault::application("no-such-\"room\"", "ask for another")
+        .retry_after(Duration::from_millis(1500));
+    let cb = callback("\"c\"");
+    let json = r#"{"id":"application","message":"ask for another","retry-after-ms":1500,"event":"a/b","code":"no-such-\"room\""}"#;
+    let edn = r#"{:id "application" :message "ask for another" :retry-after-ms 1500 :event :a/b :code "no-such-\"room\""}"#;
+    let event = Some("a/b");
+    is(error(JSON, &why, event, Some(&cb)), &format!("[{{\"tengen/error\":{json}}},\"c\"]"));
+    is(error(JSON, &why, event, None), &format!("[[[\"tengen/error\",{json}]],null]"));
+    is(error(EDN, &why, event, Some(&cb)), &format!("[{{:tengen/error {edn}}} \"c\"]"));
+    is(error(EDN, &why, event, None), &format!("[[[:tengen/error {edn}]] nil]"));
+    is(error(SENTE, &why, event, Some(&cb)), "[:chsk/error \"c\"]");
+    is(error(SENTE, &why, event, None), &format!("[[[:tengen/error {edn}]] nil]"));
+    is(error(SENTE_JSON, &why, event, Some(&cb)), "[\"chsk/error\",\"c\"]");
+    assert_eq!(error(RAW, &why, event, None), None);
+    let bare = Fault::new(FaultId::Malformed, "byte 0: no");
+    is(
+        error(JSON, &bare, None, None),
+        r#"[[["tengen/error",{"id":"malformed","message":"byte 0: no"}]],null]"#,
+    );
+    is(
+        error(EDN, &bare, Some("a b\""), None),
+        r#"[[[:tengen/error {:id "malformed" :message "byte 0: no" :event "a b\""}]] nil]"#,
+    );
+}
+
+#[test]
+fn pings_and_pongs() {
+    is(ping(JSON), "[\"chsk/ws-ping\",null]");
+    is(ping(EDN), "[:chsk/ws-ping nil]");
+    is(ping(SENTE), "[:chsk/ws-ping nil]");
+    is(ping(SENTE_JSON), "[\"chsk/ws-ping\",null]");
+    assert_eq!(ping(RAW), None);
+    let cb = callback("\"07abf7\"");
+    is(pong(SENTE, Some(&cb)), "[\"pong\" \"07abf7\"]");
+    is(pong(EDN, Some(&cb)), "[\"pong\" \"07abf7\"]");
+    is(pong(JSON, Some(&cb)), "[\"pong\",\"07abf7\"]");
+    is(pong(JSON, None), "[[\"chsk/ws-pong\"],null]");
+    is(pong(EDN, None), "[[:chsk/ws-pong] nil]");
+    assert_eq!(pong(SENTE, None), None, "clients up to 1.17 know no answer");
+    assert_eq!(pong(RAW, None), None);
+}
+
+#[test]
+fn raw_content_leaves_as_it_is() {
+    let id = EventId::from("a/b");
+    for (encoding, text) in [
+        (Encoding::Json, true),
+        (Encoding::Edn, true),
+        (Encoding::Transit, true),
+        (Encoding::Text, true),
+        (Encoding::Msgpack, false),
+        (Encoding::Binary, false),
+    ] {
+        let content = payload(encoding, "as it is");
+        let frame = Frame { text, body: content.body.clone() };
+        assert_eq!(push(RAW, &id, &content, Some(&context(None))), Ok(frame.clone()));
+        let what =
+            Publication { channel: &Channel::from("c"), id: &id, content: &content, offset: 1 };
+        assert_eq!(publication(RAW, &what, None), Ok(frame));
+        let broken = push(RAW, &id, &Payload::new(encoding, vec![0xff]), None);
+        assert_eq!(broken.map_err(|why| why.id).err(), text.then_some(FaultId::Malformed));
+    }
+}
+
+#[test]
+fn a_plugin_cannot_break_a_frame() {
+    let id = EventId::from("a/b");
+    for (wire, encoding, body) in [
+        (JSON, Encoding::Json, "1]],null],[["),
+        (JSON, Encoding::Json, ""),
+        (JSON, Encoding::Json, "\"a"),
+        (JSON, Encoding::Json, "1 // x"),
+        (EDN, Encoding::Edn, "1]] nil] [[["),
+        (EDN, Encoding::Edn, "1 2"),
+        (EDN, Encoding::Edn, "#_"),
+        (EDN, Encoding::Edn, "{:a 1 :a 2}"),
+        (JSON, Encoding::Edn, "(1"),
+        (EDN, Encoding::Json, "[1"),
+        (JSON, Encoding::Text, "\u{0}"),
+    ] {
+        let pushed = push(wire, &id, &payload(encoding, body), None);
+        match encoding {
+            Encoding::Text => is(pushed.ok(), "[[[\"a/b\",\"\\u0000\"]],null]"),
+            _ => assert_eq!(pushed.unwrap_err().id, FaultId::Malformed, "{body}"),
+        }
+    }
+    // What stands around the value stays outside: a comment would swallow the rest of the frame.
+    let commented = payload(Encoding::Edn, "; first\n [1 2] ; last #_");
+    is(push(EDN, &id, &commented, None).ok(), "[[[:a/b [1 2]]] nil]");
+    is(
+        reply(SENTE, &callback("\"c\""), &payload(Encoding::Edn, "#_x y #_z"), None).ok(),
+        "[y \"c\"]",
+    );
+}
+
+#[test]
+fn an_id_that_is_no_keyword_is_refused_where_keywords_are_spoken() {
+    for odd in ["room/42", "a/b(c", "a/\"", "a/b/c", "a;/b"] {
+        let id = EventId::parse(odd).unwrap();
+        let content = Payload::nil(Encoding::Json);
+        let why = push(EDN, &id, &content, None).unwrap_err();
+        assert_eq!(why.id, FaultId::Unsupported);
+        assert!(why.message.contains("no EDN keyword"), "{}", why.message);
+        assert!(push(JSON, &id, &content, None).is_ok());
+    }
+    is(
+        push(JSON, &EventId::from("a/\"\\"), &Payload::nil(Encoding::Json), None).ok(),
+        r#"[[["a/\"\\",null]],null]"#,
+    );
+}
+
+#[test]
+fn formats_that_are_not_spoken_yet_say_so() {
+    let id = EventId::from("a/b");
+    for format in [Encoding::Transit, Encoding::Msgpack] {
+        let wire = Wire { dialect: Dialect::Tengen, format };
+        assert_eq!(
+            push(wire, &id, &Payload::nil(format), None).unwrap_err().id,
+            FaultId::Unsupported
+        );
+        assert_eq!(
+            push(JSON, &id, &Payload::nil(format), None).unwrap_err().id,
+            FaultId::Unsupported
+        );
+        assert_eq!((ping(wire), pong(wire, None)), (None, None));
+    }
+}

@@ -1,0 +1,36 @@
+//! Frames as peers write and read them, literally.
+
+mod decode;
+mod encode;
+mod properties;
+
+use super::{Callback, Dialect, Wire};
+use crate::payload::{Encoding, Frame};
+use bytes::Bytes;
+
+const JSON: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Json };
+const EDN: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Edn };
+const SENTE: Wire = Wire { dialect: Dialect::Sente, format: Encoding::Edn };
+const SENTE_JSON: Wire = Wire { dialect: Dialect::Sente, format: Encoding::Json };
+const RAW: Wire = Wire { dialect: Dialect::Raw, format: Encoding::Text };
+
+fn frame(text: &str) -> Frame {
+    Frame { text: true, body: Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+fn callback(encoded: &str) -> Callback {
+    Callback(Bytes::copy_from_slice(encoded.as_bytes()))
+}
+
+#[test]
+fn every_wire_stands_at_its_index() {
+    for (place, wire) in Wire::ALL.into_iter().enumerate() {
+        assert_eq!(wire.index(), place);
+    }
+    assert_eq!(Wire { dialect: Dialect::Raw, format: Encoding::Json }.index(), RAW.index());
+    for dialect in [Dialect::Tengen, Dialect::Sente] {
+        for format in [Encoding::Transit, Encoding::Msgpack, Encoding::Text, Encoding::Binary] {
+            assert_eq!(Wire::ALL.get(Wire { dialect, format }.index()), None);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What must hold for any frame and any payload.
+
+use super::{
+    super::{Inbound, Publication, decode, error, publication, push, reply},
+    *,
+};
+use crate::{
+    codec::{edn, value::Value},
+    fault::{Fault, FaultId},
+    id::{Channel, EventId},
+    payload::Payload,
+};
+use proptest::prelude::*;
+
+fn wire() -> impl Strategy<Value = Wire> {
+    prop::sample::select(Wire::ALL.to_vec())
+}
+
+/// Pieces of frames, in any order: more of it is nearly right than of random text.
+fn scraps() -> impl Strategy<Value = String> {
+    let pieces = [
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        ",",
+        " ",
+        ":",
+        "+",
+        "-",
+        "\"a/b\"",
+        ":a/b",
+        "\"c\"",
+        "nil",
+        "null",
+        "0",
+        ":ajax",
+        "#_",
+        "\"chsk/ws-ping\"",
+        ":chsk/ws-pong",
+        "{\"traceparent\":\"x\"}",
+        "{:traceparent \"x\"}",
+        "\\",
+        "\"",
+        ";",
+        "#",
+        "1",
+        "é",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..16)
+        .prop_map(|pieces| pieces.concat())
+}
+
+/// How many elements the outermost vector of a frame has; the frame is read by another reader than it was written by.
+fn elements(wire: Wire, frame: &Frame) -> Option<usize> {
+    let text = std::str::from_utf8(&frame.body).ok()?;
+    match wire.format {
+        Encoding::Json => {
+            Some(serde_json::from_str::<serde_json::Value>(text).ok()?.as_array()?.len())
+        }
+        _ => match edn::read(text).ok()? {
+            Value::Vector(items) => Some(items.len()),
+            _ => None,
+        },
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_taken_or_refused_without_a_panic(wire in wire(), text: bool, body: Vec<u8>) {
+        let _ = decode(wire, &Frame { text, body: body.into() });
+    }
+
+    #[test]
+    fn what_is_refused_names_a_place_and_what_is_taken_can_be_sent_back(wire in wire(), text in scraps()) {
+        match decode(wire, &frame(&text)) {
+            Ok(Inbound::Event(arrived)) => {
+                let Some(callback) = &arrived.callback else { return Ok(()) };
+                let answer = reply(wire, callback, &arrived.payload, None).unwrap();
+                prop_assert_eq!(elements(wire, &answer), Some(2));
+            }
+            Ok(Inbound::Ping(_) | Inbound::Pong) => {}
+            Err(refused) => {
+                prop_assert!(refused.why.message.starts_with("byte ") || refused.why.id == FaultId::NotAllowed);
+                let answer = error(wire, &refused.why, refused.event.as_deref(), refused.callback.as_ref()).unwrap();
+                prop_assert_eq!(elements(wire, &answer), Some(2));
+            }
+        }
+    }
+
+    #[test]
+    fn no_payload_breaks_the_frame_it_stands_in(
+        wire in wire().prop_filter("raw frames have no grammar", |wire| wire.dialect != Dialect::Raw),
+        encoding in prop::sample::select(Encoding::ALL.to_vec()),
+        body in prop_oneof![scraps().prop_map(String::into_bytes), any::<Vec<u8>>()],
+        id in "[a-z]{1,3}/[!-~]{1,4}",
+        channel: String,
+    ) {
+        let (id, channel, content) = (EventId::new(id), Channel::new(channel), Payload::new(encoding, body));
+        let what = Publication { channel: &channel, id: &id, content: &content, offset: 1 };
+        for frame in [push(wire, &id, &content, None), publication(wire, &what, None), reply(wire, &callback("\"c\""), &content, None)] {
+            if let Ok(frame) = frame {
+                prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);
+            }
+        }
+    }
+
+    #[test]
+    fn no_words_break_an_error(wire in wire(), message: String, event: Option<String>, code: Option<String>, answered: bool) {
+        let why = match code {
+            Some(code) => Fault::application(code, message),
+            None => Fault::new(FaultId::NotFound, message),
+        };
+        let callback = answered.then(|| callback("\"c\""));
+        if let Some(frame) = error(wire, &why, event.as_deref(), callback.as_ref()) {
+            prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);
+        }
+    }
+
+    #[test]
+    fn a_client_hears_its_own_words(id in "[a-z]{1,8}/[a-z][a-z0-9?!-]{0,8}", text: String) {
+        let mut quoted = String::new();
+        quoted.push_str(&serde_json::Value::from(text).to_string());
+        for (wire, sent) in [
+            (JSON, format!("[[\"{id}\",{quoted}],\"c\"]")),
+            (EDN, format!("[[:{id} {quoted}] \"c\"]")),
+        ] {
+            let Ok(Inbound::Event(arrived)) = decode(wire, &frame(&sent)) else { panic!("{sent}") };
+            prop_assert_eq!(&*arrived.id, id.as_str());
+            prop_assert_eq!(&arrived.payload.body, quoted.as_bytes());
+        }
+    }
+}

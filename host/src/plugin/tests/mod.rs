@@ -1,0 +1,179 @@
+//! The engine with real components and a pretended gateway around it.
+
+mod calls;
+mod guests;
+mod load;
+mod reload;
+
+use super::{Engine, EngineLimits, Parts, Plugin, PluginError, Status};
+use crate::{
+    effect::{Effect, Outcome},
+    event::{Closing, Connection, Event, Message, Occurrence, Waiting},
+    fault::FaultId,
+    handler::{Actor, Handler},
+    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
+    payload::{Encoding, Payload},
+    settings,
+    trace::{NoTracer, Span},
+};
+use guests::Guest;
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, SystemTime},
+};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// One engine for all tests, as in a gateway.
+fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(EngineLimits { instances: 64, ..Default::default() }).expect("an engine")).clone()
+}
+
+/// What one call came to, in words: `r7` a reply to 7, `f:timeout` a failure, and the events of the batch.
+#[derive(Debug, PartialEq, Eq)]
+struct Acted {
+    events: Vec<String>,
+    decided: Vec<String>,
+}
+
+/// Stands for the hub: writes down what is decided.
+#[derive(Debug)]
+struct Recorder {
+    acted: mpsc::Sender<Acted>,
+    open: Mutex<Vec<Arc<Connection>>>,
+}
+
+impl Actor for Recorder {
+    fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+        let effects = outcome.effects.iter().map(|caused| match &caused.what {
+            Effect::Reply { reply_to, value: Ok(_) } => format!("r{reply_to}"),
+            Effect::Close { code, .. } => format!("close {code}"),
+            Effect::CancelTimer { key } => format!("cancel {key}"),
+            other => format!("{other:?}"),
+        });
+        let failures = outcome.failures.iter().map(|failure| format!("f:{}", failure.why.id.word()));
+        let acted =
+            Acted { events: events.iter().map(shorthand).collect(), decided: effects.chain(failures).collect() };
+        self.acted.try_send(acted).expect("the test reads along");
+        Vec::new()
+    }
+
+    fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {
+        self.open.lock().expect("not poisoned").clone()
+    }
+}
+
+fn shorthand(event: &Event) -> String {
+    let handle = event.connection.as_ref().map_or(0, |connection| connection.handle.0);
+    let letter = match event.what {
+        Occurrence::Opened => 'o',
+        Occurrence::Adopted => 'a',
+        Occurrence::Closed(_) => 'c',
+        Occurrence::Message(_) => 'm',
+        Occurrence::Refused { .. } => 'R',
+        _ => '?',
+    };
+    format!("{letter}{handle}")
+}
+
+/// A running plugin and what it decides.
+struct Running {
+    plugin: Arc<Plugin>,
+    handler: Arc<dyn Handler>,
+    acted: mpsc::Receiver<Acted>,
+    recorder: Arc<Recorder>,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+    tasks: TaskTracker,
+}
+
+async fn load(component: &[u8], change: impl FnOnce(&mut settings::Plugin)) -> Result<Running, PluginError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("guest.wasm");
+    std::fs::write(&file, component).expect("written");
+    let (sender, acted) = mpsc::channel(8192);
+    let recorder = Arc::new(Recorder { acted: sender, open: Mutex::default() });
+    let tasks = TaskTracker::new();
+    let mut settings = settings::Plugin::new(&file);
+    change(&mut settings);
+    let plugin = Plugin::load(Parts {
+        engine: engine(),
+        name: PluginName::from("guest"),
+        settings,
+        actor: Arc::clone(&recorder) as Arc<dyn Actor>,
+        tracer: Arc::new(NoTracer),
+        tasks: tasks.clone(),
+        stop: CancellationToken::new(),
+        waiting_events: NonZeroUsize::new(1000).expect("not zero"),
+    })
+    .await?;
+    let handler = plugin.handler().expect("it is a handler");
+    Ok(Running { plugin, handler, acted, recorder, file, _folder: folder, tasks })
+}
+
+async fn run(guest: &Guest) -> Running {
+    load(&guest.component(), |_| {}).await.expect("the guest runs")
+}
+
+impl Running {
+    fn offer(&self, event: Event) {
+        self.handler.offer(event).map_err(|declined| declined.why).expect("the event is taken");
+    }
+
+    /// What is decided next.
+    async fn next(&mut self) -> Acted {
+        timeout(Duration::from_secs(30), self.acted.recv()).await.expect("in time").expect("the plugin runs")
+    }
+
+    /// The next decision about messages; what is decided about other events is passed over.
+    async fn decided(&mut self) -> Vec<String> {
+        self.next().await.decided
+    }
+
+    fn status(&self) -> Status {
+        self.plugin.status()
+    }
+}
+
+fn connection(handle: u32) -> Arc<Connection> {
+    Arc::new(Connection {
+        handle: Handle(handle),
+        id: ConnectionId::from_bytes([7; 16]),
+        user: None,
+        endpoint: "/ws".into(),
+        endpoint_index: EndpointIndex(0),
+        peer: ([127, 0, 0, 1], 1).into(),
+        dialect: "tengen",
+        more: vec![("client-id".into(), "c".into())],
+        upgrade: None,
+        waiting: Waiting::default(),
+    })
+}
+
+fn event(connection: &Arc<Connection>, what: Occurrence) -> Event {
+    Event {
+        connection: Some(Arc::clone(connection)),
+        seq: 1,
+        at: SystemTime::now(),
+        what,
+        span: Span::none(),
+        permit: None,
+    }
+}
+
+fn message(connection: &Arc<Connection>, id: &str, body: &str, reply_to: u32) -> Event {
+    let payload = Payload::new(Encoding::Json, body.as_bytes().to_vec());
+    event(connection, Occurrence::Message(Message { id: EventId::from(id), payload, reply_to: Some(reply_to) }))
+}
+
+fn closed(connection: &Arc<Connection>) -> Event {
+    event(connection, Occurrence::Closed(Closing { code: 1000, reason: String::new(), clean: true }))
+}
+
+/// The id of the fault with which an event is declined.
+fn declined(running: &Running, event: Event) -> FaultId {
+    running.handler.offer(event).expect_err("it is declined").why.id
+}

@@ -1,0 +1,183 @@
+//! A signal as one line of JSON. What is not known is left out.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use tengen_plugin::{
+    Signal,
+    signals::{Level, Value},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line<'a> {
+    at: String,
+    level: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    id: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Data::is_empty")]
+    data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    location: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    span_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    connection: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user: &'a str,
+}
+
+/// Appends a signal's line.
+pub fn write(signal: &Signal, lines: &mut Vec<u8>) {
+    let line = Line {
+        at: rfc3339(signal.at_s, signal.at_ns),
+        level: word(signal.level),
+        namespace: &signal.namespace,
+        id: &signal.id,
+        message: &signal.message,
+        data: Data(&signal.data),
+        error: signal.error.as_deref(),
+        location: &signal.location,
+        trace_id: &signal.trace_id,
+        span_id: &signal.span_id,
+        connection: &signal.connection,
+        user: &signal.user,
+    };
+    append(&line, lines);
+}
+
+/// Appends a line that says how many signals are missing, at the time of the one after.
+pub fn write_gap(dropped: u32, next: Option<&Signal>, lines: &mut Vec<u8>) {
+    let (at_s, at_ns) = next.map_or((0, 0), |signal| (signal.at_s, signal.at_ns));
+    let data = [("dropped".to_owned(), Value::Integer(dropped.into()))];
+    let line = Line {
+        at: rfc3339(at_s, at_ns),
+        level: "warn",
+        namespace: "plugin.log-sink",
+        id: "sink/dropped",
+        message: "signals before this one were lost because the sink was too slow",
+        data: Data(&data),
+        error: None,
+        location: "",
+        trace_id: "",
+        span_id: "",
+        connection: "",
+        user: "",
+    };
+    append(&line, lines);
+}
+
+fn append(line: &Line<'_>, lines: &mut Vec<u8>) {
+    let before = lines.len();
+    match serde_json::to_writer(&mut *lines, line) {
+        Ok(()) => lines.push(b'\n'),
+        // Text and numbers always fit; should they not, half a line is worse than none.
+        Err(_) => lines.truncate(before),
+    }
+}
+
+struct Data<'a>(&'a [(String, Value)]);
+
+impl Data<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0 {
+            match value {
+                Value::Text(text) => map.serialize_entry(key, text)?,
+                Value::Integer(number) => map.serialize_entry(key, number)?,
+                Value::Float(number) => map.serialize_entry(key, number)?,
+                Value::Boolean(truth) => map.serialize_entry(key, truth)?,
+                Value::Bytes(bytes) => map.serialize_entry(key, &base64(bytes))?,
+            }
+        }
+        map.end()
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+        Level::Fatal => "fatal",
+    }
+}
+
+/// Civil date from days since 1970, after Howard Hinnant's `civil_from_days`; 32-bit seconds end in 2106.
+fn rfc3339(seconds: u32, nanos: u32) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u32::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        nanos / 1_000_000
+    )
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, &byte| group << 8 | u32::from(byte))
+            << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit =
+                DIGITS.get((group >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            text.push(if place <= chunk.len() { digit as char } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_on_the_days_that_are_easily_wrong() {
+        for (seconds, date) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_709_164_800, "2024-02-29T00:00:00.000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(seconds, 0), date);
+        }
+    }
+
+    #[test]
+    fn base64_pads_what_is_left_over() {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg=="),
+            (b"fo", "Zm8="),
+            (b"foo", "Zm9v"),
+            (b"foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From signed claims to a user: is the token good now, here, and for whom.
+
+use crate::{settings::Settings, token::Trouble};
+use serde_json::{Map, Value};
+use tengen_plugin::{Attribute, User};
+
+/// Claims about the token itself, which say nothing of the user.
+const ABOUT_THE_TOKEN: [&str; 4] = ["exp", "nbf", "iat", "jti"];
+
+/// The longest id of a user, in bytes.
+const USER_MAX: usize = 256;
+
+/// Checks the claims at a time and says who the user is.
+pub fn user_of(
+    claims: Map<String, Value>,
+    settings: &Settings,
+    now_ms: u64,
+) -> Result<User, Trouble> {
+    let expires_at_ms = check_times(&claims, settings, now_ms)?;
+    if let Some(issuer) = &settings.issuer
+        && claims.get("iss").and_then(Value::as_str) != Some(issuer)
+    {
+        return Err(Trouble::Issuer);
+    }
+    if let Some(audience) = &settings.audience
+        && !names(claims.get("aud"), audience)
+    {
+        return Err(Trouble::Audience);
+    }
+    let id = match claims.get(&settings.user_claim) {
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => String::new(),
+    };
+    if id.is_empty() || id.len() > USER_MAX || id.chars().any(char::is_control) {
+        return Err(Trouble::NoUser { claim: settings.user_claim.clone() });
+    }
+    Ok(User { id, claims: attributes(claims, settings), expires_at_ms })
+}
+
+/// When the token ends, in milliseconds since the Unix epoch, if it is good now.
+fn check_times(
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    now_ms: u64,
+) -> Result<Option<f64>, Trouble> {
+    let time = |name: &'static str| match claims.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1000.0) as u64)),
+            _ => Err(Trouble::Malformed("`exp` and `nbf` are numbers of seconds")),
+        },
+    };
+    let (expires, not_before) = (time("exp")?, time("nbf")?);
+    if let Some(from) = not_before
+        && from > now_ms.saturating_add(settings.leeway_ms)
+    {
+        return Err(Trouble::NotYet { in_seconds: (from - now_ms).div_ceil(1000) });
+    }
+    match expires {
+        Some(end) if end.saturating_add(settings.leeway_ms) <= now_ms => {
+            Err(Trouble::Expired { seconds_ago: (now_ms - end) / 1000 })
+        }
+        Some(end) => Ok(Some(end as f64)),
+        None if settings.without_expiry => Ok(None),
+        None => Err(Trouble::NoExpiry),
+    }
+}
+
+/// Whether `aud`, one name or several, has this one.
+fn names(audience: Option<&Value>, wanted: &str) -> bool {
+    match audience {
+        Some(Value::String(name)) => name == wanted,
+        Some(Value::Array(all)) => all.iter().any(|name| name == wanted),
+        _ => false,
+    }
+}
+
+fn attributes(claims: Map<String, Value>, settings: &Settings) -> Vec<Attribute> {
+    let of_the_user = claims
+        .into_iter()
+        .filter(|(key, _)| *key != settings.user_claim && !ABOUT_THE_TOKEN.contains(&key.as_str()));
+    let as_text = of_the_user.map(|(key, value)| match value {
+        Value::String(text) => Attribute { key, value: text },
+        other => Attribute { key, value: other.to_string() },
+    });
+    as_text.collect()
+}

@@ -1,0 +1,106 @@
+//! The configuration, checked when the plugin starts: every mistake names its key.
+
+use crate::keys::{Key, Keys};
+
+/// Whom to believe, and how much.
+#[derive(Debug)]
+pub struct Settings {
+    pub keys: Keys,
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    pub user_claim: String,
+    pub leeway_ms: u64,
+    pub anonymous: bool,
+    pub without_expiry: bool,
+}
+
+impl Settings {
+    /// Reads the keys and values of the configuration.
+    pub fn read(values: &[(String, String)]) -> Result<Self, String> {
+        let mut settings = Self {
+            keys: Keys::default(),
+            issuer: None,
+            audience: None,
+            user_claim: "sub".to_owned(),
+            leeway_ms: 30_000,
+            anonymous: false,
+            without_expiry: false,
+        };
+        for (key, value) in values {
+            settings.set(key, value).map_err(|why| format!("config `{key}`: {why}"))?;
+        }
+        match settings.keys.is_empty() {
+            true => {
+                Err("no key to check tokens with: set config `secret` or `public-key`".to_owned())
+            }
+            false => Ok(settings),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "issuer" => self.issuer = Some(value.to_owned()),
+            "audience" => self.audience = Some(value.to_owned()),
+            "user-claim" => self.user_claim = value.to_owned(),
+            "leeway" => self.leeway_ms = seconds(value)?,
+            "anonymous" => self.anonymous = allowed(value)?,
+            "without-expiry" => self.without_expiry = allowed(value)?,
+            _ => {
+                let (kind, id) = match key.split_once('.') {
+                    Some((kind, id)) => (kind, Some(id)),
+                    None => (key, None),
+                };
+                let key = match kind {
+                    "secret" => Key::from_secret(value.as_bytes())?,
+                    "secret-base64" => Key::from_base64(value)?,
+                    "public-key" => Key::from_pem(value)?,
+                    _ => return Err("there is no such key".to_owned()),
+                };
+                self.keys.add(id, key);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let seconds: u32 =
+        text.parse().map_err(|_| format!("`{text}` is no whole number of seconds"))?;
+    Ok(u64::from(seconds) * 1000)
+}
+
+fn allowed(text: &str) -> Result<bool, String> {
+    match text {
+        "allow" => Ok(true),
+        "deny" => Ok(false),
+        _ => Err(format!("`{text}` is neither `allow` nor `deny`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[(&str, &str)], complaint: &str) {
+        let values: Vec<_> =
+            values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let why = Settings::read(&values).unwrap_err();
+        assert!(why.contains(complaint), "{why}");
+    }
+
+    #[test]
+    fn a_mistake_names_its_key_and_what_is_wrong() {
+        let secret = ("secret", "a text of thirty-two bytes, or so");
+        check(&[], "no key");
+        check(&[secret, ("leeway", "30s")], "config `leeway`: `30s` is no whole number");
+        check(&[secret, ("anonymous", "yes")], "neither `allow` nor `deny`");
+        check(&[secret, ("isuer", "me")], "config `isuer`: there is no such key");
+        check(
+            &[("secret.2026", "short")],
+            "config `secret.2026`: a secret has at least 32 bytes, this one 5",
+        );
+        check(&[("secret-base64", "*")], "not base64");
+        check(&[("public-key", "-----BEGIN PUBLIC KEY-----\n")], "no PEM public key");
+    }
+}

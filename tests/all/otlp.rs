@@ -1,0 +1,251 @@
+//! The gateway's telemetry against a real OTLP receiver, over both protocols.
+
+use std::time::{Duration, Instant};
+use support::otlp::{Collector, Kind, Span, Value};
+use tengen::{
+    settings::{self, Otlp, Protocol},
+    telemetry::{self, Telemetry, stats::SpanStats},
+    trace::{self, Start, TraceContext, Tracer},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn telemetry(collector: &Collector, protocol: Protocol) -> Telemetry {
+    let otlp = Otlp { endpoint: collector.endpoint().to_owned(), protocol, sample: 1.0 };
+    let settings = settings::Telemetry {
+        service_name: "gateway-under-test".into(),
+        otlp: Some(otlp),
+        ..settings::Telemetry::default()
+    };
+    telemetry::start(&settings, "node-1").unwrap()
+}
+
+fn start(operation: &'static str, target: &'static str, kind: trace::Kind) -> Start<'static> {
+    Start { operation, target, kind, parent: None, link: None, at: None }
+}
+
+fn spans_of(telemetry: &Telemetry) -> SpanStats {
+    telemetry.stats().spans.unwrap()
+}
+
+fn make(tracer: &dyn Tracer, count: usize) {
+    for _ in 0..count {
+        drop(tracer.start(start("process", "chat/send", trace::Kind::Consumer)));
+    }
+}
+
+#[track_caller]
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    spans
+        .iter()
+        .find(|span| span.name == name)
+        .unwrap_or_else(|| panic!("no `{name}` in {spans:?}"))
+}
+
+/// An upgrade with a parent from a peer, an event linked to it, and a call below the event that fails.
+fn tell_a_story(tracer: &dyn Tracer) {
+    let peer = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let peer = tracer.extract(peer, Some("vendor=x")).unwrap();
+    let upgrade = Start { parent: Some(&peer), ..start("GET", "/ws", trace::Kind::Server) };
+    let mut upgrade = tracer.start(upgrade);
+    upgrade.set("http.response.status_code", 101_i64);
+    let place = upgrade.context().cloned();
+    drop(upgrade);
+
+    let event =
+        Start { link: place.as_ref(), ..start("process", "chat/send", trace::Kind::Consumer) };
+    let mut event = tracer.start(event);
+    event.set("messaging.system", "tengen");
+    event.set("reply", true);
+    event.set("authorization", "Bearer abc".to_owned());
+    let call =
+        Start { parent: event.context(), ..start("call", "chat.on-events", trace::Kind::Internal) };
+    tracer.start(call).fail("trap");
+}
+
+async fn check_story(collector: Collector, protocol: Protocol) {
+    let telemetry = telemetry(&collector, protocol);
+    tell_a_story(&*telemetry.tracer());
+    let spans = collector.wait_for(|spans| spans.len() == 3).await.unwrap();
+
+    let upgrade = named(&spans, "GET /ws");
+    assert_eq!(upgrade.kind, Kind::Server);
+    assert_eq!(upgrade.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(upgrade.parent.as_deref(), Some("b7ad6b7169203331"));
+    assert_eq!(upgrade.trace_state, "vendor=x");
+    assert_eq!(upgrade.attributes["http.response.status_code"], Value::Integer(101));
+
+    let event = named(&spans, "process chat/send");
+    assert_eq!((event.kind, &event.parent), (Kind::Consumer, &None));
+    assert_ne!(event.trace_id, upgrade.trace_id, "each event has a trace of its own");
+    assert!(event.links_to(upgrade), "{:?}", event.links);
+    assert_eq!(event.text("messaging.system"), Some("tengen"));
+    assert_eq!(event.text("authorization"), Some("***"));
+    assert_eq!(event.attributes["reply"], Value::Boolean(true));
+    assert!(!event.failed);
+
+    let call = named(&spans, "call chat.on-events");
+    assert!(call.is_child_of(event));
+    assert_eq!(
+        (call.kind, call.failed, call.text("error.type")),
+        (Kind::Internal, true, Some("trap"))
+    );
+    assert!(event.start <= call.start && call.start <= call.end && call.end <= event.end);
+
+    let text = |text: &str| Some(Value::Text(text.into()));
+    assert_eq!(call.resource.get("service.name").cloned(), text("gateway-under-test"));
+    assert_eq!(call.resource.get("service.instance.id").cloned(), text("node-1"));
+    assert_eq!(call.resource.get("telemetry.sdk.name").cloned(), text("opentelemetry"));
+
+    let report = telemetry.shutdown(10 * SECOND).await;
+    assert!(report.is_complete(), "{report}");
+    let stats = spans_of(&telemetry);
+    assert_eq!((stats.ended, stats.exported, stats.queued), (3, 3, 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn spans_arrive_whole_over_grpc() {
+    check_story(Collector::grpc().await.unwrap(), Protocol::Grpc).await;
+}
+
+#[tokio::test]
+async fn spans_arrive_whole_over_http() {
+    check_story(Collector::http().await.unwrap(), Protocol::HttpProtobuf).await;
+}
+
+#[tokio::test]
+async fn a_collector_that_refuses_twice_gets_everything_once() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), Protocol::Grpc),
+        (Collector::http().await.unwrap(), Protocol::HttpProtobuf),
+    ] {
+        collector.refuse(2);
+        let telemetry = telemetry(&collector, protocol);
+        make(&*telemetry.tracer(), 40);
+        let report = telemetry.shutdown(10 * SECOND).await;
+        assert!(report.is_complete(), "{report}");
+        assert_eq!((collector.spans().len(), collector.requests()), (40, 3), "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_refusing_collector_costs_is_counted() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), Protocol::Grpc),
+        (Collector::http().await.unwrap(), Protocol::HttpProtobuf),
+    ] {
+        collector.refuse(u32::MAX);
+        let telemetry = telemetry(&collector, protocol);
+        make(&*telemetry.tracer(), 10);
+        let report = telemetry.shutdown(10 * SECOND).await;
+        assert_eq!(report.spans_lost, 10, "{report:?}");
+        assert!(report.last_error.is_some(), "{report:?}");
+        let stats = spans_of(&telemetry);
+        assert_eq!(
+            (stats.ended, stats.exported, stats.dropped.export_failed),
+            (10, 0, 10),
+            "{stats:?}"
+        );
+        assert!(collector.spans().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_costs_only_its_spans() {
+    let collector = Collector::grpc().await.unwrap();
+    let telemetry = telemetry(&collector, Protocol::Grpc);
+    drop(collector);
+    make(&*telemetry.tracer(), 10);
+    let report = telemetry.shutdown(10 * SECOND).await;
+    assert_eq!(
+        (report.spans_lost, spans_of(&telemetry).dropped.export_failed),
+        (10, 10),
+        "{report:?}"
+    );
+}
+
+async fn check_deadline(collector: Collector, protocol: Protocol) {
+    collector.hang(true);
+    let telemetry = telemetry(&collector, protocol);
+    let tracer = telemetry.tracer();
+    make(&*tracer, 10);
+    collector.wait_for_requests(1).await.unwrap();
+    make(&*tracer, 5);
+
+    let begun = Instant::now();
+    let report = telemetry.shutdown(SECOND / 2).await;
+    let took = begun.elapsed();
+    assert!(took >= SECOND / 2 && took < 2 * SECOND, "{took:?}");
+    assert_eq!(report.spans_lost, 15, "{report:?}");
+    let stats = spans_of(&telemetry);
+    assert_eq!(
+        (stats.ended, stats.dropped.shutdown, stats.in_flight, stats.queued),
+        (15, 15, 0, 0)
+    );
+
+    make(&*tracer, 1);
+    assert_eq!(spans_of(&telemetry).dropped.shutdown, 16, "what comes too late is counted, too");
+}
+
+#[tokio::test]
+async fn the_deadline_holds_against_a_grpc_collector_that_hangs() {
+    check_deadline(Collector::grpc().await.unwrap(), Protocol::Grpc).await;
+}
+
+#[tokio::test]
+async fn the_deadline_holds_against_an_http_collector_that_hangs() {
+    check_deadline(Collector::http().await.unwrap(), Protocol::HttpProtobuf).await;
+}
+
+#[tokio::test]
+async fn a_slow_collector_never_slows_the_gateway_and_every_span_is_accounted_for() {
+    const COUNT: usize = 100_000;
+    let collector = Collector::grpc().await.unwrap();
+    collector.hang(true);
+    let telemetry = telemetry(&collector, Protocol::Grpc);
+    let tracer = telemetry.tracer();
+    make(&*tracer, 1);
+    collector.wait_for_requests(1).await.unwrap();
+    make(&*tracer, COUNT - 1);
+    let stats = spans_of(&telemetry);
+    assert_eq!(stats.ended, COUNT as u64);
+    assert!(stats.dropped.queue_full > 0, "the queue is shorter than this: {stats:?}");
+
+    collector.hang(false);
+    let report = telemetry.shutdown(30 * SECOND).await;
+    assert!(
+        report.is_complete(),
+        "what was dropped before the end is not lost by the end: {report}"
+    );
+    let stats = spans_of(&telemetry);
+    assert_eq!(stats.exported + stats.dropped.queue_full, COUNT as u64, "{stats:?}");
+    assert_eq!(collector.spans().len() as u64, stats.exported);
+}
+
+#[tokio::test]
+async fn two_gateways_in_one_process_keep_their_spans_apart() {
+    let (left, right) = (Collector::grpc().await.unwrap(), Collector::http().await.unwrap());
+    let (ours, theirs) =
+        (telemetry(&left, Protocol::Grpc), telemetry(&right, Protocol::HttpProtobuf));
+    make(&*ours.tracer(), 2);
+    make(&*theirs.tracer(), 3);
+    ours.shutdown(10 * SECOND).await;
+    theirs.shutdown(10 * SECOND).await;
+    assert_eq!((left.spans().len(), right.spans().len()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_trace_that_its_sender_left_out_stays_left_out() {
+    let collector = Collector::grpc().await.unwrap();
+    let telemetry = telemetry(&collector, Protocol::Grpc);
+    let tracer = telemetry.tracer();
+    let peer = TraceContext { trace_id: 1, span_id: 2, sampled: false, state: None };
+    let span =
+        tracer.start(Start { parent: Some(&peer), ..start("GET", "/ws", trace::Kind::Server) });
+    let ours = span.context().unwrap();
+    assert_eq!((ours.trace_id, ours.sampled), (1, false));
+    drop(span);
+    make(&*tracer, 1);
+    telemetry.shutdown(10 * SECOND).await;
+    assert_eq!(collector.spans().len(), 1);
+}

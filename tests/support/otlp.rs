@@ -1,0 +1,344 @@
+//! An OTLP receiver in this process, over gRPC or over HTTP with protobuf, that can also misbehave.
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+    common::v1::{KeyValue, any_value},
+    trace::v1 as wire,
+};
+use prost::Message;
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Status, codec::CompressionEncoding};
+
+/// How long [`Collector::wait_for`] waits.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A span as it arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Hex.
+    pub trace_id: String,
+    /// Hex.
+    pub span_id: String,
+    /// Hex; none for the root of a trace.
+    pub parent: Option<String>,
+    pub name: String,
+    pub kind: Kind,
+    pub attributes: BTreeMap<String, Value>,
+    /// Trace and span, in hex.
+    pub links: Vec<(String, String)>,
+    pub failed: bool,
+    pub trace_state: String,
+    /// Who sent it.
+    pub resource: BTreeMap<String, Value>,
+    /// Nanoseconds since 1970.
+    pub start: u64,
+    pub end: u64,
+}
+
+impl Span {
+    /// A text attribute.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.attributes.get(key) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn is_child_of(&self, parent: &Self) -> bool {
+        self.trace_id == parent.trace_id && self.parent.as_deref() == Some(&*parent.span_id)
+    }
+
+    pub fn links_to(&self, other: &Self) -> bool {
+        self.links.iter().any(|(trace, span)| *trace == other.trace_id && *span == other.span_id)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Unspecified,
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    /// Anything that the gateway does not send.
+    Other,
+}
+
+/// A receiver on a port of its own; gone when dropped.
+#[derive(Debug)]
+pub struct Collector {
+    endpoint: String,
+    inbox: Arc<Inbox>,
+    _tasks: JoinSet<()>,
+}
+
+impl Collector {
+    pub async fn grpc() -> Result<Self> {
+        let (listener, address) = listen().await?;
+        let inbox = Arc::new(Inbox::default());
+        let service = TraceServiceServer::new(Grpc(Arc::clone(&inbox)))
+            .accept_compressed(CompressionEncoding::Gzip);
+        let server = tonic::transport::Server::builder()
+            .serve_with_incoming(service, TcpListenerStream::new(listener));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { server.await.unwrap_or_default() });
+        Ok(Self { endpoint: format!("http://{address}"), inbox, _tasks: tasks })
+    }
+
+    pub async fn http() -> Result<Self> {
+        let (listener, address) = listen().await?;
+        let inbox = Arc::new(Inbox::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_http(listener, Arc::clone(&inbox)));
+        Ok(Self { endpoint: format!("http://{address}"), inbox, _tasks: tasks })
+    }
+
+    /// What to write into the settings.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// All spans so far, in the order of their arrival.
+    pub fn spans(&self) -> Vec<Span> {
+        self.inbox.spans().clone()
+    }
+
+    /// Requests so far, refused ones too.
+    pub fn requests(&self) -> u64 {
+        self.inbox.requests.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the spans are as wanted, and hands them out; an error after a while.
+    pub async fn wait_for(&self, wanted: impl Fn(&[Span]) -> bool) -> Result<Vec<Span>> {
+        let mut arrivals = self.inbox.arrivals.subscribe();
+        let waiting = async {
+            loop {
+                let spans = self.spans();
+                if wanted(&spans) || arrivals.changed().await.is_err() {
+                    return spans;
+                }
+            }
+        };
+        match time::timeout(PATIENCE, waiting).await {
+            Ok(spans) => Ok(spans),
+            Err(_) => {
+                let names: Vec<_> = self.spans().into_iter().map(|span| span.name).collect();
+                bail!("not the wanted spans within {PATIENCE:?}; there are {names:?}")
+            }
+        }
+    }
+
+    /// Waits for this many requests, refused ones too.
+    pub async fn wait_for_requests(&self, count: u64) -> Result<()> {
+        let mut arrivals = self.inbox.arrivals.subscribe();
+        let waiting =
+            async { while self.requests() < count && arrivals.changed().await.is_ok() {} };
+        time::timeout(PATIENCE, waiting).await.context("the exporter does not ask")
+    }
+
+    /// Refuses the next requests, in a way that asks to try again (`UNAVAILABLE`, 503).
+    pub fn refuse(&self, requests: u32) {
+        self.inbox.refusals.store(requests, Ordering::SeqCst);
+    }
+
+    /// Answers no request from now on, or answers all that wait.
+    pub fn hang(&self, hangs: bool) {
+        self.inbox.hangs.send_replace(hangs);
+    }
+
+    /// Takes so long over each request from now on.
+    pub fn delay(&self, delay: Duration) {
+        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.inbox.delay_micros.store(micros, Ordering::SeqCst);
+    }
+}
+
+async fn listen() -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// What has arrived, and how the next request is treated.
+#[derive(Debug, Default)]
+struct Inbox {
+    spans: Mutex<Vec<Span>>,
+    requests: AtomicU64,
+    refusals: AtomicU32,
+    delay_micros: AtomicU64,
+    hangs: watch::Sender<bool>,
+    arrivals: watch::Sender<()>,
+}
+
+/// The receiver does not take the request now.
+struct Refused;
+
+impl Inbox {
+    fn spans(&self) -> MutexGuard<'_, Vec<Span>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn receive(&self, request: ExportTraceServiceRequest) -> Result<(), Refused> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        self.arrivals.send_replace(());
+        // An error would mean that this inbox is gone, and with it whoever asks.
+        drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
+        let delay = Duration::from_micros(self.delay_micros.load(Ordering::SeqCst));
+        if !delay.is_zero() {
+            time::sleep(delay).await;
+        }
+        let one_less = |left: u32| left.checked_sub(1);
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(Refused);
+        }
+        self.spans().extend(spans_of(request));
+        self.arrivals.send_replace(());
+        Ok(())
+    }
+}
+
+struct Grpc(Arc<Inbox>);
+
+#[tonic::async_trait]
+impl TraceService for Grpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        match self.0.receive(request.into_inner()).await {
+            Ok(()) => Ok(tonic::Response::new(ExportTraceServiceResponse::default())),
+            Err(Refused) => Err(Status::unavailable("not now")),
+        }
+    }
+}
+
+async fn serve_http(listener: TcpListener, inbox: Arc<Inbox>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let inbox = Arc::clone(&inbox);
+        connections.spawn(async move {
+            let service = service_fn(|request| answer(&inbox, request));
+            let http = hyper::server::conn::http1::Builder::new();
+            // A client that hangs up is the client's business.
+            http.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
+        });
+    }
+}
+
+async fn answer(
+    inbox: &Inbox,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (status, body) = match take(inbox, request).await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(status) => (status, Vec::new()),
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// As the OTLP specification has it: POST of protobuf to one path; compression is not understood here.
+async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
+    if request.uri().path() != "/v1/traces" {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    if request.method() != Method::POST {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let headers = request.headers();
+    let is_protobuf =
+        headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
+    if !is_protobuf || headers.contains_key("content-encoding") {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let body = request.into_body().collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let request = ExportTraceServiceRequest::decode(body.to_bytes());
+    let request = request.map_err(|_| StatusCode::BAD_REQUEST)?;
+    inbox.receive(request).await.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
+    Ok(ExportTraceServiceResponse::default().encode_to_vec())
+}
+
+fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for group in request.resource_spans {
+        let resource =
+            attributes(group.resource.map(|resource| resource.attributes).unwrap_or_default());
+        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.push(span_of(span, resource.clone()));
+        }
+    }
+    spans
+}
+
+fn span_of(span: wire::Span, resource: BTreeMap<String, Value>) -> Span {
+    Span {
+        kind: kind_of(span.kind()),
+        failed: span.status.is_some_and(|status| status.code() == wire::status::StatusCode::Error),
+        trace_id: hex(&span.trace_id),
+        span_id: hex(&span.span_id),
+        parent: Some(hex(&span.parent_span_id)).filter(|parent| !parent.is_empty()),
+        name: span.name,
+        attributes: attributes(span.attributes),
+        links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
+        trace_state: span.trace_state,
+        resource,
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+    }
+}
+
+fn kind_of(kind: wire::span::SpanKind) -> Kind {
+    match kind {
+        wire::span::SpanKind::Unspecified => Kind::Unspecified,
+        wire::span::SpanKind::Internal => Kind::Internal,
+        wire::span::SpanKind::Server => Kind::Server,
+        wire::span::SpanKind::Client => Kind::Client,
+        wire::span::SpanKind::Producer => Kind::Producer,
+        wire::span::SpanKind::Consumer => Kind::Consumer,
+    }
+}
+
+fn attributes(pairs: Vec<KeyValue>) -> BTreeMap<String, Value> {
+    let value = |pair: &KeyValue| match pair.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(any_value::Value::StringValue(text)) => Value::Text(text.clone()),
+        Some(any_value::Value::IntValue(number)) => Value::Integer(*number),
+        Some(any_value::Value::DoubleValue(number)) => Value::Float(*number),
+        Some(any_value::Value::BoolValue(truth)) => Value::Boolean(*truth),
+        _ => Value::Other,
+    };
+    pairs.into_iter().map(|pair| (pair.key.clone(), value(&pair))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
