@@ -71,6 +71,13 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 7] =
-        [Self::Echo, Self::Fanout, Self::Idle, Self::Handshake, Self::Call, Self::Reload, Self::Start];
+    pub(crate) const EACH: [Self; 7] = [
+        Self::Echo,
+        Self::Fanout,
+        Self::Idle,
+        Self::Handshake,
+        Self::Call,
+        Self::Reload,
+        Self::Start,
+    ];
 }

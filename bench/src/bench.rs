@@ -32,8 +32,12 @@ impl Bench {
     }
 
     pub(crate) fn gateway_on(&self, config: String, pinned: bool) -> Result<Server> {
-        let program =
-            Program { file: &self.gateway, arguments: vec!["serve".into()], config: Some(config), pinned };
+        let program = Program {
+            file: &self.gateway,
+            arguments: vec!["serve".into()],
+            config: Some(config),
+            pinned,
+        };
         Server::start(&program).context("the gateway")
     }
 
@@ -45,7 +49,11 @@ impl Bench {
     /// A guest's component.
     pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
         let file = self.guests.join(format!("{name}.wasm"));
-        anyhow::ensure!(file.is_file(), "there is no `{}`: run `cargo xtask guests`", file.display());
+        anyhow::ensure!(
+            file.is_file(),
+            "there is no `{}`: run `cargo xtask guests`",
+            file.display()
+        );
         Ok(file)
     }
 }

@@ -2,7 +2,12 @@
 
 use anyhow::Result;
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, Response, body::{Bytes, Incoming}, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::{net::TcpListener, task::JoinSet};

@@ -13,7 +13,10 @@ const LOAD: &str = "1";
 /// Binds this process to the load's core; to be called while it has one thread.
 pub(crate) fn take_load_core() -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    ensure!(cores >= 2, "a bench needs two cores, one for the server and one for the load; there is {cores}");
+    ensure!(
+        cores >= 2,
+        "a bench needs two cores, one for the server and one for the load; there is {cores}"
+    );
     let me = std::process::id().to_string();
     let status = Command::new("taskset").args(["-cp", LOAD, &me]).stdout(Stdio::null()).status();
     let status = status.context("`taskset` cannot be started; it comes with util-linux")?;

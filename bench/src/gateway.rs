@@ -23,6 +23,15 @@ pub(crate) fn with_plugins(plugins: &[(&str, &Path)]) -> String {
     config
 }
 
+/// An endpoint that lets in who has a token.
+pub(crate) fn with_token_auth(file: &Path, secret: &str) -> String {
+    let (head, file) = (plain(), file.display());
+    format!(
+        "{head}\n[plugin.token-auth]\nfile = '{file}'\nconfig = {{ secret = \"{secret}\", without-expiry = \"allow\" }}\n\n\
+         [[endpoint]]\npath = \"/ws\"\nauthenticator = \"token-auth\"\n"
+    )
+}
+
 /// Records a share of all traces and sends them to a collector.
 pub(crate) fn traced(config: &str, collector: &str, share: f64) -> String {
     format!(

@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -57,7 +57,9 @@ impl Server {
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let began = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start `{}`", program.file.display()))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start `{}`", program.file.display()))?;
         let mut server = Self {
             child,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -96,7 +98,9 @@ impl Server {
         for entry in fs::read_dir(&folder).context("the server is gone")? {
             let thread = entry?.file_name();
             // A thread may end between the two looks.
-            let Ok(text) = fs::read_to_string(folder.join(&thread).join("schedstat")) else { continue };
+            let Ok(text) = fs::read_to_string(folder.join(&thread).join("schedstat")) else {
+                continue;
+            };
             threads.insert(thread.to_string_lossy().parse()?, on_cpu(&text)?);
         }
         ensure!(!threads.is_empty(), "the server has no threads left");
@@ -128,7 +132,10 @@ pub(crate) struct Cpu(BTreeMap<u32, u64>);
 impl Cpu {
     /// What was spent since an earlier look. Threads that ended in between are not seen.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        let spent = self.0.iter().map(|(thread, now)| now.saturating_sub(*earlier.0.get(thread).unwrap_or(&0)));
+        let spent = self
+            .0
+            .iter()
+            .map(|(thread, now)| now.saturating_sub(*earlier.0.get(thread).unwrap_or(&0)));
         Duration::from_nanos(spent.sum())
     }
 }
@@ -141,8 +148,12 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
 
 /// `VmRSS`, which unlike `statm` needs no page size.
 fn resident(status: &str) -> Result<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("`status` has no `VmRSS`")?;
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("`VmRSS` is not in kB")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("`status` has no `VmRSS`")?;
+    let kilobytes: u64 =
+        line.trim().trim_end_matches(" kB").parse().context("`VmRSS` is not in kB")?;
     Ok(kilobytes * 1024)
 }
 

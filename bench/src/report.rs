@@ -34,14 +34,42 @@ pub(crate) struct Report {
 
 impl Report {
     /// A measure with limits.
-    pub(crate) fn judge(&mut self, measure: &str, value: f64, unit: Unit, limits: Limits, how: String) {
+    pub(crate) fn judge(
+        &mut self,
+        measure: &str,
+        value: f64,
+        unit: Unit,
+        limits: Limits,
+        how: String,
+    ) {
         let verdict = limits.judge(value);
-        self.rows.push(Row { measure: measure.into(), value: Ok(value), unit, limits: Some(limits), verdict, how });
+        self.rows.push(Row {
+            measure: measure.into(),
+            value: Ok(value),
+            unit,
+            limits: Some(limits),
+            verdict,
+            how,
+        });
     }
 
     /// A measure that was judged elsewhere, or has no limits.
-    pub(crate) fn add(&mut self, measure: &str, value: f64, unit: Unit, verdict: Verdict, how: String) {
-        self.rows.push(Row { measure: measure.into(), value: Ok(value), unit, limits: None, verdict, how });
+    pub(crate) fn add(
+        &mut self,
+        measure: &str,
+        value: f64,
+        unit: Unit,
+        verdict: Verdict,
+        how: String,
+    ) {
+        self.rows.push(Row {
+            measure: measure.into(),
+            value: Ok(value),
+            unit,
+            limits: None,
+            verdict,
+            how,
+        });
     }
 
     /// A measure that could not be taken. A gate does not take that for a pass.
@@ -61,20 +89,30 @@ impl Report {
         missed.map(|row| row.measure.as_str()).collect()
     }
 
+    /// Whether anything could not be measured at all.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.rows.iter().any(|row| row.value.is_err())
+    }
+
     pub(crate) fn markdown(&self, command: &str) -> String {
         let mut out = format!("`{command}`\n");
         if !self.rows.is_empty() {
-            out.push_str("\n| measure | value | must | aim | verdict | how |\n|---|---|---|---|---|---|\n");
+            out.push_str(
+                "\n| measure | value | must | aim | verdict | how |\n|---|---|---|---|---|---|\n",
+            );
         }
         for row in &self.rows {
-            let limit = |of: fn(Limits) -> f64| row.limits.map_or("–".into(), |limits| format!("≤ {}", row.unit.show(of(limits))));
+            let limit = |of: fn(Limits) -> f64| {
+                row.limits.map_or("–".into(), |limits| format!("≤ {}", row.unit.show(of(limits))))
+            };
             let (must, aim) = (limit(|limits| limits.must), limit(|limits| limits.aim));
             let (value, verdict) = match &row.value {
                 Ok(value) => (row.unit.show(*value), row.verdict.word()),
                 Err(why) => (why.clone(), "not measured"),
             };
             let (measure, how) = (&row.measure, &row.how);
-            let written = writeln!(out, "| {measure} | {value} | {must} | {aim} | {verdict} | {how} |");
+            let written =
+                writeln!(out, "| {measure} | {value} | {must} | {aim} | {verdict} | {how} |");
             debug_assert!(written.is_ok(), "text grows without fail");
         }
         for note in &self.notes {
@@ -109,12 +147,19 @@ mod tests {
         report.add("tail", 9.0, Unit::Ratio, Verdict::Reported, String::new());
         report.gap("handshake", "no such plugin");
         assert_eq!(report.misses(), ["slow", "handshake"]);
+        assert!(report.has_gaps());
     }
 
     #[test]
     fn a_row_shows_value_limits_and_verdict() {
         let mut report = Report::default();
-        report.judge("idle", 2563.0, Unit::Bytes, Limits::new(6000.0, 3000.0), "10,000 connections".into());
+        report.judge(
+            "idle",
+            2563.0,
+            Unit::Bytes,
+            Limits::new(6000.0, 3000.0),
+            "10,000 connections".into(),
+        );
         report.gap("call", "no guest");
         let markdown = report.markdown("cargo xtask bench idle");
         let rows: Vec<_> = markdown.lines().skip(4).collect();

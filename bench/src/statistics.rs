@@ -39,7 +39,8 @@ pub(crate) struct Comparison {
 /// Compares values taken in the same rounds. None when there was no round.
 pub(crate) fn compare(baseline: &[f64], again: &[f64], values: &[f64]) -> Option<Comparison> {
     let pairs = || baseline.iter().copied().zip(again.iter().copied());
-    let ratios: Vec<f64> = pairs().zip(values).map(|((a, b), value)| value / f64::midpoint(a, b)).collect();
+    let ratios: Vec<f64> =
+        pairs().zip(values).map(|((a, b), value)| value / f64::midpoint(a, b)).collect();
     let both: Vec<f64> = baseline.iter().chain(again).copied().collect();
     Some(Comparison {
         baseline: median(&both)?,
@@ -83,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_slow_round_slows_both_sides_and_leaves_the_ratio() {
-        let compared = compare(&[10.0, 20.0, 10.0], &[10.0, 20.0, 12.5], &[12.0, 24.0, 12.0]).unwrap();
+        let compared =
+            compare(&[10.0, 20.0, 10.0], &[10.0, 20.0, 12.5], &[12.0, 24.0, 12.0]).unwrap();
         assert_eq!(compared.ratio, 1.2);
         assert_eq!((compared.baseline, compared.value), (11.25, 12.0));
         assert_eq!(compared.spread, 1.25);

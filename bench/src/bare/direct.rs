@@ -43,7 +43,8 @@ impl Members {
     fn publish(&mut self, data: &str) {
         self.offset += 1;
         let frame = frame(&Said::publication(data, self.offset));
-        self.sockets.retain(|socket| socket.try_write(&frame).is_ok_and(|written| written == frame.len()));
+        self.sockets
+            .retain(|socket| socket.try_write(&frame).is_ok_and(|written| written == frame.len()));
     }
 }
 

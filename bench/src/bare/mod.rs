@@ -45,7 +45,8 @@ impl Role {
 pub(crate) fn run(role: Role, port_file: &Path) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen")?;
         let part = port_file.with_extension("part");
         fs::write(&part, format!("{}\n", listener.local_addr()?.port()))?;
         fs::rename(&part, port_file)?;

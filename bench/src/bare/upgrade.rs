@@ -27,13 +27,17 @@ pub(super) async fn serve(stream: TcpStream, greet: bool) -> Result<()> {
         let answer = respond(request, &upgrades);
         async { Ok::<_, Infallible>(answer) }
     });
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     connection.await?;
     let upgrade = upgraded.recv().await.context("no upgrade was asked for")?;
     hold(upgrade.await?, greet).await
 }
 
-fn respond(request: Request<Incoming>, upgrades: &mpsc::Sender<OnUpgrade>) -> Response<Empty<Bytes>> {
+fn respond(
+    request: Request<Incoming>,
+    upgrades: &mpsc::Sender<OnUpgrade>,
+) -> Response<Empty<Bytes>> {
     let mut response = Response::new(Empty::new());
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
     let accept = key.and_then(|key| derive_accept_key(key.as_bytes()).parse().ok());

@@ -36,7 +36,12 @@ impl Crowd {
         let (pinged, answered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
         for (place, peer) in open_all(address, size).await?.into_iter().enumerate() {
-            let member = Member { peer, place, pinged: Arc::clone(&pinged), answered: Arc::clone(&answered) };
+            let member = Member {
+                peer,
+                place,
+                pinged: Arc::clone(&pinged),
+                answered: Arc::clone(&answered),
+            };
             tasks.spawn(member.idle(speak.subscribe()));
         }
         Ok(Self { size, pinged, answered, speak, tasks })
@@ -134,5 +139,8 @@ fn is_ping(text: &[u8]) -> Result<bool> {
     if text.starts_with(br#"["chsk/ws-ping""#) {
         return Ok(true);
     }
-    bail!("an idle connection was sent {}", String::from_utf8_lossy(text.get(..200).unwrap_or(text)))
+    bail!(
+        "an idle connection was sent {}",
+        String::from_utf8_lossy(text.get(..200).unwrap_or(text))
+    )
 }

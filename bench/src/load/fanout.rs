@@ -45,23 +45,36 @@ struct Progress {
 }
 
 /// Publishes for `warm_up`, then for `measured`.
-pub(crate) async fn run(server: &Server, load: Fanout, warm_up: Duration, measured: Duration) -> Result<Sample> {
-    let progress =
-        Arc::new(Progress { delivered: 0.into(), awaited: u64::MAX.into(), reached: Notify::new() });
+pub(crate) async fn run(
+    server: &Server,
+    load: Fanout,
+    warm_up: Duration,
+    measured: Duration,
+) -> Result<Sample> {
+    let progress = Arc::new(Progress {
+        delivered: 0.into(),
+        awaited: u64::MAX.into(),
+        reached: Notify::new(),
+    });
     let mut readers = JoinSet::new();
     for peer in subscribe(server, load.subscribers).await? {
         readers.spawn(read(peer, Arc::clone(&progress)));
     }
     let slow = subscribe(server, load.slow).await?;
     let publisher = Peer::open(server.address()).await?;
-    let publications = frame_of(&format!(r#"[["relay/say",{}],null]"#, text_of(load.size))).repeat(load.window);
+    let publications =
+        frame_of(&format!(r#"[["relay/say",{}],null]"#, text_of(load.size))).repeat(load.window);
     let each = (load.subscribers * load.window) as u64;
     let publishing = async {
         publish(&publisher, &publications, each, &progress, warm_up).await?;
         let (before, began) = (server.cpu()?, Instant::now());
-        let deliveries = publish(&publisher, &publications, each, &progress, measured).await? as f64;
+        let deliveries =
+            publish(&publisher, &publications, each, &progress, measured).await? as f64;
         let spent = server.cpu()?.since(&before).as_secs_f64();
-        Ok(Sample { cpu: spent * 1e6 / deliveries, per_second: deliveries / began.elapsed().as_secs_f64() })
+        Ok(Sample {
+            cpu: spent * 1e6 / deliveries,
+            per_second: deliveries / began.elapsed().as_secs_f64(),
+        })
     };
     let sample = tokio::select! {
         sample = publishing => sample,
@@ -75,7 +88,13 @@ pub(crate) async fn run(server: &Server, load: Fanout, warm_up: Duration, measur
 }
 
 /// Publishes window after window for so long; how many deliveries that were.
-async fn publish(publisher: &Peer, bytes: &[u8], each: u64, progress: &Progress, during: Duration) -> Result<u64> {
+async fn publish(
+    publisher: &Peer,
+    bytes: &[u8],
+    each: u64,
+    progress: &Progress,
+    during: Duration,
+) -> Result<u64> {
     let first = progress.delivered.load(Ordering::Relaxed);
     let end = Instant::now() + during;
     let mut awaited = first;

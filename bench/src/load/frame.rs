@@ -46,7 +46,9 @@ pub(crate) fn first(bytes: &[u8]) -> anyhow::Result<Option<Frame>> {
         0x88 => Opcode::Close,
         0x89 => Opcode::Ping,
         0x8a => Opcode::Pong,
-        _ => anyhow::bail!("a frame begins with {kind:#x}: fragments and extensions are not expected"),
+        _ => anyhow::bail!(
+            "a frame begins with {kind:#x}: fragments and extensions are not expected"
+        ),
     };
     let (header, length) = match length {
         0..126 => (2, usize::from(length)),

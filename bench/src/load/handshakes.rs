@@ -37,7 +37,9 @@ pub(crate) async fn run(server: &Server, load: Handshakes<'_>) -> Result<Sample>
 }
 
 async fn all(server: &Server, load: Handshakes<'_>, count: usize) -> Result<()> {
-    let one = |_| async move { timeout(PATIENCE, one(server, load)).await.context("a handshake took too long")? };
+    let one = |_| async move {
+        timeout(PATIENCE, one(server, load)).await.context("a handshake took too long")?
+    };
     stream::iter(0..count).map(one).buffer_unordered(AT_ONCE).try_collect().await
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod open;
 mod peer;
 
 pub(crate) use burst::{Burst, frame_of, text_of};
-pub(crate) use peer::{PATIENCE, Peer};
+pub(crate) use peer::Peer;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -21,5 +21,9 @@ const AT_ONCE: usize = 64;
 
 /// Opens so many connections.
 pub(crate) async fn open_all(address: SocketAddr, count: usize) -> Result<Vec<Peer>> {
-    stream::iter(0..count).map(|_| Peer::open(address)).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(0..count)
+        .map(|_| Peer::open(address))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }

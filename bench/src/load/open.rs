@@ -7,6 +7,7 @@ use super::{Peer, frame_of, peer::PATIENCE};
 use anyhow::{Context as _, Result, bail};
 use std::{
     ops::ControlFlow,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,8 @@ pub(crate) struct Pace {
     pub(crate) interval: Duration,
     /// The last one, unless the caller has enough before.
     pub(crate) requests: u32,
+    /// Slept between two looks, where the server may use the load's core as well.
+    pub(crate) rest: Option<Duration>,
 }
 
 /// An answered request.
@@ -62,6 +65,8 @@ pub(crate) async fn run(
                 }
             }
         }
+        // Not the runtime's sleep, whose steps are a millisecond; there is no other task to hold up.
+        pace.rest.into_iter().for_each(thread::sleep);
         tokio::task::yield_now().await;
     }
     Ok(())

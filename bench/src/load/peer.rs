@@ -62,7 +62,10 @@ impl Peer {
                 self.start = end + 4;
                 return Ok(());
             }
-            anyhow::ensure!(self.unread.len() < REQUEST_HEAD_MAX, "the answer to the upgrade has no end");
+            anyhow::ensure!(
+                self.unread.len() < REQUEST_HEAD_MAX,
+                "the answer to the upgrade has no end"
+            );
         }
     }
 
@@ -71,7 +74,9 @@ impl Peer {
         while !bytes.is_empty() {
             match self.stream.try_write(bytes) {
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stream.writable().await?
+                }
                 Err(error) => return Err(error).context("writing"),
             }
         }
@@ -121,7 +126,9 @@ impl Peer {
         }
         match self.pop()? {
             Some((Opcode::Text, payload)) => Ok(payload),
-            Some((other, payload)) => bail!("not a text frame: {other:?} {}", String::from_utf8_lossy(payload)),
+            Some((other, payload)) => {
+                bail!("not a text frame: {other:?} {}", String::from_utf8_lossy(payload))
+            }
             None => bail!("a frame went away"),
         }
     }

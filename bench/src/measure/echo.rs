@@ -73,8 +73,10 @@ struct Turns {
 
 impl Turns {
     fn of(samples: Vec<Sample>) -> Self {
-        let tail = |sample: &Sample| f64::from(quantile(&sample.latencies, 0.99).unwrap_or(u32::MAX));
-        let mut latencies: Vec<u32> = samples.iter().flat_map(|sample| &sample.latencies).copied().collect();
+        let tail =
+            |sample: &Sample| f64::from(quantile(&sample.latencies, 0.99).unwrap_or(u32::MAX));
+        let mut latencies: Vec<u32> =
+            samples.iter().flat_map(|sample| &sample.latencies).copied().collect();
         latencies.sort_unstable();
         Self {
             cpu: samples.iter().map(|sample| sample.cpu).collect(),
@@ -85,7 +87,8 @@ impl Turns {
     }
 
     fn row(&self, depth: usize, name: &str, bare: &Self, again: &Self) -> String {
-        let ratio = compare(&bare.cpu, &again.cpu, &self.cpu).map_or(f64::NAN, |compared| compared.ratio);
+        let ratio =
+            compare(&bare.cpu, &again.cpu, &self.cpu).map_or(f64::NAN, |compared| compared.ratio);
         let per_second = median(&self.per_second).unwrap_or(f64::NAN);
         let latency = |share| f64::from(quantile(&self.latencies, share).unwrap_or(0)) / 1000.0;
         format!(
@@ -100,7 +103,10 @@ impl Turns {
     fn judge(&self, report: &mut Report, depth: usize, limits: Limits, bare: &Self, again: &Self) {
         let measure = format!("echo, {SIZE} B, {CONNECTIONS} connections, {depth} in flight: CPU");
         let Some(cpu) = compare(&bare.cpu, &again.cpu, &self.cpu) else { return };
-        let how = format!("{:.3} µs, bare {:.3} µs; bare against itself {:.2}", cpu.value, cpu.baseline, cpu.spread);
+        let how = format!(
+            "{:.3} µs, bare {:.3} µs; bare against itself {:.2}",
+            cpu.value, cpu.baseline, cpu.spread
+        );
         report.judge(&measure, cpu.ratio, Unit::Ratio, limits, how);
         let Some(tail) = compare(&bare.tails, &again.tails, &self.tails) else { return };
         let samples = self.latencies.len().min(bare.latencies.len());
@@ -111,6 +117,12 @@ impl Turns {
             tail.baseline / 1000.0,
             tail.spread
         );
-        report.add(&measure.replace("CPU", "p99 of a round trip"), tail.ratio, Unit::Ratio, verdict, how);
+        report.add(
+            &measure.replace("CPU", "p99 of a round trip"),
+            tail.ratio,
+            Unit::Ratio,
+            verdict,
+            how,
+        );
     }
 }

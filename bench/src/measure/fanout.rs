@@ -28,14 +28,16 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         let load = Fanout { subscribers, slow: 0, window, size: SIZE };
         let slow = Fanout { slow: subscribers / 100, ..load };
         let (bare, again) = (bench.bare(role)?, bench.bare(role)?);
-        let turns: [(&Server, Fanout); 4] = [(&bare, load), (&again, load), (&gateway, load), (&gateway, slow)];
+        let turns: [(&Server, Fanout); 4] =
+            [(&bare, load), (&again, load), (&gateway, load), (&gateway, slow)];
         let samples = take_turns(bench.plan.rounds, turns.len(), async |who| {
             let (server, load) = turns.get(who).context("no such server")?;
             fanout::run(server, *load, bench.plan.warm_up, bench.plan.measured).await
         });
         let samples = samples.await.with_context(|| format!("{window} publications under way"))?;
         let [bare, again, own, slow] = samples.as_slice() else { continue };
-        let measure = format!("fan-out, {SIZE} B to {subscribers}, window {window}: CPU per delivery");
+        let measure =
+            format!("fan-out, {SIZE} B to {subscribers}, window {window}: CPU per delivery");
         let Some(cpu) = compare(&cpus(bare), &cpus(again), &cpus(own)) else { continue };
         let how = format!(
             "{:.3} µs, bare ({}) {:.3} µs; bare against itself {:.2}; {:.0} deliveries/s, bare {:.0}",
@@ -47,9 +49,19 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             rate(bare),
         );
         report.judge(&measure, cpu.ratio, Unit::Ratio, limits, how);
-        let measure = format!("the same with {} subscribers more that never read, against without", subscribers / 100);
-        let slowed = compare(&cpus(own), &cpus(own), &cpus(slow)).map_or(f64::NAN, |compared| compared.ratio);
-        report.add(&measure, slowed, Unit::Ratio, Verdict::Reported, format!("{:.0} deliveries/s", rate(slow)));
+        let measure = format!(
+            "the same with {} subscribers more that never read, against without",
+            subscribers / 100
+        );
+        let slowed = compare(&cpus(own), &cpus(own), &cpus(slow))
+            .map_or(f64::NAN, |compared| compared.ratio);
+        report.add(
+            &measure,
+            slowed,
+            Unit::Ratio,
+            Verdict::Reported,
+            format!("{:.0} deliveries/s", rate(slow)),
+        );
     }
     Ok(())
 }

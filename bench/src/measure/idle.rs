@@ -46,7 +46,13 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         let values: Vec<f64> = own.iter().map(of).collect();
         let value = median(&values).unwrap_or(f64::NAN);
         let how = format!("bare (tungstenite, 4 KiB read buffer) {}", Unit::Bytes.show(bare));
-        report.judge(&format!("memory per idle connection of {count}, {when}"), value, Unit::Bytes, LIMITS, how);
+        report.judge(
+            &format!("memory per idle connection of {count}, {when}"),
+            value,
+            Unit::Bytes,
+            LIMITS,
+            how,
+        );
     }
     Ok(())
 }

@@ -18,8 +18,10 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let rounds = if bench.plan.smoke { 1 } else { bench.plan.rounds.max(5) };
     say(format_args!("start: {rounds} times"));
     let names = ["first", "second", "third", "fourth"];
-    let files: Vec<PathBuf> =
-        SHIPPED.iter().map(|guest| bench.guest(guest).or_else(|_| bench.guest("echo"))).collect::<Result<_>>()?;
+    let files: Vec<PathBuf> = SHIPPED
+        .iter()
+        .map(|guest| bench.guest(guest).or_else(|_| bench.guest("echo")))
+        .collect::<Result<_>>()?;
     let plugins: Vec<_> = names.into_iter().zip(files.iter().map(PathBuf::as_path)).collect();
     let mut took = Vec::new();
     for _ in 0..=rounds {
@@ -29,7 +31,14 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     // The first start fills the caches.
     let warm = median(took.get(1..).unwrap_or_default()).unwrap_or(f64::NAN);
     let used: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-    let how = format!("{}; the first start {:.0} ms", used.join(", "), took.first().unwrap_or(&f64::NAN));
-    report.judge("start to ready with four plugins, warm cache", warm, Unit::Milliseconds, LIMITS, how);
+    let how =
+        format!("{}; the first start {:.0} ms", used.join(", "), took.first().unwrap_or(&f64::NAN));
+    report.judge(
+        "start to ready with four plugins, warm cache",
+        warm,
+        Unit::Milliseconds,
+        LIMITS,
+        how,
+    );
     Ok(())
 }
