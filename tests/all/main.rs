@@ -2,6 +2,7 @@
 
 mod browser;
 mod conversion;
+mod demo;
 mod docs;
 mod layers;
 mod plugin;
