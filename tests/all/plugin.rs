@@ -36,8 +36,10 @@ struct Hub {
 
 impl Actor for Hub {
     fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
-        let reply_of = |by: u32| events.get(by as usize).and_then(Event::reply_to).unwrap_or_default();
-        let failures = outcome.failures.iter().map(|failure| (reply_of(failure.by), Err(failure.why.id)));
+        let reply_of =
+            |by: u32| events.get(by as usize).and_then(Event::reply_to).unwrap_or_default();
+        let failures =
+            outcome.failures.iter().map(|failure| (reply_of(failure.by), Err(failure.why.id)));
         let effects = outcome.effects.iter().filter_map(|caused| match &caused.what {
             Effect::Reply { reply_to, value: Ok(content) } => {
                 let body = match content {
@@ -100,7 +102,11 @@ impl Running {
 
     fn send(&self, id: &str, body: &str, reply_to: u32) -> Result<()> {
         let payload = Payload::new(Encoding::Json, body.as_bytes().to_vec());
-        let what = Occurrence::Message(Message { id: EventId::from(id), payload, reply_to: Some(reply_to) });
+        let what = Occurrence::Message(Message {
+            id: EventId::from(id),
+            payload,
+            reply_to: Some(reply_to),
+        });
         let event = Event {
             connection: Some(Arc::clone(&self.peer)),
             seq: reply_to,
@@ -162,7 +168,8 @@ async fn a_component_without_the_sdk_answers() -> Result<()> {
 }
 
 #[tokio::test]
-async fn versions_change_under_load_and_every_event_is_answered_once_and_never_by_an_older_one() -> Result<()> {
+async fn versions_change_under_load_and_every_event_is_answered_once_and_never_by_an_older_one()
+-> Result<()> {
     const ROUNDS: u32 = 20;
     const EVENTS: u32 = 200;
     let mut running = run("handler_version_a", |_| {}).await?;
@@ -228,7 +235,8 @@ async fn a_snapshot_goes_from_version_to_version() -> Result<()> {
 
 #[tokio::test]
 async fn one_component_has_every_role_that_it_exports() -> Result<()> {
-    let mut running = run("every_role", |settings| settings.deadline = Duration::from_millis(20)).await?;
+    let mut running =
+        run("every_role", |settings| settings.deadline = Duration::from_millis(20)).await?;
     ensure!(running.plugin.status().roles == [Role::Handler, Role::Authenticator, Role::Sink]);
     ensure!(running.ask("any/thing", "1").await? == Ok("\"handled\"".to_owned()));
 
@@ -237,15 +245,20 @@ async fn one_component_has_every_role_that_it_exports() -> Result<()> {
     ensure!(matches!(ask("").await, Ok(Verdict::Allow(admission)) if admission.user.is_none()));
     let Ok(Verdict::Allow(admission)) = ask("ann").await else { bail!("ann is let in") };
     let user = admission.user.context("with her name")?;
-    ensure!(&*user.id == "ann" && user.expires_at == Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)));
+    ensure!(
+        &*user.id == "ann"
+            && user.expires_at == Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500))
+    );
     let denied = ask("deny").await;
     ensure!(
         matches!(&denied, Ok(Verdict::Deny { status: 401, why }) if why.code.as_deref() == Some("no-token")),
         "{denied:?}"
     );
-    for (query, fault) in
-        [("trap", FaultId::PluginFailed), ("spin", FaultId::Timeout), ("wait", FaultId::Unsupported)]
-    {
+    for (query, fault) in [
+        ("trap", FaultId::PluginFailed),
+        ("spin", FaultId::Timeout),
+        ("wait", FaultId::Unsupported),
+    ] {
         let answer = ask(query).await;
         ensure!(matches!(&answer, Err(why) if why.id == fault), "{query}: {answer:?}");
     }
@@ -253,7 +266,10 @@ async fn one_component_has_every_role_that_it_exports() -> Result<()> {
 
     let sink = running.plugin.sink().context("it is a sink")?;
     ensure!(sink.deliver(&[signal("a"), signal("b")], 0).await == Ok(2));
-    ensure!(sink.deliver(&[signal("a")], 250).await == Err(Refusal::RetryAfter(Duration::from_millis(250))));
+    ensure!(
+        sink.deliver(&[signal("a")], 250).await
+            == Err(Refusal::RetryAfter(Duration::from_millis(250)))
+    );
     ensure!(sink.flush().await == Err("2 taken".to_owned()));
     ensure!(matches!(sink.deliver(&[signal("trap")], 0).await, Err(Refusal::Drop(_))));
     ensure!(sink.deliver(&[signal("a")], 0).await == Ok(1), "a fresh instance takes on");
