@@ -1,5 +1,8 @@
 //! The gateway's telemetry against a real OTLP receiver, over both protocols.
 
+// Says to the lints that all of this is a test: what goes wrong here may panic.
+#![cfg(test)]
+
 use std::time::{Duration, Instant};
 use support::otlp::{Collector, Kind, Span, Value};
 use tengen::{
