@@ -103,7 +103,12 @@ pub struct Collector {
 
 impl Collector {
     pub async fn grpc() -> Result<Self> {
-        let (listener, address) = listen().await?;
+        Self::grpc_at(anywhere()).await
+    }
+
+    /// As [`Collector::grpc`], at an address that others know.
+    pub async fn grpc_at(address: SocketAddr) -> Result<Self> {
+        let (listener, address) = listen(address).await?;
         let inbox = Arc::new(Inbox::default());
         let service = TraceServiceServer::new(Grpc(Arc::clone(&inbox)))
             .accept_compressed(CompressionEncoding::Gzip);
@@ -115,7 +120,7 @@ impl Collector {
     }
 
     pub async fn http() -> Result<Self> {
-        let (listener, address) = listen().await?;
+        let (listener, address) = listen(anywhere()).await?;
         let inbox = Arc::new(Inbox::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_http(listener, Arc::clone(&inbox)));
@@ -130,6 +135,11 @@ impl Collector {
     /// All spans so far, in the order of their arrival.
     pub fn spans(&self) -> Vec<Span> {
         self.inbox.spans().clone()
+    }
+
+    /// All spans so far, which are then forgotten.
+    pub fn take(&self) -> Vec<Span> {
+        std::mem::take(&mut *self.inbox.spans())
     }
 
     /// Requests so far, refused ones too.
@@ -188,8 +198,14 @@ impl Collector {
     }
 }
 
-async fn listen() -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+/// A port that nobody else has.
+fn anywhere() -> SocketAddr {
+    SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0))
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen at {address}"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
