@@ -140,8 +140,9 @@ impl Telemetry {
     /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
     ///
     /// A sink that is slow loses the newest records; one that fails is asked again, later and later. Neither is felt by
-    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs goes to
-    /// no sink, or the sinks would keep each other busy for ever. A second sink of the same name is refused.
+    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs, and
+    /// what is logged about it, goes to no sink, or the sinks would keep each other busy for ever. A second sink of
+    /// the same name is refused.
     pub fn attach_sink(
         &self,
         name: impl Into<Arc<str>>,

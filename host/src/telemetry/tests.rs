@@ -100,12 +100,13 @@ async fn what_is_logged_while_a_sink_is_served_goes_to_no_sink() {
 async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
     let _log = tapped();
     let telemetry = quiet();
-    let diary = Diary::new("plugin.");
+    let diary = Diary::new("plugin");
     attach(&telemetry, "log-sink", &diary);
-    tracing::info!(target: "plugin", plugin = "log-sink", "about itself");
-    tracing::info!(target: "plugin", plugin = "chat", "about chat");
+    tracing::info!(target: "plugin", plugin = "log-sink", "by itself");
+    tracing::info!(target: "plugin::engine", plugin = %"log-sink", "about itself");
+    tracing::info!(target: "plugin", plugin = "chat", "by chat");
     telemetry.shutdown(MINUTE).await;
-    assert_eq!(diary.messages(), ["about chat"]);
+    assert_eq!(diary.messages(), ["by chat"]);
 }
 
 #[tokio::test]
