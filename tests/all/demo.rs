@@ -24,13 +24,20 @@ async fn rebuild(scratch: &Path, greeting: &str, into: &Path) -> Result<()> {
     for entry in fs::read_dir(source.join("src"))? {
         let entry = entry?;
         let text = fs::read_to_string(entry.path())?;
-        let text = text.replace(r#"GREETING: &str = "Welcome""#, &format!("GREETING: &str = {greeting:?}"));
+        let text = text
+            .replace(r#"GREETING: &str = "Welcome""#, &format!("GREETING: &str = {greeting:?}"));
         fs::write(copy.join("src").join(entry.file_name()), text)?;
     }
     let sdk = root().join("plugin-sdk");
     let manifest = fs::read_to_string(source.join("Cargo.toml"))?;
-    ensure!(manifest.contains("../../plugin-sdk"), "the chat's manifest names the SDK otherwise: {manifest}");
-    fs::write(copy.join("Cargo.toml"), manifest.replace("../../plugin-sdk", &sdk.display().to_string()))?;
+    ensure!(
+        manifest.contains("../../plugin-sdk"),
+        "the chat's manifest names the SDK otherwise: {manifest}"
+    );
+    fs::write(
+        copy.join("Cargo.toml"),
+        manifest.replace("../../plugin-sdk", &sdk.display().to_string()),
+    )?;
     fs::copy(root().join("plugins/Cargo.lock"), copy.join("Cargo.lock"))?;
     let built = Command::new("cargo")
         .args(["run", "--quiet", "--package", "xtask", "--", "guests", "--path"])
@@ -40,7 +47,8 @@ async fn rebuild(scratch: &Path, greeting: &str, into: &Path) -> Result<()> {
         .current_dir(root())
         .kill_on_drop(true)
         .output();
-    let built = tokio::time::timeout(BUILD, built).await.context("building the chat took too long")??;
+    let built =
+        tokio::time::timeout(BUILD, built).await.context("building the chat took too long")??;
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     Ok(())
 }
@@ -63,7 +71,9 @@ async fn number(page: &Page, expression: &str) -> Result<u64> {
 
 /// What a window has received of one sender, in order.
 async fn received(page: &Page, from: &str) -> Result<Vec<u64>> {
-    let list = page.eval(&format!("chat.received.filter(it => it.from === '{from}').map(it => it.n)")).await?;
+    let list = page
+        .eval(&format!("chat.received.filter(it => it.from === '{from}').map(it => it.n)"))
+        .await?;
     list.as_array().context("no list")?.iter().map(|n| n.as_u64().context("no number")).collect()
 }
 
@@ -71,12 +81,19 @@ async fn check_window(page: &Page, sent: &[(&str, u64)]) -> Result<()> {
     for (from, sent) in sent {
         let numbers = received(page, from).await?;
         let expected: Vec<_> = (1..=*sent).collect();
-        assert_eq!(numbers, expected, "the messages of `{from}`, in order, without gap and duplicate");
+        assert_eq!(
+            numbers, expected,
+            "the messages of `{from}`, in order, without gap and duplicate"
+        );
     }
     let state = page.eval("[chat.closes, chat.gaps, chat.duplicates, chat.faults]").await?;
     assert_eq!(state, serde_json::json!([0, 0, 0, []]));
     let greetings = page.eval("[...new Set(chat.received.map(it => it.greeting))]").await?;
-    assert_eq!(greetings, serde_json::json!(["Welcome", "Ahoy"]), "first the one, then the other, and never back");
+    assert_eq!(
+        greetings,
+        serde_json::json!(["Welcome", "Ahoy"]),
+        "first the one, then the other, and never back"
+    );
     let changes = page
         .eval("chat.received.filter((it, at, all) => at > 0 && it.greeting !== all[at - 1].greeting).length")
         .await?;
@@ -90,7 +107,9 @@ async fn two_windows_talk_on_while_the_chat_is_rebuilt() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let folder = tempfile::tempdir()?;
     let gateway = start(folder.path()).await?;
-    let open = async |name: &str| browser.open(&format!("http://{}/?name={name}&room=tea", gateway.address())).await;
+    let open = async |name: &str| {
+        browser.open(&format!("http://{}/?name={name}&room=tea", gateway.address())).await
+    };
     let (ann, bob) = (open("ann").await?, open("bob").await?);
     for page in [&ann, &bob] {
         page.wait_for("chat.joined", SOON).await?;
@@ -104,16 +123,22 @@ async fn two_windows_talk_on_while_the_chat_is_rebuilt() -> Result<()> {
     rebuild(scratch.path(), "Ahoy", folder.path()).await?;
 
     for page in [&ann, &bob] {
-        page.wait_for("chat.received.filter(it => it.greeting === 'Ahoy').length > 200", SOON).await?;
+        page.wait_for("chat.received.filter(it => it.greeting === 'Ahoy').length > 200", SOON)
+            .await?;
     }
     for page in [&ann, &bob] {
         page.eval("chat.stop()").await?;
         page.wait_for("chat.replies.length === chat.sent", SOON).await?;
     }
-    let sent = [("ann", number(&ann, "chat.sent").await?), ("bob", number(&bob, "chat.sent").await?)];
+    let sent =
+        [("ann", number(&ann, "chat.sent").await?), ("bob", number(&bob, "chat.sent").await?)];
     for page in [&ann, &bob] {
         for (from, last) in sent {
-            page.wait_for(&format!("chat.received.some(it => it.from === '{from}' && it.n === {last})"), SOON).await?;
+            page.wait_for(
+                &format!("chat.received.some(it => it.from === '{from}' && it.n === {last})"),
+                SOON,
+            )
+            .await?;
         }
         check_window(page, &sent).await?;
     }

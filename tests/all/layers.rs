@@ -49,7 +49,13 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
 const ROOMS: [(&[&str], &[&str]); 6] = [
     (&["wasmtime", "wasmtime_wasi"], &["plugin"]),
     (
-        &["opentelemetry", "opentelemetry_otlp", "opentelemetry_sdk", "reqwest", "tracing_subscriber"],
+        &[
+            "opentelemetry",
+            "opentelemetry_otlp",
+            "opentelemetry_sdk",
+            "reqwest",
+            "tracing_subscriber",
+        ],
         &["telemetry"],
     ),
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),

@@ -60,7 +60,8 @@ async fn one_event_is_a_tree_of_spans(collector: Collector, protocol: Protocol) 
     assert!(process.links_to(upgrade), "{:?}", process.links);
     assert!(process.start >= upgrade.start && process.end >= process.start);
 
-    let of_event: Vec<_> = spans.iter().filter(|span| span.trace_id == OF_EVENT.0).cloned().collect();
+    let of_event: Vec<_> =
+        spans.iter().filter(|span| span.trace_id == OF_EVENT.0).cloned().collect();
     let call = named(&of_event, "call relay.handle")?;
     assert_eq!(call.kind, Kind::Internal);
     assert!(call.is_child_of(process));
