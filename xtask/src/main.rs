@@ -6,6 +6,7 @@
     reason = "a command-line tool speaks on both"
 )]
 
+mod bench;
 mod check;
 mod demo;
 mod deny;
@@ -31,7 +32,9 @@ cargo xtask COMMAND
   setup                 installs what the commands above need, and says what it leaves to you
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
                         without the tree changing: therefore not part of check
-  bench                 not there yet
+  bench NAME... [--gate]  measures the gateway against bare servers: echo, fanout, idle, handshake, call, reload, start
+                        or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything in
+                        two minutes, deciding nothing. Needs a quiet machine with two cores
   help                  this text
 
 Exit codes: 0 done; 1 a step failed, the last lines name it; 2 the command line was not understood.
@@ -66,16 +69,14 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         }
         ["setup"] => setup::run(&workspace),
         ["advisories"] => deny::advisories(&workspace),
-        ["bench"] => {
-            eprintln!("xtask: there are no benches yet");
-            Ok(ExitCode::FAILURE)
-        }
+        ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
+        ["bench"] => Ok(misunderstood("which bench?")),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
         }
         [] => Ok(misunderstood("which command?")),
-        [command @ ("test" | "check" | "setup" | "advisories" | "bench"), ..] => {
+        [command @ ("test" | "check" | "setup" | "advisories"), ..] => {
             Ok(misunderstood(&format!("`{command}` takes no arguments")))
         }
         [command, ..] => Ok(misunderstood(&format!("there is no command `{command}`"))),

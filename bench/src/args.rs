@@ -1,0 +1,83 @@
+//! The command line.
+
+use crate::bare::Role;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Measures the gateway against bare servers, in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "tengen-bench")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs benches and prints their report as Markdown.
+    Run(Run),
+    /// Is a bare server; what `run` measures against.
+    Bare {
+        role: Role,
+        /// Gets the port once the server listens.
+        #[arg(long)]
+        port_file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Which benches.
+    #[arg(required_unless_present = "smoke")]
+    pub(crate) names: Vec<Name>,
+    /// Fails when a must is missed.
+    #[arg(long, conflicts_with = "smoke")]
+    pub(crate) gate: bool,
+    /// Everything, small and short: shows that the benches run, decides nothing.
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// How costs grow with connections, subscribers and idle ones, instead of the one point of the limits.
+    #[arg(long, conflicts_with = "smoke")]
+    pub(crate) slopes: bool,
+    /// How often each server takes its turn.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
+    pub(crate) rounds: Option<u32>,
+    /// The gateway's binary; otherwise the one beside this program.
+    #[arg(long)]
+    pub(crate) gateway: Option<PathBuf>,
+    /// The folder of the built guests; otherwise `guests` in cargo's target folder.
+    #[arg(long)]
+    pub(crate) guests: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// One message at a time, and 64.
+    Echo,
+    /// One publication to a thousand subscribers.
+    Fanout,
+    /// Memory of ten thousand connections that say nothing.
+    Idle,
+    /// Upgrades.
+    Handshake,
+    /// A plugin's call, without sockets.
+    Call,
+    /// A plugin's next version, from the end of writing to the first answer.
+    Reload,
+    /// From start to ready.
+    Start,
+    /// All of these.
+    All,
+}
+
+impl Name {
+    pub(crate) const EACH: [Self; 7] = [
+        Self::Echo,
+        Self::Fanout,
+        Self::Idle,
+        Self::Handshake,
+        Self::Call,
+        Self::Reload,
+        Self::Start,
+    ];
+}

@@ -1,0 +1,107 @@
+//! What a decision by a plugin costs: the gateway measured against bare servers, in the same run.
+//!
+//! `cargo xtask bench` builds and calls this. The load runs in this process, each server in its own.
+
+mod args;
+mod bare;
+mod bench;
+mod collector;
+mod cores;
+mod gateway;
+mod load;
+mod measure;
+mod plan;
+mod process;
+mod report;
+mod statistics;
+mod verdict;
+
+use anyhow::{Context as _, Result};
+use args::{Arguments, Command, Name, Run};
+use bench::{Bench, say};
+use clap::Parser;
+use plan::Plan;
+use report::Report;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Bare { role, port_file } => {
+            bare::run(role, &port_file).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Run(run) => measure(&run),
+    };
+    result.unwrap_or_else(|error| {
+        say(format_args!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn measure(run: &Run) -> Result<ExitCode> {
+    let bench = surroundings(run)?;
+    cores::take_load_core()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut report = Report::default();
+    for name in names(run) {
+        let result = runtime.block_on(measure::run(name, &bench, &mut report));
+        if let Err(error) = result {
+            // The others may still be measured; a report with a gap passes no gate.
+            report
+                .gap(&format!("{name:?}").to_lowercase(), &format!("{error:#}").replace('\n', " "));
+        }
+    }
+    print(&report.markdown(&command_line()));
+    let misses = report.misses();
+    let not_measured = report.has_gaps();
+    if (run.gate && !misses.is_empty()) || not_measured {
+        say(format_args!("missed or not measured: {}", misses.join("; ")));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn surroundings(run: &Run) -> Result<Bench> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("this program has no folder")?;
+    let gateway = run.gateway.clone().unwrap_or_else(|| folder.join("tengen"));
+    let guests = run.guests.clone().unwrap_or_else(|| folder.join("../guests"));
+    let mut plan = if run.smoke { Plan::smoke() } else { Plan::full(run.slopes) };
+    if let Some(rounds) = run.rounds {
+        plan.rounds = rounds;
+    }
+    let gateway = gateway
+        .canonicalize()
+        .with_context(|| format!("there is no gateway at `{}`", gateway.display()))?;
+    let guests = guests
+        .canonicalize()
+        .with_context(|| format!("there is no folder `{}`", guests.display()))?;
+    Ok(Bench { plan, own, gateway, guests })
+}
+
+fn names(run: &Run) -> Vec<Name> {
+    match run.names.is_empty() || run.names.contains(&Name::All) {
+        true => Name::EACH.to_vec(),
+        false => run.names.clone(),
+    }
+}
+
+/// The command as it was given to xtask.
+fn command_line() -> String {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    // Where the binaries were is nobody's business.
+    let places = ["--gateway", "--guests"];
+    let mut shown = vec!["cargo xtask bench".to_owned()];
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        match places.contains(&argument.as_str()) {
+            true => drop(arguments.next()),
+            false => shown.push(argument),
+        }
+    }
+    shown.join(" ")
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what this program is for")]
+fn print(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,76 @@
+//! What a connection costs in memory that says nothing, and after it has said one large thing.
+
+use crate::{
+    bare::Role,
+    bench::{Bench, say},
+    gateway,
+    load::crowd::Crowd,
+    process::Server,
+    report::{Report, Unit},
+    statistics::median,
+    verdict::Limits,
+};
+use anyhow::Result;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Bytes of the one large message.
+const LARGE: usize = 16 << 10;
+/// The gateway pings after 25 s of silence.
+const HEARTBEAT_WITHIN: Duration = Duration::from_secs(40);
+/// After which buffers must have been given back.
+const SETTLE: Duration = Duration::from_secs(10);
+
+const LIMITS: Limits = Limits::new(6000.0, 3000.0);
+
+/// Bytes per connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) idle: f64,
+    pub(super) after_large: f64,
+}
+
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
+    let count = bench.plan.idle;
+    let mut own = Vec::new();
+    for round in 1..=bench.plan.long_rounds {
+        say(format_args!("idle: {count} connections, round {round}"));
+        let server = bench.gateway(gateway::plain())?;
+        own.push(take(&server, count, !bench.plan.smoke).await?);
+    }
+    let bare = take(&bench.bare(Role::Echo)?, count, false).await?;
+    for (when, of, bare) in [
+        ("after a heartbeat round", (|memory| memory.idle) as fn(&Memory) -> f64, bare.idle),
+        ("10 s after each echoed 16 KB", |memory| memory.after_large, bare.after_large),
+    ] {
+        let values: Vec<f64> = own.iter().map(of).collect();
+        let value = median(&values).unwrap_or(f64::NAN);
+        let how = format!("bare (tungstenite, 4 KiB read buffer) {}", Unit::Bytes.show(bare));
+        report.judge(
+            &format!("memory per idle connection of {count}, {when}"),
+            value,
+            Unit::Bytes,
+            LIMITS,
+            how,
+        );
+    }
+    Ok(())
+}
+
+/// `pings`: whether the server has heartbeats that are worth waiting for.
+pub(super) async fn take(server: &Server, count: usize, pings: bool) -> Result<Memory> {
+    // Once in and out: what the first connection sets up for all is no connection's own.
+    drop(Crowd::gather(server.address(), 1).await?);
+    let empty = server.resident()? as f64;
+    let mut crowd = Crowd::gather(server.address(), count).await?;
+    if pings {
+        crowd.heartbeat_round(HEARTBEAT_WITHIN).await?;
+    }
+    sleep(Duration::from_secs(1)).await;
+    let idle = server.resident()? as f64;
+    crowd.echo(LARGE).await?;
+    sleep(SETTLE).await;
+    let after_large = server.resident()? as f64;
+    let each = |now: f64| (now - empty) / count as f64;
+    Ok(Memory { idle: each(idle), after_large: each(after_large) })
+}

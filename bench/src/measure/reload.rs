@@ -1,0 +1,176 @@
+//! The chat's next version: how long from the end of writing to the first answer it gives, and how long nobody answers.
+
+use crate::{
+    bench::{Bench, say},
+    gateway,
+    load::{
+        Peer, frame_of,
+        open::{self, Answer, Pace, callback},
+    },
+    report::{Report, Unit},
+    statistics::median,
+    verdict::Limits,
+};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+const COLD: Limits = Limits::new(400.0, 250.0);
+const WARM: Limits = Limits::new(60.0, 30.0);
+const PAUSE: Limits = Limits::new(5.0, 1.0);
+
+/// One request each.
+const INTERVAL: Duration = Duration::from_micros(500);
+/// Requests before the new version is written.
+const BEFORE: u32 = 400;
+/// Requests that are watched after its first answer.
+const AFTER: u32 = 400;
+/// At most; ten seconds of them.
+const REQUESTS: u32 = 20_000;
+
+/// What chat says its version is.
+const SHIPPED: &str = "0.1.0";
+
+/// One reload, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Reload {
+    first_answer: f64,
+    /// The longest that a request waited around the change.
+    pause: f64,
+}
+
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
+    let rounds = if bench.plan.smoke { 1 } else { bench.plan.rounds.max(5) };
+    say(format_args!("reload: {rounds} versions, each twice"));
+    let original = fs::read(bench.guest("chat")?)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("chat.wasm");
+    write(&file, &original)?;
+    let server = bench.gateway_on(gateway::with_plugins(&[("chat", &file)]), false)?;
+    let peer = Peer::open(server.address()).await?;
+    peer.send(&frame_of(r#"[["chat/join",{"room":"bench","name":"bench"}],"join"]"#)).await?;
+    let mut peers = [peer];
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        for (version, reloads) in [(version(round), &mut cold), (SHIPPED.to_owned(), &mut warm)] {
+            let component = with_version(&original, &version)?;
+            let reload = one(&mut peers, &file, &component, &version).await;
+            reloads.push(reload.with_context(|| format!("version {version}"))?);
+        }
+    }
+    let of = |reloads: &[Reload], what: fn(&Reload) -> f64| {
+        median(&reloads.iter().map(what).collect::<Vec<_>>()).unwrap_or(f64::NAN)
+    };
+    let how = || {
+        format!(
+            "median of {rounds}; {} requests a second",
+            Duration::from_secs(1).as_micros() / INTERVAL.as_micros()
+        )
+    };
+    let first = |reload: &Reload| reload.first_answer;
+    let unit = Unit::Milliseconds;
+    report.judge(
+        "reload of chat to its first answer, never seen before",
+        of(&cold, first),
+        unit,
+        COLD,
+        how(),
+    );
+    report.judge("the same, back to a version seen before", of(&warm, first), unit, WARM, how());
+    let all: Vec<Reload> = cold.into_iter().chain(warm).collect();
+    let worst = all.iter().map(|reload| reload.pause).fold(0.0, f64::max);
+    let how =
+        format!("longest wait of a request around the change, median; the worst {worst:.1} ms");
+    report.judge("pause of the instance", of(&all, |reload| reload.pause), unit, PAUSE, how);
+    Ok(())
+}
+
+/// Puts a version in place under a stream of requests.
+async fn one(peers: &mut [Peer], file: &Path, component: &[u8], version: &str) -> Result<Reload> {
+    let needle = format!("\"version\":\"{version}\"");
+    let mut written = None;
+    let mut first_answer = None;
+    let mut enough = u32::MAX;
+    let mut pause = Duration::ZERO;
+    let mut failed = None;
+    let request = |number| format!(r#"[["chat/say",{{"text":"x"}}],{}]"#, callback(number));
+    let pace =
+        Pace { interval: INTERVAL, requests: REQUESTS, rest: Some(Duration::from_micros(50)) };
+    let answered = |answer: Answer<'_>| {
+        if answer.number == BEFORE {
+            match write(file, component) {
+                Ok(()) => written = Some(Instant::now()),
+                Err(error) => failed = Some(error),
+            }
+            return ControlFlow::Continue(());
+        }
+        if let Some(written) = written.filter(|written| answer.due > *written) {
+            pause = pause.max(answer.came - answer.due);
+            if first_answer.is_none() && contains(answer.payload, needle.as_bytes()) {
+                first_answer = Some(answer.came - written);
+                enough = answer.number + AFTER;
+            }
+        }
+        if answer.number >= enough || failed.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    open::run(peers, pace, request, answered).await?;
+    failed.map_or(Ok(()), Err)?;
+    let first_answer = first_answer.context("the new version never answered")?;
+    Ok(Reload { first_answer: first_answer.as_secs_f64() * 1e3, pause: pause.as_secs_f64() * 1e3 })
+}
+
+/// Never the one that is shipped.
+fn version(number: u32) -> String {
+    format!("1.{}.{}", number / 10 % 10, number % 10)
+}
+
+/// The component with another version in its data. Interfaces' versions, which follow an `@`, stay.
+fn with_version(component: &[u8], version: &str) -> Result<Vec<u8>> {
+    ensure!(version.len() == SHIPPED.len(), "`{version}` is not as long as `{SHIPPED}`");
+    let mut patched = component.to_vec();
+    let mut found = 0;
+    for at in 1..component.len().saturating_sub(SHIPPED.len()) {
+        let before = component.get(at - 1);
+        if component.get(at..).is_some_and(|rest| rest.starts_with(SHIPPED.as_bytes()))
+            && before != Some(&b'@')
+        {
+            let place = patched.get_mut(at..at + version.len()).context("out of the file")?;
+            place.copy_from_slice(version.as_bytes());
+            found += 1;
+        }
+    }
+    ensure!(found > 0, "the component does not hold `{SHIPPED}`");
+    Ok(patched)
+}
+
+/// As a build tool does it: whole, then renamed.
+fn write(file: &Path, component: &[u8]) -> Result<()> {
+    let part = file.with_extension("part");
+    fs::write(&part, component)?;
+    Ok(fs::rename(&part, file)?)
+}
+
+fn contains(text: &[u8], needle: &[u8]) -> bool {
+    text.windows(needle.len()).any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugins_version_is_changed_and_an_interfaces_is_not() {
+        let patched = with_version(b"..tengen:gateway/types@0.1.0..0.1.0..", "1.2.3").unwrap();
+        assert_eq!(patched, b"..tengen:gateway/types@0.1.0..1.2.3..");
+        assert!(with_version(b"..@0.1.0..", "1.2.3").is_err());
+        assert!(with_version(b"..0.1.0..", "1.2.30").is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! How long and how large: a full run, or one that only shows that everything still works.
+
+use crate::load::closed::Window;
+use std::time::Duration;
+
+/// The sizes of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) smoke: bool,
+    pub(crate) slopes: bool,
+    /// How often each server takes its turn.
+    pub(crate) rounds: u32,
+    /// Rounds where a turn needs a new server and half a minute.
+    pub(crate) long_rounds: u32,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+    pub(crate) idle: usize,
+    pub(crate) handshakes: usize,
+    pub(crate) subscribers: usize,
+}
+
+/// Latencies that a sample should hold, so that five rounds have enough for a tail.
+const ROUND_TRIPS: usize = 50_000;
+
+impl Plan {
+    pub(crate) fn full(slopes: bool) -> Self {
+        Self {
+            smoke: false,
+            slopes,
+            rounds: 5,
+            long_rounds: 2,
+            warm_up: Duration::from_millis(300),
+            measured: Duration::from_millis(1500),
+            idle: 10_000,
+            handshakes: 20_000,
+            subscribers: 1000,
+        }
+    }
+
+    pub(crate) fn smoke() -> Self {
+        Self {
+            smoke: true,
+            slopes: false,
+            rounds: 1,
+            long_rounds: 1,
+            warm_up: Duration::from_millis(100),
+            measured: Duration::from_millis(200),
+            idle: 200,
+            handshakes: 500,
+            subscribers: 100,
+        }
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        let round_trips = if self.smoke { 0 } else { ROUND_TRIPS };
+        Window { warm_up: self.warm_up, measured: self.measured, round_trips }
+    }
+}
