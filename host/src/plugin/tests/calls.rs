@@ -64,12 +64,11 @@ async fn an_event_that_traps_costs_itself_and_the_batch_is_run_again_one_by_one(
 /// A guest whose every call fails: the call gets this fault, and the next one is made in a fresh instance.
 async fn fails(guest: Guest, fault: &str, counted: fn(&Status) -> u64) {
     let mut running =
-        load(&guest.component(), |settings| settings.deadline = Duration::from_millis(10))
+        load(&guest.component(), |settings| settings.deadline = Duration::from_millis(200))
             .await
             .expect("the guest runs");
-    let peer = connection(1);
-    running.recorder.open.lock().expect("not poisoned").push(Arc::clone(&peer));
     for number in 1..=2 {
+        let peer = connection(number);
         running.offer(event(&peer, Occurrence::Lost(number)));
         while !running.decided().await.iter().any(|word| word == fault) {}
         assert!(counted(&running.status()) >= u64::from(number), "{:?}", running.status());
@@ -77,7 +76,6 @@ async fn fails(guest: Guest, fault: &str, counted: fn(&Status) -> u64) {
         while running.handler.offer(message(&peer, "a/b", "1", 1)).is_ok() {
             running.next().await;
         }
-        running.offer(closed(&peer));
     }
 }
 
@@ -219,7 +217,8 @@ async fn a_flood_of_signals_is_cut_and_counted() {
         (i32.const 256)";
     let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
     let _set = tracing::subscriber::set_default(subscriber);
-    let running = run(&Guest::handling(flood)).await;
+    let patient = |settings: &mut settings::Plugin| settings.deadline = Duration::from_secs(10);
+    let running = load(&Guest::handling(flood).component(), patient).await.expect("it runs");
     running.offer(event(&connection(1), Occurrence::Opened));
     wait(&running, |status| status.events > 0 && status.dropped_signals > 0).await;
     assert_eq!(running.status().dropped_signals, 10_000 - 256);

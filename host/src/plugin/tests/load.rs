@@ -21,14 +21,21 @@ fn check(said: &str, parts: &[&str]) {
 async fn a_guest_that_never_finishes_starting_is_stopped() {
     let endless = "(loop $for_ever (br $for_ever)) unreachable";
     let start = Guest { start: endless, ..Guest::default() };
-    check(&why(&start.component()).await, &["`start` failed", "computed for longer"]);
+    check_stopped(&why(&start.component()).await, "`start` failed");
     let describe = Guest { describe: endless, ..Guest::default() };
-    check(&why(&describe.component()).await, &["`describe` failed", "computed for longer"]);
+    check_stopped(&why(&describe.component()).await, "`describe` failed");
     let core = Guest {
         items: "(func $boot (loop $for_ever (br $for_ever))) (start $boot)",
         ..Guest::default()
     };
-    check(&why(&core.component()).await, &["`instantiation` failed", "computed for longer"]);
+    check_stopped(&why(&core.component()).await, "`instantiation` failed");
+}
+
+/// By its own time or, on a machine that has none to spare, by everybody's.
+#[track_caller]
+fn check_stopped(said: &str, what: &str) {
+    let late = said.contains("computed for longer") || said.contains("did not return within");
+    assert!(said.contains(what) && late, "{said}");
 }
 
 #[tokio::test]

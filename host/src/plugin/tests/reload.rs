@@ -13,7 +13,8 @@ fn versions() -> [Vec<u8>; 2] {
 #[tokio::test]
 async fn every_event_is_answered_once_across_reloads() {
     let [first, second] = versions();
-    let mut running = load(&first, |_| {}).await.expect("it runs");
+    let mut running =
+        load(&first, |settings| settings.deadline = Duration::from_secs(5)).await.expect("it runs");
     let peer = connection(1);
     running.recorder.open.lock().expect("not poisoned").push(Arc::clone(&peer));
     let (mut sent, mut replies) = (0, Vec::new());
@@ -46,7 +47,8 @@ async fn every_event_is_answered_once_across_reloads() {
 #[tokio::test]
 async fn a_version_that_does_not_run_never_replaces_one_that_does() {
     let [first, _] = versions();
-    let mut running = load(&first, |_| {}).await.expect("it runs");
+    let mut running =
+        load(&first, |settings| settings.deadline = Duration::from_secs(5)).await.expect("it runs");
     let revision = running.status().revision;
     let bad: [(Vec<u8>, &str); 5] = [
         (Vec::new(), "empty"),
@@ -83,7 +85,8 @@ async fn a_version_that_does_not_run_never_replaces_one_that_does() {
 #[tokio::test]
 async fn the_same_bytes_are_no_reload_and_other_settings_are() {
     let [first, _] = versions();
-    let running = load(&first, |_| {}).await.expect("it runs");
+    let running =
+        load(&first, |settings| settings.deadline = Duration::from_secs(5)).await.expect("it runs");
     assert_eq!(running.plugin.reload(None).await.expect("nothing to do"), Reloaded::Unchanged);
     let mut settings = settings::Plugin::clone(&running.plugin.settings());
     settings.config.insert("greeting".into(), "hello".into());
@@ -99,7 +102,8 @@ async fn the_same_bytes_are_no_reload_and_other_settings_are() {
 #[tokio::test]
 async fn a_new_instance_adopts_the_open_connections_first() {
     let [first, second] = versions();
-    let mut running = load(&first, |_| {}).await.expect("it runs");
+    let mut running =
+        load(&first, |settings| settings.deadline = Duration::from_secs(5)).await.expect("it runs");
     let (one, two) = (connection(1), connection(2));
     running
         .recorder
