@@ -1,5 +1,7 @@
 //! The `tengen` program as a supervisor and a person at a terminal meet it: its output, signals and exit codes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -84,7 +86,7 @@ fn without_a_configuration_it_says_what_it_does_and_echoes() {
         assert!(gateway.greeting.contains(word), "no `{word}` in {}", gateway.greeting);
     }
     let answer = gateway.ask(r#"a/b {"x":1}"#);
-    assert_eq!(text(&answer.stdout).trim(), r#"{"x":1}"#, "{}", text(&answer.stderr));
+    assert_eq!(text(&answer.stdout).trim(), r#"= a/b {"x":1}"#, "{}", text(&answer.stderr));
     assert_eq!(answer.status.code(), Some(0));
     gateway.signal("-TERM");
     assert_eq!(gateway.ended().0, Some(0));
@@ -96,7 +98,11 @@ fn the_port_file_names_the_real_port_and_the_state_file_goes_with_the_gateway() 
     let file = folder.path().join("port");
     let gateway = Gateway::start(&["--port-file", file.to_str().unwrap()]);
     let port = fs::read_to_string(&file).unwrap();
-    assert!(gateway.address.ends_with(&format!(":{}", port.trim())), "{port} in {}", gateway.address);
+    assert!(
+        gateway.address.ends_with(&format!(":{}", port.trim())),
+        "{port} in {}",
+        gateway.address
+    );
     let state = folder.path().join("port.state");
     assert!(state.is_file());
     gateway.signal("-INT");
