@@ -146,7 +146,7 @@ fn sighup_with_a_broken_file_changes_nothing_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(folder.path(), "[limits]\nmessage = \"1MiB\"\n");
     let mut gateway = Gateway::start(&["--config", &file]);
-    let mut errors = BufReader::new(gateway.child.stderr.take().unwrap()).lines();
+    let errors = BufReader::new(gateway.child.stderr.take().unwrap()).lines();
     write(folder.path(), "[limits]\nmessage = \"much\"\n");
     gateway.signal("-HUP");
     let told = errors.map_while(Result::ok).find(|line| line.contains("limits.message"));
