@@ -22,7 +22,7 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         Name::Fanout => fanout::run(bench, report).await,
         Name::Idle => idle::run(bench, report).await,
         Name::Handshake => handshake::run(bench, report).await,
-        Name::Call => call::run(bench, report).await,
+        Name::Call => call::run(bench, report),
         Name::Reload => reload::run(bench, report).await,
         Name::Start => start::run(bench, report).await,
         Name::All => Ok(()),

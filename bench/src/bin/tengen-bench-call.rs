@@ -1,0 +1,154 @@
+//! Calls a plugin through the engine, without sockets: an event offered, and the effect that comes out.
+//!
+//! A program of its own, because it is the one part of the bench that holds the gateway's code. Prints one sample a
+//! line, in microseconds per event.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+use tengen::{
+    effect::{Effect, Outcome},
+    event::{Connection, Event, Message, Occurrence, Permit, Waiting},
+    handler::{Actor, Handler},
+    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
+    payload::{Encoding, Payload},
+    plugin::{Engine, EngineLimits, Parts, Plugin},
+    settings,
+    trace::{NoTracer, Span},
+};
+use tokio::task::yield_now;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const SAMPLES: usize = 15;
+const WAITING_MAX: usize = 8192;
+
+/// `tengen-bench-call FILE BATCH EVENTS`: so many events a sample, so many offered together.
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [file, batch, events] = arguments.as_slice() else {
+        bail!("FILE, BATCH and EVENTS are needed")
+    };
+    let (batch, events) = (batch.parse()?, events.parse()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(measure(Path::new(file), batch, events))
+}
+
+#[expect(clippy::print_stdout, reason = "its samples are what this program is for")]
+async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
+    let done = Arc::new(Done::default());
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let plugin = Plugin::load(Parts {
+        engine: Engine::new(EngineLimits::default())?,
+        name: PluginName::new("echo"),
+        settings: settings::Plugin::new(file),
+        actor: Arc::clone(&done) as Arc<dyn Actor>,
+        tracer: Arc::new(NoTracer),
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        waiting_events: NonZeroUsize::new(WAITING_MAX).context("zero")?,
+    });
+    let plugin = plugin.await?;
+    let handler = plugin.handler().context("the plugin is no handler")?;
+    let calls = Calls { handler, done, connection: connection() };
+    calls.run(events, batch).await?;
+    for _ in 0..SAMPLES {
+        let took = calls.run(events, batch).await?;
+        println!("{}", took.as_secs_f64() * 1e6 / events as f64);
+    }
+    plugin.stop(Duration::from_secs(1)).await;
+    stop.cancel();
+    Ok(())
+}
+
+struct Calls {
+    handler: Arc<dyn Handler>,
+    done: Arc<Done>,
+    connection: Arc<Connection>,
+}
+
+impl Calls {
+    /// Offers events, `batch` at a time, and waits for the effects of each batch before the next.
+    async fn run(&self, events: usize, batch: usize) -> Result<Duration> {
+        let payload = Bytes::from(format!("\"{}\"", "x".repeat(62)));
+        let id = EventId::new("bench/echo");
+        let mut awaited = self.done.effects.load(Ordering::Relaxed);
+        let mut reply_to = 0;
+        let began = Instant::now();
+        for _ in 0..events / batch {
+            for _ in 0..batch {
+                reply_to += 1;
+                let event = self.event(&id, &payload, reply_to)?;
+                ensure!(self.handler.offer(event).is_ok(), "the plugin declined an event");
+            }
+            awaited += batch;
+            let mut turns = 0;
+            while self.done.effects.load(Ordering::Relaxed) < awaited {
+                turns += 1;
+                ensure!(turns < 1_000_000, "the plugin does not answer");
+                yield_now().await;
+            }
+        }
+        Ok(began.elapsed())
+    }
+
+    fn event(&self, id: &EventId, payload: &Bytes, reply_to: u32) -> Result<Event> {
+        let permit = Permit::take(&self.connection, payload.len(), 64, 1 << 20)
+            .context("too many events wait")?;
+        let message = Message {
+            id: id.clone(),
+            payload: Payload::new(Encoding::Json, payload.clone()),
+            reply_to: Some(reply_to),
+        };
+        Ok(Event {
+            connection: Some(Arc::clone(&self.connection)),
+            seq: reply_to,
+            at: SystemTime::now(),
+            what: Occurrence::Message(message),
+            span: Span::none(),
+            permit: Some(Arc::new(permit)),
+        })
+    }
+}
+
+fn connection() -> Arc<Connection> {
+    Arc::new(Connection {
+        handle: Handle(1),
+        id: ConnectionId::from_bytes([1; 16]),
+        user: None,
+        endpoint: "/ws".into(),
+        endpoint_index: EndpointIndex(0),
+        peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        dialect: "tengen",
+        more: Vec::new(),
+        upgrade: None,
+        waiting: Waiting::default(),
+    })
+}
+
+/// Counts replies and does nothing with them.
+#[derive(Debug, Default)]
+struct Done {
+    effects: AtomicUsize,
+}
+
+impl Actor for Done {
+    fn act(&self, _: &PluginName, _: &[Event], outcome: Outcome) -> Vec<Event> {
+        let replies =
+            outcome.effects.iter().filter(|caused| matches!(caused.what, Effect::Reply { .. }));
+        self.effects.fetch_add(replies.count(), Ordering::Relaxed);
+        Vec::new()
+    }
+
+    fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {
+        Vec::new()
+    }
+}
