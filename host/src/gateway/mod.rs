@@ -25,10 +25,13 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::time;
+use tokio::{net::TcpListener, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often replies that nobody gave are looked for.
@@ -103,9 +106,17 @@ pub struct Gateway {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
     shared: Arc<Shared>,
-    /// Listener and requests; connections; everything else.
+    work: Work,
+}
+
+/// Every task of the gateway, in the order in which they end.
+#[derive(Debug, Default)]
+struct Work {
+    /// Ends the listener.
     accepting: CancellationToken,
+    /// Requests and connections.
     connections: TaskTracker,
+    /// Ends everything else.
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -126,33 +137,17 @@ pub(crate) struct Shared {
     pub(crate) telemetry: Telemetry,
 }
 
-impl Gateway {
-    /// Builds a gateway and starts it. When this returns, its port accepts.
-    pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
-        options.overrides.apply(&mut settings);
+impl Shared {
+    /// Puts the parts together. Nothing runs yet.
+    fn build(
+        settings: Settings,
+        options: Options,
+        address: SocketAddr,
+        work: &Work,
+    ) -> Result<Self, GatewayError> {
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node)?;
         let tracer = telemetry.tracer();
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
-
-        // Bound first, so that a port in use is told before anything is built; served last.
-        let listener = listener::bind(settings.server.listen)?;
-        let admin_listener = settings
-            .admin
-            .as_ref()
-            .map(|admin| listener::bind(admin.listen))
-            .transpose()
-            .map_err(GatewayError::Admin)?;
-        let own_address = |listener: &tokio::net::TcpListener| {
-            listener
-                .local_addr()
-                .map_err(|source| BindError { address: settings.server.listen, source })
-        };
-        let address = own_address(&listener)?;
-        let admin_address =
-            admin_listener.as_ref().map(own_address).transpose().map_err(GatewayError::Admin)?;
-
         let hub = Arc::new(Hub::new(settings.limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -169,52 +164,60 @@ impl Gateway {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
-            tasks: connections.clone(),
+            tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
-        let watch = reload::watch(&settings, options.config_file.as_deref())
-            .map_err(GatewayError::Watch)?;
-        let plugins = Plugins::new(&hub, tracer, settings.limits, &tasks, &stop)?;
-        let shared = Arc::new(Shared {
+        let plugins = Plugins::new(&hub, tracer, settings.limits, &work.tasks, &work.stop)?;
+        Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
             settings: ArcSwap::from_pointee(settings),
             options,
             hub,
             router,
-            upgrades: Arc::clone(&upgrades),
+            upgrades,
             plugins,
             ready: AtomicBool::new(false),
             address,
             since: Instant::now(),
             telemetry,
-        });
-        shared.load_plugins(&tasks).await?;
-        reload::start(&shared, watch, &tasks, &stop);
-        tasks.spawn(expire_replies(Arc::clone(&shared.hub), stop.clone()));
+        })
+    }
+}
 
-        let head_within = shared.settings.load().limits.unauthenticated;
-        tasks.spawn(listener::serve(
+impl Gateway {
+    /// Builds a gateway and starts it. When this returns, its port accepts.
+    pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
+        options.overrides.apply(&mut settings);
+        let work = Work::default();
+        // Bound first, so that a port in use is told before anything is built; served last.
+        let (listener, address) = open(settings.server.listen)?;
+        let admin = settings.admin.as_ref().map(|admin| open(admin.listen));
+        let (admin, admin_address) = admin.transpose().map_err(GatewayError::Admin)?.unzip();
+        let watch = reload::watch(&settings, options.config_file.as_deref())
+            .map_err(GatewayError::Watch)?;
+        let shared = Arc::new(Shared::build(settings, options, address, &work)?);
+        shared.load_plugins(&work.tasks).await?;
+        reload::start(&shared, watch, &work.tasks, &work.stop);
+        work.tasks.spawn(expire_replies(Arc::clone(&shared.hub), work.stop.clone()));
+        let settings = shared.settings.load_full();
+        work.tasks.spawn(listener::serve(
             listener,
-            upgrades,
-            head_within,
-            connections.clone(),
-            accepting.clone(),
+            Arc::clone(&shared.upgrades),
+            settings.limits.unauthenticated,
+            work.connections.clone(),
+            work.accepting.clone(),
         ));
-        shared.ready.store(true, std::sync::atomic::Ordering::Release);
-        if let Some(listener) = admin_listener {
-            let keys = shared
-                .settings
-                .load()
-                .admin
-                .as_ref()
-                .map(|admin| admin.keys.clone())
-                .unwrap_or_default();
-            let source: Arc<dyn admin::Source> = Arc::clone(&shared) as _;
-            tasks.spawn(admin::serve(listener, source, keys, tasks.clone(), stop.clone()));
+        shared.ready.store(true, Ordering::Release);
+        if let Some(listener) = admin {
+            let keys = settings.admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+            let source = Arc::clone(&shared) as Arc<dyn admin::Source>;
+            let serve = admin::serve(listener, source, keys, work.tasks.clone(), work.stop.clone());
+            work.tasks.spawn(serve);
         }
         write_port_file(&shared)?;
-        tracing::info!(%address, requested = %shared.settings.load().server.listen, ephemeral = shared.ephemeral, "accepting connections");
-        Ok(Self { address, admin_address, shared, accepting, connections, stop, tasks })
+        let requested = settings.server.listen;
+        tracing::info!(%address, %requested, ephemeral = shared.ephemeral, "accepting connections");
+        Ok(Self { address, admin_address, shared, work })
     }
 
     /// Where clients connect; the real port when the requested one was 0.
@@ -251,13 +254,17 @@ impl Gateway {
     pub async fn drain(self) -> Drained {
         let rules = self.shared.settings.load().server.drain;
         let deadline = time::Instant::now() + rules.deadline;
-        self.shared.ready.store(false, std::sync::atomic::Ordering::Release);
-        self.accepting.cancel();
-        self.connections.close();
+        self.shared.ready.store(false, Ordering::Release);
+        self.work.accepting.cancel();
+        self.work.connections.close();
         let for_connections = deadline - LAST_WORDS.min(rules.deadline / 4);
-        let drained =
-            drain::connections(&self.shared.hub, &rules, for_connections, self.connections.wait())
-                .await;
+        let drained = drain::connections(
+            &self.shared.hub,
+            &rules,
+            for_connections,
+            self.work.connections.wait(),
+        )
+        .await;
         if drained.cut_off > 0 {
             tracing::warn!(
                 cut_off = drained.cut_off,
@@ -268,9 +275,9 @@ impl Gateway {
         // Sinks may be plugins: they are given what is queued while those still run.
         self.shared.telemetry.stop_sinks(left(deadline) / 3).await;
         self.shared.plugins.stop(left(deadline) / 2).await;
-        self.stop.cancel();
-        self.tasks.close();
-        if time::timeout_at(deadline, self.tasks.wait()).await.is_err() {
+        self.work.stop.cancel();
+        self.work.tasks.close();
+        if time::timeout_at(deadline, self.work.tasks.wait()).await.is_err() {
             tracing::warn!("tasks were still running at the drain's deadline");
         }
         let report =
@@ -283,6 +290,13 @@ impl Gateway {
         );
         drained
     }
+}
+
+/// Opens a port; its real address, when the system chose it.
+fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let listener = listener::bind(address)?;
+    let real = listener.local_addr().map_err(|source| BindError { address, source })?;
+    Ok((listener, real))
 }
 
 async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
