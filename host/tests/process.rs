@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -152,6 +152,35 @@ fn sighup_with_a_broken_file_changes_nothing_and_says_why() {
     let told = errors.map_while(Result::ok).find(|line| line.contains("limits.message"));
     assert!(told.is_some(), "the log ended without the mistake");
     assert_eq!(gateway.ask("a/b 7").status.code(), Some(0), "it serves on");
+}
+
+/// A component that `cargo xtask guests` has built.
+fn guest(name: &str) -> PathBuf {
+    // The program lies in `<target>/<profile>`.
+    let file = Path::new(PROGRAM).ancestors().nth(2).unwrap().join("guests").join(name);
+    assert!(file.is_file(), "the guest is not built: run `cargo xtask guests`");
+    file
+}
+
+#[test]
+fn the_log_goes_to_a_sink_plugin_and_is_complete_when_the_gateway_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("logs")).unwrap();
+    let config = format!(
+        "[plugin.log-sink]\nfile = {:?}\n\
+         grant = {{ dirs = [{{ host = \"logs\", guest = \"/logs\", writable = true }}] }}\n\
+         [[sink]]\nkind = \"plugin\"\nplugin = \"log-sink\"\n",
+        guest("log-sink.wasm")
+    );
+    let file = write(folder.path(), &config);
+    let gateway = Gateway::start(&["--config", &file]);
+    gateway.signal("-TERM");
+    let (code, errors) = gateway.ended();
+    assert_eq!(code, Some(0), "{errors}");
+    let lines = fs::read_to_string(folder.path().join("logs/tengen.jsonl")).unwrap();
+    let accepting = lines.lines().find(|line| line.contains("accepting connections"));
+    let record: serde_json::Value = serde_json::from_str(accepting.expect(&lines)).unwrap();
+    assert_eq!(record["level"], "info");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod layers;
 mod otlp;
 mod plugin;
 mod reload;
+mod roles;
 mod sente;
 mod trace;
 mod tree;

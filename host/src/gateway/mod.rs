@@ -130,6 +130,8 @@ pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) upgrades: Arc<Upgrades>,
     pub(crate) plugins: Plugins,
+    /// The configuration file is read by one at a time.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) ready: AtomicBool,
     pub(crate) address: SocketAddr,
     pub(crate) ephemeral: bool,
@@ -176,6 +178,7 @@ impl Shared {
             router,
             upgrades,
             plugins,
+            reloading: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             address,
             since: Instant::now(),

@@ -89,6 +89,7 @@ impl Shared {
     /// Reads the configuration file again. Plugins whose settings changed are reloaded; the rest of what changed is
     /// listed as needing a restart. A file with mistakes changes nothing.
     pub(super) async fn reload_config(&self) -> Result<Vec<String>, String> {
+        let _only = self.reloading.lock().await;
         let Some(file) = &self.options.config_file else {
             return Err("the gateway runs without a configuration file".into());
         };
