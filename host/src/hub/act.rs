@@ -277,6 +277,7 @@ impl<'a> Act<'a> {
 
     fn failure(&mut self, failure: &Failure) {
         let Some(event) = self.events.get(failure.by as usize) else { return };
+        self.tell_sender(event, &failure.why);
         if let Some(code) = failure.close
             && close::plugin_may_close_with(code)
             && let Some(link) =
@@ -284,7 +285,6 @@ impl<'a> Act<'a> {
         {
             link.close(Reason::Plugin { code, reason: failure.why.id.word().to_owned() });
         }
-        self.tell_sender(event, &failure.why);
     }
 
     /// A failed message is answered; without a callback its error is pushed. Other occurrences have no sender.

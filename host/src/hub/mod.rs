@@ -213,3 +213,6 @@ impl Rights {
         self.endpoints.get(usize::from(link.facts.endpoint_index.0)).copied().unwrap_or(false)
     }
 }
+
+#[cfg(test)]
+mod tests;
