@@ -59,8 +59,7 @@ async fn a_token_opens_the_connection_and_names_the_user() -> Result<()> {
 async fn without_a_good_token_the_answer_is_401_with_a_reason() -> Result<()> {
     let gateway = with_token_auth().await?;
     let forged = ALICE.replace("ViqjRK5bTg7u", "ViqjRK5bTg7v");
-    for (token, reason) in
-        [(None, "token"), (Some(EXPIRED), "expired"), (Some(&*forged), "signed")]
+    for (token, reason) in [(None, "token"), (Some(EXPIRED), "expired"), (Some(&*forged), "signed")]
     {
         let protocols = match token {
             Some(token) => format!("tengen.v1.json, tengen.token.{token}"),
