@@ -37,6 +37,6 @@ pub mod upgrade;
 
 // Wiring.
 pub mod admin;
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod gateway;

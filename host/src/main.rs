@@ -1,14 +1,31 @@
-//! Temporary: serve without the command line.
-use tengen::gateway::{Gateway, Options, Overrides};
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).cloned();
-    let config = value("--config").unwrap_or_default();
-    let parsed = tengen::config::load(std::path::Path::new(&config), &|n| std::env::var(n).ok())?;
-    let options = Options { config_file: Some(config.into()), overrides: Overrides { port_file: value("--port-file").map(Into::into), ..Overrides::default() } };
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let _gateway = Gateway::start(parsed.settings, options).await?;
-        tokio::signal::ctrl_c().await?;
-        Ok(())
-    })
+//! The `tengen` program: arguments to the command line, its outcome to an exit code.
+
+use std::{
+    env,
+    io::{self, BufReader, Write},
+    process::ExitCode,
+    time::Duration,
+};
+use tengen::cli::{self, Exit, Io};
+
+/// How long work that cannot be cancelled may hold up the end.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let said = writeln!(io::stderr(), "error: the runtime cannot start: {error}");
+            return if said.is_ok() { Exit::Failed.into() } else { ExitCode::FAILURE };
+        }
+    };
+    let io = Io {
+        out: Box::new(io::stdout()),
+        err: Box::new(io::stderr()),
+        input: Box::new(BufReader::new(io::stdin())),
+        env: Box::new(|name| env::var(name).ok()),
+    };
+    let exit = runtime.block_on(cli::run(env::args_os(), io));
+    runtime.shutdown_timeout(LAST_WORK);
+    exit.into()
 }

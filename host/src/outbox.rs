@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn control_goes_ahead_of_data_and_is_bounded() {
         let mut outbox = outbox(WhenFull::Close);
-        let _ = outbox.offer(item("data"));
+        assert_eq!(outbox.offer(item("data")), Offered::Queued);
         for _ in 0..CONTROL_MAX {
             assert!(outbox.offer_control(frame("pong")));
         }
@@ -245,7 +245,9 @@ mod tests {
             let when_full = [WhenFull::Close, WhenFull::DropNewest, WhenFull::DropOldest, WhenFull::Latest][policy as usize];
             let mut outbox = outbox(when_full);
             for (size, pop) in sizes.iter().zip(pops) {
-                let _ = outbox.offer(item(&"abcdefgh"[..*size]));
+                let text = "abcdefgh".get(..*size).unwrap();
+                let offered = outbox.offer(item(text));
+                prop_assert!(offered != Offered::Full || when_full == WhenFull::Close);
                 prop_assert!(outbox.depth() <= 2);
                 prop_assert!(outbox.bytes <= 10 || outbox.depth() == 1);
                 if pop {

@@ -9,13 +9,14 @@ pub trait Authenticator: Plugin {
     /// Decides about an upgrade request.
     fn authenticate(&mut self, upgrade: Upgrade) -> Verdict;
 
-    /// Decides from the first message, after [`Verdict::NeedFirstMessage`].
+    /// Decides from the first message, after [`Verdict::NeedFirstMessage`] (not called by this version of the gateway).
     fn first_message(&mut self, upgrade: Upgrade, message: Message) -> Verdict {
         let _ = (upgrade, message);
         Verdict::deny(401, "unsupported", "authenticate in the upgrade request")
     }
 
-    /// Decides about a new token that the client sent before the old one expired.
+    /// Decides about a new token that the client sent before the old one expired (not called by this version of the
+    /// gateway).
     fn refresh(&mut self, user: User, message: Message) -> Verdict {
         let _ = (user, message);
         Verdict::deny(401, "unsupported", "connect again with the new token")

@@ -1,11 +1,23 @@
 //! Every test that looks at more than one module.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 mod browser;
 mod conversion;
+mod demo;
 mod docs;
 mod layers;
 mod otlp;
+mod plugin;
 mod reload;
 mod sente;
+mod trace;
 mod tree;
 mod wit;

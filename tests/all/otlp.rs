@@ -1,5 +1,8 @@
 //! The gateway's telemetry against a real OTLP receiver, over both protocols.
 
+// Says to the lints that all of this is a test: what goes wrong here may panic.
+#![cfg(test)]
+
 use std::time::{Duration, Instant};
 use support::otlp::{Collector, Kind, Span, Value};
 use tengen::{
@@ -248,4 +251,66 @@ async fn a_trace_that_its_sender_left_out_stays_left_out() {
     make(&*tracer, 1);
     telemetry.shutdown(10 * SECOND).await;
     assert_eq!(collector.spans().len(), 1);
+}
+
+/// Three spans by a process whose settings say nothing of tracing; started by `check_environment`.
+#[tokio::test]
+#[ignore = "needs the environment that other tests give it"]
+async fn three_spans_as_the_environment_wants_it() {
+    assert!(telemetry::log::install("off", telemetry::log::Format::Json).unwrap());
+    assert!(
+        !telemetry::log::install("off", telemetry::log::Format::Json).unwrap(),
+        "the first stays"
+    );
+    let telemetry = telemetry::init(&settings::Telemetry::default(), "node-1").unwrap();
+    make(&*telemetry.tracer(), 3);
+    let report = telemetry.shutdown(10 * SECOND).await;
+    assert!(report.is_complete(), "{report}");
+}
+
+async fn run_in(environment: &[(&str, &str)]) {
+    let run = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "otlp::three_spans_as_the_environment_wants_it", "--ignored"])
+        .envs(environment.iter().copied())
+        .output();
+    let output = tokio::time::timeout(60 * SECOND, run).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+async fn the_environment_alone_turns_tracing_on() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), "grpc"),
+        (Collector::http().await.unwrap(), "http/protobuf"),
+    ] {
+        run_in(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go,x-other=1"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=loses,deployment.environment.name=test"),
+            ("OTEL_SERVICE_NAME", "wins"),
+        ])
+        .await;
+        let spans = collector.spans();
+        assert_eq!(spans.len(), 3, "{protocol}");
+        assert_eq!(collector.header("x-tenant").as_deref(), Some("go"));
+        let resource = &spans[0].resource;
+        assert_eq!(resource["service.name"], Value::Text("wins".into()));
+        assert_eq!(resource["deployment.environment.name"], Value::Text("test".into()));
+        assert_eq!(resource["service.instance.id"], Value::Text("node-1".into()));
+    }
+}
+
+#[tokio::test]
+async fn the_environment_can_ask_for_compression_and_for_nothing() {
+    let collector = Collector::grpc().await.unwrap();
+    let endpoint = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.endpoint());
+    let protocol = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
+    run_in(&[endpoint, protocol, ("OTEL_SDK_DISABLED", "true")]).await;
+    run_in(&[endpoint, protocol, ("OTEL_TRACES_SAMPLER", "always_off")]).await;
+    assert_eq!(collector.requests(), 0);
+    run_in(&[endpoint, protocol, ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
+    assert_eq!(collector.spans().len(), 3);
+    assert_eq!(collector.header("grpc-encoding").as_deref(), Some("gzip"));
 }

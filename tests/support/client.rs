@@ -85,7 +85,7 @@ impl Client {
         let mut client =
             Self::open(address, path, &[("sec-websocket-protocol", "tengen.v1.json")]).await?;
         let first = client.next_json().await?;
-        if first[0][0] != "chsk/handshake" {
+        if first.pointer("/0/0") != Some(&Value::from("chsk/handshake")) {
             bail!("the first frame is no handshake: {first}");
         }
         Ok(client)
@@ -111,8 +111,8 @@ impl Client {
         self.send_text(&serde_json::json!([[id, data], callback]).to_string()).await?;
         loop {
             let frame = self.next_json().await?;
-            if frame[1] == Value::String(callback.clone()) {
-                return Ok(frame[0].clone());
+            if frame.get(1) == Some(&Value::from(callback.as_str())) {
+                return frame.get(0).cloned().context("a reply without a value");
             }
         }
     }
@@ -142,10 +142,10 @@ impl Client {
     pub async fn next_event(&mut self, id: &str) -> Result<Value> {
         loop {
             let frame = self.next_json().await.with_context(|| format!("waiting for `{id}`"))?;
-            if let Some(events) = frame[0].as_array()
-                && let Some(event) = events.iter().find(|event| event[0] == id)
-            {
-                return Ok(event[1].clone());
+            let events = frame.get(0).and_then(Value::as_array).into_iter().flatten();
+            let mut wanted = events.filter(|event| event.get(0) == Some(&Value::from(id)));
+            if let Some(event) = wanted.next() {
+                return Ok(event.get(1).cloned().unwrap_or(Value::Null));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -103,7 +103,12 @@ pub struct Collector {
 
 impl Collector {
     pub async fn grpc() -> Result<Self> {
-        let (listener, address) = listen().await?;
+        Self::grpc_at(anywhere()).await
+    }
+
+    /// As [`Collector::grpc`], at an address that others know.
+    pub async fn grpc_at(address: SocketAddr) -> Result<Self> {
+        let (listener, address) = listen(address).await?;
         let inbox = Arc::new(Inbox::default());
         let service = TraceServiceServer::new(Grpc(Arc::clone(&inbox)))
             .accept_compressed(CompressionEncoding::Gzip);
@@ -115,7 +120,7 @@ impl Collector {
     }
 
     pub async fn http() -> Result<Self> {
-        let (listener, address) = listen().await?;
+        let (listener, address) = listen(anywhere()).await?;
         let inbox = Arc::new(Inbox::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_http(listener, Arc::clone(&inbox)));
@@ -132,9 +137,20 @@ impl Collector {
         self.inbox.spans().clone()
     }
 
+    /// All spans so far, which are then forgotten.
+    pub fn take(&self) -> Vec<Span> {
+        std::mem::take(&mut *self.inbox.spans())
+    }
+
     /// Requests so far, refused ones too.
     pub fn requests(&self) -> u64 {
         self.inbox.requests.load(Ordering::SeqCst)
+    }
+
+    /// A header of the last request.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let headers = self.inbox.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
 
     /// Waits until the spans are as wanted, and hands them out; an error after a while.
@@ -182,8 +198,14 @@ impl Collector {
     }
 }
 
-async fn listen() -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+/// A port that nobody else has.
+fn anywhere() -> SocketAddr {
+    SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0))
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen at {address}"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
@@ -192,6 +214,7 @@ async fn listen() -> Result<(TcpListener, SocketAddr)> {
 #[derive(Debug, Default)]
 struct Inbox {
     spans: Mutex<Vec<Span>>,
+    headers: Mutex<HeaderMap>,
     requests: AtomicU64,
     refusals: AtomicU32,
     delay_micros: AtomicU64,
@@ -207,7 +230,12 @@ impl Inbox {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn receive(&self, request: ExportTraceServiceRequest) -> Result<(), Refused> {
+    async fn receive(
+        &self,
+        headers: HeaderMap,
+        request: ExportTraceServiceRequest,
+    ) -> Result<(), Refused> {
+        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers;
         self.requests.fetch_add(1, Ordering::SeqCst);
         self.arrivals.send_replace(());
         // An error would mean that this inbox is gone, and with it whoever asks.
@@ -234,7 +262,8 @@ impl TraceService for Grpc {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        match self.0.receive(request.into_inner()).await {
+        let (metadata, _, request) = request.into_parts();
+        match self.0.receive(metadata.into_headers(), request).await {
             Ok(()) => Ok(tonic::Response::new(ExportTraceServiceResponse::default())),
             Err(Refused) => Err(Status::unavailable("not now")),
         }
@@ -275,16 +304,17 @@ async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, Stat
     if request.method() != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let headers = request.headers();
+    let (head, body) = request.into_parts();
     let is_protobuf =
-        headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
-    if !is_protobuf || headers.contains_key("content-encoding") {
+        head.headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
+    if !is_protobuf || head.headers.contains_key("content-encoding") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = request.into_body().collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
     let request = ExportTraceServiceRequest::decode(body.to_bytes());
     let request = request.map_err(|_| StatusCode::BAD_REQUEST)?;
-    inbox.receive(request).await.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
+    let received = inbox.receive(head.headers, request).await;
+    received.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(ExportTraceServiceResponse::default().encode_to_vec())
 }
 

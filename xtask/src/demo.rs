@@ -120,8 +120,8 @@ fn port(text: &str) -> Option<u16> {
 fn greeting(address: SocketAddr) -> String {
     format!(
         "
-  Change GREETING in plugins/chat/src/lib.rs and run `cargo xtask guests` in another terminal: the chat greets
-  otherwise, and no window loses its connection.
+  Change GREETING in plugins/chat/src/lib.rs and run `cargo xtask guests --plugins` in another terminal: the
+  chat greets otherwise, and no window loses its connection.
   Ctrl-C ends the gateway.
 
   Open this in two browser windows:  http://{address}/

@@ -111,9 +111,7 @@ fn line_of(plugin: &Value) -> Vec<String> {
         text("events"),
         text("errors"),
     )];
-    if let Some(message) =
-        plugin.pointer("/last-error/message").or(plugin.pointer("/last_error/message"))
-    {
+    if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
     }

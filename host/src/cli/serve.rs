@@ -7,6 +7,7 @@ use crate::{
     envelope::Dialect,
     gateway::{Gateway, GatewayError, Options, Overrides},
     settings::Settings,
+    telemetry::log,
 };
 use std::{io, path::Path};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,6 +36,10 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         },
     };
     overrides.apply(&mut settings);
+    if let Err(error) = log::install(&settings.telemetry.level, log::Format::detect()) {
+        io.error(&error);
+        return Exit::Wrong;
+    }
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -45,7 +50,7 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
     let options = Options { config_file: args.files.config.clone(), overrides };
     let gateway = tokio::select! {
         started = Gateway::start(settings.clone(), options) => started,
-        () = signals.next() => return Exit::Ok,
+        () = signals.end() => return Exit::Ok,
     };
     match gateway {
         Ok(gateway) => {
@@ -74,7 +79,17 @@ async fn until_told(
     for line in greeting(&state, settings, config) {
         io.say(line);
     }
-    signals.next().await;
+    while signals.ask().await == Asked::Reload {
+        match gateway.reload().await {
+            Ok(changes) if changes.is_empty() => {
+                io.note("configuration read again: nothing has changed")
+            }
+            Ok(changes) => changes
+                .iter()
+                .for_each(|change| io.note(format_args!("configuration read again: {change}"))),
+            Err(why) => io.note(format_args!("error: the configuration is not used: {why}")),
+        }
+    }
     io.note(format_args!(
         "ending: sending connections away, at most {:?}; a second signal ends at once",
         settings.server.drain.deadline
@@ -86,7 +101,7 @@ async fn until_told(
             }
             Exit::Ok
         }
-        () = signals.next() => {
+        () = signals.end() => {
             io.note("ended at once, by a second signal");
             Exit::Failed
         }
@@ -141,10 +156,19 @@ fn greeting(state: &State, settings: &Settings, config: Option<&Path>) -> Vec<St
     lines
 }
 
-/// The signals that end a program: its terminal's, and its supervisor's.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    End,
+    /// Read the configuration again (SIGHUP).
+    Reload,
+}
+
+/// The signals of the program's terminal and supervisor.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -152,13 +176,20 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn ask(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.hangup.recv() => Asked::Reload,
         }
+    }
+
+    /// Waits for the next signal to end; one to reload says nothing while the gateway starts or ends.
+    async fn end(&mut self) {
+        while self.ask().await != Asked::End {}
     }
 }

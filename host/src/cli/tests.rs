@@ -195,6 +195,67 @@ async fn without_a_running_gateway_its_plugins_cannot_be_listed() {
     assert!(err.contains("no running gateway was found"), "{err}");
 }
 
+/// A gateway of which only the admin listener is there.
+#[derive(Debug)]
+struct Fake;
+
+impl crate::admin::Source for Fake {
+    fn ready(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    fn plugins(&self) -> serde_json::Value {
+        serde_json::json!([{
+            "name": "chat", "state": "running", "component": "chat", "version": "0.2.0", "roles": ["handler", "sink"],
+            "generation": 3, "events": 12, "errors": 1, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken" },
+        }])
+    }
+
+    fn reload<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> futures_util::future::BoxFuture<'a, Result<serde_json::Value, String>> {
+        Box::pin(async move { Err(format!("`{name}.wasm` is not a component")) })
+    }
+}
+
+#[tokio::test]
+async fn a_running_gateway_is_asked_for_its_plugins() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tasks, stop) =
+        (tokio_util::task::TaskTracker::new(), tokio_util::sync::CancellationToken::new());
+    let keys = vec![crate::settings::Secret("k".into())];
+    tasks.spawn(crate::admin::serve(listener, Arc::new(Fake), keys, tasks.clone(), stop.clone()));
+
+    let (exit, out, err) = tengen(&["plugin", "list", "--admin", &address]).await;
+    let line = "chat             running      chat 0.2.0 (handler,sink), generation 3, 12 events, 1 errors";
+    let expected = format!("{line}\n  last error: reload failed:\n    broken\n");
+    assert_eq!((exit, out), (Exit::Ok, expected), "{err}");
+
+    let (exit, out, err) = tengen(&["plugin", "inspect", "chat", "--admin", &address]).await;
+    assert_eq!(exit, Exit::Ok, "{err}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["generation"], 3);
+    let (exit, _, err) = tengen(&["plugin", "inspect", "caht", "--admin", &address]).await;
+    assert_eq!(
+        (exit, err.as_str()),
+        (Exit::Wrong, "error: the running gateway has no plugin `caht`, only: chat\n")
+    );
+
+    let (exit, _, err) =
+        tengen(&["plugin", "reload", "chat", "--key", "k", "--admin", &address]).await;
+    assert_eq!(exit, Exit::Failed);
+    let expected = "error: `chat` is not reloaded, and the old version goes on: `chat.wasm` is not a component\n";
+    assert_eq!(err, expected);
+    let (exit, _, err) = tengen(&["plugin", "reload", "chat", "--admin", &address]).await;
+    assert!(exit == Exit::Failed && err.contains("401") && err.contains("needs a key"), "{err}");
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn what_is_read_from_files_says_so() {
     let (folder, path) = file("broken.wasm", "this is text");

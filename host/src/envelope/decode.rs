@@ -199,7 +199,9 @@ impl<'a> Found<'a> {
             match self.id.as_deref() {
                 Some("chsk/ws-ping" | "chsk/ws-pong") => return Ok(()),
                 Some(_) => {}
-                None => drop(walk.skip()?),
+                None => {
+                    walk.skip()?;
+                }
             }
             let why = self.word(
                 "an event stands in brackets of its own: `[[\"ns/name\", data], callback]`",
@@ -300,7 +302,9 @@ impl<'a> Found<'a> {
             };
             match meta.string()? {
                 Some(text) => *field = Some(text.into_owned()).filter(|text| text.len() <= max),
-                None => drop(meta.skip()?),
+                None => {
+                    meta.skip()?;
+                }
             }
         }
         Ok(())

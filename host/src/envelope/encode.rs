@@ -221,15 +221,18 @@ pub fn publication(
     let mut fields = Fields::new(marks);
     fields.text("channel", what.channel);
     fields.id("id", what.id);
-    fields.number("offset", what.offset.into());
     fields.key("data");
+    let after = match marks.json {
+        true => format!(",\"offset\":{}}}]]", what.offset),
+        false => format!(" :offset {}}}]]", what.offset),
+    };
     let open = if marks.json { "[[[\"tengen/publication\"," } else { "[[[:tengen/publication " };
     let meta = marks.meta(wire, context);
     Ok(text(&[
         open.as_bytes(),
         fields.out.as_bytes(),
         &data,
-        b"}]]",
+        after.as_bytes(),
         marks.nil.as_bytes(),
         meta.as_bytes(),
         b"]",

@@ -265,6 +265,8 @@ impl Gateway {
             );
         }
         let left = |until: time::Instant| until.saturating_duration_since(time::Instant::now());
+        // Sinks may be plugins: they are given what is queued while those still run.
+        self.shared.telemetry.stop_sinks(left(deadline) / 3).await;
         self.shared.plugins.stop(left(deadline) / 2).await;
         self.stop.cancel();
         self.tasks.close();

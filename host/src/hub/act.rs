@@ -5,7 +5,7 @@
 
 use super::{
     Counters, Hub, Link, Rights,
-    send::{Broadcast, Kind},
+    send::{Broadcast, Kind, count},
 };
 use crate::{
     close::{self, Reason},
@@ -98,7 +98,7 @@ impl<'a> Act<'a> {
         match value {
             Ok(content) => {
                 let content = self.payload(&content)?;
-                let span = self.send_span(by, &expected.event);
+                let span = self.send_span(by, &expected.event).map(Arc::new);
                 self.hub.answer(&expected, content, span);
             }
             Err(why) => self.hub.answer_fault(&expected, &why),
@@ -116,8 +116,11 @@ impl<'a> Act<'a> {
     ) -> Result<(), Fault> {
         let content = self.payload(content)?;
         let receivers = self.receivers(by, to)?;
-        let span = self.send_span(by, id);
-        let mut broadcast = Broadcast::new(Kind::Push { id }, content, span);
+        let mut span = self.send_span(by, id);
+        if let Some(span) = &mut span {
+            span.set("messaging.batch.message_count", count(receivers.len()));
+        }
+        let mut broadcast = Broadcast::new(Kind::Push { id }, content, span.map(Arc::new));
         for link in receivers.iter().filter(|link| Some(link.facts.handle) != except) {
             broadcast.deliver(self.hub, link);
         }
@@ -255,7 +258,7 @@ impl<'a> Act<'a> {
     }
 
     /// The delivery's span, when the causing event is recorded. It ends with the last write.
-    fn send_span(&self, by: u32, target: &str) -> Option<Arc<Span>> {
+    fn send_span(&self, by: u32, target: &str) -> Option<Span> {
         let cause = self.events.get(by as usize)?;
         let parent = cause.span.context().filter(|context| context.sampled)?;
         let start = Start {
@@ -269,7 +272,7 @@ impl<'a> Act<'a> {
         let mut span = self.hub.tracer.start(start);
         span.set("messaging.system", "tengen");
         span.set("messaging.operation.name", "send");
-        Some(Arc::new(span))
+        Some(span)
     }
 
     fn failure(&mut self, failure: &Failure) {

@@ -1,7 +1,7 @@
 //! Everybody who is connected, and everything that is done to them.
 //!
 //! The hub owns the tables of connections, users, channels and pending replies. It decides nothing: handlers do, and
-//! [`act`] carries their effects out.
+//! `act` carries their effects out.
 
 mod act;
 mod link;

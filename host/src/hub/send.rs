@@ -82,6 +82,11 @@ impl<'a> Broadcast<'a> {
     }
 }
 
+/// A number of receivers as a span's attribute.
+pub(super) fn count(receivers: usize) -> i64 {
+    i64::try_from(receivers).unwrap_or(i64::MAX)
+}
+
 fn encode(
     wire: Wire,
     kind: Kind<'_>,
@@ -142,13 +147,17 @@ impl Hub {
         id: &EventId,
         content: &Payload,
         except: Option<Handle>,
-        span: Option<Arc<Span>>,
+        mut span: Option<Span>,
     ) -> Result<u32, Fault> {
         let Some(members) = self.read_tables().channels.members(channel) else { return Ok(0) };
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
         members.offset += 1;
         let kind = Kind::Publication { channel, id, offset: members.offset };
-        let mut broadcast = Broadcast::new(kind, content, span);
+        if let Some(span) = &mut span {
+            span.set("messaging.destination.name", channel.to_string());
+            span.set("messaging.batch.message_count", count(members.subscribers.len()));
+        }
+        let mut broadcast = Broadcast::new(kind, content, span.map(Arc::new));
         for (handle, link) in &members.subscribers {
             if Some(*handle) != except {
                 broadcast.deliver(self, link);

@@ -20,6 +20,8 @@ use std::{
 const BATCH_MAX: u32 = 1024;
 /// How long a guest may compute in a call that handles no event: `describe`, `start`, `stop`, `save`, `load`.
 const LIFECYCLE: Duration = Duration::from_secs(2);
+/// How much longer than it computes a call may take.
+const SPARE: Duration = Duration::from_secs(5);
 /// What a guest may hand over in such a call beside its memory.
 const LIFECYCLE_BYTES: usize = 1 << 20;
 /// What one call's results may take in the gateway, however long the batch.
@@ -37,8 +39,10 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// The wall is generous, since others compute as well, but no more so for a long batch than for one event.
     fn of(cpu: Duration, bytes: usize) -> Self {
-        Self { cpu, wall: cpu.saturating_mul(10).saturating_add(Duration::from_secs(1)), bytes }
+        let spare = cpu.saturating_mul(9).min(SPARE).saturating_add(Duration::from_secs(1));
+        Self { cpu, wall: cpu.saturating_add(spare), bytes }
     }
 }
 

@@ -11,12 +11,15 @@ use crate::{
     trace::Span,
 };
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::Notify;
+
+/// How long a connection is left alone whose `adopted` made an instance fail.
+const SHUNNED: Duration = Duration::from_secs(10);
 
 /// The queue between those who offer events and the one who drives the instance.
 #[derive(Debug)]
@@ -36,8 +39,8 @@ struct Waiting {
     events: VecDeque<Event>,
     /// Connections that the instance was told of, or will be by an event in here.
     told: HashSet<Handle>,
-    /// Connections whose `adopted` made an instance fail; this version is not told of them again.
-    shunned: HashSet<Handle>,
+    /// Connections whose `adopted` made an instance fail, and since when.
+    shunned: HashMap<Handle, Instant>,
     /// Connections are being listed: what ends meanwhile is kept, since the list may still name it.
     adopting: bool,
     /// Adopted ones go one by one, to find the one that fails.
@@ -135,10 +138,10 @@ impl Queue {
         dropped
     }
 
-    /// A connection whose `adopted` failed alone is not told of again by this version. Returns what waits of it.
+    /// A connection whose `adopted` failed alone is left alone for a while. Returns what waits of it.
     pub(super) fn shun(&self, handle: Handle) -> Vec<Event> {
         let mut waiting = self.lock();
-        waiting.shunned.insert(handle);
+        waiting.shunned.insert(handle, Instant::now());
         waiting.told.remove(&handle);
         let is_its = |event: &Event| {
             event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
@@ -225,7 +228,7 @@ impl Waiting {
                 return Ok(());
             }
             (Occurrence::Opened, Some(handle)) if self.told.contains(&handle) => return Ok(()),
-            (_, Some(handle)) if self.shunned.contains(&handle) => {
+            (_, Some(handle)) if self.shuns(handle) => {
                 return Err(declined(event, shunned()));
             }
             _ if self.events.len() >= bound => return Err(declined(event, overloaded())),
@@ -241,6 +244,16 @@ impl Waiting {
         }
         self.events.push_back(event);
         Ok(())
+    }
+
+    /// Whether a connection is left alone; after a while it gets another chance.
+    fn shuns(&mut self, handle: Handle) -> bool {
+        let Some(since) = self.shunned.get(&handle) else { return false };
+        let shuns = since.elapsed() < SHUNNED;
+        if !shuns {
+            self.shunned.remove(&handle);
+        }
+        shuns
     }
 
     fn take(&mut self, max: usize, batch: &mut Batch) {
@@ -281,13 +294,13 @@ impl Waiting {
         let all = unbegun
             .into_iter()
             .chain(others)
-            .filter(|connection| !self.shunned.contains(&connection.handle));
+            .filter(|connection| !self.shunned.contains_key(&connection.handle));
         self.adopted = all.map(|connection| adopted(&connection)).collect();
         self.careful &= !self.adopted.is_empty();
         let ended = self.alone.iter().chain(&self.events).filter_map(ended).collect::<HashSet<_>>();
         self.told = begun
             .difference(&ended)
-            .filter(|handle| !self.shunned.contains(handle))
+            .filter(|handle| !self.shunned.contains_key(*handle))
             .copied()
             .collect();
         self.adopting = false;

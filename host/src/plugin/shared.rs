@@ -43,12 +43,17 @@ pub enum State {
     Stopped,
 }
 
+/// The same message is logged once in this time: a guest that fails at every event does not fill the log.
+const QUIET_MS: u64 = 1000;
+
 /// The last thing that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastError {
     /// Milliseconds since the Unix epoch.
     pub at_ms: u64,
     pub message: String,
+    /// How often it went wrong in this way without anything else going wrong meanwhile.
+    pub times: u64,
 }
 
 /// A plugin as `plugin list`, the admin API and the metrics show it.
@@ -122,9 +127,14 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
-        tracing::error!(plugin = %self.name, "{message}");
-        let error = LastError { at_ms: millis(SystemTime::now()), message: message.to_owned() };
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        let now = millis(SystemTime::now());
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = last.as_ref().filter(|last| last.message == message);
+        if again.is_none_or(|last| now.saturating_sub(last.at_ms) >= QUIET_MS) {
+            tracing::error!(plugin = %self.name, "{message}");
+        }
+        let times = again.map_or(0, |last| last.times) + 1;
+        *last = Some(LastError { at_ms: now, message: message.to_owned(), times });
     }
 
     pub(super) fn status(&self, waiting: usize) -> Status {

@@ -90,6 +90,7 @@ fn write_out(plugin: &PluginName, signal: &Held, trace: Option<&str>, aborted: b
                 id = signal.id.as_str(),
                 data = signal.data.as_deref(),
                 trace_id = trace,
+                fatal = matches!(signal.level, Level::Fatal).then_some(true),
                 aborted = aborted.then_some(true),
                 "{}",
                 signal.message

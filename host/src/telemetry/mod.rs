@@ -54,7 +54,7 @@ use plan::{Environment, Plan};
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 use tap::Tap;
@@ -97,6 +97,7 @@ pub enum TelemetryError {
 pub struct Telemetry {
     tracing: Option<Tracing>,
     sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
+    before_the_end: OnceLock<Stats>,
 }
 
 /// Installs the log and starts telemetry, as a process does once.
@@ -128,7 +129,7 @@ fn start_with(
         }
         None => None,
     };
-    Ok(Telemetry { tracing, sinks: Mutex::default() })
+    Ok(Telemetry { tracing, sinks: Mutex::default(), before_the_end: OnceLock::new() })
 }
 
 impl Telemetry {
@@ -140,8 +141,9 @@ impl Telemetry {
     /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
     ///
     /// A sink that is slow loses the newest records; one that fails is asked again, later and later. Neither is felt by
-    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs goes to
-    /// no sink, or the sinks would keep each other busy for ever. A second sink of the same name is refused.
+    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs, and
+    /// what is logged about it, goes to no sink, or the sinks would keep each other busy for ever. A second sink of
+    /// the same name is refused.
     pub fn attach_sink(
         &self,
         name: impl Into<Arc<str>>,
@@ -169,19 +171,34 @@ impl Telemetry {
         Stats { spans: self.tracing.as_ref().map(Tracing::stats), sinks }
     }
 
-    /// Sends what is queued, for `deadline` at most, and says what was lost. What comes later is lost, and counted.
-    pub async fn shutdown(&self, deadline: Duration) -> Report {
-        let before = self.stats();
+    /// Ends the sinks: delivers what is queued for them, for `deadline` at most, and ends their tasks.
+    ///
+    /// To be called while the plugins behind them still run; [`Telemetry::shutdown`] tells what was lost.
+    pub async fn stop_sinks(&self, deadline: Duration) {
+        self.before_the_end();
         let deadline = Instant::now() + deadline;
         let endings: Vec<_> =
             self.sinks().values().map(|delivery| delivery.stop(deadline)).collect();
+        futures_util::future::join_all(endings).await;
+    }
+
+    /// Sends what is queued, for `deadline` at most, and says what was lost since the end began. Ends the sinks, too,
+    /// if that was not done before. What comes later is lost, and counted.
+    pub async fn shutdown(&self, deadline: Duration) -> Report {
+        let before = self.before_the_end();
+        let until = Instant::now() + deadline;
         let spans = async {
             if let Some(tracing) = &self.tracing {
-                tracing.shutdown(deadline).await;
+                tracing.shutdown(until).await;
             }
         };
-        tokio::join!(spans, futures_util::future::join_all(endings));
-        Report::between(&before, self.stats())
+        tokio::join!(spans, self.stop_sinks(deadline));
+        Report::between(before, self.stats())
+    }
+
+    /// What was the case when the end began.
+    fn before_the_end(&self) -> &Stats {
+        self.before_the_end.get_or_init(|| self.stats())
     }
 
     fn sinks(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Delivery>> {

@@ -8,7 +8,7 @@ use super::{
     plan::Plan,
     processor::{Outlet, Processor, Spans},
     stats::SpanStats,
-    tracer::Tracer,
+    tracer::{Ids, Tracer},
 };
 use crate::{settings::Protocol, trace};
 use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider};
@@ -66,7 +66,9 @@ impl Tracing {
 
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_sampler(sampler(&plan))
+            // What comes to the SDK is sampled already.
+            .with_sampler(Sampler::AlwaysOn)
+            .with_id_generator(Ids)
             .with_span_processor(Processor(spans.clone()))
             .build();
         let scope =
@@ -160,15 +162,6 @@ fn http_client(plan: &Plan) -> Result<reqwest::Client, TelemetryError> {
         .no_proxy()
         .build()
         .map_err(|error| TelemetryError::Exporter(Box::new(error)))
-}
-
-fn sampler(plan: &Plan) -> Sampler {
-    let root = match plan.sampling.share {
-        share if share >= 1.0 => Sampler::AlwaysOn,
-        share if share <= 0.0 => Sampler::AlwaysOff,
-        share => Sampler::TraceIdRatioBased(share),
-    };
-    if plan.sampling.follow_parent { Sampler::ParentBased(Box::new(root)) } else { root }
 }
 
 /// Who we are: the settings, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`; the later wins.

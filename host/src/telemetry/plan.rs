@@ -9,6 +9,8 @@
 use super::TelemetryError;
 use crate::settings::{self, Protocol};
 use http::Uri;
+use opentelemetry::trace::{SpanKind, TraceId};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
 use std::{num::NonZeroUsize, str::FromStr, time::Duration};
 
 /// Reads environment variables: [`std::env::var`], or a table in tests.
@@ -202,6 +204,17 @@ fn check_endpoint(endpoint: &str) -> Result<(), TelemetryError> {
 }
 
 impl Sampling {
+    /// Whether a trace of this id is among the share; the same for all who ask with the same share.
+    pub(super) fn chooses(self, trace_id: TraceId) -> bool {
+        let sampler = match self.share {
+            share if share >= 1.0 => return true,
+            share if share <= 0.0 => return false,
+            share => Sampler::TraceIdRatioBased(share),
+        };
+        let answer = sampler.should_sample(None, trace_id, "", &SpanKind::Internal, &[], &[]);
+        answer.decision == SamplingDecision::RecordAndSample
+    }
+
     fn new(share: f64, environment: &Environment<'_>, notes: &mut Vec<String>) -> Self {
         let file = Self { follow_parent: true, share };
         let Some(name) = environment.get("OTEL_TRACES_SAMPLER") else { return file };

@@ -189,10 +189,9 @@ impl<E: SpanExporter> Outlet<E> {
 /// Waits until the moment by which all has to have ended, if there will be one.
 pub(super) async fn expired(mut stop: Stop) {
     let deadline = stop.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
-    match deadline {
-        Some(deadline) => time::sleep_until(deadline.into()).await,
-        // Nobody is left who could say when; whoever owned us is gone.
-        None => {}
+    // Without one, nobody is left who could say when: whoever owned us is gone.
+    if let Some(deadline) = deadline {
+        time::sleep_until(deadline.into()).await;
     }
 }
 

@@ -92,9 +92,15 @@ pub(super) fn learn<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, values: &span:
     }
 }
 
-/// Who logged this, if a plugin did.
+/// The plugin that says this, or that it is about.
 pub(super) fn plugin(signal: &Signal) -> Option<&str> {
-    signal.namespace.strip_prefix(PLUGIN)?.strip_prefix('.')
+    let speaker = signal.namespace.strip_prefix(PLUGIN).and_then(|rest| rest.strip_prefix('.'));
+    speaker.or_else(|| {
+        signal.data.iter().find_map(|(key, value)| match value {
+            Value::Text(name) if key == "plugin" => Some(name.as_str()),
+            _ => None,
+        })
+    })
 }
 
 /// The whole event, with what the spans around it know, the nearest first.

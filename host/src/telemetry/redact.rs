@@ -8,30 +8,16 @@ pub(super) const MASK: &str = "***";
 /// No text in a signal is longer; what is cut off ends with an ellipsis.
 const TEXT_LIMIT: usize = 8 << 10;
 
-/// Whether a field of this name is never shown.
+/// Whether a field of this name is never shown: `token`, `access_token`, `http.request.header.set-cookie` …
 ///
-/// The last line of defence: types that hold secrets do not print them either.
+/// The last line of defence: types that hold secrets do not print them either. Asked for every attribute of every
+/// span, so it looks at the last word of the name only.
 pub(super) fn is_secret(field: &str) -> bool {
-    const NAMES: [&str; 9] = [
-        "authorization",
-        "cookie",
-        "set-cookie",
-        "token",
-        "password",
-        "secret",
-        "csrf",
-        "api_key",
-        "credentials",
-    ];
-    let last = field.rsplit_once('.').map_or(field, |(_, last)| last);
-    NAMES.iter().any(|name| last.eq_ignore_ascii_case(name)) || has_secret_ending(last)
-}
-
-/// `access_token`, `client_secret`, `csrf-token` …
-fn has_secret_ending(name: &str) -> bool {
-    name.rsplit_once(['_', '-']).is_some_and(|(_, last)| {
-        ["token", "secret", "password"].iter().any(|end| last.eq_ignore_ascii_case(end))
-    })
+    const WORDS: [&str; 8] =
+        ["authorization", "cookie", "token", "password", "secret", "csrf", "credentials", "apikey"];
+    let before = field.bytes().rposition(|byte| matches!(byte, b'.' | b'_' | b'-'));
+    let last = before.and_then(|before| field.get(before + 1..)).unwrap_or(field);
+    WORDS.iter().any(|word| last.eq_ignore_ascii_case(word)) || field.ends_with("api_key")
 }
 
 /// Cuts a text that is too long, at a character.
@@ -85,12 +71,17 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_the_name_of_their_field() {
-        for name in
-            ["token", "Cookie", "http.request.header.authorization", "access_token", "csrf-token"]
-        {
+        for name in [
+            "token",
+            "Cookie",
+            "http.request.header.authorization",
+            "access_token",
+            "csrf-token",
+            "api_key",
+        ] {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["tokens", "messaging.message.id", "user", "secretary", "error.type"] {
+        for name in ["tokens", "messaging.message.id", "user", "secretary", "error.type", "key"] {
             assert!(!is_secret(name), "{name}");
         }
     }

@@ -100,12 +100,28 @@ async fn what_is_logged_while_a_sink_is_served_goes_to_no_sink() {
 async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
     let _log = tapped();
     let telemetry = quiet();
-    let diary = Diary::new("plugin.");
+    let diary = Diary::new("plugin");
     attach(&telemetry, "log-sink", &diary);
-    tracing::info!(target: "plugin", plugin = "log-sink", "about itself");
-    tracing::info!(target: "plugin", plugin = "chat", "about chat");
+    tracing::info!(target: "plugin", plugin = "log-sink", "by itself");
+    tracing::info!(target: "plugin::engine", plugin = %"log-sink", "about itself");
+    tracing::info!(target: "plugin", plugin = "chat", "by chat");
     telemetry.shutdown(MINUTE).await;
-    assert_eq!(diary.messages(), ["about chat"]);
+    assert_eq!(diary.messages(), ["by chat"]);
+}
+
+#[tokio::test]
+async fn sinks_can_end_before_the_plugins_behind_them_do() {
+    let _log = tapped();
+    let (telemetry, tasks) = (quiet(), TaskTracker::new());
+    let diary = Diary::new("early");
+    telemetry.attach_sink("early", diary.clone(), NonZeroUsize::new(1024).unwrap(), &tasks);
+    tracing::info!(target: "early", "one");
+    telemetry.stop_sinks(MINUTE).await;
+    tasks.close();
+    tokio::time::timeout(MINUTE, tasks.wait()).await.expect("no task is left");
+    assert_eq!(diary.messages(), ["one"]);
+    let report = telemetry.shutdown(MINUTE).await;
+    assert!(report.is_complete(), "{report}");
 }
 
 #[tokio::test]

@@ -6,23 +6,25 @@ use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, TextMapPropagator},
     trace::{
-        Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags,
-        TraceId, TraceState, Tracer as _,
+        Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt,
+        TraceFlags, TraceId, TraceState, Tracer as _,
     },
 };
 use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{IdGenerator, RandomIdGenerator, SdkTracer},
 };
-use std::sync::Arc;
+use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 /// A longer `tracestate` is left behind (W3C Trace Context asks to carry 512 characters).
 const STATE_LIMIT: usize = 512;
 
+/// Room for so many attributes from the start.
+const USUAL_ATTRIBUTES: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Tracer {
     sdk: SdkTracer,
-    ids: RandomIdGenerator,
     sampling: Sampling,
     propagator: Option<TraceContextPropagator>,
 }
@@ -30,62 +32,64 @@ pub(super) struct Tracer {
 impl Tracer {
     pub(super) fn new(sdk: SdkTracer, sampling: Sampling, propagate: bool) -> Self {
         let propagator = propagate.then(TraceContextPropagator::new);
-        Self { sdk, ids: RandomIdGenerator::default(), sampling, propagator }
+        Self { sdk, sampling, propagator }
     }
 
-    /// Whether the sampler's answer is known to be no, so that the SDK need not be asked.
-    fn is_left_out(&self, parent: Option<&TraceContext>) -> bool {
+    /// The sampler's answer, before the SDK is asked: a span that is not recorded costs a quarter so.
+    fn is_sampled(&self, trace_id: TraceId, parent: Option<&TraceContext>) -> bool {
         match parent {
-            Some(parent) if self.sampling.follow_parent => !parent.sampled,
-            _ => self.sampling.share <= 0.0,
+            Some(parent) if self.sampling.follow_parent => parent.sampled,
+            _ => self.sampling.chooses(trace_id),
         }
     }
+}
 
-    /// A span that is not recorded still has a place in its trace, so that those after it know not to record either.
-    fn left_out(&self, parent: Option<&TraceContext>) -> trace::Span {
-        let trace_id = parent.map_or_else(
-            || u128::from_be_bytes(self.ids.new_trace_id().to_bytes()),
-            |parent| parent.trace_id,
-        );
-        let context = TraceContext {
-            trace_id,
-            span_id: u64::from_be_bytes(self.ids.new_span_id().to_bytes()),
-            sampled: false,
-            state: parent.and_then(|parent| parent.state.clone()),
-        };
-        trace::Span::new(context, None)
-    }
+/// What the SDK makes a span of; each list gets its room once.
+fn builder(start: &Start<'_>) -> SpanBuilder {
+    let name = match start.target {
+        "" => Cow::Borrowed(start.operation),
+        target => Cow::Owned([start.operation, " ", target].concat()),
+    };
+    let mut builder = SpanBuilder::from_name(name).with_kind(kind(start.kind));
+    builder.start_time = start.at;
+    builder.attributes = Some(Vec::with_capacity(USUAL_ATTRIBUTES));
+    builder.links = start.link.map(|link| vec![Link::with_context(place(link, false))]);
+    builder
+}
+
+/// A span that is not recorded still has a place in its trace, so that those after it know not to record either.
+fn left_out(trace_id: TraceId, parent: Option<&TraceContext>) -> trace::Span {
+    let context = TraceContext {
+        trace_id: number(trace_id),
+        span_id: u64::from_be_bytes(Ids.new_span_id().to_bytes()),
+        sampled: false,
+        state: parent.and_then(|parent| parent.state.clone()),
+    };
+    trace::Span::new(context, None)
 }
 
 impl trace::Tracer for Tracer {
     fn start(&self, start: Start<'_>) -> trace::Span {
-        if self.is_left_out(start.parent) {
-            return self.left_out(start.parent);
+        let trace_id = start
+            .parent
+            .map_or_else(|| Ids.new_trace_id(), |parent| TraceId::from(parent.trace_id));
+        if !self.is_sampled(trace_id, start.parent) {
+            return left_out(trace_id, start.parent);
         }
         let parent = match start.parent {
             Some(parent) => Context::new()
                 .with_remote_span_context(place(parent, comes_from_a_peer(start.kind))),
             None => Context::new(),
         };
-        let mut builder = SpanBuilder::from_name(start.operation).with_kind(kind(start.kind));
-        builder.start_time = start.at;
-        let mut span = self.sdk.build_with_context(builder, &parent);
+        NEXT_TRACE.set(Some(trace_id));
+        let span = self.sdk.build_with_context(builder(&start), &parent);
+        NEXT_TRACE.set(None);
         let context = TraceContext {
-            trace_id: u128::from_be_bytes(span.span_context().trace_id().to_bytes()),
+            trace_id: number(span.span_context().trace_id()),
             span_id: u64::from_be_bytes(span.span_context().span_id().to_bytes()),
             sampled: span.span_context().is_sampled(),
             state: start.parent.and_then(|parent| parent.state.clone()),
         };
-        if !span.is_recording() {
-            return trace::Span::new(context, None);
-        }
-        // Only now: a span that is not recorded needs neither.
-        if !start.target.is_empty() {
-            span.update_name(format!("{} {}", start.operation, start.target));
-        }
-        if let Some(link) = start.link {
-            span.add_link(place(link, false), Vec::new());
-        }
         trace::Span::new(context, Some(Box::new(Recording { span, failed: false })))
     }
 
@@ -103,11 +107,34 @@ impl trace::Tracer for Tracer {
         // A state that the propagator could not read is not carried on.
         let is_readable = *place.trace_state() != TraceState::default();
         place.is_valid().then(|| TraceContext {
-            trace_id: u128::from_be_bytes(place.trace_id().to_bytes()),
+            trace_id: number(place.trace_id()),
             span_id: u64::from_be_bytes(place.span_id().to_bytes()),
             sampled: place.is_sampled(),
             state: tracestate.filter(|_| is_readable).map(Arc::from),
         })
+    }
+}
+
+fn number(trace_id: TraceId) -> u128 {
+    u128::from_be_bytes(trace_id.to_bytes())
+}
+
+thread_local! {
+    /// The trace whose root is being made: its id was needed for the sampling.
+    static NEXT_TRACE: Cell<Option<TraceId>> = const { Cell::new(None) };
+}
+
+/// Gives the SDK the ids that the sampling was done with.
+#[derive(Debug)]
+pub(super) struct Ids;
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        NEXT_TRACE.take().unwrap_or_else(|| RandomIdGenerator::default().new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        RandomIdGenerator::default().new_span_id()
     }
 }
 

@@ -147,16 +147,16 @@ fn a_publication_names_channel_event_and_offset() {
     let what = Publication { channel: &channel, id: &id, content: &content, offset: 7 };
     is(
         publication(JSON, &what, None).ok(),
-        r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","offset":7,"data":{"text":"hi"}}]],null]"#,
+        r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","data":{"text":"hi"},"offset":7}]],null]"#,
     );
     is(
         publication(SENTE, &what, None).ok(),
-        r#"[[[:tengen/publication {:channel "room \"1\"" :id :chat/said :offset 7 :data {:text "hi"}}]] nil]"#,
+        r#"[[[:tengen/publication {:channel "room \"1\"" :id :chat/said :data {:text "hi"} :offset 7}]] nil]"#,
     );
     is(
         publication(EDN, &what, Some(&context(None))).ok(),
         &format!(
-            r#"[[[:tengen/publication {{:channel "room \"1\"" :id :chat/said :offset 7 :data {{:text "hi"}}}}]] nil {{:traceparent "{PARENT}"}}]"#
+            r#"[[[:tengen/publication {{:channel "room \"1\"" :id :chat/said :data {{:text "hi"}} :offset 7}}]] nil {{:traceparent "{PARENT}"}}]"#
         ),
     );
     let odd = EventId::from("room/42");

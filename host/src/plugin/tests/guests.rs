@@ -94,8 +94,14 @@ impl Guest {
         let world = resolve.select_world(&[package], Some("guest")).expect("there is a world");
         let text = change(self.module());
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true).expect("embedded");
-        ComponentEncoder::default().validate(true).module(&module).expect("a module").encode().expect("a component")
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true)
+            .expect("embedded");
+        ComponentEncoder::default()
+            .validate(true)
+            .module(&module)
+            .expect("a module")
+            .encode()
+            .expect("a component")
     }
 
     fn module(&self) -> String {

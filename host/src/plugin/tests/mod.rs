@@ -1,6 +1,7 @@
 //! The engine with real components and a pretended gateway around it.
 
 mod calls;
+mod cost;
 mod guests;
 mod load;
 mod reload;
@@ -8,7 +9,7 @@ mod reload;
 use super::{Engine, EngineLimits, Parts, Plugin, PluginError, Status};
 use crate::{
     effect::{Effect, Outcome},
-    event::{Closing, Connection, Event, Message, Occurrence, Waiting},
+    event::{Connection, Event, Message, Occurrence, Waiting},
     fault::FaultId,
     handler::{Actor, Handler},
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
@@ -29,7 +30,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// One engine for all tests, as in a gateway.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(EngineLimits { instances: 64, ..Default::default() }).expect("an engine")).clone()
+    ENGINE
+        .get_or_init(|| {
+            Engine::new(EngineLimits { instances: 64, ..Default::default() }).expect("an engine")
+        })
+        .clone()
 }
 
 /// What one call came to, in words: `r7` a reply to 7, `f:timeout` a failure, and the events of the batch.
@@ -54,9 +59,12 @@ impl Actor for Recorder {
             Effect::CancelTimer { key } => format!("cancel {key}"),
             other => format!("{other:?}"),
         });
-        let failures = outcome.failures.iter().map(|failure| format!("f:{}", failure.why.id.word()));
-        let acted =
-            Acted { events: events.iter().map(shorthand).collect(), decided: effects.chain(failures).collect() };
+        let failures =
+            outcome.failures.iter().map(|failure| format!("f:{}", failure.why.id.word()));
+        let acted = Acted {
+            events: events.iter().map(shorthand).collect(),
+            decided: effects.chain(failures).collect(),
+        };
         self.acted.try_send(acted).expect("the test reads along");
         Vec::new()
     }
@@ -90,7 +98,10 @@ struct Running {
     tasks: TaskTracker,
 }
 
-async fn load(component: &[u8], change: impl FnOnce(&mut settings::Plugin)) -> Result<Running, PluginError> {
+async fn load(
+    component: &[u8],
+    change: impl FnOnce(&mut settings::Plugin),
+) -> Result<Running, PluginError> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("guest.wasm");
     std::fs::write(&file, component).expect("written");
@@ -115,7 +126,9 @@ async fn load(component: &[u8], change: impl FnOnce(&mut settings::Plugin)) -> R
 }
 
 async fn run(guest: &Guest) -> Running {
-    load(&guest.component(), |_| {}).await.expect("the guest runs")
+    // A deadline that a busy machine does not run over by itself.
+    let patient = |settings: &mut settings::Plugin| settings.deadline = Duration::from_millis(300);
+    load(&guest.component(), patient).await.expect("the guest runs")
 }
 
 impl Running {
@@ -125,7 +138,10 @@ impl Running {
 
     /// What is decided next.
     async fn next(&mut self) -> Acted {
-        timeout(Duration::from_secs(30), self.acted.recv()).await.expect("in time").expect("the plugin runs")
+        timeout(Duration::from_secs(30), self.acted.recv())
+            .await
+            .expect("in time")
+            .expect("the plugin runs")
     }
 
     /// The next decision about messages; what is decided about other events is passed over.
@@ -166,11 +182,10 @@ fn event(connection: &Arc<Connection>, what: Occurrence) -> Event {
 
 fn message(connection: &Arc<Connection>, id: &str, body: &str, reply_to: u32) -> Event {
     let payload = Payload::new(Encoding::Json, body.as_bytes().to_vec());
-    event(connection, Occurrence::Message(Message { id: EventId::from(id), payload, reply_to: Some(reply_to) }))
-}
-
-fn closed(connection: &Arc<Connection>) -> Event {
-    event(connection, Occurrence::Closed(Closing { code: 1000, reason: String::new(), clean: true }))
+    event(
+        connection,
+        Occurrence::Message(Message { id: EventId::from(id), payload, reply_to: Some(reply_to) }),
+    )
 }
 
 /// The id of the fault with which an event is declined.

@@ -21,11 +21,11 @@ fn tracing(follow_parent: bool, share: f64) -> (Tracer, Arc<Spans>) {
     let every = Duration::from_secs(1);
     let spans =
         Arc::new(Spans::new(Batching { queue: count, most: count, every, export_timeout: every }));
-    let root = Sampler::TraceIdRatioBased(share);
-    let sampler = if follow_parent { Sampler::ParentBased(Box::new(root)) } else { root };
-    let processor = Processor(spans.clone());
-    let provider =
-        SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(processor).build();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(Sampler::AlwaysOn)
+        .with_id_generator(Ids)
+        .with_span_processor(Processor(spans.clone()))
+        .build();
     (Tracer::new(provider.tracer("test"), Sampling { follow_parent, share }, true), spans)
 }
 

@@ -1,0 +1,165 @@
+//! The `tengen` program as a supervisor and a person at a terminal meet it: its output, signals and exit codes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tengen");
+
+fn tengen(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    tengen(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A gateway in a process of its own, killed at the end of a test that failed.
+struct Gateway {
+    child: Child,
+    address: String,
+    greeting: String,
+}
+
+impl Gateway {
+    /// Starts on free ports and returns when it has said where it listens.
+    fn start(args: &[&str]) -> Self {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        all.extend(args);
+        let mut child = tengen(&all).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut greeting = String::new();
+        let address = loop {
+            let line = lines.next().expect("the greeting ended early").unwrap();
+            greeting.push_str(&line);
+            greeting.push('\n');
+            if line.starts_with("configuration: ") {
+                let first = greeting.lines().next().unwrap();
+                break first.rsplit(' ').next().unwrap().to_owned();
+            }
+        };
+        Self { child, address, greeting }
+    }
+
+    fn ask(&self, event: &str) -> Output {
+        let url = format!("ws://{}/ws", self.address);
+        run(&["connect", &url, "--ask", event, "--timeout", "20s"])
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end; the exit code and what was written to the error output.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        let mut errors = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        (code, errors)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Already ended in a test that passed.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn without_a_configuration_it_says_what_it_does_and_echoes() {
+    let gateway = Gateway::start(&[]);
+    for word in ["/ws", "/chsk", "/raw", "echoed", "defaults"] {
+        assert!(gateway.greeting.contains(word), "no `{word}` in {}", gateway.greeting);
+    }
+    let answer = gateway.ask(r#"a/b {"x":1}"#);
+    assert_eq!(text(&answer.stdout).trim(), r#"= a/b {"x":1}"#, "{}", text(&answer.stderr));
+    assert_eq!(answer.status.code(), Some(0));
+    gateway.signal("-TERM");
+    assert_eq!(gateway.ended().0, Some(0));
+}
+
+#[test]
+fn the_port_file_names_the_real_port_and_the_state_file_goes_with_the_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
+    let gateway = Gateway::start(&["--port-file", file.to_str().unwrap()]);
+    let port = fs::read_to_string(&file).unwrap();
+    assert!(
+        gateway.address.ends_with(&format!(":{}", port.trim())),
+        "{port} in {}",
+        gateway.address
+    );
+    let state = folder.path().join("port.state");
+    assert!(state.is_file());
+    gateway.signal("-INT");
+    assert_eq!(gateway.ended().0, Some(0));
+    assert!(!state.exists());
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_address() {
+    let gateway = Gateway::start(&[]);
+    let second = run(&["serve", "--listen", &gateway.address, "--admin", "off"]);
+    assert_eq!(second.status.code(), Some(1));
+    let errors = text(&second.stderr);
+    assert!(errors.contains("cannot listen on") && errors.contains(&gateway.address), "{errors}");
+}
+
+fn write(folder: &Path, text: &str) -> String {
+    let file = folder.join("tengen.toml");
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = "[server]\nlisten = \"here\"\n[outbox]\nevents = 0\nwhen_ful = \"close\"\n\
+                  [[route]]\nevent = \"a/*\"\nplugin = \"missing\"\n";
+    let file = write(folder.path(), broken);
+    for command in [&["check", "--config", &file][..], &["serve", "--config", &file]] {
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let told = text(&output.stdout) + &text(&output.stderr);
+        for key in ["server.listen", "outbox.events", "when_ful", "missing"] {
+            assert!(told.contains(key), "no `{key}` in {told}");
+        }
+    }
+}
+
+#[test]
+fn sighup_with_a_broken_file_changes_nothing_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "[limits]\nmessage = \"1MiB\"\n");
+    let mut gateway = Gateway::start(&["--config", &file]);
+    let mut errors = BufReader::new(gateway.child.stderr.take().unwrap()).lines();
+    write(folder.path(), "[limits]\nmessage = \"much\"\n");
+    gateway.signal("-HUP");
+    let told = errors.map_while(Result::ok).find(|line| line.contains("limits.message"));
+    assert!(told.is_some(), "the log ended without the mistake");
+    assert_eq!(gateway.ask("a/b 7").status.code(), Some(0), "it serves on");
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    for word in ["serve", "check", "plugin", "connect", "token", "Exit codes"] {
+        assert!(text(&help.stdout).contains(word), "no `{word}` in {}", text(&help.stdout));
+    }
+    assert_eq!(run(&["sevre"]).status.code(), Some(2));
+}
