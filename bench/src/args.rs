@@ -2,7 +2,7 @@
 
 use crate::bare::Role;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Measures the gateway against bare servers, in the same run.
 #[derive(Debug, Parser)]
@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs benches and prints their report as Markdown.
     Run(Run),
+    /// Loads a server that runs already, to be profiled meanwhile, and says what a message costs it.
+    Load(Load),
     /// Is a bare server; what `run` measures against.
     Bare {
         role: Role,
@@ -23,6 +25,25 @@ pub(crate) enum Command {
         #[arg(long)]
         port_file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Its process.
+    #[arg(long)]
+    pub(crate) pid: u32,
+    #[arg(long)]
+    pub(crate) address: SocketAddr,
+    #[arg(long, default_value_t = 50)]
+    pub(crate) connections: usize,
+    /// Messages in flight per connection.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) depth: usize,
+    /// Bytes of data in a message.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) size: usize,
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Debug, Args)]

@@ -17,18 +17,24 @@ mod statistics;
 mod verdict;
 
 use anyhow::{Context as _, Result};
-use args::{Arguments, Command, Name, Run};
+use args::{Arguments, Command, Load, Name, Run};
 use bench::{Bench, say};
 use clap::Parser;
+use load::{
+    Burst,
+    closed::{self, Closed, Window},
+};
 use plan::Plan;
+use process::Server;
 use report::Report;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bare { role, port_file } => {
             bare::run(role, &port_file).map(|()| ExitCode::SUCCESS)
         }
+        Command::Load(load) => load_only(&load),
         Command::Run(run) => measure(&run),
     };
     result.unwrap_or_else(|error| {
@@ -57,6 +63,24 @@ fn measure(run: &Run) -> Result<ExitCode> {
         say(format_args!("missed or not measured: {}", misses.join("; ")));
         return Ok(ExitCode::FAILURE);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load_only(wish: &Load) -> Result<ExitCode> {
+    cores::take_load_core()?;
+    let server = Server::of(wish.pid, wish.address);
+    let load = Closed {
+        connections: wish.connections,
+        burst: Arc::new(Burst::echo(wish.size, wish.depth)),
+    };
+    let measured = Duration::from_secs(wish.seconds);
+    let window = Window { warm_up: Duration::from_millis(300), measured, round_trips: 0 };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sample = runtime.block_on(closed::run(&server, &load, window))?;
+    print(&format!(
+        "{:.3} µs of CPU per message, {:.0} messages/s\n",
+        sample.cpu, sample.per_second
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

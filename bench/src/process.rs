@@ -17,14 +17,15 @@ use tempfile::TempDir;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// A running server. Ends when dropped.
+/// A running server. Ends when dropped, if it was started here.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    child: Option<Child>,
+    pid: u32,
     address: SocketAddr,
     /// From starting the process to its port file.
     pub(crate) ready_after: Duration,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 /// What starts one. The port file's name is appended to the arguments.
@@ -61,15 +62,21 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start `{}`", program.file.display()))?;
         let mut server = Self {
-            child,
+            pid: child.id(),
+            child: Some(child),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             ready_after: Duration::ZERO,
-            _folder: folder,
+            _folder: Some(folder),
         };
         let port = server.wait_until_ready(&port_file, &log)?;
         server.ready_after = began.elapsed();
         server.address.set_port(port);
         Ok(server)
+    }
+
+    /// One that somebody else started, and ends.
+    pub(crate) fn of(pid: u32, address: SocketAddr) -> Self {
+        Self { child: None, pid, address, ready_after: Duration::ZERO, _folder: None }
     }
 
     fn wait_until_ready(&mut self, port_file: &Path, log: &Path) -> Result<u16> {
@@ -79,7 +86,7 @@ impl Server {
             if let Some(port) = fs::read_to_string(port_file).ok().as_deref().and_then(port) {
                 return Ok(port);
             }
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
                 bail!("the server ended ({status}):\n{}", said());
             }
             thread::sleep(LOOK_EVERY);
@@ -113,15 +120,17 @@ impl Server {
     }
 
     fn proc(&self) -> PathBuf {
-        Path::new("/proc").join(self.child.id().to_string())
+        Path::new("/proc").join(self.pid.to_string())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; either way there is nothing left to do.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself; either way there is nothing left to do.
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 

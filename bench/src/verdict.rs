@@ -37,9 +37,9 @@ impl Limits {
     /// A tail latency: counts with enough samples on both sides, and where it is further from the baseline than the
     /// baseline is from itself.
     pub(crate) fn judge_tail(self, ratio: f64, spread: f64, samples: usize) -> Verdict {
-        let counts = samples >= TAIL_SAMPLES && ratio > TAIL_SLACK * spread;
         match self.judge(ratio) {
-            Verdict::Missed if !counts => Verdict::Reported,
+            _ if samples < TAIL_SAMPLES => Verdict::Reported,
+            Verdict::Missed if ratio <= TAIL_SLACK * spread => Verdict::Reported,
             verdict => verdict,
         }
     }
@@ -92,6 +92,7 @@ mod tests {
         check_tail(1.5, 1.1, 200_000, Verdict::Missed);
         check_tail(1.5, 1.4, 200_000, Verdict::Reported);
         check_tail(1.5, 1.1, 199_999, Verdict::Reported);
-        check_tail(1.2, 1.1, 10, Verdict::Holds);
+        check_tail(1.2, 1.1, 200_000, Verdict::Holds);
+        check_tail(1.2, 1.1, 199_999, Verdict::Reported);
     }
 }
