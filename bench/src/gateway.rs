@@ -1,6 +1,7 @@
 //! Configurations of the gateway under measurement: its defaults, free ports, and the plugins of the bench.
 
-use std::path::Path;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
 
 /// What every configuration begins with. Nothing that changes what a message costs.
 const HEAD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n\n[admin]\nlisten = \"off\"\n";
@@ -25,10 +26,32 @@ pub(crate) fn with_plugins(plugins: &[(&str, &Path)]) -> String {
 
 /// An endpoint that lets in who has a token.
 pub(crate) fn with_token_auth(file: &Path, secret: &str) -> String {
-    let (head, file) = (plain(), file.display());
+    let (head, plugin) = (plain(), token_auth(file, secret));
+    format!("{head}{plugin}\n[[endpoint]]\npath = \"/ws\"\nauthenticator = \"token-auth\"\n")
+}
+
+/// All four plugins that are shipped, each with what it needs.
+pub(crate) fn with_all(
+    guest: impl Fn(&str) -> Result<PathBuf>,
+    secret: &str,
+    logs: &Path,
+) -> Result<String> {
+    let handlers = with_plugins(&[("chat", &guest("chat")?), ("echo", &guest("echo")?)]);
+    let token_auth = token_auth(&guest("token-auth")?, secret);
+    let (sink, logs) = (guest("log-sink")?, logs.display());
+    Ok(format!(
+        "{handlers}{token_auth}\n[[endpoint]]\npath = \"/ws\"\nauthenticator = \"token-auth\"\n\n\
+         [plugin.log-sink]\nfile = '{}'\n\
+         grant = {{ dirs = [{{ host = '{logs}', guest = \"/logs\", writable = true }}] }}\n\n\
+         [[sink]]\nkind = \"plugin\"\nplugin = \"log-sink\"\n",
+        sink.display()
+    ))
+}
+
+fn token_auth(file: &Path, secret: &str) -> String {
+    let file = file.display();
     format!(
-        "{head}\n[plugin.token-auth]\nfile = '{file}'\nconfig = {{ secret = \"{secret}\", without-expiry = \"allow\" }}\n\n\
-         [[endpoint]]\npath = \"/ws\"\nauthenticator = \"token-auth\"\n"
+        "\n[plugin.token-auth]\nfile = '{file}'\nconfig = {{ secret = \"{secret}\", without-expiry = \"allow\" }}\n"
     )
 }
 

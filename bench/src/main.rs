@@ -47,13 +47,14 @@ fn measure(run: &Run) -> Result<ExitCode> {
     let bench = surroundings(run)?;
     cores::take_load_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut report = Report::default();
+    let mut report = Report::new(!run.smoke);
     for name in names(run) {
         let result = runtime.block_on(measure::run(name, &bench, &mut report));
         if let Err(error) = result {
             // The others may still be measured; a report with a gap passes no gate.
-            report
-                .gap(&format!("{name:?}").to_lowercase(), &format!("{error:#}").replace('\n', " "));
+            let (name, why) = (format!("{name:?}").to_lowercase(), format!("{error:#}"));
+            say(format_args!("{name}: {why}"));
+            report.gap(&name, why.lines().next().unwrap_or_default());
         }
     }
     print(&report.markdown(&command_line()));

@@ -54,7 +54,10 @@ impl Server {
             command.arg("--config").arg(file);
         }
         // Its notes for the command line go where nobody looks for a gateway.
-        command.env("XDG_RUNTIME_DIR", folder.path()).current_dir(folder.path());
+        command
+            .env("RUST_BACKTRACE", "0")
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .current_dir(folder.path());
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let began = Instant::now();

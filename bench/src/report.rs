@@ -25,14 +25,20 @@ struct Row {
 }
 
 /// All measures of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Report {
+    /// Whether the run was long enough to decide anything.
+    decides: bool,
     rows: Vec<Row>,
     /// Further tables and remarks, one after the other.
     notes: Vec<String>,
 }
 
 impl Report {
+    pub(crate) fn new(decides: bool) -> Self {
+        Self { decides, rows: Vec::new(), notes: Vec::new() }
+    }
+
     /// A measure with limits.
     pub(crate) fn judge(
         &mut self,
@@ -42,7 +48,7 @@ impl Report {
         limits: Limits,
         how: String,
     ) {
-        let verdict = limits.judge(value);
+        let verdict = if self.decides { limits.judge(value) } else { Verdict::Reported };
         self.rows.push(Row {
             measure: measure.into(),
             value: Ok(value),
@@ -141,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_miss_and_a_gap_fail_the_gate_and_a_report_does_not() {
-        let mut report = Report::default();
+        let mut report = Report::new(true);
         report.judge("slow", 1.3, Unit::Ratio, Limits::new(1.25, 1.15), String::new());
         report.judge("quick", 1.2, Unit::Ratio, Limits::new(1.25, 1.15), String::new());
         report.add("tail", 9.0, Unit::Ratio, Verdict::Reported, String::new());
@@ -151,8 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_decides_nothing_misses_nothing() {
+        let mut report = Report::new(false);
+        report.judge("slow", 9.0, Unit::Ratio, Limits::new(1.25, 1.15), String::new());
+        assert!(report.misses().is_empty());
+    }
+
+    #[test]
     fn a_row_shows_value_limits_and_verdict() {
-        let mut report = Report::default();
+        let mut report = Report::new(true);
         report.judge(
             "idle",
             2563.0,

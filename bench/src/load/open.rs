@@ -41,12 +41,13 @@ pub(crate) async fn run(
     let due = |number: u32| began + pace.interval * number;
     let patience = due(pace.requests) + PATIENCE;
     let (mut sent, mut open) = (0, 0_u32);
-    while sent < pace.requests || open > 0 {
+    let mut requests = pace.requests;
+    while sent < requests || open > 0 {
         let now = Instant::now();
         if now > patience {
             bail!("{open} requests were not answered");
         }
-        while sent < pace.requests && due(sent) <= now {
+        while sent < requests && due(sent) <= now {
             let turn = usize::try_from(sent)? % peers.len();
             let peer = peers.get(turn).context("there are no connections")?;
             peer.send(&frame_of(&request(sent))).await?;
@@ -59,9 +60,12 @@ pub(crate) async fn run(
             let came = Instant::now();
             while let Some((_, payload)) = peer.pop()? {
                 let Some(number) = number(payload) else { continue };
-                open -= 1;
-                if answered(Answer { number, due: due(number), came, payload }).is_break() {
-                    return Ok(());
+                open = open.saturating_sub(1);
+                // Who has enough gets no more, but what is under way is waited for: it would disturb the next run.
+                if requests > 0
+                    && answered(Answer { number, due: due(number), came, payload }).is_break()
+                {
+                    requests = 0;
                 }
             }
         }

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 const PLAIN: Limits = Limits::new(1.3, 1.1);
 const GUARDED: Limits = Limits::new(2.0, 1.5);
 
-/// A token for `sub: bench` without expiry, and the secret it is signed with.
-const SECRET: &str = "the bench signs with this secret";
+/// A secret, and a token for `sub: bench` without expiry that is signed with it.
+pub(super) const SECRET: &str = "the bench signs with this secret";
 const TOKEN: &str =
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiZW5jaCJ9.Uc9i2EkqIFZT2QnM1ejVn4pHhox9OKO21yxx1cG0VVQ";
 
