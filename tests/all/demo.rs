@@ -34,10 +34,10 @@ async fn rebuild(scratch: &Path, greeting: &str, into: &Path) -> Result<()> {
         manifest.contains("../../plugin-sdk"),
         "the chat's manifest names the SDK otherwise: {manifest}"
     );
-    fs::write(
-        copy.join("Cargo.toml"),
-        manifest.replace("../../plugin-sdk", &sdk.display().to_string()),
-    )?;
+    // A workspace of its own: the copy may lie inside another's folder.
+    let manifest =
+        manifest.replace("../../plugin-sdk", &sdk.display().to_string()) + "\n[workspace]\n";
+    fs::write(copy.join("Cargo.toml"), manifest)?;
     fs::copy(root().join("plugins/Cargo.lock"), copy.join("Cargo.lock"))?;
     let built = Command::new("cargo")
         .args(["run", "--quiet", "--package", "xtask", "--", "guests", "--path"])
@@ -104,7 +104,8 @@ async fn check_window(page: &Page, sent: &[(&str, u64)]) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_windows_talk_on_while_the_chat_is_rebuilt() -> Result<()> {
     let Some(browser) = Browser::start().await? else { return Ok(()) };
-    let scratch = tempfile::tempdir()?;
+    // Always the same folder, so that what is built in it once serves the next run.
+    let scratch = guests::path("chat")?.with_file_name("rebuilt");
     let folder = tempfile::tempdir()?;
     let gateway = start(folder.path()).await?;
     let open = async |name: &str| {
@@ -120,7 +121,7 @@ async fn two_windows_talk_on_while_the_chat_is_rebuilt() -> Result<()> {
     }
     ann.wait_for("chat.received.some(it => it.from === 'bob' && it.n > 50)", SOON).await?;
 
-    rebuild(scratch.path(), "Ahoy", folder.path()).await?;
+    rebuild(&scratch, "Ahoy", folder.path()).await?;
 
     for page in [&ann, &bob] {
         page.wait_for("chat.received.filter(it => it.greeting === 'Ahoy').length > 200", SOON)

@@ -57,6 +57,14 @@ async fn talk(
     Ok(state)
 }
 
+/// Why one of the connections ended before it was told to.
+async fn failure(talks: &mut JoinSet<Result<Seen>>) -> anyhow::Error {
+    match talks.join_next().await {
+        Some(Ok(Err(error))) => error,
+        other => anyhow::anyhow!("a connection ended early: {other:?}"),
+    }
+}
+
 /// The number of rounds: 200, or what `TENGEN_RELOADS` says.
 fn rounds() -> Result<u32> {
     match std::env::var("TENGEN_RELOADS") {
@@ -90,10 +98,12 @@ async fn reloads_under_load_lose_nothing_and_never_go_back() -> Result<()> {
         let version = VERSIONS[round as usize % 2];
         guests::install(version, &file)?;
         for view in &mut views {
-            let arrived = view.wait_for(|seen| seen.by == version);
-            timeout(PATIENCE, arrived)
-                .await
-                .with_context(|| format!("round {round}: no reply by {version}"))??;
+            let arrived = timeout(PATIENCE, view.wait_for(|seen| seen.by == version)).await;
+            match arrived.with_context(|| format!("round {round}: no reply by {version}"))? {
+                Ok(_) => {}
+                // Its connection has failed, and knows why.
+                Err(_) => return Err(failure(&mut talks).await.context(format!("round {round}"))),
+            }
         }
         samples.take(round)?;
     }

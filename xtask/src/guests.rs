@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -88,10 +89,11 @@ pub(crate) fn build_into(which: &Which, folder: &Path) -> Result<Vec<PathBuf>> {
     };
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
-    let target_directory = target_directory()?.join("guests-build");
+    let target_directory = target_directory()?;
     let mut components = Vec::new();
     for place in places {
         let manifest = place.join("Cargo.toml");
+        let target_directory = target_directory.join(build_folder(which, &place)?);
         for (target, packages) in guests_of(&manifest)? {
             ensure_target(&target)?;
             for (name, module) in compile(&manifest, &target, &packages, &target_directory)? {
@@ -103,6 +105,18 @@ pub(crate) fn build_into(which: &Which, folder: &Path) -> Result<Vec<PathBuf>> {
     }
     components.sort();
     Ok(components)
+}
+
+/// Where a place is built. Our own guests share a folder; a place of somebody's has one of its own, since cargo takes two
+/// packages of one name in different places for the same, and the newer for both.
+fn build_folder(which: &Which, place: &Path) -> Result<String> {
+    let Which::Path(_) = which else { return Ok("guests-build".to_owned()) };
+    let place = place
+        .canonicalize()
+        .with_context(|| format!("there is no guest in `{}`", place.display()))?;
+    let mut hasher = DefaultHasher::new();
+    place.hash(&mut hasher);
+    Ok(format!("guests-build-{:016x}", hasher.finish()))
 }
 
 /// The packages of a manifest that make a guest (that have a `cdylib`), by the target they are built for.
