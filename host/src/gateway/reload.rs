@@ -37,7 +37,7 @@ pub(super) fn start(
             match change {
                 plugin::Change::Written(file) => shared.written(&file).await,
                 plugin::Change::Removed(file) => {
-                    tracing::warn!(file = %file.display(), "a watched file is gone; what was read from it stays in use");
+                    tracing::warn!(file = %file.display(), "a watched file is gone, or can no longer be read; what was read from it stays in use");
                 }
             }
             let settings = shared.settings.load_full();
