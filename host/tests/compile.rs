@@ -153,16 +153,19 @@ fn the_childs_command_is_not_for_people() {
     assert!(String::from_utf8(alone.stderr).unwrap().contains("not for people"));
 }
 
-/// The one plugin of a gateway, as the admin listener shows it.
-fn status(gateway: &Gateway) -> Value {
-    gateway.plugins()[0].clone()
+/// A plugin of a gateway, as the admin listener shows it.
+fn status(gateway: &Gateway, name: &str) -> Value {
+    let plugins = gateway.plugins();
+    let named = plugins.as_array().unwrap().iter().find(|plugin| plugin["name"] == name);
+    named.unwrap().clone()
 }
 
-fn ask(gateway: &Gateway) -> String {
+fn ask(gateway: &Gateway, plugin: &str) -> String {
     let url = format!("ws://{}/ws", gateway.address());
-    let asked = Command::new(PROGRAM).args(["connect", &url, "--ask", "a/b 1", "--timeout", "60s"]);
-    let output = { asked }.output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    let event = format!("{plugin}/b 1");
+    let mut asking = Command::new(PROGRAM);
+    asking.args(["connect", &url, "--ask", &event, "--timeout", "60s"]);
+    String::from_utf8_lossy(&asking.output().unwrap().stdout).trim().to_owned()
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -179,40 +182,85 @@ fn put(component: &[u8], at: &Path) {
     fs::rename(beside, at).unwrap();
 }
 
+/// A component that answers.
+fn good(items: &'static str) -> Vec<u8> {
+    Guest { items, ..Guest::handling(guests::PICKY) }.component()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bomb_saved_over_a_running_plugin_leaves_it_running() {
+async fn a_bomb_saved_over_a_running_plugin_leaves_it_and_the_others_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("guest.wasm");
-    put(&Guest::handling(guests::PICKY).component(), &file);
     let any = || SocketAddr::from(([127, 0, 0, 1], 0));
     let mut settings = Settings { echo: false, ..Settings::default() };
     settings.server.listen = any();
     settings.admin = Some(Admin { listen: any(), ..Admin::default() });
-    let mut plugin = Plugin::new(&file);
-    plugin.deadline = Duration::from_secs(5);
-    settings.plugins.insert("guest".into(), plugin);
-    settings.routes.push(Route {
-        event: Pattern("*".into()),
-        plugin: "guest".into(),
-        endpoint: None,
-        mode: Mode::First,
+    let [bombed, other] = ["bombed", "other"].map(|name| {
+        let file = folder.path().join(name).with_extension("wasm");
+        put(&good(""), &file);
+        let mut plugin = Plugin::new(&file);
+        plugin.deadline = Duration::from_secs(5);
+        settings.plugins.insert(name.into(), plugin);
+        settings.routes.push(Route {
+            event: Pattern(format!("{name}/*")),
+            plugin: name.into(),
+            endpoint: None,
+            mode: Mode::First,
+        });
+        file
     });
-    let compiler = child(4 << 30, Duration::from_secs(2));
-    let gateway =
-        Gateway::start(settings, Options { compiler, ..Options::default() }).await.unwrap();
-    assert_eq!(ask(&gateway), "= a/b 1");
+    let compiler = child(4 << 30, Duration::from_secs(4));
+    let options = Options { compiler, ..Options::default() };
+    let gateway = Gateway::start(settings, options).await.unwrap();
+    assert_eq!(ask(&gateway, "bombed"), "= bombed/b 1");
 
-    put(&bomb(600, 6000), &file);
-    until("the bomb is given up", || status(&gateway)["failed_reloads"] == 1).await;
-    let shown = status(&gateway);
+    put(&bomb(600, 6000), &bombed);
+    put(&good("(func)"), &other);
+    until("the other one is replaced", || status(&gateway, "other")["generation"] == 2).await;
+    assert_eq!(status(&gateway, "bombed")["failed_reloads"], 0, "the other one had to wait");
+    until("the bomb is given up", || status(&gateway, "bombed")["failed_reloads"] == 1).await;
+    let shown = status(&gateway, "bombed");
     let why = shown["last_error"]["message"].as_str().unwrap();
-    assert!(why.contains("took more than"), "{shown}");
+    assert!(why.contains("took more than 4s of processor time"), "{shown}");
     assert_eq!((&shown["state"], &shown["generation"]), (&"running".into(), &1.into()));
-    assert_eq!(ask(&gateway), "= a/b 1");
+    for plugin in ["bombed", "other"] {
+        assert_eq!(ask(&gateway, plugin), format!("= {plugin}/b 1"));
+    }
 
-    let other = Guest { items: "(func)", ..Guest::handling(guests::PICKY) };
-    put(&other.component(), &file);
-    until("the good version runs", || status(&gateway)["generation"] == 2).await;
-    assert_eq!(ask(&gateway), "= a/b 1");
+    put(&good("(func)"), &bombed);
+    until("the good version runs", || status(&gateway, "bombed")["generation"] == 2).await;
+    assert_eq!(ask(&gateway, "bombed"), "= bombed/b 1");
     gateway.drain().await;
+}
+
+/// Starts the program with a plugin until it is ready; the names in the user's cache folder then.
+async fn kept_by(config: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    put(&good(""), &at("guest.wasm"));
+    let text = "[plugin.guest]\nfile = \"guest.wasm\"\ndeadline = \"5s\"\n";
+    fs::write(at("tengen.toml"), format!("{config}\n{text}")).unwrap();
+    let mut gateway = Command::new(PROGRAM)
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--config"])
+        .arg(at("tengen.toml"))
+        .arg("--port-file")
+        .arg(at("port"))
+        .env("XDG_CACHE_HOME", at("cache"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("it is ready", || at("port").exists()).await;
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let names = fs::read_dir(at("cache/tengen")).map(|entries| {
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    });
+    names.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_program_keeps_what_it_compiled_with_its_user_unless_told_not_to() {
+    let kept = kept_by("").await;
+    assert!(kept.len() == 2 && kept.contains(&"key".into()), "{kept:?}");
+    assert_eq!(kept_by("[server]\ncache = \"off\"").await, [""; 0]);
 }

@@ -7,6 +7,7 @@ use super::{
     error::PluginError,
     file, format,
     state::State,
+    text::plain,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -154,6 +155,14 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
     Ok(compiled)
 }
 
+/// All of it at once and in this process.
+#[cfg(test)]
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
+    let source = Source { hash: Hash::of(bytes), bytes: bytes.into() };
+    source.check()?;
+    link(engine, &source, &Code::compile(engine.wasm(), bytes).expect("it compiles"))
+}
+
 /// The interface's place among the exports, if it is there.
 fn found<T>(
     interface: &'static str,
@@ -176,7 +185,7 @@ fn found<T>(
 fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError> {
     for name in imports.iter().chain(exports) {
         if interface_of(name).is_some_and(|(_, version)| !is_of_our_track(version)) {
-            return Err(PluginError::Version { wanted: name.clone(), offered: VERSION });
+            return Err(PluginError::Version { wanted: shown(name), offered: VERSION });
         }
     }
     if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == "plugin"))
@@ -185,7 +194,7 @@ fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError
     }
     for name in imports {
         if let Some(why) = refusal(name) {
-            return Err(PluginError::Import { name: name.clone(), why });
+            return Err(PluginError::Import { name: shown(name), why });
         }
     }
     Ok(())
@@ -203,19 +212,25 @@ fn is_of_our_track(version: &str) -> bool {
     track(version) == track(VERSION) && !version.contains('-')
 }
 
+/// A name for a message: whoever made the component chose it, and its length.
+fn shown(name: &str) -> String {
+    plain(name, 128)
+}
+
 fn other_world(exports: &[String]) -> PluginError {
     PluginError::OtherWorld { exports: listed(exports), offered: VERSION }
 }
 
 fn listed(exports: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut shown = exports.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let mut shown =
+        exports.iter().take(SHOWN).map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>();
     match exports.len().saturating_sub(SHOWN) {
         0 if shown.is_empty() => return "nothing".into(),
         0 => {}
         more => shown.push(format!("{more} more")),
     }
-    super::text::plain(&shown.join(", "), 1024)
+    plain(&shown.join(", "), 1024)
 }
 
 impl fmt::Debug for Compiled {
