@@ -33,12 +33,20 @@ pub(super) fn read(file: &Path, most: usize) -> io::Result<(Vec<u8>, Metadata)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::{process::Command, time::Duration};
+
+    /// Reads on a thread that is left behind when it waits for ever.
+    fn read_in_time(file: &Path) -> io::Result<Vec<u8>> {
+        let (done, result) = std::sync::mpsc::sync_channel(1);
+        let file = file.to_owned();
+        std::thread::spawn(move || done.send(read(&file, 4).map(|(bytes, _)| bytes)));
+        result.recv_timeout(Duration::from_secs(20)).expect("opening and reading end")
+    }
 
     #[test]
     fn only_regular_files_are_opened_and_no_more_than_asked_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
-        let said = |file: &Path| read(file, 4).expect_err("no regular file").to_string();
+        let said = |file: &Path| read_in_time(file).expect_err("no regular file").to_string();
         assert!(said(folder.path()).contains("a directory"));
         assert!(said(Path::new("/dev/zero")).contains("a device"));
         let pipe = folder.path().join("pipe.wasm");
@@ -46,6 +54,6 @@ mod tests {
         assert!(said(&pipe).contains("a pipe"));
         let file = folder.path().join("file.wasm");
         std::fs::write(&file, b"123456").expect("written");
-        assert_eq!(read(&file, 4).expect("a file").0, b"1234");
+        assert_eq!(read_in_time(&file).expect("a file"), b"1234");
     }
 }

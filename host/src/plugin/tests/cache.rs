@@ -93,35 +93,27 @@ async fn a_component_that_is_refused_is_not_kept() {
     assert_eq!(names(&place.folder()), ["key"]);
 }
 
+fn change(place: &Place, change: fn(&mut Vec<u8>)) {
+    let mut bytes = fs::read(place.kept()).expect("read");
+    change(&mut bytes);
+    fs::write(place.kept(), bytes).expect("written");
+}
+
 #[tokio::test]
 async fn every_defect_of_what_is_kept_means_to_compile_again() {
-    let change = |place: &Place, change: fn(&mut Vec<u8>)| {
-        let mut bytes = fs::read(place.kept()).expect("read");
-        change(&mut bytes);
-        fs::write(place.kept(), bytes).expect("written");
-    };
-    let accidents: [(&str, Box<dyn Fn(&Place)>); 10] = [
-        ("empty", Box::new(move |place| change(place, Vec::clear))),
-        ("shorter than a seal", Box::new(move |place| change(place, |bytes| bytes.truncate(31)))),
-        ("cut off", Box::new(move |place| change(place, |bytes| bytes.truncate(bytes.len() - 1)))),
-        ("grown", Box::new(move |place| change(place, |bytes| bytes.push(0)))),
-        ("a bit of the code", Box::new(move |place| change(place, |bytes| bytes[5000] ^= 1))),
-        (
-            "a bit of the seal",
-            Box::new(move |place| {
-                change(place, |bytes| *bytes.last_mut().expect("not empty") ^= 1)
-            }),
-        ),
-        ("readable by others", Box::new(|place| set_mode(&place.kept(), 0o604))),
-        (
-            "another key",
-            Box::new(|place| fs::write(place.folder().join("key"), [7; 32]).expect("written")),
-        ),
-        ("a key that others know", Box::new(|place| set_mode(&place.folder().join("key"), 0o640))),
-        (
-            "half a key",
-            Box::new(|place| fs::write(place.folder().join("key"), [7; 16]).expect("written")),
-        ),
+    let accidents: [(&str, fn(&Place)); 10] = [
+        ("empty", |place| change(place, Vec::clear)),
+        ("shorter than a seal", |place| change(place, |bytes| bytes.truncate(31))),
+        ("cut off", |place| change(place, |bytes| bytes.truncate(bytes.len() - 1))),
+        ("grown", |place| change(place, |bytes| bytes.push(0))),
+        ("a bit of the code", |place| change(place, |bytes| bytes[5000] ^= 1)),
+        ("a bit of the seal", |place| {
+            change(place, |bytes| *bytes.last_mut().expect("not empty") ^= 1)
+        }),
+        ("readable by others", |place| set_mode(&place.kept(), 0o604)),
+        ("another key", |place| fs::write(place.folder().join("key"), [7; 32]).expect("written")),
+        ("a key that others know", |place| set_mode(&place.folder().join("key"), 0o640)),
+        ("half a key", |place| fs::write(place.folder().join("key"), [7; 16]).expect("written")),
     ];
     for (what, happens) in accidents {
         let place = Place::new();

@@ -240,7 +240,7 @@ async fn a_file_that_grows_slowly_is_taken_once_it_is_whole() {
         let mut open = fs::File::create(&file).expect("open");
         for piece in whole.chunks(whole.len() / 4) {
             open.write_all(piece).expect("written");
-            std::thread::park_timeout(Duration::from_millis(60));
+            std::thread::park_timeout(Duration::from_millis(100));
         }
     });
     let reloaded = watched.follow().await;
