@@ -93,6 +93,9 @@ async fn a_component_that_is_refused_is_not_kept() {
     assert_eq!(names(&place.folder()), ["key"]);
 }
 
+/// Something that happens to what is kept.
+type Accident = (&'static str, fn(&Place));
+
 fn change(place: &Place, change: fn(&mut Vec<u8>)) {
     let mut bytes = fs::read(place.kept()).expect("read");
     change(&mut bytes);
@@ -101,7 +104,7 @@ fn change(place: &Place, change: fn(&mut Vec<u8>)) {
 
 #[tokio::test]
 async fn every_defect_of_what_is_kept_means_to_compile_again() {
-    let accidents: [(&str, fn(&Place)); 10] = [
+    let accidents: [Accident; 10] = [
         ("empty", |place| change(place, Vec::clear)),
         ("shorter than a seal", |place| change(place, |bytes| bytes.truncate(31))),
         ("cut off", |place| change(place, |bytes| bytes.truncate(bytes.len() - 1))),
