@@ -63,7 +63,7 @@ async fn why(engine: &Engine, component: &Path) -> String {
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
 /// Says which process it is, and then nothing for ever.
-const HANGS: &str = "echo $$ >>$0.pids; exec sleep 1000";
+const HANGS: &str = "echo $$ >>$0.pids; exec sleep 200";
 
 /// Waits until the process is gone, or only its exit code is left.
 async fn gone(id: u32) {
