@@ -45,7 +45,8 @@ pub enum Compiler {
     InProcess,
     /// In a child process.
     Child {
-        /// This program: its main function hands the arguments after [`COMPILE`] to [`super::compile_as_child`].
+        /// This program, by its whole path: its main function hands the arguments after [`COMPILE`] to
+        /// [`super::compile_as_child`].
         program: PathBuf,
         /// Address space of the child, in bytes.
         memory: usize,
