@@ -81,9 +81,13 @@ fn fragments_become_one_message_and_control_frames_may_come_between() {
 fn what_breaks_the_protocol_is_refused() {
     let refused = |sent: &[(u8, &[u8])]| check(sent, &[], Some(Violation::Protocol));
     // Reserved bits, reserved opcodes.
-    [0xC1, 0xA1, 0x91, 0x83, 0x87, 0x8B, 0x8F].map(|first| refused(&[(first, b"x")]));
+    for first in [0xC1, 0xA1, 0x91, 0x83, 0x87, 0x8B, 0x8F] {
+        refused(&[(first, b"x")]);
+    }
     // Control frames in fragments, and too long ones.
-    [0x08, 0x09, 0x0A].map(|first| refused(&[(first, b"")]));
+    for first in [0x08, 0x09, 0x0A] {
+        refused(&[(first, b"")]);
+    }
     refused(&[(0x89, &[0; 126])]);
     // A continuation of nothing, and a message within a message.
     refused(&[(0x80, b"x")]);
