@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The next frame; Err: why no more will come.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Inbound, Reason>> {
         loop {
-            match self.reader.next() {
+            match self.reader.take() {
                 Err(violation) => return Poll::Ready(Err(violation.into())),
                 Ok(Some(received)) => return Poll::Ready(self.received(received)),
                 Ok(None) => ready!(self.poll_fill(cx))?,

@@ -39,7 +39,7 @@ impl Reader {
         Self { max_message, buffer: BytesMut::new(), alone: true, frame: None, message: None }
     }
 
-    /// Takes in what came from the peer. Call [`Reader::next`] until it has nothing more.
+    /// Takes in what came from the peer. Call [`Reader::take`] until it has nothing more.
     pub fn feed(&mut self, input: &[u8]) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::from(input);
@@ -50,7 +50,7 @@ impl Reader {
     }
 
     /// The next message or control frame; none until more comes in.
-    pub fn next(&mut self) -> Result<Option<Received>, Violation> {
+    pub fn take(&mut self) -> Result<Option<Received>, Violation> {
         loop {
             let header = match self.frame {
                 Some(header) => header,
@@ -66,7 +66,7 @@ impl Reader {
             self.frame = None;
             let mut payload = self.cut(length);
             unmask(&mut payload, header.mask);
-            if let Some(received) = self.take(header, payload)? {
+            if let Some(received) = self.join(header, payload)? {
                 return Ok(Some(received));
             }
         }
@@ -114,7 +114,7 @@ impl Reader {
     }
 
     /// A frame is whole; none: its message is not.
-    fn take(&mut self, header: Header, payload: BytesMut) -> Result<Option<Received>, Violation> {
+    fn join(&mut self, header: Header, payload: BytesMut) -> Result<Option<Received>, Violation> {
         match header.opcode {
             Opcode::Ping => return Ok(Some(Received::Ping(payload.freeze()))),
             Opcode::Pong => return Ok(Some(Received::Pong)),

@@ -28,7 +28,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Received>, Optio
     for piece in pieces {
         reader.feed(piece);
         loop {
-            match reader.next() {
+            match reader.take() {
                 Ok(Some(received)) => all.push(received),
                 Ok(None) => break,
                 Err(violation) => return (all, Some(violation)),
@@ -139,12 +139,12 @@ fn a_reader_that_waits_holds_what_it_waits_with_and_no_more() {
     let (large, small) = (frame(0x82, &[0; 16_000]), frame(0x81, b"half"));
     let (begun, rest) = small.split_at(4);
     reader.feed(&[large.as_slice(), begun].concat());
-    assert!(matches!(reader.next(), Ok(Some(Received::Message(_)))));
-    assert_eq!(reader.next(), Ok(None));
+    assert!(matches!(reader.take(), Ok(Some(Received::Message(_)))));
+    assert_eq!(reader.take(), Ok(None));
     reader.rest();
     assert!(reader.held() < 64, "{} bytes", reader.held());
     reader.feed(rest);
-    assert_eq!(reader.next(), Ok(Some(text("half"))));
+    assert_eq!(reader.take(), Ok(Some(text("half"))));
     reader.rest();
     assert_eq!(reader.held(), 0);
 }
