@@ -11,6 +11,9 @@ use tengen::{
     plugin::Compiler,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long work that cannot be cancelled may hold up the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
