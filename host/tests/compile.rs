@@ -124,7 +124,8 @@ fn a_child_limits_itself_before_it_reads_anything() {
         ("Max core file size", ["0", "0"]),
         ("Max file size", ["0", "0"]),
         ("Max open files", ["16", "16"]),
-        ("Max address space", ["1073741824", "1073741824"]),
+        ("Max data size", ["1073741824", "1073741824"]),
+        ("Max address space", ["5368709120", "5368709120"]),
         ("Max cpu time", ["30", "31"]),
     ];
     let give_up = Instant::now() + Duration::from_secs(60);

@@ -18,6 +18,9 @@ use std::{
 pub(super) const NO_MEMORY: &str = "no memory is left";
 /// Open files: the three pipes, and what the system's library opens to know its processor.
 const FILES: u64 = 16;
+/// Address space beside the memory: what allocators only reserve, the program itself, its stack. Without room for its
+/// stack a process crashes, where without memory it can still say so.
+const RESERVED: u64 = 4 << 30;
 
 /// Compiles the component of `input` to `output`, as a parent asks whose `arguments` are bytes of memory and seconds of
 /// processor time. Returns the exit code; `errors` is told why.
@@ -87,7 +90,9 @@ fn limit(memory: u64, seconds: u64) -> io::Result<()> {
     set(Resource::Core, 0, 0)?;
     set(Resource::Fsize, 0, 0)?;
     set(Resource::Nofile, FILES, FILES)?;
-    set(Resource::As, memory, memory)?;
+    set(Resource::Data, memory, memory)?;
+    let space = memory.saturating_add(RESERVED);
+    set(Resource::As, space, space)?;
     // First a signal that tells why, then the end.
     set(Resource::Cpu, seconds, seconds.saturating_add(1))
 }

@@ -48,7 +48,7 @@ pub enum Compiler {
         /// This program, by its whole path: its main function hands the arguments after [`COMPILE`] to
         /// [`super::compile_as_child`].
         program: PathBuf,
-        /// Address space of the child, in bytes.
+        /// Memory of the child, in bytes.
         memory: usize,
         /// Processor time of the child. Three times as much may pass.
         time: Duration,
