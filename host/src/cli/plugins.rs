@@ -56,7 +56,7 @@ async fn list(running: &Running, files: &Files, io: &mut Io) -> Done {
         return Ok(Exit::Ok);
     }
     io.note("read from files, not from a running gateway:");
-    let mut inspector = Inspector::default();
+    let mut inspector = Inspector::new(&io.compiler);
     let mut exit = Exit::Ok;
     for (name, file) in named_files(files, io)? {
         match inspector.file(&file).await {
@@ -157,7 +157,7 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
 }
 
 async fn inspect_file(file: &Path, io: &mut Io) -> Done {
-    match Inspector::default().file(file).await {
+    match Inspector::new(&io.compiler).file(file).await {
         Ok(found) => {
             io.note(format_args!("read from `{}`, not from a running gateway:", file.display()));
             io.say(format_args!("{:#}", serde_json::to_value(&found)?));

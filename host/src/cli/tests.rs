@@ -30,6 +30,7 @@ async fn tengen(args: &[&str]) -> (Exit, String, String) {
         err: Box::new(err.clone()),
         input: Box::new(Cursor::new(Vec::new())),
         env: Box::new(move |name| (name == "XDG_RUNTIME_DIR").then(|| folder.clone())),
+        compiler: Compiler::InProcess,
     };
     let exit = run(["tengen"].iter().chain(args).map(Into::into), io).await;
     let text = |written: Written| String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

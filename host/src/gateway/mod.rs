@@ -13,9 +13,9 @@ use crate::{
     connection::Surroundings,
     hub::Hub,
     listener::{self, BindError},
-    plugin::PluginError,
+    plugin::{Compiler, EngineLimits, EngineParts, PluginError},
     router::Router,
-    settings::Settings,
+    settings::{self, Settings},
     telemetry::{self, Telemetry, TelemetryError},
     upgrade::Upgrades,
 };
@@ -46,6 +46,10 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     /// Settings given on the command line: they win over the file when it is read again.
     pub overrides: Overrides,
+    /// How plugins are compiled; the default is in this process, and unlimited.
+    pub compiler: Compiler,
+    /// Where the user's compiled plugins are kept, unless the settings name a folder; none: nowhere.
+    pub user_cache: Option<PathBuf>,
 }
 
 /// Settings that the command line may give.
@@ -169,7 +173,8 @@ impl Shared {
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
-        let plugins = Plugins::new(&hub, tracer, settings.limits, &work.tasks, &work.stop)?;
+        let engine = engine_parts(&settings, &options);
+        let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work)?;
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
             settings: ArcSwap::from_pointee(settings),
@@ -293,6 +298,15 @@ impl Gateway {
         );
         drained
     }
+}
+
+fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
+    let cache = match &settings.server.cache {
+        settings::Cache::OfUser => options.user_cache.clone(),
+        settings::Cache::Folder(folder) => Some(folder.clone()),
+        settings::Cache::Off => None,
+    };
+    EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
 }
 
 /// Opens a port; its real address, when the system chose it.

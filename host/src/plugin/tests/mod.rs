@@ -1,12 +1,15 @@
 //! The engine with real components and a pretended gateway around it.
 
+mod cache;
 mod calls;
+mod compile;
 mod cost;
+mod files;
 mod guests;
 mod load;
 mod reload;
 
-use super::{Engine, EngineLimits, Parts, Plugin, PluginError, Status};
+use super::{Compiler, Engine, EngineLimits, EngineParts, Parts, Plugin, PluginError, Status};
 use crate::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence, Waiting},
