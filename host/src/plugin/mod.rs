@@ -9,6 +9,8 @@
 
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
+mod breaker;
+mod clocks;
 mod compiled;
 mod console;
 mod counters;
@@ -19,6 +21,7 @@ mod error;
 mod events;
 mod format;
 mod generation;
+mod guard;
 mod instance;
 mod named;
 mod pool;
@@ -31,6 +34,7 @@ mod state;
 mod text;
 mod watch;
 
+pub use breaker::Phase;
 pub use compiled::Role;
 pub use counters::Measure;
 pub use engine::{Engine, EngineLimits};
