@@ -111,6 +111,13 @@ fn line_of(plugin: &Value) -> Vec<String> {
         text("events"),
         text("errors"),
     )];
+    if plugin.get("breaker").is_some_and(|phase| phase != "closed") {
+        lines.push(format!(
+            "  it keeps failing: its breaker is {}, opened {} times",
+            text("breaker"),
+            text("breaker_opened")
+        ));
+    }
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));

@@ -9,8 +9,10 @@
 
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
+mod breaker;
 mod cache;
 mod child;
+mod clocks;
 mod code;
 mod compiled;
 mod compiler;
@@ -24,6 +26,7 @@ mod events;
 mod file;
 mod format;
 mod generation;
+mod guard;
 mod instance;
 mod named;
 mod pool;
@@ -36,6 +39,7 @@ mod state;
 mod text;
 mod watch;
 
+pub use breaker::Phase;
 pub use child::compile_as_child;
 pub use compiled::Role;
 pub use compiler::{COMPILE, Compiler};
