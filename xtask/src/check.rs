@@ -1,6 +1,6 @@
 //! What can be said about the source without running a gateway.
 
-use crate::{deny, steps::Steps, workspace::Workspace};
+use crate::{deny, mutants, steps::Steps, workspace::Workspace};
 use std::process::ExitCode;
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
@@ -22,6 +22,8 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()
     }
 
     deny::check(workspace, steps)?;
+
+    steps.perform("mutants", "cargo xtask mutants --check", || mutants::check(workspace));
 
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("lints", workspace.locked(lints));

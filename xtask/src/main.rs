@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod deny;
 mod guests;
+mod mutants;
 mod setup;
 mod steps;
 mod test;
@@ -35,6 +36,9 @@ cargo xtask COMMAND
   bench NAME... [--gate]  measures the gateway against bare servers: echo, fanout, idle, handshake, call, reload, start
                         or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything in
                         two minutes, deciding nothing. Needs a quiet machine with two cores
+  mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
+                        a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
+                        nothing, only sees that every patch applies and its test exists
   help                  this text
 
 Exit codes: 0 done; 1 a step failed, the last lines name it; 2 the command line was not understood.
@@ -71,6 +75,10 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["advisories"] => deny::advisories(&workspace),
         ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
         ["bench"] => Ok(misunderstood("which bench?")),
+        ["mutants", rest @ ..] => match mutants::asked(rest) {
+            Ok(asked) => mutants::run(&workspace, asked),
+            Err(error) => Ok(misunderstood(&error.to_string())),
+        },
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
