@@ -17,6 +17,10 @@ use super::{
 use std::{borrow::Cow, ops::Range};
 use uuid::Uuid;
 
+/// The longest namespace of a `#:ns{…}`, in bytes: as long as a whole event id may be. Each key of the map is compared
+/// and kept with it, so that without a limit one frame of 1 MiB would take gigabytes.
+const NAMESPACE_MAX: usize = 128;
+
 pub(crate) struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -284,6 +288,10 @@ impl<'a> Parser<'a> {
         let namespace = self.take_token();
         if namespace.contains('/') || name::check_name(namespace).is_err() {
             return Err(Problem::Name("after `#:` stands a namespace").at(start));
+        }
+        if namespace.len() > NAMESPACE_MAX {
+            let problem = Problem::Name("a namespace after `#:` has at most 128 bytes");
+            return Err(problem.at(start));
         }
         self.gap(depth)?;
         if self.peek() != Some(b'{') {

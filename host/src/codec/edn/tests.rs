@@ -236,6 +236,13 @@ fn depth_is_bounded_whatever_nests() {
 }
 
 #[test]
+fn a_namespace_that_every_key_gets_is_short() {
+    let map = |length: usize| format!("#:{}{{:a 1 :b 2}}", "n".repeat(length));
+    assert!(check(&map(128)).is_ok());
+    refused(&map(129), "byte 0: not a name: a namespace after `#:` has at most 128 bytes");
+}
+
+#[test]
 fn large_and_deep_maps_do_not_cost_the_square_of_their_size() {
     for key in [":k", "\"\\u006b", "[1 "] {
         let close = key.chars().next().map_or("", |c| {
