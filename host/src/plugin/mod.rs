@@ -18,6 +18,8 @@ mod engine;
 mod error;
 mod events;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generation;
 mod instance;
 mod named;
