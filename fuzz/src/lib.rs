@@ -30,6 +30,8 @@ pub mod payload;
 pub mod settings;
 #[path = "../../host/src/trace.rs"]
 pub mod trace;
+#[path = "../../host/src/websocket/mod.rs"]
+pub mod websocket;
 
 #[cfg(feature = "engine")]
 pub mod engine;

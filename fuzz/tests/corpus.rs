@@ -5,11 +5,12 @@ use tengen_fuzz::{targets, upgrade};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("json", targets::json),
     ("edn", targets::edn),
     ("transcode", targets::transcode),
     ("envelope", targets::envelope),
+    ("websocket", targets::websocket),
     ("upgrade", upgrade::upgrade),
     ("config", targets::config),
 ];

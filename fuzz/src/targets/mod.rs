@@ -5,12 +5,14 @@ mod edn;
 mod envelope;
 mod json;
 mod transcode;
+mod websocket;
 
 pub use config::config;
 pub use edn::edn;
 pub use envelope::envelope;
 pub use json::json;
 pub use transcode::transcode;
+pub use websocket::websocket;
 
 /// The first byte, to choose by, and the rest.
 fn choice(data: &[u8]) -> Option<(usize, &[u8])> {

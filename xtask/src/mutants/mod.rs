@@ -93,7 +93,7 @@ enum Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Killed => "killed",
             Self::Survived => "SURVIVED",
             Self::Hung => "HUNG",
