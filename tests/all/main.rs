@@ -10,9 +10,12 @@
 )]
 
 mod browser;
+mod clocks;
+mod conformance;
 mod conversion;
 mod demo;
 mod docs;
+mod hostile_peers;
 mod layers;
 mod otlp;
 mod plugin;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time,
 };
 use tokio_tungstenite::{
@@ -130,9 +130,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             {
                 return;
             }
+            // The server ends TCP first (RFC 6455 section 7.1.1): a peer whose close frame is answered waits for that.
+            let io = self.stream.get_mut();
+            if io.shutdown().await.is_err() {
+                return;
+            }
             // A socket closed with unread bytes is reset, and the reset may overtake the close frame.
             let mut scrap = [0; 512];
-            let io = self.stream.get_mut();
             while matches!(io.read(&mut scrap).await, Ok(1..)) {}
         };
         // The peer had its time: what it did not take by now is lost, which its close code says.
