@@ -4,7 +4,7 @@ use super::{Case, End, Step, case, echo, pong, send};
 use support::frames::{CONTINUATION, Frame, TEXT, fragments};
 
 const UMLAUTS: &str = "Hello-µ@ßöäüàá-UTF-8!!";
-const KOSME: &str = "κόσμε";
+const KOSME: &str = "κ\u{1f79}σμε";
 
 pub(super) fn cases() -> Vec<Case> {
     [whole(), broken(), failing_fast(), sequences()].into_iter().flatten().collect()

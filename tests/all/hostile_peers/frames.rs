@@ -26,8 +26,9 @@ async fn a_frame_against_the_protocol_is_answered_with_its_close_code() -> Resul
         ("nothing to continue", vec![Frame::new(CONTINUATION, "x")], 1002, "protocol"),
         ("a message inside another", vec![text().more(), text()], 1002, "protocol"),
         ("text that is not UTF-8", vec![Frame::text(*b"\xff")], 1007, "not-utf8"),
-        ("a close code of nobody", vec![Frame::close(999, b"")], 1002, "protocol"),
-        ("a close code not for the wire", vec![Frame::close(1006, b"")], 1002, "protocol"),
+        // A close all the same, and counted as one.
+        ("a close code of nobody", vec![Frame::close(999, b"")], 1002, "peer"),
+        ("a close code not for the wire", vec![Frame::close(1006, b"")], 1002, "peer"),
         ("half a close code", vec![Frame::new(CLOSE, "x")], 1002, "protocol"),
         ("a reason that is not UTF-8", vec![Frame::close(1000, b"\xff")], 1007, "not-utf8"),
     ];
