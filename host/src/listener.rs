@@ -81,8 +81,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                if std::mem::take(&mut failed) > 0 {
-                    tracing::info!("connections are accepted again");
+                if failed > 0 {
+                    tracing::info!(failed, "connections are accepted again");
+                    failed = 0;
                 }
                 let within = rules.head_within;
                 let request =

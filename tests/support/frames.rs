@@ -91,7 +91,7 @@ impl Frame {
         bytes.extend(KEY);
         let start = bytes.len();
         bytes.extend(&self.payload);
-        mask_in_place(&mut bytes[start..]);
+        mask_in_place(bytes.get_mut(start..).unwrap_or_default());
         bytes
     }
 }

@@ -302,3 +302,12 @@ async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     assert_eq!(bench.close_code().await, 1012);
     assert_eq!(bench.ended.await.unwrap(), Reason::Drained);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_gateway_ends_the_tcp_connection_first_and_at_once() {
+    let mut bench = connect(Setup { dialect: Dialect::Raw, ..Setup::default() }).await;
+    let started = time::Instant::now();
+    bench.peer.close(None).await.unwrap();
+    while let Some(Ok(_)) = bench.peer.next().await {}
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}

@@ -11,6 +11,8 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    time::Duration,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tengen");
@@ -22,7 +24,24 @@ fn tengen(args: &[&str]) -> Command {
 }
 
 fn run(args: &[&str]) -> Output {
-    tengen(args).output().unwrap()
+    let child = tengen(args).spawn().unwrap();
+    let _watch = watch(&child);
+    child.wait_with_output().unwrap()
+}
+
+/// No test waits longer for a process.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Kills the process when the time is over, so that a test that waits in vain for its output or its end fails.
+fn watch(child: &Child) -> SyncSender<()> {
+    let pid = child.id().to_string();
+    let (sender, ended) = sync_channel(1);
+    std::thread::spawn(move || {
+        if ended.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            drop(Command::new("kill").args(["-KILL", &pid]).status());
+        }
+    });
+    sender
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -36,6 +55,7 @@ struct Gateway {
     child: Child,
     address: String,
     greeting: String,
+    _watch: SyncSender<()>,
 }
 
 impl Gateway {
@@ -55,6 +75,7 @@ impl Gateway {
 
     fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
+        let watch = watch(&child);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut greeting = String::new();
         let address = loop {
@@ -66,7 +87,7 @@ impl Gateway {
                 break first.rsplit(' ').next().unwrap().to_owned();
             }
         };
-        Self { child, address, greeting }
+        Self { child, address, greeting, _watch: watch }
     }
 
     fn ask(&self, event: &str) -> Output {

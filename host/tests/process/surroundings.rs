@@ -101,7 +101,7 @@ fn a_log_sink_on_a_full_disk_costs_its_records_and_nothing_else() {
         if lost > 0 && sink["retries"].as_u64().unwrap_or(0) > 0 {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "no loss in {stats}");
+        assert!(started.elapsed() < Duration::from_secs(40), "no loss in {stats}");
     }
     assert!(log.metadata().unwrap().len() <= limit);
     gateway.signal("-TERM");
@@ -156,33 +156,23 @@ fn without_a_free_file_accepting_pauses_and_goes_on_later() {
         (0..80).filter_map(|_| TcpStream::connect(&gateway.address).ok()).collect();
     let failed = log.find(|line| line.contains("accepting a connection failed"));
     assert!(failed.expect("it says so").contains("Too many open files"));
-    let (cpu, started) = (cpu_ticks(gateway.child.id()), Instant::now());
+    let started = Instant::now();
     // The silent ones are cut off, and the next are let in.
     let mut between = Vec::new();
-    log.find(|line| {
+    let again = log.find(|line| {
         between.push(line.clone());
         line.contains("accepted again")
-    })
-    .expect("it goes on");
+    });
+    let again = again.expect("it goes on");
     assert!(
         between.iter().all(|line| !line.contains("accepting a connection failed")),
-        "{between:?}"
+        "said more than once: {between:?}"
     );
-    let spent = Duration::from_millis(10 * (cpu_ticks(gateway.child.id()) - cpu));
-    assert!(
-        spent < started.elapsed() / 2 + Duration::from_millis(100),
-        "{spent:?} of processor time"
-    );
+    let (_, tries) = again.split_once("\"failed\":").unwrap();
+    let tries: u128 = tries.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+    assert!(tries <= started.elapsed().as_millis() / 40 + 10, "it does not pause: {again}");
     drop(silent);
     assert_eq!(gateway.ask("a/b 7").status.code(), Some(0), "it serves on");
-}
-
-/// User and system time of a process, in hundredths of a second.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
-    let field = |place: usize| rest.split(' ').nth(place).unwrap().parse::<u64>().unwrap();
-    field(11) + field(12)
 }
 
 /// Resident memory of a process, in bytes.

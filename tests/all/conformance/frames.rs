@@ -1,6 +1,7 @@
 //! Sections 1 to 5: messages, pings, reserved bits and opcodes, fragmentation.
 
 use super::{Case, End, KINDS, Step, bytewise, case, echo, pong, send};
+use std::slice;
 use support::frames::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT};
 
 const HELLO: &str = "Hello, world!";
@@ -43,7 +44,7 @@ pub(super) fn pings() -> Vec<Case> {
         case("2.5", vec![send(&[Frame::ping([0xfe; 126])])], End::Theirs(1002)),
         case("2.6", vec![bytewise(&[Frame::ping(most)]), pong(&most)], End::Ours),
         case("2.7", vec![send(&[Frame::new(PONG, "")])], End::Ours),
-        case("2.8", vec![send(&[unasked.clone()])], End::Ours),
+        case("2.8", vec![send(slice::from_ref(&unasked))], End::Ours),
         case(
             "2.9",
             vec![send(&[unasked, Frame::ping("ping payload")]), pong(b"ping payload")],
@@ -96,7 +97,7 @@ enum Chop {
 fn chopped(frames: &[Frame], chop: Chop) -> Vec<Step> {
     match chop {
         Chop::Whole => vec![send(frames)],
-        Chop::Frames => frames.iter().map(|frame| send(std::slice::from_ref(frame))).collect(),
+        Chop::Frames => frames.iter().map(|frame| send(slice::from_ref(frame))).collect(),
         Chop::Bytes => vec![bytewise(frames)],
     }
 }

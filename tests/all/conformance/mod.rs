@@ -43,8 +43,8 @@ enum End {
     Theirs(u16),
     /// Our close frame is among what was sent; it is answered with one of these codes.
     Answered(Vec<u16>),
-    /// As before, after whatever else is still said.
-    AnsweredInTheEnd,
+    /// Our close frame is answered after whatever else is still said, with any code.
+    Sometime,
 }
 
 fn case(id: impl Into<String>, steps: Vec<Step>, end: End) -> Case {
@@ -114,7 +114,7 @@ async fn end(peer: &mut Peer, end: &End) -> Result<()> {
         }
         End::Theirs(code) => vec![*code],
         End::Answered(codes) => codes.clone(),
-        End::AnsweredInTheEnd => {
+        End::Sometime => {
             peer.closed().await?;
             return peer.ended().await;
         }

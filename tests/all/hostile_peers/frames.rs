@@ -41,6 +41,7 @@ async fn a_frame_against_the_protocol_is_answered_with_its_close_code() -> Resul
         let closed = close_code(&mut peer).await.context(name)?;
         ensure!(closed == code, "{name}: closed with {closed}");
         ensure!(peer.next().await? == Seen::End, "{name}: TCP goes on");
+        drop(peer);
         scene.unharmed(&[(&format!("/connections/ended/{counter}"), 1)]).await.context(name)?;
     }
     Ok(())
