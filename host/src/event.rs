@@ -86,9 +86,18 @@ impl Permit {
         if events >= max_events || (events > 0 && held.saturating_add(bytes) > max_bytes) {
             return None;
         }
-        waiting.events.fetch_add(1, Ordering::Relaxed);
-        waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Some(Self { connection: Arc::clone(connection), bytes })
+        Some(Self::held(connection, bytes))
+    }
+
+    /// One more for the same event, which goes to another handler too: an event that was let in goes to all of them.
+    pub fn another(&self) -> Self {
+        Self::held(&self.connection, self.bytes)
+    }
+
+    fn held(connection: &Arc<Connection>, bytes: usize) -> Self {
+        connection.waiting.events.fetch_add(1, Ordering::Relaxed);
+        connection.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { connection: Arc::clone(connection), bytes }
     }
 }
 
@@ -111,7 +120,7 @@ pub struct Event {
     /// The event's own span; ends when the event has been decided.
     pub span: Span,
     /// Held while the event waits; absent for what the gateway itself says.
-    pub permit: Option<Arc<Permit>>,
+    pub permit: Option<Permit>,
 }
 
 impl Event {

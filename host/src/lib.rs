@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod heartbeat;
 pub mod outbox;
 pub mod routes;
+pub mod websocket;
 
 // Engines: wasmtime lives in `plugin`, OpenTelemetry in `telemetry`, and nowhere else.
 pub mod plugin;

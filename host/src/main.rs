@@ -8,6 +8,9 @@ use std::{
 };
 use tengen::cli::{self, Exit, Io};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long work that cannot be cancelled may hold up the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
 

@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "settings",
         ],
     ),
-    ("pure", &["codec", "envelope", "outbox", "heartbeat", "channels", "routes"]),
+    ("pure", &["codec", "envelope", "websocket", "outbox", "heartbeat", "channels", "routes"]),
     ("engines", &["plugin", "telemetry"]),
     ("tasks", &["hub", "router", "connection", "upgrade", "listener"]),
     ("wiring", &["config", "admin", "gateway", "cli"]),

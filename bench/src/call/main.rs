@@ -114,7 +114,7 @@ impl Calls {
             at: SystemTime::now(),
             what: Occurrence::Message(message),
             span: Span::none(),
-            permit: Some(Arc::new(permit)),
+            permit: Some(permit),
         })
     }
 }

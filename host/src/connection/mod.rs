@@ -3,6 +3,7 @@
 //! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
+mod out;
 mod socket;
 
 use crate::{
@@ -12,13 +13,13 @@ use crate::{
     heartbeat::{Due, Heartbeat, Rules},
     hub::{Counters, Hub, Link, Outgoing},
     payload::Frame,
-    router::{Router, Source},
+    router::{Moment, Router, Source},
     settings::{Limits, Outbox},
     trace::Span,
 };
 pub use socket::accept_key;
 
-use socket::{Received, Socket};
+use socket::{Inbound as Read, Socket};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -58,7 +59,7 @@ pub async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let socket = Socket::new(io, already_read, around.limits.message.get()).await;
+    let socket = Socket::new(io, &already_read, around.limits.message.get());
     around.hub.open(&link);
     let mut source = Source::new(Arc::clone(&link));
     around.router.opened(&mut source);
@@ -99,7 +100,7 @@ struct Driver<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// One turn: read, look at the clock, write. Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        self.link().register(cx.waker());
+        self.link().begin_turn();
         let now = now();
         let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
         if let Some(reason) = ended {
@@ -108,16 +109,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         match self.write(cx, now) {
             Some(reason) => Poll::Ready(reason),
             None => {
-                self.set_timer(cx, now);
+                self.wait(cx, now);
                 Poll::Pending
             }
         }
+    }
+
+    /// The turn is over: from here on, others wake the task.
+    fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let more = self.link().end_turn(cx.waker());
+        // While the kernel takes nothing, the socket is what wakes.
+        if more && self.blocked.is_none() {
+            cx.waker().wake_by_ref();
+        }
+        self.set_timer(cx, now);
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         if self.link().is_ending() {
             return None;
         }
+        let mut came = None;
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -129,8 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Poll::Ready(Ok(received)) => {
                     self.heartbeat.heard(now);
-                    if let Received::Frame(frame) = received {
-                        self.receive(frame);
+                    if let Read::Frame(frame) = received {
+                        self.receive(frame, *came.get_or_insert_with(|| Moment::at(now)));
                     }
                 }
             }
@@ -139,14 +151,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         None
     }
 
-    fn receive(&mut self, frame: Frame) {
+    fn receive(&mut self, frame: Frame, came: Moment) {
         let link = Arc::clone(self.link());
         let limit = self.around.limits.message.get();
         if frame.body.len() > limit / 2 {
             tracing::warn!(connection = %link.facts.id, bytes = frame.body.len(), limit, "message is larger than half of the limit");
         }
         match envelope::decode(link.wire, &frame) {
-            Ok(Inbound::Event(arrived)) => self.around.router.route(&mut self.source, arrived),
+            Ok(Inbound::Event(arrived)) => {
+                self.around.router.route(&mut self.source, arrived, came);
+            }
             Ok(Inbound::Ping(callback)) => {
                 if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
                     && !link.send_control(pong)
@@ -198,7 +212,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn ping(&mut self) -> Option<Reason> {
         if self.link().wire.dialect == Dialect::Raw {
-            return self.socket.send_ping().err();
+            self.socket.send_ping();
+            return None;
         }
         if let Some(frame) = envelope::ping(self.link().wire)
             && !self.link().send_control(frame)
@@ -218,14 +233,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) => {}
             }
             match self.link().next() {
-                Outgoing::Nothing { .. } => break None,
+                Outgoing::Nothing => break None,
                 Outgoing::Close(reason) => break Some(reason),
                 Outgoing::Item(item) => {
                     self.heartbeat.wrote(now);
                     self.unflushed.extend(item.span);
-                    if let Err(reason) = self.socket.send(item.frame) {
-                        return Some(reason);
-                    }
+                    self.socket.send(item.frame);
                 }
             }
         };

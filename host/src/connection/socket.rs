@@ -1,168 +1,154 @@
-//! The WebSocket of one connection: frames in and out, tungstenite behind it and nowhere else.
+//! The WebSocket of one connection: its socket, and the framing around it.
 
-use crate::{close::Reason, payload::Frame};
+use super::out::Out;
+use crate::{
+    close::Reason,
+    payload::Frame,
+    websocket::{Opcode, Reader, Received, close_payload},
+};
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
 use std::{
+    cell::RefCell,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     time,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message, Utf8Bytes,
-        error::CapacityError,
-        handshake::derive_accept_key,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
-    },
-};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// Bytes that the codec asks the kernel for at a time. It zeroes them before every read and keeps them for as long as
-/// the connection lives, so a larger buffer costs time and memory on every connection.
-const READ_BUFFER: usize = 1024;
-/// Frames smaller than this are written together.
-const WRITE_BUFFER: usize = 16 << 10;
-/// What the codec may hold that the kernel did not take yet, besides one message.
-const WRITE_SLACK: usize = 64 << 10;
+/// Bytes that are asked of the kernel at a time.
+const READ: usize = 16 << 10;
 /// How long a peer may take to answer our close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
+thread_local! {
+    /// Where reads go first: one for all connections of a thread, so that an idle connection needs none.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
+
 /// What a read brought.
 #[derive(Debug)]
-pub(super) enum Received {
+pub(super) enum Inbound {
     Frame(Frame),
-    /// A ping or pong of the WebSocket layer: answered by the codec, but a sign of life.
+    /// A ping or pong of the WebSocket layer: answered in here, but a sign of life.
     Control,
 }
 
 #[derive(Debug)]
 pub(super) struct Socket<S> {
-    stream: WebSocketStream<S>,
-    /// Something was handed to the codec that is not flushed.
-    dirty: bool,
+    io: S,
+    reader: Reader,
+    out: Out,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes over a socket whose upgrade was answered; `already_read` came in behind the request.
-    pub(super) async fn new(io: S, already_read: Vec<u8>, max_message: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_write_buffer_size(WRITE_BUFFER + WRITE_SLACK + max_message)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_message));
-        let stream = if already_read.is_empty() {
-            WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await
-        } else {
-            WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await
-        };
-        Self { stream, dirty: false }
+    pub(super) fn new(io: S, already_read: &[u8], max_message: usize) -> Self {
+        let mut reader = Reader::new(max_message);
+        reader.feed(already_read);
+        Self { io, reader, out: Out::default() }
     }
 
     /// The next frame; Err: why no more will come.
-    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Reason>> {
-        let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return Poll::Ready(Err(reason_of(&error))),
-            None => return Poll::Ready(Err(Reason::Lost)),
-        };
-        Poll::Ready(match message {
-            Message::Text(text) => {
-                Ok(Received::Frame(Frame { text: true, body: Bytes::from(text) }))
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Inbound, Reason>> {
+        loop {
+            match self.reader.take() {
+                Err(violation) => return Poll::Ready(Err(violation.into())),
+                Ok(Some(received)) => return Poll::Ready(self.received(received)),
+                Ok(None) => ready!(self.poll_fill(cx))?,
             }
-            Message::Binary(body) => Ok(Received::Frame(Frame { text: false, body })),
-            Message::Close(frame) => {
-                Err(Reason::Peer(frame.map_or(1005, |frame| frame.code.into())))
+        }
+    }
+
+    fn received(&mut self, received: Received) -> Result<Inbound, Reason> {
+        match received {
+            Received::Message(frame) => Ok(Inbound::Frame(frame)),
+            Received::Ping(payload) => {
+                // A peer that pings and does not read gets fewer pongs: one may stand for several (RFC 6455 section 5.5.3).
+                if self.out.has_room() {
+                    self.out.push(Opcode::Pong, payload);
+                }
+                Ok(Inbound::Control)
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
-                self.dirty = true;
-                Ok(Received::Control)
+            Received::Pong => Ok(Inbound::Control),
+            Received::Close(code) => Err(Reason::Peer(code)),
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+        let Self { io, reader, .. } = self;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut read = ReadBuf::new(scratch);
+            match Pin::new(io).poll_read(cx, &mut read) {
+                Poll::Pending => {
+                    reader.rest();
+                    Poll::Pending
+                }
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    reader.feed(read.filled());
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(_) => Poll::Ready(Err(Reason::Lost)),
             }
         })
     }
 
-    /// Whether the codec takes another frame; pending while the kernel takes nothing.
+    /// Whether another frame is taken; pending while the kernel takes nothing.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        Pin::new(&mut self.stream).poll_ready(cx).map_err(|error| reason_of(&error))
+        if self.out.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
     }
 
-    /// Hands a frame to the codec. Only after [`Socket::poll_ready`].
-    pub(super) fn send(&mut self, frame: Frame) -> Result<(), Reason> {
-        let message = match frame.text {
-            true => Message::Text(Utf8Bytes::try_from(frame.body).map_err(|_| Reason::Internal)?),
-            false => Message::Binary(frame.body),
-        };
-        self.start_send(message)
+    /// Takes a frame over. Only after [`Socket::poll_ready`].
+    pub(super) fn send(&mut self, frame: Frame) {
+        let opcode = if frame.text { Opcode::Text } else { Opcode::Binary };
+        self.out.push(opcode, frame.body);
     }
 
-    /// Hands a ping of the WebSocket layer to the codec.
-    pub(super) fn send_ping(&mut self) -> Result<(), Reason> {
-        self.start_send(Message::Ping(Bytes::new()))
+    /// Takes over a ping of the WebSocket layer.
+    pub(super) fn send_ping(&mut self) {
+        self.out.push(Opcode::Ping, Bytes::new());
     }
 
-    /// Writes out what the codec holds.
+    /// Writes what was taken over.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        if self.dirty {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(|error| reason_of(&error))?;
-            self.dirty = false;
+        if self.out.is_empty() {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        self.out.poll_write(&mut self.io, cx).map_err(|_| Reason::Lost)
     }
 
-    /// Says goodbye: a close frame where one is due, then a bounded wait for the peer's.
+    /// Says goodbye: a close frame, then a bounded wait for the peer's and for the end of its stream.
     pub(super) async fn close(mut self, reason: &Reason) {
+        if *reason == Reason::Lost {
+            return;
+        }
         let goodbye = async {
-            if !matches!(reason, Reason::Peer(_) | Reason::Lost) {
-                let code = CloseCode::from(reason.code());
-                let frame = CloseFrame { code, reason: Utf8Bytes::from(reason.word()) };
-                if self.start_send(Message::Close(Some(frame))).is_err() {
-                    return;
-                }
+            let told = match reason {
+                // Its own code comes back (RFC 6455 section 5.5.1).
+                Reason::Peer(code) => close_payload(*code, ""),
+                reason => close_payload(reason.code(), reason.word()),
+            };
+            self.out.push(Opcode::Close, told.into());
+            poll_fn(|cx| self.poll_flush(cx)).await?;
+            if !matches!(reason, Reason::Peer(_)) {
+                while poll_fn(|cx| self.poll_receive(cx)).await.is_ok() {}
             }
-            self.dirty = true;
-            if std::future::poll_fn(|cx| self.poll_flush(cx)).await.is_err()
-                || *reason == Reason::Lost
-            {
-                return;
-            }
-            // The server ends TCP first (RFC 6455 section 7.1.1): a peer whose close frame is answered waits for that.
-            let io = self.stream.get_mut();
-            if io.shutdown().await.is_err() {
-                return;
-            }
+            self.io.shutdown().await.map_err(|_| Reason::Lost)?;
             // A socket closed with unread bytes is reset, and the reset may overtake the close frame.
             let mut scrap = [0; 512];
-            while matches!(io.read(&mut scrap).await, Ok(1..)) {}
+            while matches!(self.io.read(&mut scrap).await, Ok(1..)) {}
+            Ok::<_, Reason>(())
         };
         // The peer had its time: what it did not take by now is lost, which its close code says.
         drop(time::timeout(CLOSE_WITHIN, goodbye).await);
-    }
-
-    fn start_send(&mut self, message: Message) -> Result<(), Reason> {
-        self.dirty = true;
-        Pin::new(&mut self.stream).start_send(message).map_err(|error| reason_of(&error))
     }
 }
 
 /// `Sec-WebSocket-Accept` for a client's `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 pub fn accept_key(key: &[u8]) -> String {
     derive_accept_key(key)
-}
-
-fn reason_of(error: &Error) -> Reason {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => Reason::Lost,
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => Reason::TooLarge,
-        Error::Utf8(_) => Reason::NotUtf8,
-        Error::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => Reason::Lost,
-        Error::Protocol(_) => Reason::Protocol,
-        _ => Reason::Internal,
-    }
 }

@@ -11,7 +11,10 @@ use crate::{
 };
 use futures_util::task::AtomicWaker;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
 };
 
@@ -23,7 +26,9 @@ pub struct Link {
     /// Sente's name for the client instance: a new connection of the same one replaces the old.
     client: OnceLock<String>,
     state: Mutex<State>,
-    /// Wakes the connection's task.
+    /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
+    ending: AtomicBool,
+    /// Wakes the connection's task. Empty while the task runs: what it causes itself needs no other turn.
     waker: AtomicWaker,
 }
 
@@ -52,10 +57,7 @@ pub enum Outgoing {
     Item(Item),
     /// The outbox is empty, and the connection is to be closed.
     Close(Reason),
-    /// Nothing to write; read on only if `reading`.
-    Nothing {
-        reading: bool,
-    },
+    Nothing,
 }
 
 impl Link {
@@ -78,6 +80,7 @@ impl Link {
             wire,
             client: OnceLock::new(),
             state: Mutex::new(state),
+            ending: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -103,6 +106,7 @@ impl Link {
         let offered = state.outbox.offer(item);
         if offered == Offered::Full {
             state.closing = Some(Reason::SlowConsumer);
+            self.ending.store(true, Ordering::Relaxed);
         }
         drop(state);
         self.waker.wake();
@@ -119,12 +123,14 @@ impl Link {
     /// Ends the connection after what is queued. The first reason stands.
     pub fn close(&self, reason: Reason) {
         self.state().closing.get_or_insert(reason);
+        self.ending.store(true, Ordering::Relaxed);
         self.waker.wake();
     }
 
     /// Ends the connection once nothing of it waits for a decision: part of a drain.
     pub fn send_away(&self) {
         self.state().leaving = true;
+        self.ending.store(true, Ordering::Relaxed);
         self.waker.wake();
     }
 
@@ -140,17 +146,25 @@ impl Link {
         if state.leaving && self.facts.waiting.events() == 0 {
             return Outgoing::Close(Reason::Drained);
         }
-        Outgoing::Nothing { reading: !state.leaving }
+        Outgoing::Nothing
     }
 
     /// Whether it was told to go.
     pub fn is_ending(&self) -> bool {
-        let state = self.state();
-        state.leaving || state.closing.is_some()
+        self.ending.load(Ordering::Relaxed)
     }
 
-    pub fn register(&self, waker: &Waker) {
+    /// The task's turn begins: nobody needs to wake it.
+    pub fn begin_turn(&self) {
+        drop(self.waker.take());
+    }
+
+    /// The task's turn ends: whoever has something for it wakes it from now on. True: somebody had already, and there
+    /// has to be another turn.
+    pub fn end_turn(&self, waker: &Waker) -> bool {
         self.waker.register(waker);
+        let state = self.state();
+        !state.outbox.is_empty() || state.closing.is_some()
     }
 
     pub fn counts(&self) -> Counts {

@@ -26,23 +26,19 @@ pub struct Expected {
     pub context: Option<TraceContext>,
     /// The handler that was asked.
     pub plugin: PluginName,
-    /// Shared by all handlers that got the event: the first reply wins.
-    answered: Arc<AtomicBool>,
+    /// Shared by all handlers that got the event, when they are several: the first reply wins.
+    pub answered: Option<Arc<AtomicBool>>,
 }
 
 impl Expected {
+    /// A reply that one handler was asked for.
     pub fn new(link: Arc<Link>, callback: Callback, event: EventId, plugin: PluginName) -> Self {
-        Self { link, callback, event, context: None, plugin, answered: Arc::default() }
-    }
-
-    /// The same reply, expected from another handler too.
-    pub fn also_from(&self, plugin: PluginName) -> Self {
-        Self { plugin, ..self.clone() }
+        Self { link, callback, event, context: None, plugin, answered: None }
     }
 
     /// True for the first who asks.
     pub(super) fn claim(&self) -> bool {
-        !self.answered.swap(true, Ordering::AcqRel)
+        self.answered.as_ref().is_none_or(|answered| !answered.swap(true, Ordering::AcqRel))
     }
 }
 

@@ -167,8 +167,8 @@ impl Hub {
     }
 
     /// A number by which a handler may answer; none when too many callers wait.
-    pub(crate) fn expect_reply(&self, expected: Expected) -> Option<u32> {
-        self.replies().expect(expected, Instant::now())
+    pub(crate) fn expect_reply(&self, expected: Expected, now: Instant) -> Option<u32> {
+        self.replies().expect(expected, now)
     }
 
     /// Answers the sender of an event that a handler did not take.

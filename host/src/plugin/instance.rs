@@ -15,8 +15,14 @@ use super::{
     state::State,
 };
 use crate::{id::PluginName, settings, trace::TraceContext};
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::time::{Sleep, sleep};
 use wasmtime::{Store, Trap, component::Instance as Component};
 
 /// A guest in its store.
@@ -34,7 +40,7 @@ macro_rules! call {
     ($self:ident, $budget:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
         let budget = $budget;
         arm(&mut $self.store, budget);
-        let result = timeout(budget.wall, $guest.$function(&mut $self.store, $($argument),*)).await;
+        let result = within(budget.wall, $guest.$function(&mut $self.store, $($argument),*)).await;
         judge(&mut $self.store, budget, result)
     }};
 }
@@ -50,9 +56,9 @@ impl Instance {
         let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
         let budget = lifecycle(settings);
         arm(&mut store, budget);
-        let instantiated = timeout(budget.wall, compiled.pre.instantiate_async(&mut store)).await;
+        let instantiated = within(budget.wall, compiled.pre.instantiate_async(&mut store)).await;
         let instance = match instantiated {
-            Ok(Err(error)) if !error.is::<Trap>() => {
+            Some(Err(error)) if !error.is::<Trap>() => {
                 return Err(match store.data().memory.denied {
                     true => PluginError::Memory { limit: settings.memory },
                     false => PluginError::Instantiate(error.into()),
@@ -178,6 +184,19 @@ impl Instance {
     }
 }
 
+/// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
+async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = pin!(call);
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = call.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
 /// Readies the store for one call.
 fn arm(store: &mut Store<State>, budget: Budget) {
     let ticks = budget.cpu.as_nanos().div_ceil(TICK.as_nanos());
@@ -190,12 +209,12 @@ fn arm(store: &mut Store<State>, budget: Budget) {
 fn judge<T>(
     store: &mut Store<State>,
     budget: Budget,
-    result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+    result: Option<wasmtime::Result<T>>,
 ) -> Result<T, CallError> {
     let judged = match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failure(error, budget)),
-        Err(_) => Err(CallError::TimedOut { limit: budget.wall }),
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(failure(error, budget)),
+        None => Err(CallError::TimedOut { limit: budget.wall }),
     };
     let data = store.data_mut();
     let dropped = data.signals.release(judged.is_err());

@@ -17,8 +17,11 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use std::{
-    sync::{Arc, atomic::Ordering},
-    time::SystemTime,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Instant, SystemTime},
 };
 
 /// What a route leads to.
@@ -35,6 +38,20 @@ pub struct Router {
     hub: Arc<Hub>,
     tracer: Arc<dyn Tracer>,
     limits: Limits,
+}
+
+/// When the events of one turn came in, by both clocks: asked once for all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Moment {
+    /// `instant`: the turn's own.
+    pub fn at(instant: Instant) -> Self {
+        Self { instant, time: SystemTime::now() }
+    }
 }
 
 /// One connection's place in the router: its link, and how many events it has had.
@@ -80,7 +97,7 @@ impl Router {
     }
 
     /// Takes one event from a peer to its handlers, or answers why not.
-    pub fn route(&self, source: &mut Source, arrived: Arrived) {
+    pub fn route(&self, source: &mut Source, arrived: Arrived, came: Moment) {
         self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
         if is_reserved(&arrived.id) {
             return self.hub.request(&source.link, arrived);
@@ -109,16 +126,15 @@ impl Router {
             );
             return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         };
-        let permit = Arc::new(permit);
-        let mut delivery = Delivery { router: self, link, seq, permit, expected: None };
+        let mut delivery = Delivery { router: self, link, seq, came, answered: None };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
         for next in matching {
-            let copy = arrived.clone();
-            delivery.hand_over(destination, copy);
+            delivery.answered.get_or_insert_default();
+            delivery.hand_over(destination, arrived.clone(), permit.another());
             destination = next;
         }
-        delivery.hand_over(destination, arrived);
+        delivery.hand_over(destination, arrived, permit);
     }
 
     fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
@@ -182,13 +198,13 @@ struct Delivery<'a> {
     router: &'a Router,
     link: &'a Arc<Link>,
     seq: u32,
-    permit: Arc<Permit>,
-    /// What the sender waits for, once a first handler was asked.
-    expected: Option<Expected>,
+    came: Moment,
+    /// Whether the sender has its reply, when several handlers are asked.
+    answered: Option<Arc<AtomicBool>>,
 }
 
 impl Delivery<'_> {
-    fn hand_over(&mut self, to: &Destination, arrived: Arrived) {
+    fn hand_over(&self, to: &Destination, arrived: Arrived, permit: Permit) {
         let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
         let reply_to = match &arrived.callback {
@@ -210,14 +226,14 @@ impl Delivery<'_> {
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
-            at: SystemTime::now(),
+            at: self.came.time,
             what: Occurrence::Message(Message {
                 id: arrived.id,
                 payload: arrived.payload,
                 reply_to,
             }),
             span,
-            permit: Some(Arc::clone(&self.permit)),
+            permit: Some(permit),
         };
         if let Err(declined) = to.handler.offer(event) {
             hub.decline(&to.plugin, declined);
@@ -225,23 +241,19 @@ impl Delivery<'_> {
     }
 
     fn expect(
-        &mut self,
+        &self,
         to: &Destination,
         arrived: &Arrived,
         context: Option<&TraceContext>,
     ) -> Option<u32> {
-        let callback = arrived.callback.clone()?;
-        let mut expected = match &self.expected {
-            Some(earlier) => earlier.also_from(to.plugin.clone()),
-            None => Expected::new(
-                Arc::clone(self.link),
-                callback,
-                arrived.id.clone(),
-                to.plugin.clone(),
-            ),
+        let expected = Expected {
+            link: Arc::clone(self.link),
+            callback: arrived.callback.clone()?,
+            event: arrived.id.clone(),
+            context: context.cloned(),
+            plugin: to.plugin.clone(),
+            answered: self.answered.clone(),
         };
-        expected.context = context.cloned();
-        self.expected.get_or_insert_with(|| expected.clone());
-        self.router.hub.expect_reply(expected)
+        self.router.hub.expect_reply(expected, self.came.instant)
     }
 }
