@@ -122,7 +122,12 @@ async fn end(peer: &mut Peer, end: &End) -> Result<()> {
     match peer.next().await? {
         Seen::Frame(frame) if frame.opcode == CLOSE => {
             let (code, _) = close_of(&frame)?;
+            let frame = Frame { masked: true, ..frame };
             ensure!(codes.contains(&code), "closed with {code}, not with one of {codes:?}");
+            if matches!(end, End::Theirs(_)) {
+                // Its answer may come too late, which is no mistake of anybody's.
+                drop(peer.frame(frame).await);
+            }
         }
         other => bail!("expected a close frame, got {other:?}"),
     }
