@@ -311,3 +311,15 @@ async fn the_gateway_ends_the_tcp_connection_first_and_at_once() {
     while let Some(Ok(_)) = bench.peer.next().await {}
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_sent_a_bad_close_frame_is_not_waited_for() {
+    let mut bench = connect(Setup { dialect: Dialect::Raw, ..Setup::default() }).await;
+    let started = time::Instant::now();
+    // A close frame whose payload is half of a code.
+    let bad = [0x88, 0x81, 0, 0, 0, 0, b'a'];
+    tokio::io::AsyncWriteExt::write_all(bench.peer.get_mut(), &bad).await.unwrap();
+    assert_eq!(bench.close_code().await, 1002);
+    while let Some(Ok(_)) = bench.peer.next().await {}
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
