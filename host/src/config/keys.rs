@@ -85,6 +85,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 None("\"tengen.port\""),
                 "file that gets the real port once the gateway accepts",
             ),
+            key(
+                "cache",
+                None("\"cache\""),
+                "folder that keeps compiled plugins, for this user alone, or \"off\"; absent: `tengen` in the user's cache folder",
+            ),
         ],
     ),
     on(

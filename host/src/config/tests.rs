@@ -4,7 +4,7 @@ use super::{keys::SECTIONS, *};
 use crate::{
     envelope::Dialect,
     payload::Encoding,
-    settings::{Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
+    settings::{Cache, Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
 };
 use std::time::Duration;
 
@@ -244,6 +244,14 @@ fn endpoints_given_are_the_only_ones_and_a_plugin_ends_the_echo() {
     assert_eq!(settings.endpoints.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["/only"]);
     assert!(settings.echo);
     assert!(!good("[plugin.p]\nfile = 'p.wasm'\n").echo);
+}
+
+#[test]
+fn compiled_plugins_are_kept_with_the_user_in_a_folder_or_not_at_all() {
+    let cache = |text: &str| good(text).server.cache;
+    assert_eq!(cache(""), Cache::OfUser);
+    assert_eq!(cache("[server]\ncache = 'off'"), Cache::Off);
+    assert_eq!(cache("[server]\ncache = 'c'"), Cache::Folder("/etc/tengen/c".into()));
 }
 
 #[test]

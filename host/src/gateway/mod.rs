@@ -14,9 +14,9 @@ use crate::{
     connection::Surroundings,
     hub::Hub,
     listener::{self, BindError, Rules},
-    plugin::PluginError,
+    plugin::{Compiler, EngineLimits, EngineParts, PluginError},
     router::Router,
-    settings::{Limits, Settings},
+    settings::{self, Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
     upgrade::Upgrades,
 };
@@ -48,6 +48,10 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     /// Settings given on the command line: they win over the file when it is read again.
     pub overrides: Overrides,
+    /// How plugins are compiled; the default is in this process, and unlimited.
+    pub compiler: Compiler,
+    /// Where the user's compiled plugins are kept, unless the settings name a folder; none: nowhere.
+    pub user_cache: Option<PathBuf>,
 }
 
 /// Settings that the command line may give.
@@ -176,7 +180,8 @@ impl Shared {
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
-        let plugins = Plugins::new(&hub, tracer, settings.limits, &work.tasks, &work.stop)?;
+        let engine = engine_parts(&settings, &options);
+        let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work)?;
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
             requests: room.requests,
@@ -301,6 +306,15 @@ impl Gateway {
         );
         drained
     }
+}
+
+fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
+    let cache = match &settings.server.cache {
+        settings::Cache::OfUser => options.user_cache.clone(),
+        settings::Cache::Folder(folder) => Some(folder.clone()),
+        settings::Cache::Off => None,
+    };
+    EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
 }
 
 /// Opens a port; its real address, when the system chose it.

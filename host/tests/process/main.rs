@@ -20,6 +20,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tengen");
 fn tengen(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Nothing of a test stays with who runs it.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
