@@ -211,7 +211,7 @@ fn plugins_routes_and_sinks_are_checked_against_each_other() {
             "route[0].endpoint (line 7): there is no endpoint `/w`; write `/ws`, `/chsk` or `/raw`",
             "route[1] (line 8): `plugin` is missing; say which plugin, as in plugin = \"chat\"",
             "route[1].event (line 9): `a*b` has a `*` in a place where it has no meaning; write it once, at the end",
-            "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself; plugins never get its events",
+            "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route",
             "sink[0].kind (line 14): `file` is not available in this version; write `plugin`",
         ],
     );
@@ -539,4 +539,12 @@ proptest::proptest! {
     fn no_text_makes_it_panic(text in "[\\[\\]a-z.= \"'{}$#0-9\\n]{0,80}") {
         let _parsed = read(&text);
     }
+}
+
+#[test]
+fn a_number_too_large_for_a_plugin_is_told_what_to_do() {
+    wrong(
+        "[plugin.a]\nfile = 'a.wasm'\nconfig = { n = 99999999999999999999 }\n",
+        &["plugin.a.config.n (line 3): `99999999999999999999` is too large; write it as a string"],
+    );
 }

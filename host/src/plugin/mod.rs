@@ -25,6 +25,8 @@ mod error;
 mod events;
 mod file;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generation;
 mod guard;
 mod instance;

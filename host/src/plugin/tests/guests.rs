@@ -29,6 +29,8 @@ pub(crate) struct Guest {
     pub(crate) pages: u32,
     /// Items of its world.
     pub(crate) world: &'static str,
+    /// How its strings stand in its memory.
+    pub(crate) strings: StringEncoding,
 }
 
 /// Leaves the empty outcome.
@@ -80,6 +82,7 @@ impl Default for Guest {
             pages: 4,
             world: "import tengen:gateway/signals@0.1.0;
                 export tengen:gateway/plugin@0.1.0; export tengen:gateway/handler@0.1.0;",
+            strings: StringEncoding::UTF8,
         }
     }
 }
@@ -108,7 +111,7 @@ impl Guest {
         let world = resolve.select_world(&[package], Some("guest")).expect("there is a world");
         let text = change(self.module());
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true)
+        embed_component_metadata(&mut module, &resolve, world, self.strings, true)
             .expect("embedded");
         ComponentEncoder::default()
             .validate(true)
