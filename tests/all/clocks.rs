@@ -9,7 +9,7 @@ const READERS: [(&str, &str); 12] = [
     ("cli/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/token.rs", "tokens carry the time of day"),
     ("hub/act.rs", "when an event happened, for plugins"),
-    ("plugin/cache.rs", "files carry the time of day: how long one was not used"),
+    ("plugin/cache.rs", "files carry the time of day: when one was used last"),
     ("plugin/clocks.rs", "what a plugin sees when it asks for the time of day"),
     ("plugin/prepare.rs", "since when a version runs, for people"),
     ("plugin/queue.rs", "when an event happened, for plugins"),
