@@ -10,10 +10,13 @@
 )]
 
 mod browser;
+mod clocks;
+mod conformance;
 mod conversion;
 mod demo;
 mod docs;
 mod hostile_guests;
+mod hostile_peers;
 mod layers;
 mod otlp;
 mod plugin;

@@ -1,6 +1,7 @@
 //! The whole gateway: builds everything, owns every task, ends them in order.
 
 mod drain;
+mod files;
 mod plugins;
 mod reload;
 mod source;
@@ -12,14 +13,15 @@ use crate::{
     admin,
     connection::Surroundings,
     hub::Hub,
-    listener::{self, BindError},
+    listener::{self, BindError, Rules},
     plugin::{Compiler, EngineLimits, EngineParts, PluginError},
     router::Router,
-    settings::{self, Settings},
+    settings::{self, Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
     upgrade::Upgrades,
 };
 use arc_swap::ArcSwap;
+use files::Room;
 use plugins::Plugins;
 use std::{
     io,
@@ -139,6 +141,8 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     pub(crate) address: SocketAddr,
     pub(crate) ephemeral: bool,
+    /// Most HTTP requests that are under way at one time.
+    requests: usize,
     pub(crate) since: Instant,
     pub(crate) telemetry: Telemetry,
 }
@@ -154,7 +158,10 @@ impl Shared {
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node)?;
         let tracer = telemetry.tracer();
-        let hub = Arc::new(Hub::new(settings.limits, Arc::clone(&tracer)));
+        let room = Room::here(settings.limits.connections);
+        // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
+        let limits = Limits { connections: room.connections, ..settings.limits };
+        let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
             hub: Arc::clone(&hub),
@@ -177,6 +184,7 @@ impl Shared {
         let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work)?;
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
+            requests: room.requests,
             settings: ArcSwap::from_pointee(settings),
             options,
             hub,
@@ -211,7 +219,7 @@ impl Gateway {
         work.tasks.spawn(listener::serve(
             listener,
             Arc::clone(&shared.upgrades),
-            settings.limits.unauthenticated,
+            Rules { requests: shared.requests, head_within: settings.limits.unauthenticated },
             work.connections.clone(),
             work.accepting.clone(),
         ));

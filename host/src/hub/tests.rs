@@ -177,7 +177,7 @@ fn a_publication_reaches_the_subscribers_in_the_order_of_its_offsets() {
         .unwrap();
     assert_eq!(act(&hub, &ann, publish("room/1", None)), Ok(()));
     assert!(frames(&bob).is_empty());
-    hub.close(&ann);
+    hub.close(&ann, &Reason::Lost);
     assert_eq!(hub.channels(), 0, "subscriptions end with their connection");
 }
 

@@ -163,7 +163,7 @@ impl Shared {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
-        if again.is_none_or(|last| now.saturating_sub(last.at_ms) >= QUIET_MS) {
+        if again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS) {
             tracing::error!(plugin = %self.name, "{message}");
         }
         let times = again.map_or(0, |last| last.times) + 1;

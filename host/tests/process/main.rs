@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod drain;
+mod surroundings;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    time::Duration,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tengen");
@@ -20,26 +26,58 @@ fn tengen(args: &[&str]) -> Command {
 }
 
 fn run(args: &[&str]) -> Output {
-    tengen(args).output().unwrap()
+    let child = tengen(args).spawn().unwrap();
+    let _watch = watch(&child);
+    child.wait_with_output().unwrap()
+}
+
+/// No test waits longer for a process.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Kills the process when the time is over, so that a test that waits in vain for its output or its end fails.
+fn watch(child: &Child) -> SyncSender<()> {
+    let pid = child.id().to_string();
+    let (sender, ended) = sync_channel(1);
+    std::thread::spawn(move || {
+        if ended.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            drop(Command::new("kill").args(["-KILL", &pid]).status());
+        }
+    });
+    sender
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+
 /// A gateway in a process of its own, killed at the end of a test that failed.
 struct Gateway {
     child: Child,
     address: String,
     greeting: String,
+    _watch: SyncSender<()>,
 }
 
 impl Gateway {
     /// Starts on free ports and returns when it has said where it listens.
     fn start(args: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-        all.extend(args);
-        let mut child = tengen(&all).spawn().unwrap();
+        Self::spawn(tengen(&[SERVE, args].concat()))
+    }
+
+    /// Starts it in a shell in which these commands came first: to limit what the system lets it have.
+    fn start_after(commands: &str, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{commands} && exec \"$0\" \"$@\"")).arg(PROGRAM);
+        shell.args([SERVE, args].concat());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let watch = watch(&child);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut greeting = String::new();
         let address = loop {
@@ -51,7 +89,7 @@ impl Gateway {
                 break first.rsplit(' ').next().unwrap().to_owned();
             }
         };
-        Self { child, address, greeting }
+        Self { child, address, greeting, _watch: watch }
     }
 
     fn ask(&self, event: &str) -> Output {
@@ -62,6 +100,24 @@ impl Gateway {
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Its log, from here on.
+    fn log(&mut self) -> impl Iterator<Item = String> + use<> {
+        let errors = BufReader::new(self.child.stderr.take().expect("nobody reads it yet"));
+        errors.lines().map_while(Result::ok)
+    }
+
+    /// What the admin listener says.
+    fn admin(&self, path: &str) -> serde_json::Value {
+        let line = self.greeting.lines().find_map(|line| line.strip_prefix("admin: http://"));
+        let address = line.expect("it has an admin listener");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").expect(&answer);
+        serde_json::from_str(body).expect(&answer)
     }
 
     /// Waits for the end; the exit code and what was written to the error output.
