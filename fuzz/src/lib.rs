@@ -2,7 +2,7 @@
 //! libFuzzer.
 //!
 //! The gateway's two lowest layers are compiled here from their own files: they need neither an engine nor a runtime,
-//! so that a fuzzer of them is built in a minute instead of ten, and what is private to a module needs no door in the
+//! so that a fuzzer of them is built in one minute instead of seven, and what is private to a module needs no door in the
 //! gateway. What cannot do without WebAssembly goes through `tengen::plugin::fuzzing` (feature `engine`).
 
 #![allow(

@@ -2,7 +2,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tengen_fuzz::engine::lift(data));
+libfuzzer_sys::fuzz_target!(init: tengen_fuzz::engine::prepare(), |data: &[u8]| tengen_fuzz::engine::lift(data));
 
 #[cfg(not(fuzzing))]
 fn main() {}

@@ -6,7 +6,7 @@ mod guests;
 mod lift;
 
 pub use effects::effects;
-pub use lift::lift;
+pub use lift::{lift, prepare};
 
 use tengen::{
     close::{REASON_MAX, plugin_may_close_with},

@@ -22,7 +22,11 @@ pub fn websocket(data: &[u8]) {
     let (received, violation) = whole;
     let (messages, closed) = messages(received);
     let (theirs, error) = theirs(bytes);
-    assert_eq!(messages, theirs);
+    match violation {
+        // They take a control frame whose length is written in more bytes than it needs (RFC 6455 section 5.2).
+        Some(Violation::Protocol) => assert!(theirs.starts_with(&messages)),
+        _ => assert_eq!(messages, theirs),
+    }
     // They may see less of what is wrong with a frame that is cut off, and nothing after a close.
     assert!(!error || violation.is_some() || closed, "only they refuse it");
 }

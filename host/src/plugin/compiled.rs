@@ -156,7 +156,7 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
 }
 
 /// All of it at once and in this process.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
     let source = Source { hash: Hash::of(bytes), bytes: bytes.into() };
     source.check()?;

@@ -5,7 +5,6 @@
 
 use super::{
     Engine, EngineLimits, PluginError,
-    bindings::types,
     compiled::{Compiled, compile},
     counters::Counters,
     effects::decide,
@@ -23,7 +22,7 @@ use crate::{
 };
 use std::{sync::Arc, time::SystemTime};
 
-pub use types as wit;
+pub use super::bindings::types as wit;
 
 /// What is taken over of a guest's decision.
 #[derive(Debug)]
@@ -62,7 +61,8 @@ impl Guest {
         let engine = Engine::new(EngineLimits { instances: 8, ..EngineLimits::default() })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         Ok(Self {
-            runtime: runtime.map_err(|error| PluginError::Engine(error.into()))?,
+            runtime: runtime
+                .map_err(|error| PluginError::Engine(wasmtime::Error::from(error).into()))?,
             compiled: compile(&engine, component)?,
             settings: Arc::new(settings),
             counters: Arc::default(),
