@@ -70,6 +70,42 @@ impl Reason {
         }
     }
 
+    /// Words for statistics, one for each kind of reason.
+    pub const KINDS: [&'static str; 13] = [
+        "peer",
+        "lost",
+        "protocol",
+        "unsupported",
+        "not-utf8",
+        "too-large",
+        "heartbeat-missed",
+        "slow-consumer",
+        "replaced",
+        "malformed",
+        "drain",
+        "plugin",
+        "internal",
+    ];
+
+    /// The reason's place in [`Reason::KINDS`].
+    pub fn kind(&self) -> usize {
+        match self {
+            Self::Peer(_) => 0,
+            Self::Lost => 1,
+            Self::Protocol => 2,
+            Self::UnsupportedFrame => 3,
+            Self::NotUtf8 => 4,
+            Self::TooLarge => 5,
+            Self::HeartbeatMissed => 6,
+            Self::SlowConsumer => 7,
+            Self::Replaced => 8,
+            Self::Violation => 9,
+            Self::Drained => 10,
+            Self::Plugin { .. } => 11,
+            Self::Internal => 12,
+        }
+    }
+
     /// Whether the peer ended it by a close handshake.
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::Peer(_))
@@ -83,3 +119,25 @@ pub fn plugin_may_close_with(code: u16) -> bool {
 
 /// The longest reason text of a close frame, in bytes (RFC 6455 section 5.5).
 pub const REASON_MAX: usize = 123;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_word() {
+        let plugin = Reason::Plugin { code: 4000, reason: "anything".into() };
+        for (reason, word) in [
+            (Reason::Peer(1000), "peer"),
+            (Reason::NotUtf8, "not-utf8"),
+            (Reason::Violation, "malformed"),
+            (plugin, "plugin"),
+            (Reason::Internal, "internal"),
+        ] {
+            assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
+        }
+        for reason in [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained] {
+            assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
+        }
+    }
+}

@@ -177,3 +177,31 @@ impl From<&Reason> for Closing {
         Self { code: reason.code(), reason: reason.word().to_owned(), clean: reason.is_clean() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_wait_have_a_bound_and_a_first_event_is_always_let_in() {
+        let connection = Arc::new(Connection {
+            handle: Handle(1),
+            id: ConnectionId::from_bytes([7; 16]),
+            user: None,
+            endpoint: "/ws".into(),
+            endpoint_index: EndpointIndex(0),
+            peer: ([127, 0, 0, 1], 1).into(),
+            dialect: "raw",
+            more: Vec::new(),
+            upgrade: None,
+            waiting: Waiting::default(),
+        });
+        let take = |bytes| Permit::take(&connection, bytes, 10, 100);
+        let first = take(1000).expect("a first event, however large");
+        assert!(take(0).is_none(), "over the limit already");
+        drop(first);
+        let (_one, _two) = (take(60).expect("room"), take(40).expect("room to the byte"));
+        assert!(take(1).is_none());
+        assert_eq!((connection.waiting.events(), connection.waiting.bytes()), (2, 100));
+    }
+}

@@ -1,6 +1,6 @@
 //! The port: bind, accept, and one HTTP connection after the other.
 
-use crate::upgrade::Upgrades;
+use crate::{hub::Counters, upgrade::Upgrades};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -11,14 +11,24 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Requests that may be under way at one time, before they are connections.
-const HANDSHAKES: usize = 4096;
 /// The largest request head, in bytes.
 const HEAD_MAX: usize = 16 << 10;
 /// Header lines of a request.
 const HEADERS_MAX: usize = 64;
 /// Waited after an accept that failed: the file limit is reached, most likely.
 const BACK_OFF: Duration = Duration::from_millis(50);
+/// How many times as long as for a request's head an HTTP connection may last in all, answers and further requests
+/// included: who asks and never reads would hold its place for ever.
+const PATIENCE: u32 = 6;
+
+/// What the listener goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Most requests that are under way at one time, before they are connections. More wait to be accepted.
+    pub requests: usize,
+    /// How long a request's head may take to arrive.
+    pub head_within: Duration,
+}
 
 /// The listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +61,12 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 pub async fn serve(
     listener: TcpListener,
     upgrades: Arc<Upgrades>,
-    head_within: Duration,
+    rules: Rules,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES));
+    let places = Arc::new(Semaphore::new(rules.requests));
+    let mut failed = 0_u64;
     loop {
         let place = tokio::select! {
             biased;
@@ -70,12 +81,21 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                if failed > 0 {
+                    tracing::info!(failed, "connections are accepted again");
+                    failed = 0;
+                }
+                let within = rules.head_within;
                 let request =
-                    request(stream, peer, Arc::clone(&upgrades), head_within, stop.clone(), place);
+                    request(stream, peer, Arc::clone(&upgrades), within, stop.clone(), place);
                 tasks.spawn(request);
             }
             Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
+                // Said once, not twenty times a second for as long as it lasts.
+                if failed == 0 {
+                    tracing::warn!(%error, "accepting a connection failed; the limit of open files may be reached");
+                }
+                failed += 1;
                 time::sleep(BACK_OFF).await;
             }
         }
@@ -95,6 +115,7 @@ async fn request(
         tracing::debug!(%peer, %error, "the socket ended before its first request");
         return;
     }
+    let hub = Arc::clone(&upgrades.around.hub);
     let service = service_fn(move |request| {
         let upgrades = Arc::clone(&upgrades);
         async move { Ok::<_, Infallible>(upgrades.respond(request, peer).await) }
@@ -108,16 +129,24 @@ async fn request(
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
+        result = connection.as_mut() => Some(result),
+        () = ended_by(&stop, head_within * PATIENCE) => {
             connection.as_mut().graceful_shutdown();
-            match time::timeout(head_within, connection).await {
-                Ok(result) => result,
-                Err(_) => return,
-            }
+            time::timeout(head_within, connection).await.ok()
         }
     };
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "request failed");
+    match result {
+        Some(Ok(())) => return,
+        Some(Err(error)) => tracing::debug!(%peer, %error, "request failed"),
+        None => tracing::debug!(%peer, "an HTTP connection took too long and was cut off"),
+    }
+    Counters::add(&hub.counters.failed_requests, 1);
+}
+
+/// Waits until the gateway ends or the time is over.
+async fn ended_by(stop: &CancellationToken, after: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = time::sleep(after) => {}
     }
 }

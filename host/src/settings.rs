@@ -34,7 +34,19 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the real port is written when ready.
     pub port_file: Option<PathBuf>,
+    /// Where compiled components are kept.
+    pub cache: Cache,
     pub drain: Drain,
+}
+
+/// Where compiled components are kept, so that they are compiled once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Cache {
+    /// In the user's cache folder, if there is one.
+    #[default]
+    OfUser,
+    Folder(PathBuf),
+    Off,
 }
 
 /// How connections are sent away when the gateway ends: `batch` of them `every` so often, all within `deadline`.
@@ -300,6 +312,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             port_file: None,
+            cache: Cache::default(),
             drain: Drain::default(),
         }
     }

@@ -94,3 +94,36 @@ fn links_in_documents_lead_to_files() {
     }
     assert!(broken.is_empty(), "links to nothing:\n{}", broken.join("\n"));
 }
+
+#[test]
+fn the_tests_that_a_promise_rests_on_exist() {
+    let promises = read("SECURITY.md").unwrap();
+    let folders = ["host/src", "host/tests", "tests/all", "plugins"];
+    let files = folders.into_iter().flat_map(|folder| files(folder, &[".rs"]).unwrap());
+    let sources: String = files.map(|path| read(&path).unwrap()).collect();
+    let named = tests_in(&promises);
+    assert!(!named.is_empty(), "SECURITY.md names no test");
+    let missing: Vec<_> = named
+        .into_iter()
+        .filter(|path| {
+            let name = path.rsplit("::").next().unwrap_or_default();
+            !sources.contains(&format!("fn {name}("))
+        })
+        .collect();
+    assert!(missing.is_empty(), "there are no such tests: {missing:?}");
+}
+
+/// The paths of tests in a document: in backquotes, the last word a sentence.
+fn tests_in(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_test = |path: &&str| {
+        path.contains("::") && path.rsplit("::").next().is_some_and(|name| name.contains('_'))
+    };
+    quoted.filter(is_test).collect()
+}
+
+#[test]
+fn a_test_is_found_by_its_path() {
+    let text = "see `all::docs::a_test`, `cargo test`, `tengen::plugin::fuzzing` and `b::it_holds`";
+    assert_eq!(tests_in(text), ["all::docs::a_test", "b::it_holds"]);
+}

@@ -46,7 +46,7 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
 )];
 
 /// Foreign libraries, and the only modules that may name them.
-const ROOMS: [(&[&str], &[&str]); 6] = [
+const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["wasmtime", "wasmtime_wasi"], &["plugin"]),
     (
         &[
@@ -61,6 +61,7 @@ const ROOMS: [(&[&str], &[&str]); 6] = [
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
+    (&["rustix"], &["plugin"]),
     (&["toml"], &["config"]),
 ];
 

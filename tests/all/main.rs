@@ -10,14 +10,19 @@
 )]
 
 mod browser;
+mod clocks;
+mod conformance;
 mod conversion;
 mod demo;
 mod docs;
+mod hostile_guests;
+mod hostile_peers;
 mod layers;
 mod otlp;
 mod plugin;
 mod reload;
 mod roles;
+mod security;
 mod sente;
 mod trace;
 mod tree;

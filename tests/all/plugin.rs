@@ -17,7 +17,7 @@ use tengen::{
     handler::{Actor, Handler},
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
     payload::{Encoding, Payload},
-    plugin::{Change, Engine, EngineLimits, Parts, Plugin, Reloaded, Role, Watch},
+    plugin::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch},
     settings,
     sink::{Level, Refusal, Signal},
     trace::{NoTracer, Span},
@@ -273,6 +273,35 @@ async fn one_component_has_every_role_that_it_exports() -> Result<()> {
     ensure!(sink.flush().await == Err("2 taken".to_owned()));
     ensure!(matches!(sink.deliver(&[signal("trap")], 0).await, Err(Refusal::Drop(_))));
     ensure!(sink.deliver(&[signal("a")], 0).await == Ok(1), "a fresh instance takes on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_authenticator_that_keeps_failing_is_left_out_unless_one_address_is_to_blame()
+-> Result<()> {
+    let running = run("every_role", |_| {}).await?;
+    let authenticator = running.plugin.authenticator().context("it is an authenticator")?;
+    let ask = |query: &str, host: u8| {
+        let peer = ([10, 0, 0, host], 1).into();
+        authenticator.authenticate(Upgrade { peer, ..upgrade(query) })
+    };
+    for _ in 0..20 {
+        ensure!(matches!(ask("trap", 1).await, Err(why) if why.id == FaultId::PluginFailed));
+    }
+    ensure!(ask("", 1).await.is_ok(), "one address alone costs nobody the plugin");
+    for host in 2..=22 {
+        if ask("trap", host).await.is_err_and(|why| why.id == FaultId::PluginUnavailable) {
+            break;
+        }
+    }
+    let status = running.plugin.status();
+    ensure!((status.breaker, status.breaker_opened) == (Phase::Open, 1), "{status:?}");
+    let refused = ask("", 1).await.err().context("it is left out")?;
+    ensure!(refused.id == FaultId::PluginUnavailable && refused.retry_after.is_some());
+    let comes_back = async { while ask("", 1).await.is_err() {} };
+    timeout(PATIENCE, comes_back).await?;
+    ensure!(ask("", 1).await.is_ok() && ask("", 1).await.is_ok());
+    ensure!(running.plugin.status().breaker == Phase::Closed);
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 pub mod browser;
 pub mod client;
+pub mod frames;
 pub mod gateway;
 pub mod guests;
 pub mod otlp;
+pub mod peer;
 pub mod process;
 pub mod repository;
 pub mod skip;

@@ -9,12 +9,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<E
     // Standard output is the report's.
     eprintln!("building the guests");
     guests::build(Which::All)?;
-    // A smoke decides nothing, and the tests have built the development profile already.
-    let (profile, folder) =
-        if arguments.contains(&"--smoke") { ("dev", "debug") } else { ("release", "release") };
-    eprintln!("building the gateway and the bench, profile {profile}");
-    let build = ["build", "--profile", profile, "--package", "tengen", "--package", "tengen-bench"];
-    let status = workspace.locked(build).status().context("cannot start cargo")?;
+    // A smoke decides nothing, and the tests have built all of this already.
+    let smoke: (&[&str], _) = (&["build", "--workspace", "--all-targets"], "debug");
+    let full: (&[&str], _) =
+        (&["build", "--release", "--package", "tengen", "--package", "tengen-bench"], "release");
+    let (build, folder) = if arguments.contains(&"--smoke") { smoke } else { full };
+    eprintln!("building the gateway and the bench: {folder}");
+    let status = workspace.locked(build.iter().copied()).status().context("cannot start cargo")?;
     anyhow::ensure!(status.success(), "the build failed");
     let folder = workspace.target.join(folder);
     let status = Command::new(folder.join("tengen-bench"))

@@ -1,6 +1,6 @@
 //! What can be said about the source without running a gateway.
 
-use crate::{deny, steps::Steps, workspace::Workspace};
+use crate::{deny, mutants, steps::Steps, workspace::Workspace};
 use std::process::ExitCode;
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
@@ -16,26 +16,25 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 /// The steps that `test` shares.
 pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("formatting", workspace.cargo(["fmt", "--all", "--check"]));
-    for manifest in workspace.guest_manifests()? {
+    for manifest in workspace.other_manifests()? {
         let command = workspace.cargo(["fmt", "--all", "--check", "--manifest-path", &manifest]);
         steps.run(&format!("formatting of {manifest}"), command);
     }
 
     deny::check(workspace, steps)?;
 
+    steps.perform("mutants", "cargo xtask mutants --check", || mutants::check(workspace));
+
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("lints", workspace.locked(lints));
-    for manifest in workspace.guest_manifests()? {
-        let lints = [
-            "clippy",
-            "--manifest-path",
-            &manifest,
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ];
+    for manifest in workspace.other_manifests()? {
+        // The fuzz targets are made of the gateway's modules, whose tests have their lints at home.
+        let targets: &[&str] = match manifest.starts_with("fuzz/") {
+            true => &["--lib", "--bins", "--test", "corpus"],
+            false => &["--all-targets"],
+        };
+        let lints = ["clippy", "--manifest-path", &manifest, "--workspace"];
+        let lints = lints.iter().chain(targets).chain(&["--", "-D", "warnings"]).copied();
         steps.run(&format!("lints of {manifest}"), workspace.locked(lints));
     }
 

@@ -277,7 +277,8 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     path.map(PathBuf::from).context("cargo's metadata names no target directory")
 }
 
-fn metadata(manifest: &Path) -> Result<Value> {
+/// What cargo says of a manifest's workspace, its dependencies left out.
+pub(crate) fn metadata(manifest: &Path) -> Result<Value> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;

@@ -10,10 +10,13 @@ mod bench;
 mod check;
 mod demo;
 mod deny;
+mod fuzz;
 mod guests;
+mod mutants;
 mod setup;
 mod steps;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,7 +29,7 @@ cargo xtask COMMAND
                         without --listen on 127.0.0.1, port 8080 or the next free one. Ctrl-C drains and ends
   test                  check, guests, then every test. A group whose tool is missing (a browser) is skipped and
                         named at the end, with the command that installs it; with CI=true a skip is a failure
-  check                 formatting, lints, dependency rules, documentation, house rules. Runs no gateway
+  check                 formatting, lints, dependency rules, mutants that apply, documentation, house rules. Runs no gateway
   guests                builds the plugins and the tests' guests into WebAssembly components, `guests` in cargo's target
                         folder; --plugins, --fixtures, --path DIR: only these; --out DIR: into another folder
   setup                 installs what the commands above need, and says what it leaves to you
@@ -35,6 +38,11 @@ cargo xtask COMMAND
   bench NAME... [--gate]  measures the gateway against bare servers: echo, fanout, idle, handshake, call, reload, start
                         or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything in
                         two minutes, deciding nothing. Needs a quiet machine with two cores
+  mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
+                        a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
+                        nothing, only sees that every patch applies and its test exists
+  fuzz [TARGET...]      runs the fuzz targets (or these), half a minute each; --seconds N: another time. A finding is
+                        written to fuzz/artifacts and fails the run
   help                  this text
 
 Exit codes: 0 done; 1 a step failed, the last lines name it; 2 the command line was not understood.
@@ -71,6 +79,14 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["advisories"] => deny::advisories(&workspace),
         ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
         ["bench"] => Ok(misunderstood("which bench?")),
+        ["mutants", rest @ ..] => match mutants::asked(rest) {
+            Ok(asked) => mutants::run(&workspace, asked),
+            Err(error) => Ok(misunderstood(&error.to_string())),
+        },
+        ["fuzz", rest @ ..] => match fuzz::asked(rest) {
+            Ok(asked) => fuzz::run(&workspace, &asked),
+            Err(error) => Ok(misunderstood(&error.to_string())),
+        },
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 }
 
 fn tests(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
-    for manifest in workspace.guest_manifests()? {
+    for manifest in workspace.other_manifests()? {
         let command = workspace.locked(["test", "--manifest-path", &manifest, "--workspace"]);
         steps.run(&format!("tests of {manifest}"), command);
     }

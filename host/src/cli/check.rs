@@ -21,7 +21,7 @@ pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
         io.note("error: nothing to check; give --config FILE, --plugins DIR, or both");
         return Exit::Wrong;
     }
-    let mut inspector = Inspector::default();
+    let mut inspector = Inspector::new(&io.compiler);
     if let Some(file) = &files.config {
         wrong += check_config(file, &mut inspector, io).await;
     }

@@ -1,22 +1,29 @@
 //! Looks into component files, one engine for all of them.
 
-use crate::plugin::{Engine, EngineLimits, Inspection, PluginError, Role};
+use crate::plugin::{Compiler, Engine, EngineParts, Inspection, PluginError, Role};
 use std::path::Path;
 
-/// Opens component files. The engine is started with the first of them.
-#[derive(Debug, Default)]
+/// Opens component files. The engine is started with the first of them. Nothing is left on disk.
+#[derive(Debug)]
 pub(super) struct Inspector {
+    compiler: Compiler,
     engine: Option<Engine>,
 }
 
 impl Inspector {
+    pub(super) fn new(compiler: &Compiler) -> Self {
+        Self { compiler: compiler.clone(), engine: None }
+    }
+
     /// What a component is. Err: what is wrong with it, with its causes.
     pub(super) async fn file(&mut self, file: &Path) -> Result<Inspection, String> {
         let engine = match &self.engine {
             Some(engine) => engine,
-            None => self
-                .engine
-                .insert(Engine::new(EngineLimits::default()).map_err(|error| error.explain())?),
+            None => {
+                let parts =
+                    EngineParts { compiler: self.compiler.clone(), ..EngineParts::default() };
+                self.engine.insert(Engine::new(parts).map_err(|error| error.explain())?)
+            }
         };
         crate::plugin::inspect(engine, file).await.map_err(|error: PluginError| error.explain())
     }

@@ -1,6 +1,7 @@
 //! The command line: what it takes, and which part of it does what.
 
 mod check;
+mod compile;
 mod connect;
 mod find;
 mod inspect;
@@ -9,7 +10,9 @@ mod plugins;
 mod serve;
 mod token;
 
-use crate::config;
+pub use compile::{compile, program};
+
+use crate::{config, plugin::Compiler};
 use clap::{Args, Parser, Subcommand};
 use std::{
     ffi::OsString,
@@ -50,6 +53,8 @@ pub struct Io {
     pub err: Box<dyn Write + Send>,
     pub input: Box<dyn BufRead + Send>,
     pub env: Env,
+    /// How components are compiled; see [`program`].
+    pub compiler: Compiler,
 }
 
 impl fmt::Debug for Io {

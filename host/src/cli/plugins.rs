@@ -56,7 +56,7 @@ async fn list(running: &Running, files: &Files, io: &mut Io) -> Done {
         return Ok(Exit::Ok);
     }
     io.note("read from files, not from a running gateway:");
-    let mut inspector = Inspector::default();
+    let mut inspector = Inspector::new(&io.compiler);
     let mut exit = Exit::Ok;
     for (name, file) in named_files(files, io)? {
         match inspector.file(&file).await {
@@ -111,6 +111,13 @@ fn line_of(plugin: &Value) -> Vec<String> {
         text("events"),
         text("errors"),
     )];
+    if plugin.get("breaker").is_some_and(|phase| phase != "closed") {
+        lines.push(format!(
+            "  it keeps failing: its breaker is {}, opened {} times",
+            text("breaker"),
+            text("breaker_opened")
+        ));
+    }
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
@@ -157,7 +164,7 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
 }
 
 async fn inspect_file(file: &Path, io: &mut Io) -> Done {
-    match Inspector::default().file(file).await {
+    match Inspector::new(&io.compiler).file(file).await {
         Ok(found) => {
             io.note(format_args!("read from `{}`, not from a running gateway:", file.display()));
             io.say(format_args!("{:#}", serde_json::to_value(&found)?));

@@ -1,6 +1,6 @@
 //! `tengen serve`: runs the gateway until it is told to end.
 
-use super::{AdminAddress, Exit, Io, Serve};
+use super::{AdminAddress, Env, Exit, Io, Serve};
 use crate::{
     admin::state::{State, runtime_folder},
     config,
@@ -9,7 +9,10 @@ use crate::{
     settings::Settings,
     telemetry::log,
 };
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
@@ -47,7 +50,12 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
             return Exit::Failed;
         }
     };
-    let options = Options { config_file: args.files.config.clone(), overrides };
+    let options = Options {
+        config_file: args.files.config.clone(),
+        overrides,
+        compiler: io.compiler.clone(),
+        user_cache: user_cache(&io.env),
+    };
     let gateway = tokio::select! {
         started = Gateway::start(settings.clone(), options) => started,
         () = signals.end() => return Exit::Ok,
@@ -61,6 +69,13 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
             if matches!(error, GatewayError::Plugins(_)) { Exit::Wrong } else { Exit::Failed }
         }
     }
+}
+
+/// Where this user's compiled plugins are kept; none without a home.
+fn user_cache(env: &Env) -> Option<PathBuf> {
+    let folder = |name: &str| env(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let home = || folder("HOME").map(|home| home.join(".cache"));
+    Some(folder("XDG_CACHE_HOME").or_else(home)?.join("tengen"))
 }
 
 async fn until_told(

@@ -85,6 +85,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 None("\"tengen.port\""),
                 "file that gets the real port once the gateway accepts",
             ),
+            key(
+                "cache",
+                None("\"cache\""),
+                "folder that keeps compiled plugins, for this user alone, or \"off\"; absent: `tengen` in the user's cache folder",
+            ),
         ],
     ),
     on(
@@ -153,7 +158,11 @@ pub(super) const SECTIONS: &[Section] = &[
         "What peers may cost.",
         &[
             key("message", Default("\"1MiB\""), "largest message; a warning from half of it"),
-            key("connections", Default("100_000"), "most open connections"),
+            key(
+                "connections",
+                Default("100_000"),
+                "most open connections; fewer where the system's limit of open files asks for it",
+            ),
             key("unauthenticated", Default("\"10s\""), "longest handshake"),
             key(
                 "malformed",

@@ -8,7 +8,7 @@ use crate::{
     envelope::Dialect,
     payload::Encoding,
     settings::{
-        Admin, Endpoint, Heartbeat, Limits, Origins, Otlp, Outbox, Protocol, Secret, Server,
+        Admin, Cache, Endpoint, Heartbeat, Limits, Origins, Otlp, Outbox, Protocol, Secret, Server,
         Static, Telemetry, WhenFull,
     },
 };
@@ -17,6 +17,10 @@ pub(super) fn server(table: &Table<'_>) -> Server {
     let mut server = Server::default();
     table.set("listen", &mut server.listen, Value::address);
     table.set("port_file", &mut server.port_file, |value| value.path().map(Some));
+    table.set("cache", &mut server.cache, |value| match value.text().as_deref() {
+        Some("off") => Some(Cache::Off),
+        _ => value.path().map(Cache::Folder),
+    });
     if let Some(table) = table.table("drain", "server.drain") {
         table.set("deadline", &mut server.drain.deadline, Value::duration);
         table.set("batch", &mut server.drain.batch, Value::count);

@@ -153,7 +153,7 @@ fn event_pattern(value: &Value<'_>) -> Option<Pattern> {
         return None;
     }
     if is_reserved(text) {
-        value.mistake(format!("`{text}` lies in a namespace that the gateway keeps to itself; plugins never get its events"));
+        value.mistake(format!("`{text}` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route"));
         return None;
     }
     Some(pattern)

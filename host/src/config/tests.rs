@@ -4,7 +4,7 @@ use super::{keys::SECTIONS, *};
 use crate::{
     envelope::Dialect,
     payload::Encoding,
-    settings::{Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
+    settings::{Cache, Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
 };
 use std::time::Duration;
 
@@ -211,7 +211,7 @@ fn plugins_routes_and_sinks_are_checked_against_each_other() {
             "route[0].endpoint (line 7): there is no endpoint `/w`; write `/ws`, `/chsk` or `/raw`",
             "route[1] (line 8): `plugin` is missing; say which plugin, as in plugin = \"chat\"",
             "route[1].event (line 9): `a*b` has a `*` in a place where it has no meaning; write it once, at the end",
-            "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself; plugins never get its events",
+            "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route",
             "sink[0].kind (line 14): `file` is not available in this version; write `plugin`",
         ],
     );
@@ -244,6 +244,14 @@ fn endpoints_given_are_the_only_ones_and_a_plugin_ends_the_echo() {
     assert_eq!(settings.endpoints.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["/only"]);
     assert!(settings.echo);
     assert!(!good("[plugin.p]\nfile = 'p.wasm'\n").echo);
+}
+
+#[test]
+fn compiled_plugins_are_kept_with_the_user_in_a_folder_or_not_at_all() {
+    let cache = |text: &str| good(text).server.cache;
+    assert_eq!(cache(""), Cache::OfUser);
+    assert_eq!(cache("[server]\ncache = 'off'"), Cache::Off);
+    assert_eq!(cache("[server]\ncache = 'c'"), Cache::Folder("/etc/tengen/c".into()));
 }
 
 #[test]
@@ -443,6 +451,82 @@ fn a_changed_plugin_is_reloaded_and_the_rest_needs_a_restart() {
     );
 }
 
+/// Whatever the value is, the mistake has the key and a line, and nothing panics.
+#[test]
+fn values_at_the_edges_are_mistakes_with_their_place() {
+    for (section, key) in [
+        ("server", "listen"),
+        ("server.drain", "deadline"),
+        ("server.drain", "batch"),
+        ("limits", "message"),
+        ("limits", "connections"),
+        ("limits", "unauthenticated"),
+        ("heartbeat", "ping_every"),
+        ("outbox", "write_deadline"),
+        ("telemetry.otlp", "sample"),
+    ] {
+        for value in [
+            "nan",
+            "-inf",
+            "-9223372036854775808",
+            "'99999999999999999999999s'",
+            "'1e9s'",
+            "'-1B'",
+            "'\\u0000'",
+            "''",
+            "'${'",
+            "[[[[]]]]",
+            "{ a = { b = 1 } }",
+            "'127.0.0.1:65536'",
+        ] {
+            let text = format!("[{section}]\n{key} = {value}\n");
+            let errors = read(&text).expect_err(&text).0;
+            let path = format!("{section}.{key}");
+            let found = errors
+                .iter()
+                .any(|mistake| mistake.key.starts_with(&path) && mistake.line == Some(2));
+            assert!(found, "{text}{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_nested_without_end_is_a_mistake_and_no_overflow() {
+    let deep = |open: &str, close: &str| {
+        format!("[plugin.p.config]\nx = {}1{}\n", open.repeat(50_000), close.repeat(50_000))
+    };
+    for text in [deep("[", "]"), deep("{a=", "}"), "[a.".repeat(20_000), "a.".repeat(20_000)] {
+        assert!(read(&text).is_err());
+    }
+}
+
+#[test]
+fn keys_and_tables_that_contradict_each_other_are_mistakes() {
+    for text in [
+        "[server]\n[server]\n",
+        "server.listen = '127.0.0.1:1'\n[server]\nlisten = '127.0.0.1:2'\n",
+        "[[endpoint]]\npath = '/a'\n[endpoint]\npath = '/b'\n",
+        "[plugin.p]\nfile = 'p.wasm'\n[plugin.p]\nfile = 'q.wasm'\n",
+        "\u{feff}[server\n",
+        "[server]\rlisten = '127.0.0.1:1'",
+    ] {
+        let errors = read(text).expect_err(text).0;
+        assert!(errors.iter().all(|mistake| mistake.line.is_some()), "{text}: {errors:?}");
+    }
+}
+
+#[test]
+fn what_is_no_text_file_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("tengen.toml");
+    std::fs::write(&binary, [0xff, 0xfe, 0, 1]).unwrap();
+    for file in [binary.as_path(), folder.path()] {
+        let error = load(file, &env).unwrap_err();
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
 #[test]
 fn a_file_that_is_not_there_says_which() {
     let error = load(Path::new("/nowhere/tengen.toml"), &env).unwrap_err();
@@ -455,4 +539,12 @@ proptest::proptest! {
     fn no_text_makes_it_panic(text in "[\\[\\]a-z.= \"'{}$#0-9\\n]{0,80}") {
         let _parsed = read(&text);
     }
+}
+
+#[test]
+fn a_number_too_large_for_a_plugin_is_told_what_to_do() {
+    wrong(
+        "[plugin.a]\nfile = 'a.wasm'\nconfig = { n = 99999999999999999999 }\n",
+        &["plugin.a.config.n (line 3): `99999999999999999999` is too large; write it as a string"],
+    );
 }

@@ -252,7 +252,7 @@ impl<'a> Value<'a> {
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         if number.is_none() {
-            self.mistake(format!("`{integer}` is too large"));
+            self.mistake(format!("`{integer}` is too large; write it as a string"));
         }
         number
     }

@@ -77,7 +77,7 @@ where
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
     let Driver { socket, mut source, around, .. } = driver;
-    around.hub.close(&link);
+    around.hub.close(&link, &reason);
     around.router.closed(&mut source, &(&reason).into());
     socket.close(&reason).await;
     reason
@@ -133,7 +133,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
-                Poll::Ready(Err(reason)) => return Some(reason),
+                Poll::Ready(Err(reason @ (Reason::Peer(_) | Reason::Lost))) => return Some(reason),
+                Poll::Ready(Err(reason)) => {
+                    // What was decided before the bad frame is written before the close.
+                    self.link().close(reason);
+                    return None;
+                }
                 Poll::Ready(Ok(received)) => {
                     self.heartbeat.heard(now);
                     if let Read::Frame(frame) = received {

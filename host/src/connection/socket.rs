@@ -134,7 +134,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             };
             self.out.push(Opcode::Close, told.into());
             poll_fn(|cx| self.poll_flush(cx)).await?;
-            if !matches!(reason, Reason::Peer(_)) {
+            // Who broke the protocol may think that it has closed already (RFC 6455 section 7.1.7).
+            let broken = matches!(reason, Reason::Protocol | Reason::NotUtf8 | Reason::TooLarge);
+            if !broken && !matches!(reason, Reason::Peer(_)) {
                 while poll_fn(|cx| self.poll_receive(cx)).await.is_ok() {}
             }
             self.io.shutdown().await.map_err(|_| Reason::Lost)?;

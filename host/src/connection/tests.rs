@@ -302,3 +302,24 @@ async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     assert_eq!(bench.close_code().await, 1012);
     assert_eq!(bench.ended.await.unwrap(), Reason::Drained);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_gateway_ends_the_tcp_connection_first_and_at_once() {
+    let mut bench = connect(Setup { dialect: Dialect::Raw, ..Setup::default() }).await;
+    let started = time::Instant::now();
+    bench.peer.close(None).await.unwrap();
+    while let Some(Ok(_)) = bench.peer.next().await {}
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sent_a_bad_close_frame_is_not_waited_for() {
+    let mut bench = connect(Setup { dialect: Dialect::Raw, ..Setup::default() }).await;
+    let started = time::Instant::now();
+    // A close frame whose payload is half of a code.
+    let bad = [0x88, 0x81, 0, 0, 0, 0, b'a'];
+    tokio::io::AsyncWriteExt::write_all(bench.peer.get_mut(), &bad).await.unwrap();
+    assert_eq!(bench.close_code().await, 1002);
+    while let Some(Ok(_)) = bench.peer.next().await {}
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}

@@ -1,6 +1,7 @@
 //! The whole gateway: builds everything, owns every task, ends them in order.
 
 mod drain;
+mod files;
 mod plugins;
 mod reload;
 mod source;
@@ -12,14 +13,15 @@ use crate::{
     admin,
     connection::Surroundings,
     hub::Hub,
-    listener::{self, BindError},
-    plugin::PluginError,
+    listener::{self, BindError, Rules},
+    plugin::{Compiler, EngineLimits, EngineParts, PluginError},
     router::Router,
-    settings::Settings,
+    settings::{self, Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
     upgrade::Upgrades,
 };
 use arc_swap::ArcSwap;
+use files::Room;
 use plugins::Plugins;
 use std::{
     io,
@@ -46,6 +48,10 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     /// Settings given on the command line: they win over the file when it is read again.
     pub overrides: Overrides,
+    /// How plugins are compiled; the default is in this process, and unlimited.
+    pub compiler: Compiler,
+    /// Where the user's compiled plugins are kept, unless the settings name a folder; none: nowhere.
+    pub user_cache: Option<PathBuf>,
 }
 
 /// Settings that the command line may give.
@@ -135,6 +141,8 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     pub(crate) address: SocketAddr,
     pub(crate) ephemeral: bool,
+    /// Most HTTP requests that are under way at one time.
+    requests: usize,
     pub(crate) since: Instant,
     pub(crate) telemetry: Telemetry,
 }
@@ -150,7 +158,10 @@ impl Shared {
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node)?;
         let tracer = telemetry.tracer();
-        let hub = Arc::new(Hub::new(settings.limits, Arc::clone(&tracer)));
+        let room = Room::here(settings.limits.connections);
+        // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
+        let limits = Limits { connections: room.connections, ..settings.limits };
+        let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
             hub: Arc::clone(&hub),
@@ -169,9 +180,11 @@ impl Shared {
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
-        let plugins = Plugins::new(&hub, tracer, settings.limits, &work.tasks, &work.stop)?;
+        let engine = engine_parts(&settings, &options);
+        let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work)?;
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
+            requests: room.requests,
             settings: ArcSwap::from_pointee(settings),
             options,
             hub,
@@ -206,7 +219,7 @@ impl Gateway {
         work.tasks.spawn(listener::serve(
             listener,
             Arc::clone(&shared.upgrades),
-            settings.limits.unauthenticated,
+            Rules { requests: shared.requests, head_within: settings.limits.unauthenticated },
             work.connections.clone(),
             work.accepting.clone(),
         ));
@@ -293,6 +306,15 @@ impl Gateway {
         );
         drained
     }
+}
+
+fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
+    let cache = match &settings.server.cache {
+        settings::Cache::OfUser => options.user_cache.clone(),
+        settings::Cache::Folder(folder) => Some(folder.clone()),
+        settings::Cache::Off => None,
+    };
+    EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
 }
 
 /// Opens a port; its real address, when the system chose it.

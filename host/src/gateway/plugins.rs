@@ -1,12 +1,12 @@
 //! The plugins of a gateway: loaded, wired to routes and rights, watched.
 
-use super::{GatewayError, Shared};
+use super::{GatewayError, Shared, Work};
 use crate::{
     authenticator::Authenticator,
     handler::{Actor, Handler},
     hub::{Hub, Rights},
     id::{EndpointIndex, PluginName},
-    plugin::{Engine, EngineLimits, Parts, Plugin, PluginError},
+    plugin::{Engine, EngineParts, Parts, Plugin, PluginError},
     router::{Destination, Echo},
     routes::Routes,
     settings::{self, Limits, Mode, Pattern, Route, Settings},
@@ -40,21 +40,21 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(super) fn new(
+        engine: EngineParts,
         hub: &Arc<Hub>,
         tracer: Arc<dyn Tracer>,
         limits: Limits,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
+        work: &Work,
     ) -> Result<Self, GatewayError> {
-        let engine = Engine::new(EngineLimits::default()).map_err(GatewayError::Engine)?;
+        let engine = Engine::new(engine).map_err(GatewayError::Engine)?;
         Ok(Self {
             engine,
             running: ArcSwap::default(),
             actor: Arc::clone(hub) as Arc<dyn Actor>,
             tracer,
             limits,
-            tasks: tasks.clone(),
-            stop: stop.clone(),
+            tasks: work.tasks.clone(),
+            stop: work.stop.clone(),
         })
     }
 

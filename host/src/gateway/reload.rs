@@ -6,7 +6,12 @@ use crate::{
     plugin::{self, PluginError, Reloaded, Watch},
     settings::Settings,
 };
-use std::{path::Path, sync::Arc};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Watches the plugins' files, the plugin folder and the configuration file from now on. Called before they are read
@@ -15,12 +20,13 @@ pub(super) fn watch(settings: &Settings, config_file: Option<&Path>) -> Result<W
     Watch::new(files(settings, config_file), settings.plugin_folder.clone())
 }
 
-fn files(settings: &Settings, config_file: Option<&Path>) -> Vec<std::path::PathBuf> {
+fn files(settings: &Settings, config_file: Option<&Path>) -> Vec<PathBuf> {
     let plugins = settings.plugins.values().map(|plugin| plugin.file.clone());
     plugins.chain(config_file.map(Path::to_owned)).collect()
 }
 
-/// Applies changes of watched files until `stop`.
+/// Applies changes of watched files until `stop`. Each file has a reload of its own, so that one that takes long holds
+/// up no other; what changes again meanwhile is reloaded once more after it.
 pub(super) fn start(
     shared: &Arc<Shared>,
     mut watch: Watch,
@@ -29,21 +35,39 @@ pub(super) fn start(
 ) {
     let (shared, stop) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
+        let mut reloads = FuturesUnordered::new();
+        let (mut busy, mut again) = (BTreeSet::new(), BTreeSet::new());
         loop {
-            let change = tokio::select! {
+            let written = tokio::select! {
                 () = stop.cancelled() => return,
-                change = watch.next() => change,
-            };
-            match change {
-                plugin::Change::Written(file) => shared.written(&file).await,
-                plugin::Change::Removed(file) => {
-                    tracing::warn!(file = %file.display(), "a watched file is gone; what was read from it stays in use");
+                Some(file) = reloads.next() => {
+                    let settings = shared.settings.load_full();
+                    watch.set_files(files(&settings, shared.options.config_file.as_deref()));
+                    busy.remove(&file);
+                    again.take(&file)
                 }
+                change = watch.next() => match change {
+                    plugin::Change::Written(file) => Some(file),
+                    plugin::Change::Removed(file) => {
+                        tracing::warn!(file = %file.display(), "a watched file is gone, or can no longer be read; what was read from it stays in use");
+                        None
+                    }
+                },
+            };
+            let Some(file) = written else { continue };
+            if busy.insert(file.clone()) {
+                reloads.push(reload(&shared, file));
+            } else {
+                again.insert(file);
             }
-            let settings = shared.settings.load_full();
-            watch.set_files(files(&settings, shared.options.config_file.as_deref()));
         }
     });
+}
+
+/// Gives back the file when it is done with it.
+async fn reload(shared: &Shared, file: PathBuf) -> PathBuf {
+    shared.written(&file).await;
+    file
 }
 
 impl Shared {

@@ -1,7 +1,7 @@
 //! What the admin listener shows of a gateway, and what it may have done.
 
 use super::Shared;
-use crate::admin;
+use crate::{admin, close::Reason};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,9 @@ impl admin::Source for Shared {
         let settings = self.settings.load();
         let counters = &self.hub.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let ended = Reason::KINDS.iter().zip(&counters.ended);
+        let ended: serde_json::Map<_, _> =
+            ended.map(|(kind, counter)| ((*kind).to_owned(), count(counter).into())).collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime-s": self.since.elapsed().as_secs(),
@@ -25,9 +28,11 @@ impl admin::Source for Shared {
             },
             "connections": {
                 "open": self.hub.len(),
-                "limit": settings.limits.connections.get(),
+                "limit": self.hub.limits().connections.get(),
                 "opened": count(&counters.opened),
                 "rejected": count(&counters.rejected),
+                "failed-requests": count(&counters.failed_requests),
+                "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
             },
             "channels": self.hub.channels(),

@@ -53,6 +53,10 @@ pub struct Counters {
     pub opened: AtomicU64,
     /// Upgrades that were refused.
     pub rejected: AtomicU64,
+    /// HTTP connections that ended in the middle: not HTTP, too slow, or gone.
+    pub failed_requests: AtomicU64,
+    /// Connections that ended, by [`Reason::kind`].
+    pub ended: [AtomicU64; Reason::KINDS.len()],
     pub events: AtomicU64,
     pub replies: AtomicU64,
     pub delivered: AtomicU64,
@@ -77,6 +81,12 @@ impl Counters {
     pub(crate) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
     }
+
+    fn count_end(&self, reason: &Reason) {
+        if let Some(counter) = self.ended.get(reason.kind()) {
+            Self::add(counter, 1);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -99,6 +109,11 @@ impl Hub {
             tracer,
             counters: Counters::default(),
         }
+    }
+
+    /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// What each plugin may touch from now on.
@@ -126,8 +141,9 @@ impl Hub {
     }
 
     /// The connection is gone: its subscriptions and pending replies end.
-    pub fn close(&self, link: &Arc<Link>) {
+    pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
         self.write_tables().remove(link);
+        self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
     }

@@ -108,6 +108,24 @@ fn a_plugin_reaches_its_own_connections_and_no_others() {
 }
 
 #[test]
+fn a_plugin_changes_nothing_of_connections_that_are_not_its_own() {
+    let hub = hub(Grants { publish: vec![Pattern("*".into())], ..Grants::default() });
+    let (own, foreign) = (connect(&hub, 0, None), connect(&hub, 1, None));
+    let connection = foreign.facts.handle;
+    let worst = [
+        Effect::Subscribe { connection, channel: Channel::new("tea") },
+        Effect::Unsubscribe { connection, channel: Channel::new("tea") },
+        Effect::Close { connection, code: 3000, reason: String::new() },
+    ];
+    let effects = worst.into_iter().map(|what| Caused { by: 0, what }).collect();
+    let outcome = Outcome { effects, failures: Vec::new() };
+    hub.act(&PLUGIN.into(), &[event(&own, None)], outcome);
+    assert_eq!(hub.counters.refused_effects.load(Ordering::Relaxed), 3);
+    assert!(foreign.subscriptions().is_empty());
+    assert!(!matches!(foreign.next(), Outgoing::Close(_)), "it stays open");
+}
+
+#[test]
 fn users_and_the_endpoint_need_a_grant() {
     let bare = hub(Grants::default());
     let own = connect(&bare, 0, Some("ann"));
@@ -159,7 +177,7 @@ fn a_publication_reaches_the_subscribers_in_the_order_of_its_offsets() {
         .unwrap();
     assert_eq!(act(&hub, &ann, publish("room/1", None)), Ok(()));
     assert!(frames(&bob).is_empty());
-    hub.close(&ann);
+    hub.close(&ann, &Reason::Lost);
     assert_eq!(hub.channels(), 0, "subscriptions end with their connection");
 }
 

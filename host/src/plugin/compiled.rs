@@ -2,15 +2,17 @@
 
 use super::{
     bindings::{self, PACKAGE, VERSION},
+    code::Code,
     engine::{Engine, refusal},
-    error::{Cause, PluginError},
-    format,
+    error::PluginError,
+    file, format,
     state::State,
+    text::plain,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::{fmt, fs::File, io::Read, path::Path};
-use wasmtime::component::{Component, InstancePre};
+use std::{fmt, path::Path, sync::Arc};
+use wasmtime::component::InstancePre;
 
 /// What a plugin is to the gateway: an interface that it exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -91,24 +93,32 @@ impl Compiled {
     }
 }
 
-/// Reads a file that may be a component; never more than the limit.
-pub(super) fn read(engine: &Engine, file: &Path) -> Result<Vec<u8>, PluginError> {
-    let failed = |source| PluginError::Read { file: file.to_owned(), source };
-    let limit = engine.limits().component_bytes;
-    let opened = File::open(file).map_err(failed)?;
-    let size = opened.metadata().map_err(failed)?.len();
-    let mut bytes = Vec::new();
-    opened.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > limit {
-        return Err(PluginError::FileTooLarge { size, limit });
-    }
-    Ok(bytes)
+/// A component as it was read: not compiled, but told to be one by its outermost sections.
+pub(super) struct Source {
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) hash: Hash,
 }
 
-/// Compiles and checks; takes milliseconds for a small component and seconds for an interpreter, so never on a task.
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
-    format::check(bytes)?;
-    let component = load(engine, &precompile(engine, bytes)?)?;
+impl Source {
+    /// Reads a file; never more than the limit.
+    pub(super) fn read(engine: &Engine, path: &Path) -> Result<Self, PluginError> {
+        let failed = |source| PluginError::Read { file: path.to_owned(), source };
+        let limit = engine.limits().component_bytes;
+        let (bytes, metadata) = file::read(path, limit.saturating_add(1)).map_err(failed)?;
+        if bytes.len() > limit {
+            return Err(PluginError::FileTooLarge { size: metadata.len(), limit });
+        }
+        Ok(Self { hash: Hash::of(&bytes), bytes: bytes.into() })
+    }
+
+    pub(super) fn check(&self) -> Result<(), PluginError> {
+        format::check(&self.bytes)
+    }
+}
+
+/// Makes code executable and checks what it imports and exports.
+pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Compiled, PluginError> {
+    let component = code.load(engine)?;
     let ty = component.component_type();
     let names =
         |items: &mut dyn Iterator<Item = &str>| items.map(str::to_owned).collect::<Vec<_>>();
@@ -133,8 +143,8 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginE
             bindings::telemetry_sink::GuestIndices::new(&pre)
         })?,
         snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
-        hash: Hash::of(bytes),
-        size: bytes.len(),
+        hash: source.hash,
+        size: source.bytes.len(),
         pre,
         imports,
         exports,
@@ -145,27 +155,12 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginE
     Ok(compiled)
 }
 
-/// From a component's bytes to machine code. Takes nothing but bytes, so that it can be done in another process.
-fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
-    engine.wasm().precompile_component(bytes).map_err(|error| {
-        let text = format!("{error:#}");
-        let cause = Cause::new(&text);
-        if text.contains("async") {
-            PluginError::AsyncAbi(cause)
-        } else {
-            PluginError::Invalid(cause)
-        }
-    })
-}
-
-fn load(engine: &Engine, code: &[u8]) -> Result<Component, PluginError> {
-    #[expect(
-        unsafe_code,
-        reason = "the code comes from `precompile` and has not left this process"
-    )]
-    // SAFETY: wasmtime made these bytes just now, with this very engine, and nobody could change them.
-    let component = unsafe { Component::deserialize(engine.wasm(), code) };
-    component.map_err(|error| PluginError::Engine(error.into()))
+/// All of it at once and in this process.
+#[cfg(test)]
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
+    let source = Source { hash: Hash::of(bytes), bytes: bytes.into() };
+    source.check()?;
+    link(engine, &source, &Code::compile(engine.wasm(), bytes).expect("it compiles"))
 }
 
 /// The interface's place among the exports, if it is there.
@@ -190,7 +185,7 @@ fn found<T>(
 fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError> {
     for name in imports.iter().chain(exports) {
         if interface_of(name).is_some_and(|(_, version)| !is_of_our_track(version)) {
-            return Err(PluginError::Version { wanted: name.clone(), offered: VERSION });
+            return Err(PluginError::Version { wanted: shown(name), offered: VERSION });
         }
     }
     if !exports.iter().any(|export| interface_of(export).is_some_and(|(name, _)| name == "plugin"))
@@ -199,7 +194,7 @@ fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError
     }
     for name in imports {
         if let Some(why) = refusal(name) {
-            return Err(PluginError::Import { name: name.clone(), why });
+            return Err(PluginError::Import { name: shown(name), why });
         }
     }
     Ok(())
@@ -217,19 +212,25 @@ fn is_of_our_track(version: &str) -> bool {
     track(version) == track(VERSION) && !version.contains('-')
 }
 
+/// A name for a message: whoever made the component chose it, and its length.
+fn shown(name: &str) -> String {
+    plain(name, 128)
+}
+
 fn other_world(exports: &[String]) -> PluginError {
     PluginError::OtherWorld { exports: listed(exports), offered: VERSION }
 }
 
 fn listed(exports: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut shown = exports.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let mut shown =
+        exports.iter().take(SHOWN).map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>();
     match exports.len().saturating_sub(SHOWN) {
         0 if shown.is_empty() => return "nothing".into(),
         0 => {}
         more => shown.push(format!("{more} more")),
     }
-    super::text::plain(&shown.join(", "), 1024)
+    plain(&shown.join(", "), 1024)
 }
 
 impl fmt::Debug for Compiled {

@@ -30,6 +30,10 @@ pub(super) struct Counters {
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
+    /// How often it was left out of the path because it kept failing.
+    pub(super) breaker_opened: AtomicU64,
+    /// Connections that were left alone because their events kept breaking it.
+    pub(super) shunned: AtomicU64,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.

@@ -3,9 +3,17 @@
 //! Lean: without the component model's asynchronous ABI a call costs a third. Proposals that no toolchain for plugins
 //! needs are off: less code that can be wrong.
 
-use super::{bindings::Everything, error::PluginError, state::State};
+use super::{
+    bindings::Everything,
+    cache::Cache,
+    code::Fingerprint,
+    compiler::{AT_ONCE, Compiler},
+    error::PluginError,
+    state::State,
+};
 use std::{
     fmt,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +21,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use wasmtime::{
     Config, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{HasSelf, Linker},
@@ -36,6 +45,21 @@ impl Default for EngineLimits {
     }
 }
 
+/// What an engine is made from. The default compiles in this process and keeps nothing on disk.
+#[derive(Debug, Clone, Default)]
+pub struct EngineParts {
+    pub limits: EngineLimits,
+    pub compiler: Compiler,
+    /// The folder that keeps compiled components; none: each start and each reload compiles.
+    pub cache: Option<PathBuf>,
+}
+
+impl From<EngineLimits> for EngineParts {
+    fn from(limits: EngineLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
 /// The engine. Clones share it; its clock stops with the last one.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
@@ -44,21 +68,35 @@ struct Shared {
     wasm: wasmtime::Engine,
     linker: Linker<State>,
     limits: EngineLimits,
+    compiler: Compiler,
+    /// Turns at compiling.
+    compiling: Semaphore,
+    cache: Option<Cache>,
+    fingerprint: Fingerprint,
     _clock: Clock,
 }
 
 impl Engine {
-    pub fn new(limits: EngineLimits) -> Result<Self, PluginError> {
-        Self::build(limits).map_err(|error| PluginError::Engine(error.into()))
+    pub fn new(parts: impl Into<EngineParts>) -> Result<Self, PluginError> {
+        Self::build(parts.into()).map_err(|error| PluginError::Engine(error.into()))
     }
 
-    fn build(limits: EngineLimits) -> wasmtime::Result<Self> {
+    fn build(parts: EngineParts) -> wasmtime::Result<Self> {
+        let EngineParts { limits, compiler, cache } = parts;
         let wasm = wasmtime::Engine::new(&config(limits))?;
         let mut linker = Linker::new(&wasm);
         Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        let clock = Clock::start(&wasm)?;
-        Ok(Self(Arc::new(Shared { wasm, linker, limits, _clock: clock })))
+        Ok(Self(Arc::new(Shared {
+            linker,
+            limits,
+            compiler,
+            compiling: Semaphore::new(AT_ONCE),
+            cache: cache.as_deref().and_then(Cache::open),
+            fingerprint: Fingerprint::of(&wasm),
+            _clock: Clock::start(&wasm)?,
+            wasm,
+        })))
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {
@@ -72,6 +110,23 @@ impl Engine {
     pub(super) fn limits(&self) -> EngineLimits {
         self.0.limits
     }
+
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.0.compiler
+    }
+
+    pub(super) fn compiling(&self) -> &Semaphore {
+        &self.0.compiling
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.0.cache.as_ref()
+    }
+
+    /// What machine code must be for.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -81,6 +136,13 @@ impl fmt::Debug for Engine {
 }
 
 fn config(limits: EngineLimits) -> Config {
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    config
+}
+
+/// All that machine code depends on. Compiling alone needs no more: the pool would reserve address space.
+pub(super) fn code_config() -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
@@ -90,8 +152,7 @@ fn config(limits: EngineLimits) -> Config {
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
-        .memory_init_cow(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+        .memory_init_cow(true);
     config
 }
 
@@ -180,6 +241,17 @@ mod tests {
                 assert!(said.is_some_and(|said| said.contains(part)), "{import}: {said:?}")
             }
         }
+    }
+
+    #[test]
+    fn the_compilers_configuration_makes_code_for_the_engine() {
+        let engine = wasmtime::Engine::new(&config(EngineLimits::default())).expect("an engine");
+        let mut compiling = code_config();
+        compiling.parallel_compilation(false);
+        let compiler = wasmtime::Engine::new(&compiling).expect("a compiler");
+        assert_eq!(Fingerprint::of(&engine), Fingerprint::of(&compiler));
+        let other = wasmtime::Engine::new(compiling.epoch_interruption(false)).expect("another");
+        assert_ne!(Fingerprint::of(&engine), Fingerprint::of(&other));
     }
 
     #[test]

@@ -80,6 +80,22 @@ pub enum PluginError {
     Roles { old: String, new: String },
     #[error("the plugin's instance does not run: {why}")]
     NotRunning { why: &'static str },
+    #[error(
+        "compiling the component took more than {limit:?} of processor time and was given up: \
+         build it optimised and without debug information, or make it smaller"
+    )]
+    CompileTime { limit: Duration },
+    #[error(
+        "compiling the component took more than the {limit} bytes of memory that it may and was given up: \
+         build it optimised and without debug information, or make it smaller"
+    )]
+    CompileMemory { limit: usize },
+    #[error(
+        "the component's machine code has more than the {limit} bytes that it may: make the component smaller"
+    )]
+    CompileSize { limit: usize },
+    #[error("the compiler `{}` failed", program.display())]
+    Compiler { program: PathBuf, source: Cause },
     #[error("files cannot be watched")]
     Watch(#[source] Cause),
     #[error("the WebAssembly engine cannot start")]

@@ -1,7 +1,7 @@
 //! Plugins: WebAssembly components that decide what connections mean. wasmtime lives in here and nowhere else.
 //!
-//! Bytes become a [`Plugin`] in steps: what kind of file it is (`format`), machine code with its imports linked and
-//! its roles found (`compiled`), an instance that described itself and started (`prepare`). A handler's events wait in
+//! Bytes become a [`Plugin`] in steps: what kind of file it is (`format`), machine code (`code`) from a child process
+//! (`compiler`, `child`) or from disk (`cache`), its imports linked and its roles found (`compiled`), an instance that described itself and started (`prepare`). A handler's events wait in
 //! a `queue`, are run in batches by a `runner`, which a task in `driver` drives; the stateless roles share a `pool`.
 //!
 //! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
@@ -9,7 +9,13 @@
 
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
+mod breaker;
+mod cache;
+mod child;
+mod clocks;
+mod code;
 mod compiled;
+mod compiler;
 mod console;
 mod counters;
 mod driver;
@@ -17,8 +23,12 @@ mod effects;
 mod engine;
 mod error;
 mod events;
+mod file;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generation;
+mod guard;
 mod instance;
 mod named;
 mod pool;
@@ -31,9 +41,12 @@ mod state;
 mod text;
 mod watch;
 
+pub use breaker::Phase;
+pub use child::compile_as_child;
 pub use compiled::Role;
+pub use compiler::{COMPILE, Compiler};
 pub use counters::Measure;
-pub use engine::{Engine, EngineLimits};
+pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use named::{Parts, Plugin, Reloaded};
 pub use prepare::{Inspection, inspect};

@@ -143,8 +143,11 @@ impl Plugin {
 
     pub fn status(&self) -> Status {
         let waiting = self.handler.as_ref().map_or(0, |seat| seat.waiting());
-        let pools = [&self.authenticator, &self.sink].into_iter().flatten();
-        self.shared.status(waiting + pools.map(|pool| pool.waiting()).sum::<usize>())
+        let pools = || [&self.authenticator, &self.sink].into_iter().flatten();
+        let waiting = waiting + pools().map(|pool| pool.waiting()).sum::<usize>();
+        let mut status = self.shared.status(waiting);
+        status.breaker = pools().map(|pool| pool.phase()).fold(status.breaker, Ord::max);
+        status
     }
 
     /// Brings in what the file holds now, and new settings if given. Any failure leaves the old version serving; the
@@ -196,6 +199,9 @@ impl Plugin {
         };
         let (generation, instance) = rehearse(made, StartReason::Reload).await?;
         let handed_over = self.take_over(&old, &generation, instance).await?;
+        for pool in [&self.authenticator, &self.sink].into_iter().flatten() {
+            pool.forgive();
+        }
         Ok(Reloaded::Replaced {
             generation: generation.number,
             version: generation.about.version.to_string(),

@@ -2,11 +2,13 @@
 
 use super::{
     bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
+    breaker::{Blame, Phase},
     counters::count,
     effects::fault,
     error::{CallError, PluginError},
     events::attributes,
     generation::{Generation, encoding},
+    guard::{Guard, Pass, blame},
     instance::{Instance, STOP},
     shared::Shared,
     text::plain,
@@ -25,7 +27,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -45,12 +47,14 @@ pub(super) struct Pool {
     places: Semaphore,
     waiting: AtomicUsize,
     waiting_max: usize,
+    guard: Guard,
 }
 
 /// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
 struct Taken<'a> {
     instance: Instance,
     generation: Arc<Generation>,
+    pass: Pass<'a>,
     _place: SemaphorePermit<'a>,
 }
 
@@ -59,7 +63,18 @@ impl Pool {
         let places = shared.current.load().settings.instances.get();
         let waiting_max = places.saturating_mul(WAITING);
         let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        Self { shared, idle, places: Semaphore::new(places), waiting, waiting_max }
+        let (places, guard) = (Semaphore::new(places), Guard::new(Instant::now()));
+        Self { shared, idle, places, waiting, waiting_max, guard }
+    }
+
+    /// Whether calls are made, or the plugin is left out because it keeps failing.
+    pub(super) fn phase(&self) -> Phase {
+        self.guard.phase()
+    }
+
+    /// Another version has taken over.
+    pub(super) fn forgive(&self) {
+        self.guard.reset();
     }
 
     /// Keeps an instance that is started already, so that the first request need not wait for one.
@@ -95,8 +110,21 @@ impl Pool {
         }
     }
 
-    async fn take(&self) -> Result<Taken<'_>, Fault> {
+    /// Whether a call may be made now.
+    fn admit(&self) -> Result<Pass<'_>, Fault> {
+        let (pass, changed) = self.guard.admit(Instant::now()).map_err(|wait| {
+            Fault::new(FaultId::PluginUnavailable, "the plugin keeps failing; try again")
+                .retry_after(wait)
+        })?;
+        if changed {
+            self.shared.tell(Phase::HalfOpen, None);
+        }
+        Ok(pass)
+    }
+
+    async fn take(&self, blame: Blame) -> Result<Taken<'_>, Fault> {
         let place = self.place().await?;
+        let pass = self.admit()?;
         let generation = self.shared.current.load_full();
         let idle = self.lock().pop();
         let instance = match idle {
@@ -105,17 +133,31 @@ impl Pool {
                 if let Some((_, outdated)) = other {
                     self.retire(outdated);
                 }
-                Instance::start(&generation, StartReason::Scale).await.map_err(|error| {
-                    self.shared.failed("no instance can be started", &error);
-                    Fault::new(FaultId::PluginUnavailable, "the plugin does not run; try again")
-                })?
+                match Instance::start(&generation, StartReason::Scale).await {
+                    Ok(instance) => instance,
+                    Err(error) => {
+                        self.shared.failed("no instance can be started", &error);
+                        self.broke(pass, blame);
+                        let message = "the plugin does not run; try again";
+                        return Err(Fault::new(FaultId::PluginUnavailable, message));
+                    }
+                }
             }
         };
         count(&self.shared.counters.calls);
-        Ok(Taken { instance, generation, _place: place })
+        Ok(Taken { instance, generation, pass, _place: place })
+    }
+
+    fn broke(&self, pass: Pass<'_>, blame: Blame) {
+        if let Some(pause) = pass.broke(Instant::now(), blame) {
+            self.shared.tell(Phase::Open, Some(pause));
+        }
     }
 
     fn give_back(&self, taken: Taken<'_>) {
+        if taken.pass.passed(Instant::now()) {
+            self.shared.tell(Phase::Closed, None);
+        }
         if taken.generation.number == self.shared.current.load().number {
             self.put(taken.generation.number, taken.instance);
         } else {
@@ -135,7 +177,14 @@ impl Pool {
     }
 
     /// What a failed call is answered; the instance is gone with it.
-    fn failed(&self, function: &'static str, source: CallError) -> Fault {
+    fn failed(
+        &self,
+        function: &'static str,
+        source: CallError,
+        taken: Taken<'_>,
+        blame: Blame,
+    ) -> Fault {
+        self.broke(taken.pass, blame);
         count(&self.shared.counters.errors);
         let overran = source.is_overrun();
         self.shared.failed("the instance is replaced", &PluginError::Call { function, source });
@@ -159,9 +208,13 @@ impl Pool {
     }
 
     async fn authenticate_once(&self, upgrade: Upgrade) -> Result<Verdict, Fault> {
-        let mut taken = self.take().await?;
+        let blame = blame(upgrade.peer.ip());
+        let mut taken = self.take(blame).await?;
         let said = taken.instance.authenticate(taken.generation.budget(1), &request(upgrade)).await;
-        let said = said.map_err(|error| self.failed("authenticate", error))?;
+        let said = match said {
+            Ok(said) => said,
+            Err(error) => return Err(self.failed("authenticate", error, taken, blame)),
+        };
         self.give_back(taken);
         said.map_or_else(
             || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
@@ -174,8 +227,9 @@ impl Pool {
         signals: &[Signal],
         dropped_before: u32,
     ) -> Result<usize, Refusal> {
-        let later = |_| Refusal::RetryAfter(Duration::from_millis(250));
-        let mut taken = self.take().await.map_err(later)?;
+        let later =
+            |why: Fault| Refusal::RetryAfter(why.retry_after.unwrap_or(Duration::from_millis(250)));
+        let mut taken = self.take(None).await.map_err(later)?;
         let records = signals.iter().map(record).collect::<Vec<_>>();
         let delivered = taken
             .instance
@@ -189,18 +243,18 @@ impl Pool {
                     .map_err(refusal)
             }
             // A batch that broke an instance is not tried again.
-            Err(error) => Err(Refusal::Drop(self.failed("deliver", error).message)),
+            Err(error) => Err(Refusal::Drop(self.failed("deliver", error, taken, None).message)),
         }
     }
 
     async fn flush_once(&self) -> Result<(), String> {
-        let mut taken = self.take().await.map_err(|fault| fault.message)?;
+        let mut taken = self.take(None).await.map_err(|fault| fault.message)?;
         match taken.instance.flush(taken.generation.lifecycle()).await {
             Ok(flushed) => {
                 self.give_back(taken);
                 flushed.map_err(|message| plain(&message, 1024))
             }
-            Err(error) => Err(self.failed("flush", error).message),
+            Err(error) => Err(self.failed("flush", error, taken, None).message),
         }
     }
 }

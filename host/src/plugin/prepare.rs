@@ -2,7 +2,7 @@
 
 use super::{
     bindings::plugin::StartReason,
-    compiled::{Compiled, Hash, Role, compile, read},
+    compiled::{Compiled, Role, Source, link},
     counters::Counters,
     engine::Engine,
     error::PluginError,
@@ -42,7 +42,7 @@ fn word<S: Serializer>(encoding: &Encoding, serializer: S) -> Result<S::Ok, S::E
 pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginError> {
     let settings = Arc::new(settings::Plugin::new(file));
     let name = PluginName::from("inspected");
-    let compiled = Arc::new(compile_file(engine, file).await?);
+    let compiled = component(engine, file, None).await?;
     let mut instance = Instance::new(&compiled, &name, &settings, &Arc::default()).await?;
     let about = instance.describe(lifecycle(&settings)).await?;
     Ok(Inspection {
@@ -60,16 +60,11 @@ pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginE
     })
 }
 
-async fn compile_file(engine: &Engine, file: &Path) -> Result<Compiled, PluginError> {
-    let (engine, file) = (engine.clone(), file.to_owned());
-    blocking(move || compile(&engine, &read(&engine, &file)?)).await
-}
-
 /// Runs what takes long on a thread for that.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
 ) -> Result<T, PluginError> {
-    let ended = |_| PluginError::NotRunning { why: "the compiler ended without a result" };
+    let ended = |_| PluginError::NotRunning { why: "its work ended without a result" };
     spawn_blocking(work).await.map_err(ended)?
 }
 
@@ -79,15 +74,44 @@ pub(super) async fn component(
     file: &Path,
     running: Option<Arc<Compiled>>,
 ) -> Result<Arc<Compiled>, PluginError> {
-    let (engine, file) = (engine.clone(), file.to_owned());
+    let (own, path) = (engine.clone(), file.to_owned());
+    let source = match blocking(move || find(&own, &path, running)).await? {
+        Found::Ready(compiled) => return Ok(compiled),
+        Found::New(source) => source,
+    };
+    let code = engine.compile(Arc::clone(&source.bytes)).await?;
+    let own = engine.clone();
     blocking(move || {
-        let bytes = read(&engine, &file)?;
-        match running {
-            Some(running) if running.hash == Hash::of(&bytes) => Ok(running),
-            _ => compile(&engine, &bytes).map(Arc::new),
+        let compiled = link(&own, &source, &code)?;
+        if let Some(cache) = own.cache() {
+            cache.put(source.hash, own.fingerprint(), &code);
         }
+        Ok(Arc::new(compiled))
     })
     .await
+}
+
+/// What a file holds.
+enum Found {
+    /// What runs already, or was compiled before.
+    Ready(Arc<Compiled>),
+    New(Source),
+}
+
+fn find(
+    engine: &Engine,
+    file: &Path,
+    running: Option<Arc<Compiled>>,
+) -> Result<Found, PluginError> {
+    let source = Source::read(engine, file)?;
+    if let Some(running) = running.filter(|running| running.hash == source.hash) {
+        return Ok(Found::Ready(running));
+    }
+    source.check()?;
+    let cached = engine.cache().and_then(|cache| cache.get(source.hash, engine.fingerprint()));
+    // Only what linked was kept: if it does not now, it is not what it was, and is compiled again.
+    let ready = cached.and_then(|code| link(engine, &source, &code).ok());
+    Ok(ready.map_or_else(|| Found::New(source), |compiled| Found::Ready(Arc::new(compiled))))
 }
 
 /// What a version is made of.

@@ -116,9 +116,8 @@ impl Queue {
         }
     }
 
-    /// The plugin's own news (a refused effect) goes next, or last when it was caused by such news; over the bound it
-    /// is dropped. Returns how many were dropped.
-    pub(super) fn tell(&self, news: Vec<Event>, first: bool) -> usize {
+    /// The plugin's own news (a refused effect) goes next; over the bound it is dropped. Returns how many were dropped.
+    pub(super) fn tell(&self, news: Vec<Event>) -> usize {
         let mut waiting = self.lock();
         let room = self.bound.saturating_sub(waiting.events.len());
         let dropped = news.len().saturating_sub(room);
@@ -130,11 +129,7 @@ impl Queue {
                 .take()
                 .filter(|connection| waiting.told.contains(&connection.handle));
         }
-        if first {
-            kept.into_iter().rev().for_each(|event| waiting.events.push_front(event));
-        } else {
-            waiting.events.extend(kept);
-        }
+        kept.into_iter().rev().for_each(|event| waiting.events.push_front(event));
         dropped
     }
 

@@ -171,14 +171,13 @@ fn while_no_instance_runs_messages_are_declined_and_connections_come_and_go() {
 }
 
 #[test]
-fn news_of_refusals_goes_first_unless_it_came_of_news() {
+fn news_of_refusals_goes_first() {
     let queue = queue(16);
     fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
     let news = || {
         let why = Fault::new(FaultId::NotAllowed, "no");
         event(1, Occurrence::Refused { key: "k".into(), why })
     };
-    assert_eq!(queue.tell(vec![news()], true), 0);
-    assert_eq!(queue.tell(vec![news()], false), 0);
-    assert_eq!(drain(&queue, 16), ["?1 o1 m1 ?1"]);
+    assert_eq!(queue.tell(vec![news()]), 0);
+    assert_eq!(drain(&queue, 16), ["?1 o1 m1"]);
 }

@@ -4,6 +4,7 @@
 
 use super::{
     bindings::{plugin::StartReason, types},
+    breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
     counters::count,
     effects::{self, Decided, Refused},
     error::{CallError, PluginError},
@@ -18,17 +19,14 @@ use crate::{
     effect::{Failure, Outcome},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
+    id::Handle,
     trace::{Kind, Span, Start, TraceContext},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
-
-/// The first pause after an instance could not be started again; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A handler's instance, and what a batch needs beside it.
 #[derive(Debug)]
@@ -36,11 +34,13 @@ pub(super) struct Runner {
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<Queue>,
     generation: Arc<Generation>,
-    /// None while it cannot be started.
+    /// None while it cannot be started, or is left out of the path.
     instance: Option<Instance>,
     /// When to try the start again.
     down_until: Option<Instant>,
-    pause: Duration,
+    /// Between two starts that failed.
+    pause: Backoff,
+    breaker: Breaker,
 }
 
 /// A version that is ready to take over.
@@ -61,7 +61,8 @@ impl Runner {
             generation,
             instance: Some(instance),
             down_until: None,
-            pause: FIRST_PAUSE,
+            pause: Backoff::new(seed()),
+            breaker: Breaker::new(seed()),
         };
         runner.adopt(false);
         runner
@@ -69,7 +70,10 @@ impl Runner {
 
     /// The most events of one call now.
     pub(super) fn max_batch(&self) -> usize {
-        self.generation.about.max_batch
+        match self.breaker.phase() {
+            Phase::HalfOpen => 1,
+            _ => self.generation.about.max_batch,
+        }
     }
 
     /// While no instance runs: when to call [`Runner::restart`].
@@ -86,6 +90,7 @@ impl Runner {
             let answer = self.call(&told.records, trace_of(&batch.events)).await;
             match answer {
                 Ok(Ok(outcome)) => {
+                    self.passed(batch);
                     let limits = &self.generation.settings;
                     decided = effects::decide(outcome, &batch.events, &told.places, limits);
                 }
@@ -135,11 +140,15 @@ impl Runner {
         let too_much = matches!(error, CallError::TooMuch { .. });
         let error = PluginError::Call { function: "handle", source: error };
         self.shared.failed("the instance is replaced", &error);
+        let mut verdict = Verdict::default();
         if batch.events.len() > 1 {
             self.queue.retry(batch.events.drain(..), true);
         } else {
-            let shunned =
-                batch.events.first().and_then(adoption).map(|handle| self.queue.shun(handle));
+            let event = batch.events.first();
+            verdict = self.breaker.broke(second(SystemTime::now()), event.and_then(blame));
+            let shunned = event
+                .and_then(|event| self.shunned(event, verdict))
+                .map(|handle| self.queue.shun(handle));
             let failure = match too_much {
                 true => {
                     failure(0, FaultId::LimitReached, "the event caused more than the plugin may")
@@ -153,12 +162,46 @@ impl Runner {
                 &Fault::new(FaultId::PluginFailed, "the plugin failed"),
             );
         }
-        self.restart().await;
+        match verdict.opened {
+            Some(pause) => self.leave_out(pause),
+            None => self.restart().await,
+        }
+    }
+
+    /// The connection that is to be left alone after its event broke the instance.
+    fn shunned(&self, event: &Event, verdict: Verdict) -> Option<Handle> {
+        let connection = event.connection.as_ref()?;
+        if verdict.shun {
+            count(&self.shared.counters.shunned);
+            tracing::warn!(plugin = %self.shared.name, connection = %connection.id, "a connection's events broke the plugin too often: it is left alone for a while");
+        }
+        let shunned = verdict.shun || matches!(event.what, Occurrence::Adopted);
+        shunned.then_some(connection.handle)
+    }
+
+    /// The plugin keeps failing: no calls for a while.
+    fn leave_out(&mut self, pause: Duration) {
+        self.shared.changed(Phase::Open, Some(pause));
+        self.rest(pause);
+    }
+
+    /// Events went well.
+    fn passed(&mut self, batch: &Batch) {
+        let Some(first) = batch.events.first() else { return };
+        // Hearing of a connection is no work that would show whether a plugin works again.
+        let counts = !matches!(first.what, Occurrence::Adopted);
+        let events = u32::try_from(batch.events.len()).unwrap_or(u32::MAX);
+        if counts && self.breaker.passed(second(first.at), events) {
+            self.shared.changed(Phase::Closed, None);
+        }
     }
 
     /// A fresh instance of the same version; or a pause, in which events are answered `plugin-unavailable`.
     pub(super) async fn restart(&mut self) {
         count(&self.shared.counters.restarts);
+        if self.breaker.try_again() {
+            self.shared.changed(Phase::HalfOpen, None);
+        }
         match Instance::start(&self.generation, StartReason::RestartAfterTrap).await {
             Ok(instance) => {
                 self.instance = Some(instance);
@@ -166,19 +209,24 @@ impl Runner {
             }
             Err(error) => {
                 self.shared.failed("the plugin cannot be started again", &error);
-                self.shared.set_state(State::Unavailable);
-                self.down_until = Some(Instant::now() + self.pause);
-                let closed = Closed::Unavailable(self.pause);
-                self.pause = LONGEST_PAUSE.min(self.pause * 2);
-                let left = self.queue.close(closed);
-                self.give_up(left, &closed.fault());
+                let pause = self.pause.next();
+                self.rest(pause);
             }
         }
     }
 
+    /// No instance runs for a while: events are answered `plugin-unavailable`.
+    fn rest(&mut self, pause: Duration) {
+        self.shared.set_state(State::Unavailable);
+        self.down_until = Some(Instant::now() + pause);
+        let closed = Closed::Unavailable(pause);
+        let left = self.queue.close(closed);
+        self.give_up(left, &closed.fault());
+    }
+
     fn up(&mut self, forgive: bool) {
         self.down_until = None;
-        self.pause = FIRST_PAUSE;
+        self.pause.reset();
         self.shared.set_state(State::Running);
         self.adopt(forgive);
     }
@@ -202,6 +250,8 @@ impl Runner {
         let budget = self.generation.lifecycle();
         self.shared.current.store(Arc::clone(&next.generation));
         self.generation = next.generation;
+        self.breaker.reset();
+        self.shared.changed(Phase::Closed, None);
         if handed_over {
             self.queue.forgive();
         } else {
@@ -284,8 +334,9 @@ impl Runner {
                 .fetch_add(returned.len() as u64, Ordering::Relaxed);
             news.extend(returned);
         }
-        if !news.is_empty() {
-            let dropped = self.queue.tell(news, !came_of_news);
+        // A guest that answers every refusal with another refused effect would keep itself busy for ever.
+        if !news.is_empty() && !came_of_news {
+            let dropped = self.queue.tell(news);
             if dropped > 0 {
                 tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
             }
@@ -349,10 +400,12 @@ fn trace_of(events: &[Event]) -> Option<&TraceContext> {
     }
 }
 
-/// The connection that an event makes known again.
-fn adoption(event: &Event) -> Option<crate::id::Handle> {
-    match event.what {
-        Occurrence::Adopted => event.connection.as_ref().map(|connection| connection.handle),
-        _ => None,
-    }
+/// Whose event it is.
+fn blame(event: &Event) -> Blame {
+    event.connection.as_ref().map(|connection| connection.handle.0.into())
+}
+
+/// The breaker's time. Events bring theirs along, so what goes well costs no look at a clock.
+fn second(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

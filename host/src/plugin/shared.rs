@@ -1,8 +1,9 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
 use super::{
+    breaker::Phase,
     compiled::Role,
-    counters::{Counters, Measure},
+    counters::{Counters, Measure, count},
     error::PluginError,
     generation::Generation,
 };
@@ -16,7 +17,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) tracer: Arc<dyn Tracer>,
     pub(super) tasks: TaskTracker,
     state: AtomicU8,
+    /// The phase of its handler's breaker.
+    breaker: AtomicU8,
     last_error: Mutex<Option<LastError>>,
 }
 
@@ -38,7 +41,7 @@ pub(super) struct Shared {
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Running,
-    /// It failed to start again; it is tried again with growing pauses.
+    /// It failed to start again, or failed too often; it is tried again with growing pauses.
     Unavailable,
     Stopped,
 }
@@ -71,6 +74,8 @@ pub struct Status {
     pub generation: u64,
     pub roles: Vec<Role>,
     pub state: State,
+    /// Whether events go to it, or it is left out because it keeps failing; the worst of its roles.
+    pub breaker: Phase,
     pub last_error: Option<LastError>,
     pub calls: u64,
     pub events: u64,
@@ -82,6 +87,10 @@ pub struct Status {
     pub declined_events: u64,
     pub dropped_signals: u64,
     pub restarts: u64,
+    /// How often it was left out of the path because it kept failing.
+    pub breaker_opened: u64,
+    /// Connections that were left alone because their events kept breaking it.
+    pub shunned_connections: u64,
     pub reloads: u64,
     pub failed_reloads: u64,
     /// Events that wait for a decision.
@@ -109,6 +118,7 @@ impl Shared {
             tracer,
             tasks,
             state: AtomicU8::new(0),
+            breaker: AtomicU8::new(0),
             last_error: Mutex::new(None),
         }
     }
@@ -121,6 +131,29 @@ impl Shared {
         self.state.load(Ordering::Relaxed) == State::Running as u8
     }
 
+    /// The handler's breaker has changed.
+    pub(super) fn changed(&self, phase: Phase, pause: Option<Duration>) {
+        let before = self.breaker.swap(phase as u8, Ordering::Relaxed);
+        if before != phase as u8 {
+            self.tell(phase, pause);
+        }
+    }
+
+    /// Counts and logs that a breaker has changed.
+    pub(super) fn tell(&self, phase: Phase, pause: Option<Duration>) {
+        let plugin = &self.name;
+        match phase {
+            Phase::Closed => tracing::info!(%plugin, "the plugin is back in the path"),
+            Phase::HalfOpen => {
+                tracing::info!(%plugin, "the plugin is tried with one event at a time")
+            }
+            Phase::Open => {
+                count(&self.counters.breaker_opened);
+                tracing::error!(%plugin, ?pause, "the plugin keeps failing: it is left out of the path for a while");
+            }
+        }
+    }
+
     /// Keeps what went wrong for people to see, and says it in the log.
     pub(super) fn failed(&self, what: &str, error: &PluginError) {
         self.note(&format!("{what}: {}", error.explain()));
@@ -130,7 +163,7 @@ impl Shared {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
-        if again.is_none_or(|last| now.saturating_sub(last.at_ms) >= QUIET_MS) {
+        if again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS) {
             tracing::error!(plugin = %self.name, "{message}");
         }
         let times = again.map_or(0, |last| last.times) + 1;
@@ -154,6 +187,11 @@ impl Shared {
                 1 => State::Unavailable,
                 _ => State::Stopped,
             },
+            breaker: match self.breaker.load(Ordering::Relaxed) {
+                0 => Phase::Closed,
+                1 => Phase::HalfOpen,
+                _ => Phase::Open,
+            },
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             calls: read(&counters.calls),
             events: read(&counters.events),
@@ -164,6 +202,8 @@ impl Shared {
             declined_events: read(&counters.declined_events),
             dropped_signals: read(&counters.dropped_signals),
             restarts: read(&counters.restarts),
+            breaker_opened: read(&counters.breaker_opened),
+            shunned_connections: read(&counters.shunned),
             reloads: read(&counters.reloads),
             failed_reloads: read(&counters.failed_reloads),
             waiting,

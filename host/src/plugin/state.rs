@@ -1,6 +1,8 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
-use super::{console::Console, counters::Counters, error::PluginError, signals::Signals};
+use super::{
+    clocks::Coarse, console::Console, counters::Counters, error::PluginError, signals::Signals,
+};
 use crate::{id::PluginName, settings};
 use std::sync::{Arc, atomic::Ordering};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
@@ -91,6 +93,7 @@ fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, Plugi
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .max_random_size(RANDOM_BYTES);
+    wasi.wall_clock(Coarse::new()).monotonic_clock(Coarse::new());
     wasi.stdout(console.clone()).stderr(console.clone());
     for name in &settings.grant.env {
         if let Ok(value) = std::env::var(name) {

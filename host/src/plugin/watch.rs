@@ -5,7 +5,9 @@
 
 use super::{
     compiled::Hash,
+    engine::EngineLimits,
     error::{Cause, PluginError},
+    file,
     format::is_unfinished,
 };
 use notify::{
@@ -226,11 +228,20 @@ async fn settled(file: &Path) -> Known {
     }
 }
 
-/// What is in a file, and whether it may still be being written.
-fn read(file: &Path) -> (Known, bool) {
-    let stamp = stamp(file);
-    match fs::read(file) {
-        Ok(bytes) => (Known { stamp, hash: Some(Hash::of(&bytes)) }, is_unfinished(&bytes)),
+/// What is in a file, and whether it may still be being written. Of one that is too large to be a component, only the
+/// beginning and the length count.
+fn read(path: &Path) -> (Known, bool) {
+    let stamp = stamp(path);
+    let most = EngineLimits::default().component_bytes;
+    match file::read(path, most) {
+        Ok((mut bytes, metadata)) => {
+            let whole = metadata.len() <= most as u64;
+            let unfinished = whole && is_unfinished(&bytes);
+            if !whole {
+                bytes.extend(metadata.len().to_le_bytes());
+            }
+            (Known { stamp, hash: Some(Hash::of(&bytes)) }, unfinished)
+        }
         Err(_) => (Known { stamp, hash: None }, false),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     payload::Encoding,
     settings::{Endpoint, Origins},
 };
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 
 /// Why a request is not upgraded: what the peer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,40 @@ pub(super) struct Agreement {
 const TOKEN: &str = "tengen.token.";
 const VERSION: &str = "tengen.v1.";
 
+fn bad(reason: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", reason)
+}
+
+/// What every request for a WebSocket must be before its headers are looked at one by one. Whatever two readers could
+/// understand in two ways is refused: a proxy in front of us may be the other reader.
+pub(super) fn request(parts: &Parts) -> Result<(), Refusal> {
+    if parts.version != Version::HTTP_11 {
+        return Err(bad("a WebSocket upgrade is an HTTP/1.1 request"));
+    }
+    if has_body(&parts.headers) {
+        return Err(bad("a WebSocket upgrade has no body"));
+    }
+    if only(&parts.headers, header::HOST).is_none() {
+        return Err(bad("a request has one `Host`"));
+    }
+    if parts.headers.get_all(header::ORIGIN).iter().nth(1).is_some() {
+        return Err(bad("a request has one `Origin` at most"));
+    }
+    Ok(())
+}
+
+/// Whether bytes follow the head that are not WebSocket frames.
+pub(super) fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
+}
+
+/// The value of a header that stands there once.
+fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
 /// RFC 6455 section 4.2.1: the client's part of the opening handshake. Returns `Sec-WebSocket-Key`.
 pub(super) fn websocket_key<'h>(
     method: &Method,
@@ -48,18 +82,28 @@ pub(super) fn websocket_key<'h>(
         let reason = "this address speaks WebSocket: send an upgrade request";
         return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "no-upgrade", reason));
     }
-    let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", reason);
     if method != Method::GET {
         return Err(bad("a WebSocket upgrade is a GET request"));
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if only(headers, header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let reason = "`Sec-WebSocket-Version` must be 13";
         return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "bad-version", reason));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
-    // 16 bytes in base64 are 24 characters.
-    key.filter(|key| key.len() == 24)
-        .ok_or_else(|| bad("`Sec-WebSocket-Key` is missing or not 16 bytes in base64"))
+    let key = only(headers, header::SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
+    key.filter(|key| is_sixteen_bytes(key)).ok_or_else(|| {
+        bad("`Sec-WebSocket-Key` is missing, there twice, or not 16 bytes in base64")
+    })
+}
+
+/// 16 bytes in base64 are 22 digits, the last of which holds two bits, and padding.
+fn is_sixteen_bytes(key: &[u8]) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match key.strip_suffix(b"==") {
+        Some(digits @ [.., b'A' | b'Q' | b'g' | b'w']) => {
+            digits.len() == 22 && digits.iter().all(digit)
+        }
+        _ => false,
+    }
 }
 
 /// Whether a browser on that page may connect. A request without Origin is not from a browser's page.
@@ -184,7 +228,6 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines
@@ -249,10 +292,48 @@ mod tests {
         check_key(("sec-websocket-version", "8"), "bad-version");
         check_key(("sec-websocket-key", ""), "bad-handshake");
         check_key(("sec-websocket-key", "short"), "bad-handshake");
+        check_key(("sec-websocket-key", "these are no base64 :-))"), "bad-handshake");
+        check_key(("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR=="), "bad-handshake");
         assert_eq!(
             websocket_key(&Method::POST, &headers(&upgrade())).unwrap_err().label,
             "bad-handshake"
         );
+    }
+
+    #[test]
+    fn a_field_that_stands_there_twice_is_not_guessed_at() {
+        for (name, again, label) in [
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==", "bad-handshake"),
+            ("sec-websocket-version", "13", "bad-version"),
+        ] {
+            let mut map = headers(&upgrade());
+            map.append(name, HeaderValue::from_static(again));
+            assert_eq!(websocket_key(&Method::GET, &map).unwrap_err().label, label);
+        }
+    }
+
+    #[track_caller]
+    fn check_request(version: Version, more: &[(&'static str, &'static str)], good: bool) {
+        let mut builder = http::Request::builder().version(version);
+        for (name, value) in more {
+            builder = builder.header(*name, *value);
+        }
+        let (parts, ()) = builder.body(()).unwrap().into_parts();
+        assert_eq!(request(&parts).is_ok(), good, "{more:?}");
+    }
+
+    #[test]
+    fn a_request_is_of_one_meaning_and_has_no_body() {
+        let (now, host) = (Version::HTTP_11, ("host", "a.example"));
+        check_request(now, &[host], true);
+        check_request(now, &[host, ("content-length", "0"), ("origin", "https://a.example")], true);
+        check_request(Version::HTTP_10, &[host], false);
+        check_request(now, &[], false);
+        check_request(now, &[host, host], false);
+        check_request(now, &[host, ("origin", "https://a"), ("origin", "https://b")], false);
+        check_request(now, &[host, ("content-length", "5")], false);
+        check_request(now, &[host, ("content-length", "+0")], false);
+        check_request(now, &[host, ("transfer-encoding", "chunked")], false);
     }
 
     #[track_caller]

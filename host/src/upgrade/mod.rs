@@ -91,7 +91,7 @@ impl Upgrades {
                 Counters::add(&self.around.hub.counters.rejected, 1);
                 span.fail(refusal.label);
                 tracing::info!(%peer, endpoint = %endpoint.path, status = refusal.status.as_u16(), why = refusal.label, "upgrade refused");
-                refuse(&refusal)
+                refuse(&refusal, checks::has_body(&parts.headers))
             }
         };
         span.set("http.response.status_code", i64::from(answer.status().as_u16()));
@@ -111,6 +111,7 @@ impl Upgrades {
         peer: SocketAddr,
         span: &mut Span,
     ) -> Result<Answer, Refusal> {
+        checks::request(parts)?;
         let accept = connection::accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
         checks::origin(&endpoint.origins, &parts.headers)?;
         let query = parts.uri.query().unwrap_or("").to_owned();
@@ -363,9 +364,13 @@ fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal>
     Ok(answer)
 }
 
-fn refuse(refusal: &Refusal) -> Answer {
+fn refuse(refusal: &Refusal, with_body: bool) -> Answer {
     let mut answer = text(refusal.status, &refusal.reason);
     let headers = answer.headers_mut();
+    if with_body {
+        // What follows is not read, so nothing in it can pass for the next request.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     match refusal.label {
         "no-upgrade" => {
             drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket")))

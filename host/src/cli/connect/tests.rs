@@ -1,6 +1,9 @@
 //! The line client against a small gateway of its own, over a real socket.
 
-use crate::cli::{self, Exit, Io};
+use crate::{
+    cli::{self, Exit, Io},
+    plugin::Compiler,
+};
 use futures_util::{SinkExt, StreamExt};
 use std::{
     io::{Cursor, Write},
@@ -41,6 +44,7 @@ async fn connect(address: SocketAddr, args: &[&str], input: &str) -> (Exit, Stri
         err: Box::new(err.clone()),
         input: Box::new(Cursor::new(input.to_owned().into_bytes())),
         env: Box::new(|_| None),
+        compiler: Compiler::InProcess,
     };
     let url = format!("ws://{address}/ws");
     let line = ["tengen", "connect", &url].into_iter().chain(args.iter().copied());

@@ -17,6 +17,10 @@ use super::{
 use std::{borrow::Cow, ops::Range};
 use uuid::Uuid;
 
+/// The longest namespace of a `#:ns{…}`, in bytes: as long as a whole event id may be. Each key of the map is compared
+/// and kept with it, so that without a limit one frame of 1 MiB would take gigabytes.
+const NAMESPACE_MAX: usize = 128;
+
 pub(crate) struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -282,8 +286,12 @@ impl<'a> Parser<'a> {
         let start = self.at;
         self.at += 2;
         let namespace = self.take_token();
-        if namespace.contains('/') || name::check_name(namespace).is_err() {
+        if namespace.contains('/') || !is_symbol(namespace) {
             return Err(Problem::Name("after `#:` stands a namespace").at(start));
+        }
+        if namespace.len() > NAMESPACE_MAX {
+            let problem = Problem::Name("a namespace after `#:` has at most 128 bytes");
+            return Err(problem.at(start));
         }
         self.gap(depth)?;
         if self.peek() != Some(b'{') {
@@ -344,15 +352,31 @@ fn is_varied(text: &str) -> bool {
     }
 }
 
-/// Gives a key of `#:namespace{…}` its namespace; `_` says that it has none.
+/// Gives a key of `#:namespace{…}` its namespace; `_` says that it has none, and stays where the rest alone would be read
+/// as something else.
 pub(super) fn qualify(key: &mut Value, namespace: &str) {
+    let is_name = match key {
+        Value::Keyword(_) => |name: &str| name::check_name(name).is_ok(),
+        _ => is_symbol,
+    };
     if let Value::Keyword(name) | Value::Symbol(name) = key {
         if let Some(bare) = name.strip_prefix("_/") {
-            *name = bare.to_owned();
+            if is_name(bare) {
+                *name = bare.to_owned();
+            }
         } else if !name.contains('/') {
             *name = format!("{namespace}/{name}");
         }
     }
+}
+
+/// Whether a token reads as a symbol, and not as a number or a word of its own.
+fn is_symbol(token: &str) -> bool {
+    let number = |text: &str| {
+        number::is_number(text) || text.strip_prefix('.').is_some_and(number::is_number)
+    };
+    let word = matches!(token, "nil" | "true" | "false");
+    !word && !number(token) && name::check_name(token).is_ok()
 }
 
 fn named_character(first: char, more: &str) -> Option<char> {

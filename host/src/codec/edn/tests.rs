@@ -236,6 +236,36 @@ fn depth_is_bounded_whatever_nests() {
 }
 
 #[test]
+fn a_namespace_is_a_name_and_not_a_number() {
+    for namespace in ["6n", "-1", ".5", "nil"] {
+        refused(
+            &format!("#:{namespace}{{a 1}}"),
+            "byte 0: not a name: after `#:` stands a namespace",
+        );
+    }
+}
+
+#[test]
+fn a_key_without_a_namespace_is_written_so_that_it_reads_the_same() {
+    for (text, expected) in [
+        ("#:n{_/a 1 :_/b 2 :_/1 3}", "{a 1 :b 2 :1 3}"),
+        ("#:n{_/1 1 _/nil 2 _/.5 3 _/:a 4 :_/#a 5}", "{_/1 1 _/nil 2 _/.5 3 _/:a 4 :_/#a 5}"),
+    ] {
+        let mut written = String::new();
+        write(&mut written, &read(text).unwrap()).unwrap();
+        assert_eq!(written, expected);
+        assert_eq!(read(&written), read(text));
+    }
+}
+
+#[test]
+fn a_namespace_that_every_key_gets_is_short() {
+    let map = |length: usize| format!("#:{}{{:a 1 :b 2}}", "n".repeat(length));
+    assert!(check(&map(128)).is_ok());
+    refused(&map(129), "byte 0: not a name: a namespace after `#:` has at most 128 bytes");
+}
+
+#[test]
 fn large_and_deep_maps_do_not_cost_the_square_of_their_size() {
     for key in [":k", "\"\\u006b", "[1 "] {
         let close = key.chars().next().map_or("", |c| {

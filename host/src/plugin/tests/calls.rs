@@ -186,16 +186,6 @@ async fn effects_that_may_not_be_are_refused_counted_and_told() {
     }
 }
 
-/// Waits until the plugin's own numbers say so.
-async fn wait(running: &Running, ready: impl Fn(&Status) -> bool) {
-    let seen = async {
-        while !ready(&running.status()) {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), seen).await.expect("in time");
-}
-
 #[tokio::test]
 async fn memory_grows_to_its_limit_and_no_further() {
     // Grows by 16 MiB: refused; by one page: fine; then says so by a close code.

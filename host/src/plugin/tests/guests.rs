@@ -17,12 +17,20 @@ pub(crate) struct Guest {
     pub(crate) handle: String,
     pub(crate) post_return: &'static str,
     pub(crate) realloc: &'static str,
+    /// What of the snapshot it has: the code of `save` and of `load`.
+    pub(crate) snapshot: Option<(&'static str, &'static str)>,
+    /// Further imports of the module.
+    pub(crate) imports: &'static str,
+    /// Packages that its world imports from beside ours, each as WIT text, in order.
+    pub(crate) packages: &'static [&'static str],
     /// Further items of the module.
     pub(crate) items: &'static str,
     /// Pages of memory at the beginning.
     pub(crate) pages: u32,
     /// Items of its world.
     pub(crate) world: &'static str,
+    /// How its strings stand in its memory.
+    pub(crate) strings: StringEncoding,
 }
 
 /// Leaves the empty outcome.
@@ -67,10 +75,14 @@ impl Default for Guest {
             handle: NOTHING.into(),
             post_return: "",
             realloc: "",
+            snapshot: None,
+            imports: "",
+            packages: &[],
             items: "",
             pages: 4,
             world: "import tengen:gateway/signals@0.1.0;
                 export tengen:gateway/plugin@0.1.0; export tengen:gateway/handler@0.1.0;",
+            strings: StringEncoding::UTF8,
         }
     }
 }
@@ -89,12 +101,17 @@ impl Guest {
     pub(crate) fn component_with(&self, change: impl Fn(String) -> String) -> Vec<u8> {
         let mut resolve = Resolve::default();
         resolve.push_str("gateway.wit", &change(interface())).expect("the interface parses");
-        let world = change(format!("package tengen:guests; world guest {{ {} }}", self.world));
+        for package in self.packages {
+            resolve.push_str("other.wit", package).expect("the package parses");
+        }
+        let snapshot = self.snapshot.map_or("", |_| "export tengen:gateway/snapshot@0.1.0;");
+        let world = format!("package tengen:guests; world guest {{ {} {snapshot} }}", self.world);
+        let world = change(world);
         let package: PackageId = resolve.push_str("guest.wit", &world).expect("the world parses");
         let world = resolve.select_world(&[package], Some("guest")).expect("there is a world");
         let text = change(self.module());
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, true)
+        embed_component_metadata(&mut module, &resolve, world, self.strings, true)
             .expect("embedded");
         ComponentEncoder::default()
             .validate(true)
@@ -105,11 +122,18 @@ impl Guest {
     }
 
     fn module(&self) -> String {
-        let Self { describe, start, stop, handle, post_return, realloc, items, pages, .. } = self;
-        let data = self.data();
+        let Self { describe, start, stop, handle, post_return, realloc, pages, .. } = self;
+        let (items, imports, data) = (self.items, self.imports, self.data());
+        let snapshot = self.snapshot.map_or_else(String::new, |(save, load)| {
+            format!(
+                r#"(func (export "tengen:gateway/snapshot@0.1.0#save") (result i32) {save})
+  (func (export "tengen:gateway/snapshot@0.1.0#load") (param i32 i32 i32 i32) (result i32) {load})"#
+            )
+        });
         format!(
             r#"(module
   (import "tengen:gateway/signals@0.1.0" "emit" (func $emit (param i32 i32 i32 i32 i32 i32 i32)))
+  {imports}
   (memory (export "memory") {pages})
   (global $next (mut i32) (i32.const 131072))
   {data}
@@ -132,11 +156,13 @@ impl Guest {
   (func (export "cabi_post_tengen:gateway/handler@0.1.0#handle") (param i32)
     {post_return}
     (global.set $next (i32.const 131072)))
+  {snapshot}
   {items})"#
         )
     }
 
-    /// 16: the description; 128: `ok` of `start`; 192: its error; 256: the empty outcome; 320: an error of `handle`.
+    /// 16: the description; 128: `ok` of `start`; 192: its error; 256: the empty outcome; 320: an error of `handle`;
+    /// 384: a saved state.
     fn data(&self) -> String {
         let mut text = String::new();
         let mut put = |at: u32, bytes: &[u8]| {
@@ -156,6 +182,11 @@ impl Guest {
             put(1088, pattern.as_bytes());
             put(1072, &words(&[1088, u32::try_from(pattern.len()).expect("short")]));
             put(40, &words(&[1072, 1]));
+        }
+        if self.snapshot.is_some() {
+            put(1080, &words(&[1064, 1]));
+            put(56, &words(&[1, 1064, 1, 1080, 1]));
+            put(384, &words(&[0, 1064, 1, 1064, 1]));
         }
         put(192, &words(&[1, 1040, 9]));
         put(320, &words(&[1, 1040, 9]));

@@ -1,12 +1,22 @@
 //! The engine with real components and a pretended gateway around it.
 
+mod breaker;
+mod cache;
 mod calls;
+mod compile;
 mod cost;
+mod files;
 mod guests;
+mod hostile;
+mod imports;
+mod lifecycle;
+mod limits;
 mod load;
 mod reload;
 
-use super::{Engine, EngineLimits, Parts, Plugin, PluginError, Status};
+use super::{
+    Compiler, Engine, EngineLimits, EngineParts, Parts, Phase, Plugin, PluginError, State, Status,
+};
 use crate::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence, Waiting},
@@ -186,6 +196,17 @@ fn message(connection: &Arc<Connection>, id: &str, body: &str, reply_to: u32) ->
         connection,
         Occurrence::Message(Message { id: EventId::from(id), payload, reply_to: Some(reply_to) }),
     )
+}
+
+/// Waits until the plugin's own numbers say so.
+async fn wait(running: &Running, ready: impl Fn(&Status) -> bool) {
+    let seen = async {
+        while !ready(&running.status()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = timeout(Duration::from_secs(30), seen).await;
+    in_time.unwrap_or_else(|_| panic!("it stays so: {:?}", running.status()));
 }
 
 /// The id of the fault with which an event is declined.

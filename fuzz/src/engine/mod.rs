@@ -1,0 +1,123 @@
+//! What comes back from a guest, as records and as bytes of its memory.
+
+mod effects;
+#[path = "../../../host/src/plugin/tests/guests.rs"]
+mod guests;
+mod lift;
+
+pub use effects::effects;
+pub use lift::lift;
+
+use tengen::{
+    close::{REASON_MAX, plugin_may_close_with},
+    effect::{Content, Effect, Target},
+    fault::Fault,
+    id::EventId,
+    plugin::fuzzing::Taken,
+    settings::Plugin,
+};
+
+/// The longest text of a guest's that is passed on: a fault's message, with control characters written out and an
+/// ellipsis.
+const TEXT_MAX: usize = 1024 + 16;
+/// The longest name of a channel, a user or a key.
+const NAME_MAX: usize = 256;
+
+fn settings() -> Plugin {
+    Plugin { effects_per_event: 64, effect_bytes: 4096, ..Plugin::new("fuzzed.wasm") }
+}
+
+/// Nothing that is carried out names an event that is not there, is longer than its limit, or lies in our namespaces.
+fn is_bounded(taken: &Taken, events: u32, settings: &Plugin) {
+    let outcome = &taken.outcome;
+    for event in 0..events {
+        let caused = outcome.effects.iter().filter(|caused| caused.by == event);
+        let (count, bytes) = caused.fold((0, 0), |(count, bytes), caused| {
+            (count + 1, bytes + payload(&caused.what).map_or(0, |body| body))
+        });
+        assert!(count <= settings.effects_per_event, "{count} effects");
+        assert!(bytes <= settings.effect_bytes, "{bytes} bytes");
+    }
+    for caused in &outcome.effects {
+        assert!(caused.by < events);
+        effect(&caused.what, events);
+    }
+    for failure in &outcome.failures {
+        assert!(failure.by < events);
+        assert!(failure.close.is_none_or(|code| code == 1011 || plugin_may_close_with(code)));
+        fault(&failure.why);
+    }
+    assert!(taken.refused.iter().flatten().all(|by| *by < events));
+}
+
+fn payload(effect: &Effect) -> Option<usize> {
+    let content = match effect {
+        Effect::Reply { value: Ok(content), .. }
+        | Effect::Push { content, .. }
+        | Effect::Publish { content, .. } => content,
+        _ => return None,
+    };
+    match content {
+        Content::Payload(payload) => Some(payload.body.len()),
+        Content::OfEvent(_) => None,
+    }
+}
+
+fn effect(effect: &Effect, events: u32) {
+    match effect {
+        Effect::Reply { value, .. } => match value {
+            Ok(content) => self::content(content, events),
+            Err(why) => fault(why),
+        },
+        Effect::Push { to, id, content, .. } => {
+            target(to);
+            event_id(id);
+            self::content(content, events);
+        }
+        Effect::Publish { channel, id, content, .. } => {
+            name(channel);
+            event_id(id);
+            self::content(content, events);
+        }
+        Effect::Subscribe { channel, .. } | Effect::Unsubscribe { channel, .. } => name(channel),
+        Effect::Close { code, reason, .. } => {
+            assert!(plugin_may_close_with(*code) && reason.len() <= REASON_MAX, "{code} {reason}");
+        }
+        Effect::SetTimer { key, .. } | Effect::CancelTimer { key } => name(key),
+        Effect::Unsupported { kind, .. } => assert!(kind.len() <= NAME_MAX + 16, "{kind}"),
+    }
+}
+
+/// An event's bytes can be sent on only where there are some: the places of messages are even.
+fn content(content: &Content, events: u32) {
+    if let Content::OfEvent(place) = content {
+        assert!(*place < events && place % 2 == 0, "event {place} has no payload");
+    }
+}
+
+fn target(target: &Target) {
+    match target {
+        Target::User(user) => name(user),
+        Target::Users(users) => users.iter().for_each(|user| name(user)),
+        Target::Channel(channel) => name(channel),
+        Target::Connection(_) | Target::Connections(_) | Target::Endpoint => {}
+    }
+}
+
+fn name(name: &str) {
+    assert!(
+        (1..=NAME_MAX).contains(&name.len()) && !name.chars().any(char::is_control),
+        "{name:?}"
+    );
+}
+
+fn event_id(id: &EventId) {
+    assert!(EventId::parse(id).is_some() && !id.is_reserved(), "{id:?}");
+}
+
+fn fault(fault: &Fault) {
+    let texts = [Some(&fault.message), fault.code.as_ref()];
+    for text in texts.into_iter().flatten() {
+        assert!(text.len() <= TEXT_MAX && !text.chars().any(char::is_control), "{text:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! Frames in every dialect: taken or refused, answered so that the peer can read it, and the same when said again.
+
+use super::choice;
+use crate::{
+    codec::{self, edn, value::Value},
+    envelope::{
+        Arrived, Dialect, Inbound, Malformed, Publication, Wire, decode, error, pong, publication,
+        push, reply,
+    },
+    fault::FaultId,
+    id::{Channel, EVENT_ID_MAX},
+    payload::{Encoding, Frame},
+};
+
+pub fn envelope(data: &[u8]) {
+    let Some((first, body)) = choice(data) else { return };
+    let wire = super::one_of(Wire::ALL, first);
+    let frame = Frame { text: first & 0x80 == 0, body: body.to_vec().into() };
+    match decode(wire, &frame) {
+        Ok(Inbound::Event(arrived)) => taken(wire, &frame, &arrived),
+        Ok(Inbound::Ping(callback)) => {
+            let answer = pong(wire, callback.as_ref());
+            assert!(answer.is_some() || callback.is_none());
+            answer.iter().for_each(|answer| assert_eq!(elements(wire, answer), 2));
+        }
+        Ok(Inbound::Pong) => {}
+        Err(refused) => self::refused(wire, &refused),
+    }
+}
+
+fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
+    if wire.dialect == Dialect::Raw {
+        return assert_eq!(arrived.payload.body, frame.body);
+    }
+    assert!(frame.text, "a binary frame was taken");
+    assert!((1..=EVENT_ID_MAX).contains(&arrived.id.len()));
+    assert!(!arrived.id.starts_with("chsk/"), "the gateway's own namespace");
+    let again = Frame { text: true, body: said(wire, arrived).into() };
+    let Ok(Inbound::Event(back)) = decode(wire, &again) else { panic!("{again:?}") };
+    assert_eq!(&back, arrived);
+    if let Some(callback) = &arrived.callback {
+        let answer = reply(wire, callback, &arrived.payload, None).expect("it came in this format");
+        assert_eq!(elements(wire, &answer), 2);
+    }
+    match push(wire, &arrived.id, &arrived.payload, None) {
+        Ok(pushed) => assert_eq!(elements(wire, &pushed), 2),
+        // What came in as a keyword is not always one that every client reads.
+        Err(why) => assert_eq!((why.id, wire.format), (FaultId::Unsupported, Encoding::Edn)),
+    }
+    let channel = Channel::new(&*arrived.id);
+    let what =
+        Publication { channel: &channel, id: &arrived.id, content: &arrived.payload, offset: 7 };
+    let published = publication(wire, &what, None).expect("an id that is no keyword is a string");
+    assert_eq!(elements(wire, &published), 2);
+}
+
+/// The frame of a client that sends the same event.
+fn said(wire: Wire, arrived: &Arrived) -> Vec<u8> {
+    let json = wire.format == Encoding::Json;
+    let (colon, comma, nil) = if json { ("", ",", "null") } else { (":", " ", "nil") };
+    let id = if json { codec::quoted(&arrived.id) } else { arrived.id.to_string() };
+    let callback = arrived.callback.as_ref().map_or(nil.as_bytes(), |callback| &callback.0);
+    let mut frame = format!("[[{colon}{id}{comma}").into_bytes();
+    frame.extend_from_slice(&arrived.payload.body);
+    frame.extend_from_slice(format!("]{comma}").as_bytes());
+    frame.extend_from_slice(callback);
+    let fields = [("traceparent", &arrived.traceparent), ("tracestate", &arrived.tracestate)];
+    let fields = fields.into_iter().filter_map(|(name, text)| {
+        let text = codec::quoted(text.as_deref()?);
+        Some(if json { format!("\"{name}\":{text}") } else { format!(":{name} {text}") })
+    });
+    let fields = fields.collect::<Vec<_>>().join(comma);
+    if !fields.is_empty() {
+        frame.extend_from_slice(format!("{comma}{{{fields}}}").as_bytes());
+    }
+    frame.push(b']');
+    frame
+}
+
+fn refused(wire: Wire, refused: &Malformed) {
+    let why = &refused.why;
+    assert!(!why.message.is_empty() && why.message.len() < 1024, "{}", why.message);
+    let frame = error(wire, why, refused.event.as_deref(), refused.callback.as_ref());
+    let frame = frame.expect("raw endpoints take every frame, and all others have errors");
+    assert_eq!(elements(wire, &frame), 2);
+}
+
+/// How many elements a frame has, by a reader that did not write it.
+fn elements(wire: Wire, frame: &Frame) -> usize {
+    let text = std::str::from_utf8(&frame.body).expect("frames are text");
+    match wire.format {
+        Encoding::Json => match serde_json::from_str(text) {
+            Ok(serde_json::Value::Array(items)) => items.len(),
+            // The only text of ours that others cannot hold: a number beyond the doubles, on its way through.
+            Err(error) if error.to_string().starts_with("number out of range") => 2,
+            other => panic!("{other:?}: {text}"),
+        },
+        _ => match edn::read(text) {
+            Ok(Value::Vector(items)) => items.len(),
+            other => panic!("{other:?}: {text}"),
+        },
+    }
+}

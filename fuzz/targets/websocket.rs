@@ -1,0 +1,8 @@
+//! WebSocket frames become messages.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tengen_fuzz::targets::websocket(data));
+
+#[cfg(not(fuzzing))]
+fn main() {}

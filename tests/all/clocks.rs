@@ -1,0 +1,50 @@
+//! The time of day may jump, forwards and backwards: it is read where the time of day is meant, and nowhere else.
+//!
+//! Deadlines, heartbeats and timers go by `Instant` and by tokio's clock, which do not jump.
+
+use support::repository::{files, read};
+
+/// Who asks for the time of day, and what it is for there.
+const READERS: [(&str, &str); 12] = [
+    ("cli/jwt.rs", "tests: tokens carry the time of day"),
+    ("cli/token.rs", "tokens carry the time of day"),
+    ("hub/act.rs", "when an event happened, for plugins"),
+    ("plugin/cache.rs", "files carry the time of day: when one was used last"),
+    ("plugin/clocks.rs", "what a plugin sees when it asks for the time of day"),
+    ("plugin/prepare.rs", "since when a version runs, for people"),
+    ("plugin/queue.rs", "when an event happened, for plugins"),
+    ("plugin/runner.rs", "when an event happened, for plugins"),
+    ("plugin/shared.rs", "when something went wrong last, for people"),
+    ("router/mod.rs", "when an event happened, for plugins"),
+    ("telemetry/record.rs", "when a record was made"),
+    ("upgrade/mod.rs", "the authenticator compares it with what tokens say"),
+];
+
+#[test]
+fn the_time_of_day_is_read_where_it_is_meant() {
+    let mut readers: Vec<_> = files("host/src", &[".rs"])
+        .unwrap()
+        .into_iter()
+        .filter(|path| !path.contains("tests"))
+        .filter(|path| read(path).unwrap().contains("SystemTime::now"))
+        .map(|path| path.strip_prefix("host/src/").unwrap().to_owned())
+        .collect();
+    readers.sort();
+    let mut known: Vec<_> = READERS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    known.sort();
+    assert_eq!(readers, known, "give a reason here, or use `Instant`");
+}
+
+#[test]
+fn no_deadline_is_computed_from_the_time_of_day() {
+    for path in files("host/src", &[".rs"]).unwrap() {
+        if path.contains("tests") {
+            continue;
+        }
+        let text = read(&path).unwrap();
+        for wrong in ["SystemTime::now() +", "SystemTime::now() -", ".duration_since(SystemTime"] {
+            let outside = text.split("#[cfg(test)]").next().unwrap_or_default();
+            assert!(!outside.contains(wrong), "{path}: `{wrong}`");
+        }
+    }
+}
