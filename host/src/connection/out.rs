@@ -34,11 +34,13 @@ pub(super) struct Out {
     back: Vec<u8>,
     written: usize,
     waiting: usize,
+    /// The stream was given bytes that it may hold back until it is flushed.
+    unflushed: bool,
 }
 
 impl Out {
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.waiting == 0 && !self.unflushed
     }
 
     /// Whether one more frame is taken.
@@ -50,6 +52,7 @@ impl Out {
         if self.back.capacity() == 0 {
             self.back = SPARE.take();
         }
+        self.unflushed = true;
         let before = self.back.len();
         put_header(&mut self.back, opcode, payload.len());
         if payload.len() < LARGE {
@@ -68,7 +71,7 @@ impl Out {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.is_empty() {
+        while self.waiting > 0 {
             let written = match self.poll_write_once(io, cx) {
                 Poll::Pending => {
                     self.make_small();
@@ -81,8 +84,9 @@ impl Out {
             }
             self.advance(written);
         }
-        ready!(Pin::new(io).poll_flush(cx))?;
         self.give_back();
+        ready!(Pin::new(io).poll_flush(cx))?;
+        self.unflushed = false;
         Poll::Ready(Ok(()))
     }
 
@@ -199,6 +203,22 @@ mod tests {
         far.read_to_end(&mut all).await.unwrap();
         assert!(all == expected, "{} of {} bytes", all.len(), expected.len());
         assert_eq!(out.back.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_holds_bytes_back_is_flushed_until_it_holds_none() {
+        let (near, mut far) = tokio::io::duplex(4);
+        let mut near = tokio::io::BufWriter::new(near);
+        let mut out = Out::default();
+        out.push(Opcode::Text, Bytes::from_static(b"abc"));
+        assert!(poll(&mut out, &mut near).is_pending());
+        assert!(!out.is_empty());
+        let mut all = [0; 5];
+        far.read_exact(&mut all[..4]).await.unwrap();
+        assert!(poll(&mut out, &mut near).is_ready());
+        assert!(out.is_empty());
+        far.read_exact(&mut all[4..]).await.unwrap();
+        assert_eq!(&all, b"\x81\x03abc");
     }
 
     #[test]
