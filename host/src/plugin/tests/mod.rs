@@ -40,6 +40,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// One engine for all tests, as in a gateway.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
+    // Where a log line is written from is asked once whether anybody wants it: when another test comes by there just while
+    // this one opens its log, it would be lost to this one. With somebody who always wants all of them, nothing is lost.
+    static LISTENER: OnceLock<tracing::Dispatch> = OnceLock::new();
+    LISTENER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
     ENGINE
         .get_or_init(|| {
             Engine::new(EngineLimits { instances: 64, ..Default::default() }).expect("an engine")
