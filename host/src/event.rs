@@ -178,24 +178,32 @@ impl From<&Reason> for Closing {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Connection {
+    /// Somebody whom nobody knows anything about, for tests: on `/ws`, in our dialect.
+    pub(crate) fn anybody(handle: u32) -> Self {
+        Self {
+            handle: Handle(handle),
+            id: ConnectionId::from_bytes([7; 16]),
+            user: None,
+            endpoint: "/ws".into(),
+            endpoint_index: EndpointIndex(0),
+            peer: ([127, 0, 0, 1], 1).into(),
+            dialect: "tengen",
+            more: Vec::new(),
+            upgrade: None,
+            waiting: Waiting::default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bytes_that_wait_have_a_bound_and_a_first_event_is_always_let_in() {
-        let connection = Arc::new(Connection {
-            handle: Handle(1),
-            id: ConnectionId::from_bytes([7; 16]),
-            user: None,
-            endpoint: "/ws".into(),
-            endpoint_index: EndpointIndex(0),
-            peer: ([127, 0, 0, 1], 1).into(),
-            dialect: "raw",
-            more: Vec::new(),
-            upgrade: None,
-            waiting: Waiting::default(),
-        });
+        let connection = Arc::new(Connection::anybody(1));
         let take = |bytes| Permit::take(&connection, bytes, 10, 100);
         let first = take(1000).expect("a first event, however large");
         assert!(take(0).is_none(), "over the limit already");

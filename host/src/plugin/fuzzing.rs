@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     effect::Outcome,
-    event::{Connection, Event, Message, Occurrence, Waiting},
-    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
+    event::{Connection, Event, Message, Occurrence},
+    id::{EventId, PluginName},
     payload::{Encoding, Payload},
     settings,
     trace::Span,
@@ -99,20 +99,8 @@ fn message(payload: &[u8]) -> Event {
 }
 
 fn event(what: Occurrence) -> Event {
-    let connection = Connection {
-        handle: Handle(1),
-        id: ConnectionId::from_bytes([7; 16]),
-        user: None,
-        endpoint: "/ws".into(),
-        endpoint_index: EndpointIndex(0),
-        peer: ([127, 0, 0, 1], 1).into(),
-        dialect: "tengen",
-        more: Vec::new(),
-        upgrade: None,
-        waiting: Waiting::default(),
-    };
     Event {
-        connection: Some(Arc::new(connection)),
+        connection: Some(Arc::new(Connection::anybody(1))),
         seq: 1,
         at: SystemTime::UNIX_EPOCH,
         what,

@@ -2,24 +2,13 @@
 
 use super::*;
 use crate::{
-    event::{Closing, Message, Waiting as Counted},
-    id::{ConnectionId, EndpointIndex, EventId},
+    event::{Closing, Message},
+    id::EventId,
     payload::{Encoding, Payload},
 };
 
 fn connection(handle: u32) -> Arc<Connection> {
-    Arc::new(Connection {
-        handle: Handle(handle),
-        id: ConnectionId::from_bytes([0; 16]),
-        user: None,
-        endpoint: "/ws".into(),
-        endpoint_index: EndpointIndex(0),
-        peer: ([127, 0, 0, 1], 1).into(),
-        dialect: "tengen",
-        more: Vec::new(),
-        upgrade: None,
-        waiting: Counted::default(),
-    })
+    Arc::new(Connection::anybody(handle))
 }
 
 fn event(handle: u32, what: Occurrence) -> Event {

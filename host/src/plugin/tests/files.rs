@@ -303,13 +303,14 @@ async fn a_storm_of_changes_under_load_loses_no_event_and_ends_with_the_last() {
     let Watched { mut running, mut watch, .. } = watched;
     let (plugin, peer) = (Arc::clone(&running.plugin), connection(1));
     let (mut asked, mut replies) = (0, Vec::new());
+    let mut pace = tokio::time::interval(Duration::from_millis(1));
     while running.status().revision != last {
         let next = follow(&mut watch, &plugin);
         tokio::pin!(next);
         loop {
             tokio::select! {
                 result = &mut next => break drop(result.expect("every version is good")),
-                () = tokio::time::sleep(Duration::from_millis(1)) => {
+                _ = pace.tick() => {
                     asked += 1;
                     running.offer(message(&peer, "a/b", "1", asked));
                 }

@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     effect::{Effect, Outcome},
-    event::{Connection, Event, Message, Occurrence, Waiting},
+    event::{Connection, Event, Message, Occurrence},
     fault::FaultId,
     handler::{Actor, Handler},
-    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
+    id::{EventId, PluginName},
     payload::{Encoding, Payload},
     settings,
     trace::{NoTracer, Span},
@@ -170,16 +170,8 @@ impl Running {
 
 fn connection(handle: u32) -> Arc<Connection> {
     Arc::new(Connection {
-        handle: Handle(handle),
-        id: ConnectionId::from_bytes([7; 16]),
-        user: None,
-        endpoint: "/ws".into(),
-        endpoint_index: EndpointIndex(0),
-        peer: ([127, 0, 0, 1], 1).into(),
-        dialect: "tengen",
         more: vec![("client-id".into(), "c".into())],
-        upgrade: None,
-        waiting: Waiting::default(),
+        ..Connection::anybody(handle)
     })
 }
 
