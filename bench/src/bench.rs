@@ -8,6 +8,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use std::{fmt::Display, path::PathBuf};
+use tempfile::TempDir;
 
 /// The surroundings of a run.
 #[derive(Debug)]
@@ -17,12 +18,15 @@ pub(crate) struct Bench {
     pub(crate) own: PathBuf,
     pub(crate) gateway: PathBuf,
     pub(crate) guests: PathBuf,
+    /// For one run: what an earlier run has compiled is new to this one.
+    pub(crate) cache: TempDir,
 }
 
 impl Bench {
     pub(crate) fn bare(&self, role: Role) -> Result<Server> {
         let arguments = vec!["bare".into(), role.word().into()];
-        let program = Program { file: &self.own, arguments, config: None, pinned: true };
+        let program =
+            Program { file: &self.own, arguments, config: None, cache: None, pinned: true };
         Server::start(&program).with_context(|| format!("the bare server `{}`", role.word()))
     }
 
@@ -36,6 +40,7 @@ impl Bench {
             file: &self.gateway,
             arguments: vec!["serve".into()],
             config: Some(config),
+            cache: Some(self.cache.path()),
             pinned,
         };
         Server::start(&program).context("the gateway")

@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 
 /// What every configuration begins with. Nothing that changes what a message costs.
-const HEAD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n\n[admin]\nlisten = \"off\"\n";
+const HEAD: &str = "[server]\nlisten = \"127.0.0.1:0\"\n\n[admin]\nlisten = \"off\"\n\n[limits]\nconnections = 19000\n";
 
 /// No plugin: the built-in echo.
 pub(crate) fn plain() -> String {

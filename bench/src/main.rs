@@ -100,7 +100,8 @@ fn surroundings(run: &Run) -> Result<Bench> {
     let guests = guests
         .canonicalize()
         .with_context(|| format!("there is no folder `{}`", guests.display()))?;
-    Ok(Bench { plan, own, gateway, guests })
+    let cache = tempfile::tempdir().context("cannot make a folder for the cache")?;
+    Ok(Bench { plan, own, gateway, guests, cache })
 }
 
 fn names(run: &Run) -> Vec<Name> {

@@ -35,6 +35,8 @@ pub(crate) struct Program<'a> {
     pub(crate) arguments: Vec<String>,
     /// Its configuration, as a file to name with `--config`.
     pub(crate) config: Option<String>,
+    /// Where it keeps what it compiled, instead of where its user's gateways do.
+    pub(crate) cache: Option<&'a Path>,
     /// Whether it has to share one core, or may use all.
     pub(crate) pinned: bool,
 }
@@ -58,6 +60,9 @@ impl Server {
             .env("RUST_BACKTRACE", "0")
             .env("XDG_RUNTIME_DIR", folder.path())
             .current_dir(folder.path());
+        if let Some(cache) = program.cache {
+            command.env("XDG_CACHE_HOME", cache);
+        }
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let began = Instant::now();

@@ -13,7 +13,13 @@ use std::{fmt, sync::Arc};
 /// What it decides goes to an [`Actor`], in the order of the events of each connection.
 pub trait Handler: fmt::Debug + Send + Sync {
     /// Takes an event over. Never blocks. An event that cannot be taken comes back with the reason.
+    ///
+    /// What was taken is decided after the next [`Handler::settle`].
     fn offer(&self, event: Event) -> Result<(), Box<Declined>>;
+
+    /// Has all decided that was offered, by several at once where they gathered: before this returns, or soon after
+    /// where that would take long or somebody else is at it. Never blocks. To be called after offers, always.
+    fn settle(&self) {}
 }
 
 /// An event that a handler did not take.

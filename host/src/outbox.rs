@@ -129,6 +129,11 @@ impl Outbox {
         self.data.len()
     }
 
+    /// Bytes of the data frames that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub fn is_empty(&self) -> bool {
         self.data.is_empty() && self.control.is_empty()
     }

@@ -40,15 +40,36 @@ impl Encoding {
 /// A value that nobody had to read yet: the bytes stay as they came until another format is needed.
 ///
 /// An absent value (an event without data) is the encoding's nil: `null` or `nil`; for text and binary, no bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Payload {
     pub encoding: Encoding,
     pub body: Bytes,
+    /// Whether the body was read and found to be what the encoding says: exactly one value, nothing around it.
+    checked: bool,
 }
 
+/// Payloads are the same when their bytes are: who checked them says nothing of what they are.
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoding == other.encoding && self.body == other.body
+    }
+}
+
+impl Eq for Payload {}
+
 impl Payload {
+    /// Bytes that nobody has read.
     pub fn new(encoding: Encoding, body: impl Into<Bytes>) -> Self {
-        Self { encoding, body: body.into() }
+        Self { encoding, body: body.into(), checked: false }
+    }
+
+    /// Bytes that a codec has read or written: exactly one value. They stand in frames as they are.
+    pub fn checked(encoding: Encoding, body: impl Into<Bytes>) -> Self {
+        Self { encoding, body: body.into(), checked: true }
+    }
+
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 
     /// The absent value in this encoding. MessagePack's nil is the byte `c0`.
@@ -59,7 +80,7 @@ impl Payload {
             Encoding::Msgpack => b"\xc0",
             Encoding::Text | Encoding::Binary => b"",
         };
-        Self { encoding, body: Bytes::from_static(body) }
+        Self::checked(encoding, Bytes::from_static(body))
     }
 }
 

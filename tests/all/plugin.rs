@@ -115,10 +115,12 @@ impl Running {
             span: Span::none(),
             permit: None,
         };
-        match self.handler()?.offer(event) {
-            Ok(()) => Ok(()),
-            Err(declined) => bail!("declined: {:?}", declined.why),
+        let handler = self.handler()?;
+        if let Err(declined) = handler.offer(event) {
+            bail!("declined: {:?}", declined.why);
         }
+        handler.settle();
+        Ok(())
     }
 
     async fn reply(&mut self) -> Result<(u32, std::result::Result<String, FaultId>)> {

@@ -11,8 +11,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<E
     guests::build(Which::All)?;
     // A smoke decides nothing, and the tests have built all of this already.
     let smoke: (&[&str], _) = (&["build", "--workspace", "--all-targets"], "debug");
-    let full: (&[&str], _) =
-        (&["build", "--release", "--package", "tengen", "--package", "tengen-bench"], "release");
+    let full: (&[&str], _) = (&["build", "--release", "--workspace", "--bins"], "release");
     let (build, folder) = if arguments.contains(&"--smoke") { smoke } else { full };
     eprintln!("building the gateway and the bench: {folder}");
     let status = workspace.locked(build.iter().copied()).status().context("cannot start cargo")?;

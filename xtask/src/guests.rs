@@ -16,9 +16,9 @@ use std::{
 /// What guests are built for, unless their manifest says otherwise: no WASI, no imports but ours.
 const DEFAULT_TARGET: &str = "wasm32-unknown-unknown";
 
-/// The profile of all guests, so that they share what they have compiled: small, and a panic is a trap.
+/// The profile of all guests, so that they share what they have compiled: fast, and a panic is a trap.
 const PROFILE: [&str; 5] = [
-    "profile.release.opt-level='s'",
+    "profile.release.opt-level=3",
     "profile.release.lto=true",
     "profile.release.codegen-units=1",
     "profile.release.strip=true",

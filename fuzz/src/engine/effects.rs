@@ -41,9 +41,9 @@ fn failure(u: &mut Unstructured<'_>) -> Result<wit::Failure> {
     Ok(wit::Failure { by: u.int_in_range(0..=4)?, why: fault(u)?, close: u.arbitrary()? })
 }
 
-fn fault(u: &mut Unstructured<'_>) -> Result<wit::Fault> {
+fn fault(u: &mut Unstructured<'_>) -> Result<wit::FaultResult> {
     let id = if u.arbitrary()? { "timeout".into() } else { u.arbitrary()? };
-    Ok(wit::Fault { id, message: u.arbitrary()?, retry_after_ms: u.arbitrary()? })
+    Ok(wit::FaultResult { id, message: u.arbitrary()?, retry_after_ms: u.arbitrary()? })
 }
 
 /// Mostly one that would do.
@@ -61,7 +61,7 @@ fn content(u: &mut Unstructured<'_>) -> Result<wit::Content> {
     }
     let encoding =
         *u.choose(&[wit::Encoding::Json, wit::Encoding::Text, wit::Encoding::Msgpack])?;
-    Ok(wit::Content::Payload(wit::Payload { encoding, body: bytes(u)? }))
+    Ok(wit::Content::Payload(wit::PayloadResult { encoding, body: bytes(u)? }))
 }
 
 /// Sometimes more than an event may cause, which no input is long enough for.

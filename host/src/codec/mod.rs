@@ -55,13 +55,14 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
         (Encoding::Transit | Encoding::Msgpack, _) => return Err(no_codec(payload.encoding)),
         (_, Encoding::Transit | Encoding::Msgpack) => return Err(no_codec(to)),
     };
-    Ok(Payload { encoding: to, body })
+    Ok(Payload::new(to, body))
 }
 
 /// The bytes of a payload in the format of a frame, fit to stand inside it: checked, and without what surrounds the
 /// value, such as a comment that would swallow what follows. Copies nothing when the format is the same.
 pub(crate) fn embeddable(payload: &Payload, format: Encoding) -> Result<Bytes, Fault> {
     let span = match (payload.encoding, format) {
+        (same, other) if same == other && payload.is_checked() => return Ok(payload.body.clone()),
         (Encoding::Json, Encoding::Json) => json::check(text(payload)?),
         (Encoding::Edn, Encoding::Edn) => edn::check(text(payload)?),
         (Encoding::Transit | Encoding::Msgpack, same) if same == payload.encoding => {

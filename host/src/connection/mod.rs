@@ -5,23 +5,26 @@
 
 mod out;
 mod socket;
+mod tcp;
 
 use crate::{
     close::Reason,
     envelope::{self, Dialect, Inbound},
     fault::{Fault, FaultId},
     heartbeat::{Due, Heartbeat, Rules},
-    hub::{Counters, Hub, Link, Outgoing},
+    hub::{Counters, Hub, Left, Link},
     payload::Frame,
-    router::{Moment, Router, Source},
+    router::{Router, Source, Turn},
     settings::{Limits, Outbox},
     trace::Span,
 };
 pub use socket::accept_key;
+pub use tcp::Tcp;
 
 use socket::{Inbound as Read, Socket};
 use std::{
     future::{Future, poll_fn},
+    ops::ControlFlow,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -71,6 +74,7 @@ where
         around,
         heartbeat,
         timer,
+        armed: false,
         blocked: None,
         unflushed: Vec::new(),
         malformed: 0,
@@ -90,6 +94,8 @@ struct Driver<S> {
     around: Arc<Surroundings>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
+    /// Whether the timer knows whom to wake.
+    armed: bool,
     /// Since when the kernel has not taken what we have for the peer.
     blocked: Option<Instant>,
     /// Spans of deliveries that the kernel has not taken yet.
@@ -100,7 +106,10 @@ struct Driver<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// One turn: read, look at the clock, write. Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        self.link().begin_turn();
+        if let Some(rest) = self.link().begin_turn() {
+            self.unflushed.extend(rest.spans);
+            self.socket.send_rest(&rest.bytes);
+        }
         let now = now();
         let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
         if let Some(reason) = ended {
@@ -117,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// The turn is over: from here on, others wake the task.
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let more = self.link().end_turn(cx.waker());
+        let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
         // While the kernel takes nothing, the socket is what wakes.
         if more && self.blocked.is_none() {
             cx.waker().wake_by_ref();
@@ -129,7 +138,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.link().is_ending() {
             return None;
         }
-        let mut came = None;
+        // Dropped when all is read: then it is decided about, and the answers are there to be written.
+        let mut turn = None;
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -142,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(received)) => {
                     self.heartbeat.heard(now);
                     if let Read::Frame(frame) = received {
-                        self.receive(frame, *came.get_or_insert_with(|| Moment::at(now)));
+                        self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
                     }
                 }
             }
@@ -151,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         None
     }
 
-    fn receive(&mut self, frame: Frame, came: Moment) {
+    fn receive(&mut self, frame: Frame, turn: &mut Turn) {
         let link = Arc::clone(self.link());
         let limit = self.around.limits.message.get();
         if frame.body.len() > limit / 2 {
@@ -159,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match envelope::decode(link.wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
-                self.around.router.route(&mut self.source, arrived, came);
+                self.around.router.route(&mut self.source, arrived, turn);
             }
             Ok(Inbound::Ping(callback)) => {
                 if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
@@ -196,12 +206,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        // A timer that waits already wakes at its deadline, and not before.
+        if self.armed && now < self.timer.deadline().into_std() {
+            return None;
+        }
+        self.armed = true;
         if self.timer.as_mut().poll(cx).is_pending() {
             return None;
         }
         if self.blocked.is_some_and(|since| now >= since + self.around.outbox.write_deadline) {
             Counters::add(&self.around.hub.counters.slow_consumers, 1);
             return Some(Reason::SlowConsumer);
+        }
+        if let Some(wrote) = self.link().take_wrote() {
+            self.heartbeat.wrote(wrote);
         }
         match self.heartbeat.due(now) {
             Due::Nothing => None,
@@ -232,14 +250,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Err(reason)) => return Some(reason),
                 Poll::Ready(Ok(())) => {}
             }
-            match self.link().next() {
-                Outgoing::Nothing => break None,
-                Outgoing::Close(reason) => break Some(reason),
-                Outgoing::Item(item) => {
-                    self.heartbeat.wrote(now);
-                    self.unflushed.extend(item.span);
-                    self.socket.send(item.frame);
-                }
+            let Self { socket, source, heartbeat, unflushed, .. } = self;
+            let left = source.link.drain(|item| {
+                heartbeat.wrote(now);
+                unflushed.extend(item.span);
+                socket.send(item.frame);
+                if socket.has_room() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            match left {
+                Left::Nothing => break None,
+                Left::Close(reason) => break Some(reason),
+                Left::More => {}
             }
         };
         match self.socket.poll_flush(cx) {

@@ -65,6 +65,13 @@ impl Out {
         }
     }
 
+    /// Takes over the end of frames as it is.
+    pub(super) fn push_rest(&mut self, bytes: &[u8]) {
+        self.unflushed = true;
+        self.waiting += bytes.len();
+        self.back.extend_from_slice(bytes);
+    }
+
     /// Writes until the kernel takes no more, or until nothing is left.
     pub(super) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,

@@ -99,13 +99,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Whether another frame is taken; pending while the kernel takes nothing.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        if self.out.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.out.has_room()
     }
 
     /// Takes a frame over. Only after [`Socket::poll_ready`].
     pub(super) fn send(&mut self, frame: Frame) {
-        let opcode = if frame.text { Opcode::Text } else { Opcode::Binary };
-        self.out.push(opcode, frame.body);
+        self.out.push(Opcode::of_data(&frame), frame.body);
+    }
+
+    /// Takes over the end of what somebody else began to write.
+    pub(super) fn send_rest(&mut self, bytes: &[u8]) {
+        self.out.push_rest(bytes);
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_clear(&self) -> bool {
+        self.out.is_empty()
     }
 
     /// Takes over a ping of the WebSocket layer.

@@ -64,7 +64,7 @@ fn raw(frame: &Frame) -> Arrived {
         if frame.text { (&RAW_TEXT, Encoding::Text) } else { (&RAW_BINARY, Encoding::Binary) };
     Arrived {
         id: EventId::clone(id),
-        payload: Payload { encoding, body: frame.body.clone() },
+        payload: Payload::checked(encoding, frame.body.clone()),
         callback: None,
         traceparent: None,
         tracestate: None,
@@ -118,7 +118,7 @@ impl<'a> Found<'a> {
             _ => {}
         }
         let payload = match self.payload {
-            Some(span) => Payload { encoding: self.wire.format, body: body.slice(span) },
+            Some(span) => Payload::checked(self.wire.format, body.slice(span)),
             None => Payload::nil(self.wire.format),
         };
         Ok(Inbound::Event(Arrived {

@@ -33,7 +33,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, time};
+use tokio::{net::TcpListener, runtime::Handle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often replies that nobody gave are looked for.
@@ -215,6 +215,9 @@ impl Gateway {
         shared.load_plugins(&work.tasks).await?;
         reload::start(&shared, watch, &work.tasks, &work.stop);
         work.tasks.spawn(expire_replies(Arc::clone(&shared.hub), work.stop.clone()));
+        for _ in 0..Handle::current().metrics().num_workers() {
+            work.tasks.spawn(write_for_others(Arc::clone(&shared.hub), work.stop.clone()));
+        }
         let settings = shared.settings.load_full();
         work.tasks.spawn(listener::serve(
             listener,
@@ -322,6 +325,11 @@ fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
     let listener = listener::bind(address)?;
     let real = listener.local_addr().map_err(|source| BindError { address, source })?;
     Ok((listener, real))
+}
+
+async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
+    // Ended early or not: what it leaves, connections write themselves.
+    stop.run_until_cancelled(hub.write_for_others()).await;
 }
 
 async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {

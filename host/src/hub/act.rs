@@ -5,7 +5,7 @@
 
 use super::{
     Counters, Hub, Link, Rights,
-    send::{Broadcast, Kind, count},
+    send::{Broadcast, Deliveries, Kind, count},
 };
 use crate::{
     close::{self, Reason},
@@ -25,6 +25,7 @@ struct Act<'a> {
     plugin: &'a PluginName,
     rights: &'a Rights,
     events: &'a [Event],
+    deliveries: Deliveries<'a>,
     refused: Vec<Event>,
 }
 
@@ -33,7 +34,8 @@ impl Actor for Hub {
         let rights = self.rights.load();
         let nothing = Rights::default();
         let rights = rights.get(plugin).unwrap_or(&nothing);
-        let mut act = Act { hub: self, plugin, rights, events, refused: Vec::new() };
+        let deliveries = Deliveries::new(self);
+        let mut act = Act { hub: self, plugin, rights, events, deliveries, refused: Vec::new() };
         let Outcome { effects, failures } = outcome;
         for Caused { by, what } in effects {
             if !failures.iter().any(|failure| failure.by == by) {
@@ -99,7 +101,7 @@ impl<'a> Act<'a> {
             Ok(content) => {
                 let content = self.payload(&content)?;
                 let span = self.send_span(by, &expected.event).map(Arc::new);
-                self.hub.answer(&expected, content, span);
+                self.hub.answer(&expected, content, span, &mut self.deliveries);
             }
             Err(why) => self.hub.answer_fault(&expected, &why),
         }
@@ -122,7 +124,7 @@ impl<'a> Act<'a> {
         }
         let mut broadcast = Broadcast::new(Kind::Push { id }, content, span.map(Arc::new));
         for link in receivers.iter().filter(|link| Some(link.facts.handle) != except) {
-            broadcast.deliver(self.hub, link);
+            broadcast.deliver(&mut self.deliveries, link);
         }
         broadcast.outcome().map(drop)
     }
@@ -138,7 +140,7 @@ impl<'a> Act<'a> {
         self.granted(channel)?;
         let content = self.payload(content)?;
         let span = self.send_span(by, id);
-        self.hub.publish(channel, id, content, except, span).map(drop)
+        self.hub.publish(channel, id, content, except, span, &mut self.deliveries).map(drop)
     }
 
     fn subscribe(&mut self, connection: Handle, channel: &Channel) -> Result<(), Fault> {

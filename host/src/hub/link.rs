@@ -1,5 +1,9 @@
 //! The hub's end of one connection: its facts, its outbox, and what it was told to do.
 
+mod direct;
+
+pub use direct::{Rest, Shortcut};
+
 use crate::{
     close::Reason,
     envelope::Wire,
@@ -9,8 +13,9 @@ use crate::{
     payload::Frame,
     settings,
 };
-use futures_util::task::AtomicWaker;
+use direct::Direct;
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -28,8 +33,6 @@ pub struct Link {
     state: Mutex<State>,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
-    /// Wakes the connection's task. Empty while the task runs: what it causes itself needs no other turn.
-    waker: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,11 @@ struct State {
     leaving: bool,
     subscriptions: Vec<Channel>,
     initial: Vec<Channel>,
+    direct: Direct,
+    /// The connection's task.
+    waker: Option<Waker>,
+    /// Whether it has to be woken. Not while it runs: what it causes itself needs no other turn.
+    asleep: bool,
 }
 
 /// One client instance, as Sente's clients name themselves.
@@ -51,13 +59,14 @@ pub(super) struct Client {
     name: String,
 }
 
-/// What the connection's task is to do next.
+/// What the connection's task has to do when it has taken what it could.
 #[derive(Debug)]
-pub enum Outgoing {
-    Item(Item),
+pub enum Left {
+    Nothing,
+    /// There is more to take.
+    More,
     /// The outbox is empty, and the connection is to be closed.
     Close(Reason),
-    Nothing,
 }
 
 impl Link {
@@ -74,6 +83,9 @@ impl Link {
             leaving: false,
             subscriptions: Vec::new(),
             initial,
+            direct: Direct::default(),
+            waker: None,
+            asleep: false,
         };
         Self {
             facts,
@@ -81,7 +93,6 @@ impl Link {
             client: OnceLock::new(),
             state: Mutex::new(state),
             ending: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
         }
     }
 
@@ -100,6 +111,12 @@ impl Link {
     /// Queues a data frame. A connection that is closing takes none.
     pub fn send(&self, item: Item) -> Offered {
         let mut state = self.state();
+        let offered = self.offer(&mut state, item);
+        state.wake();
+        offered
+    }
+
+    fn offer(&self, state: &mut State, item: Item) -> Offered {
         if state.closing.is_some() {
             return Offered::Dropped;
         }
@@ -108,45 +125,53 @@ impl Link {
             state.closing = Some(Reason::SlowConsumer);
             self.ending.store(true, Ordering::Relaxed);
         }
-        drop(state);
-        self.waker.wake();
         offered
+    }
+
+    /// The task writes what is queued.
+    pub(super) fn write_itself(&self) {
+        self.state().wake();
     }
 
     /// Queues a control frame, ahead of all data; false when too many wait.
     pub fn send_control(&self, frame: Frame) -> bool {
-        let taken = self.state().outbox.offer_control(frame);
-        self.waker.wake();
+        let mut state = self.state();
+        let taken = state.outbox.offer_control(frame);
+        state.wake();
         taken
     }
 
     /// Ends the connection after what is queued. The first reason stands.
     pub fn close(&self, reason: Reason) {
-        self.state().closing.get_or_insert(reason);
+        let mut state = self.state();
+        state.closing.get_or_insert(reason);
         self.ending.store(true, Ordering::Relaxed);
-        self.waker.wake();
+        state.wake();
     }
 
     /// Ends the connection once nothing of it waits for a decision: part of a drain.
     pub fn send_away(&self) {
-        self.state().leaving = true;
+        let mut state = self.state();
+        state.leaving = true;
         self.ending.store(true, Ordering::Relaxed);
-        self.waker.wake();
+        state.wake();
     }
 
-    /// The next thing to do. Called by the connection's task alone.
-    pub fn next(&self) -> Outgoing {
+    /// Hands out what is queued, control before data, until `take` breaks. Called by the connection's task alone.
+    pub fn drain(&self, mut take: impl FnMut(Item) -> ControlFlow<()>) -> Left {
         let mut state = self.state();
-        if let Some(item) = state.outbox.pop() {
-            return Outgoing::Item(item);
+        while let Some(item) = state.outbox.pop() {
+            if take(item).is_break() {
+                return Left::More;
+            }
         }
         if let Some(reason) = &state.closing {
-            return Outgoing::Close(reason.clone());
+            return Left::Close(reason.clone());
         }
         if state.leaving && self.facts.waiting.events() == 0 {
-            return Outgoing::Close(Reason::Drained);
+            return Left::Close(Reason::Drained);
         }
-        Outgoing::Nothing
+        Left::Nothing
     }
 
     /// Whether it was told to go.
@@ -154,16 +179,24 @@ impl Link {
         self.ending.load(Ordering::Relaxed)
     }
 
-    /// The task's turn begins: nobody needs to wake it.
-    pub fn begin_turn(&self) {
-        drop(self.waker.take());
+    /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
+    pub fn begin_turn(&self) -> Option<Rest> {
+        let mut state = self.state();
+        state.asleep = false;
+        state.direct.take_rest()
     }
 
     /// The task's turn ends: whoever has something for it wakes it from now on. True: somebody had already, and there
     /// has to be another turn.
-    pub fn end_turn(&self, waker: &Waker) -> bool {
-        self.waker.register(waker);
-        let state = self.state();
+    ///
+    /// `clear`: nothing that was handed out waits to be written, so others may write.
+    pub fn end_turn(&self, waker: &Waker, clear: bool) -> bool {
+        let mut state = self.state();
+        state.asleep = true;
+        state.direct.clear = clear;
+        if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.waker = Some(waker.clone());
+        }
         !state.outbox.is_empty() || state.closing.is_some()
     }
 
@@ -184,6 +217,7 @@ impl Link {
         let mut state = self.state();
         let depth = state.outbox.depth() as u64;
         state.closing.get_or_insert(Reason::Lost);
+        state.direct.end();
         while state.outbox.pop().is_some() {}
         depth
     }
@@ -215,5 +249,16 @@ impl Link {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Wakes the connection's task if it sleeps, once.
+    fn wake(&mut self) {
+        if std::mem::take(&mut self.asleep)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
     }
 }

@@ -9,8 +9,9 @@ mod replies;
 mod requests;
 mod send;
 mod tables;
+mod writers;
 
-pub use link::{Link, Outgoing};
+pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::Expected;
 
 use crate::{
@@ -30,6 +31,7 @@ use std::{
     time::Instant,
 };
 use tables::Tables;
+use writers::Writers;
 
 /// What a plugin may touch: its grants, and the endpoints whose connections are its own.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +98,7 @@ pub struct Hub {
     rights: ArcSwap<HashMap<PluginName, Rights>>,
     limits: Limits,
     tracer: Arc<dyn Tracer>,
+    writers: Writers,
     pub counters: Counters,
 }
 
@@ -107,6 +110,7 @@ impl Hub {
             rights: ArcSwap::default(),
             limits,
             tracer,
+            writers: Writers::default(),
             counters: Counters::default(),
         }
     }
@@ -209,6 +213,11 @@ impl Hub {
             Counters::add(&self.counters.reply_timeouts, 1);
             self.answer_fault(&expected, &replies::too_late());
         }
+    }
+
+    /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.
+    pub async fn write_for_others(&self) {
+        self.writers.run().await;
     }
 
     fn replies(&self) -> std::sync::MutexGuard<'_, replies::Replies> {

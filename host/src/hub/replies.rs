@@ -67,29 +67,33 @@ impl Replies {
         Self { slots: Vec::new(), free: Vec::new(), deadlines: VecDeque::new(), patience }
     }
 
-    /// The number by which the handler answers; none when too many wait.
-    pub(super) fn expect(&mut self, expected: Expected, now: Instant) -> Option<u32> {
+    /// The number by which the handler answers; what was expected comes back when too many wait.
+    pub(super) fn expect(
+        &mut self,
+        expected: Box<Expected>,
+        now: Instant,
+    ) -> Result<u32, Box<Expected>> {
         let place = match self.free.pop() {
             Some(place) => place,
             None if self.slots.len() < CAPACITY => {
                 self.slots.push(Slot { uses: 0, expected: None });
                 (self.slots.len() - 1) as u32
             }
-            None => return None,
+            None => return Err(expected),
         };
-        let slot = self.slots.get_mut(place as usize)?;
+        let Some(slot) = self.slots.get_mut(place as usize) else { return Err(expected) };
         slot.uses = slot.uses.wrapping_add(1);
-        slot.expected = Some(Box::new(expected));
+        slot.expected = Some(expected);
         let number = place | (slot.uses << SLOT_BITS);
         if self.deadlines.len() > 2 * (self.slots.len() - self.free.len()) + 1024 {
             self.forget_answered();
         }
         self.deadlines.push_back((now + self.patience, number));
-        Some(number)
+        Ok(number)
     }
 
     /// Takes a reply out, if this plugin was asked for it.
-    pub(super) fn take(&mut self, number: u32, plugin: &PluginName) -> Option<Expected> {
+    pub(super) fn take(&mut self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
         let slot = self.slot(number)?;
         if slot.expected.as_ref()?.plugin != *plugin {
             return None;
@@ -102,7 +106,7 @@ impl Replies {
         let mut expired = Vec::new();
         while let Some((_, number)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)
         {
-            expired.extend(self.remove(number));
+            expired.extend(self.remove(number).map(|expected| *expected));
         }
         expired
     }
@@ -112,10 +116,10 @@ impl Replies {
         (slot.uses << SLOT_BITS == number & !(CAPACITY as u32 - 1)).then_some(slot)
     }
 
-    fn remove(&mut self, number: u32) -> Option<Expected> {
+    fn remove(&mut self, number: u32) -> Option<Box<Expected>> {
         let expected = self.slot(number)?.expected.take()?;
         self.free.push(number & (CAPACITY as u32 - 1));
-        Some(*expected)
+        Some(expected)
     }
 
     /// Deadlines of answered replies are left in place when they are answered; here they go, so that the queue stays

@@ -1,6 +1,6 @@
 //! Requests that the gateway answers itself: `tengen/*` events from clients (wire.md, "Requests a client can make").
 
-use super::{Expected, Hub, Link};
+use super::{Expected, Hub, Link, send::Deliveries};
 use crate::{
     codec::json,
     envelope::Arrived,
@@ -24,7 +24,7 @@ impl Hub {
         match (result, callback) {
             (Ok(value), Some(callback)) => {
                 let expected = Expected::new(Arc::clone(link), callback, id, "tengen".into());
-                self.answer(&expected, &value, None);
+                self.answer(&expected, &value, None, &mut Deliveries::new(self));
             }
             (Ok(_), None) => {}
             (Err(why), callback) => self.send_fault(link, &why, Some(&id), callback.as_ref()),

@@ -47,7 +47,7 @@ impl<'a> Broadcast<'a> {
     }
 
     /// Queues the message for one receiver.
-    pub(super) fn deliver(&mut self, hub: &Hub, link: &Link) {
+    pub(super) fn deliver(&mut self, deliveries: &mut Deliveries<'_>, link: &Arc<Link>) {
         let context = self.span.as_ref().and_then(|span| span.context());
         let Some(place) = self.frames.get_mut(link.wire.index()) else { return };
         let frame = place.get_or_insert_with(|| {
@@ -60,7 +60,7 @@ impl<'a> Broadcast<'a> {
             }
         });
         let Some(frame) = frame else {
-            Counters::add(&hub.counters.unsupported, 1);
+            Counters::add(&deliveries.hub.counters.unsupported, 1);
             return;
         };
         let channel = match self.kind {
@@ -68,7 +68,7 @@ impl<'a> Broadcast<'a> {
             Kind::Push { .. } => None,
         };
         let item = Item { frame: frame.clone(), channel, span: self.span.clone() };
-        if hub.queue(link, item) {
+        if deliveries.queue(link, item) {
             self.reached += 1;
         }
     }
@@ -79,6 +79,35 @@ impl<'a> Broadcast<'a> {
             Some(fault) if self.reached == 0 => Err(fault),
             _ => Ok(self.reached),
         }
+    }
+}
+
+/// Frames that are queued together. When this is dropped, they are on their way.
+#[derive(Debug)]
+pub(super) struct Deliveries<'a> {
+    hub: &'a Hub,
+    /// Connections whose tasks sleep, and for which a writer is to write.
+    asleep: Vec<Arc<Link>>,
+}
+
+impl<'a> Deliveries<'a> {
+    pub(super) fn new(hub: &'a Hub) -> Self {
+        Self { hub, asleep: Vec::new() }
+    }
+
+    /// Queues one item and counts what was lost by it. True when the connection will get it.
+    fn queue(&mut self, link: &Arc<Link>, item: Item) -> bool {
+        let (offered, to_be_written) = link.send_later(item);
+        if to_be_written {
+            self.asleep.push(Arc::clone(link));
+        }
+        self.hub.count_offered(link, offered)
+    }
+}
+
+impl Drop for Deliveries<'_> {
+    fn drop(&mut self) {
+        self.hub.writers.write(std::mem::take(&mut self.asleep));
     }
 }
 
@@ -104,7 +133,11 @@ fn encode(
 impl Hub {
     /// Queues one item and counts what was lost by it. True when the connection will get it.
     pub(super) fn queue(&self, link: &Link, item: Item) -> bool {
-        match link.send(item) {
+        self.count_offered(link, link.send(item))
+    }
+
+    fn count_offered(&self, link: &Link, offered: Offered) -> bool {
+        match offered {
             Offered::Queued => {
                 Counters::add(&self.counters.delivered, 1);
                 true
@@ -148,6 +181,7 @@ impl Hub {
         content: &Payload,
         except: Option<Handle>,
         mut span: Option<Span>,
+        deliveries: &mut Deliveries<'_>,
     ) -> Result<u32, Fault> {
         let Some(members) = self.read_tables().channels.members(channel) else { return Ok(0) };
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,14 +194,18 @@ impl Hub {
         let mut broadcast = Broadcast::new(kind, content, span.map(Arc::new));
         for (handle, link) in &members.subscribers {
             if Some(*handle) != except {
-                broadcast.deliver(self, link);
+                broadcast.deliver(deliveries, link);
             }
         }
         broadcast.outcome()
     }
 
-    /// A number by which a handler may answer; none when too many callers wait.
-    pub(crate) fn expect_reply(&self, expected: Expected, now: Instant) -> Option<u32> {
+    /// A number by which a handler may answer; what was expected comes back when too many callers wait.
+    pub(crate) fn expect_reply(
+        &self,
+        expected: Box<Expected>,
+        now: Instant,
+    ) -> Result<u32, Box<Expected>> {
         self.replies().expect(expected, now)
     }
 
@@ -181,18 +219,24 @@ impl Hub {
     }
 
     /// Takes out what a handler was asked for, once.
-    pub(super) fn take_reply(&self, number: u32, plugin: &PluginName) -> Option<Expected> {
-        self.replies().take(number, plugin).filter(Expected::claim)
+    pub(super) fn take_reply(&self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
+        self.replies().take(number, plugin).filter(|expected| expected.claim())
     }
 
     /// Answers a caller with a value. A value that the caller's format cannot hold becomes the fault that says so.
-    pub(super) fn answer(&self, expected: &Expected, content: &Payload, span: Option<Arc<Span>>) {
+    pub(super) fn answer(
+        &self,
+        expected: &Expected,
+        content: &Payload,
+        span: Option<Arc<Span>>,
+        deliveries: &mut Deliveries<'_>,
+    ) {
         let link = &expected.link;
         let context = span.as_ref().and_then(|span| span.context());
         match envelope::reply(link.wire, &expected.callback, content, context) {
             Ok(frame) => {
                 Counters::add(&self.counters.replies, 1);
-                self.queue(link, Item { frame, channel: None, span });
+                deliveries.queue(link, Item { frame, channel: None, span });
             }
             Err(fault) => {
                 Counters::add(&self.counters.unsupported, 1);

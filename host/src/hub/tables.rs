@@ -6,6 +6,7 @@ use crate::{
     close::Reason,
     id::{Channel, Handle, UserId},
 };
+use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -13,9 +14,9 @@ use std::{
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    links: HashMap<Handle, Arc<Link>>,
+    links: HashMap<Handle, Arc<Link>, RandomState>,
     /// Handles given out for connections that are not open yet.
-    reserved: HashSet<Handle>,
+    reserved: HashSet<Handle, RandomState>,
     clients: HashMap<Client, Handle>,
     users: HashMap<UserId, Vec<Arc<Link>>>,
     pub(super) channels: Channels<Arc<Link>>,

@@ -70,7 +70,7 @@ impl fmt::Debug for Hash {
 pub(super) struct Compiled {
     pub(super) pre: InstancePre<State>,
     pub(super) plugin: bindings::plugin::GuestIndices,
-    pub(super) handler: Option<bindings::handler::GuestIndices>,
+    pub(super) handler: Option<bindings::handling::handler::GuestIndices>,
     pub(super) authenticator: Option<bindings::authenticator::GuestIndices>,
     pub(super) sink: Option<bindings::telemetry_sink::GuestIndices>,
     pub(super) snapshot: Option<bindings::snapshot::GuestIndices>,
@@ -135,7 +135,9 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
     let compiled = Compiled {
         plugin: found("plugin", &exports, || bindings::plugin::GuestIndices::new(&pre))?
             .ok_or_else(|| other_world(&exports))?,
-        handler: found("handler", &exports, || bindings::handler::GuestIndices::new(&pre))?,
+        handler: found("handler", &exports, || {
+            bindings::handling::handler::GuestIndices::new(&pre)
+        })?,
         authenticator: found("authenticator", &exports, || {
             bindings::authenticator::GuestIndices::new(&pre)
         })?,

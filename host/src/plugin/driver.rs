@@ -1,9 +1,14 @@
-//! A handler's task: takes batches from the queue, runs them, and between two calls does what it is asked.
+//! Drives a handler's instance: takes batches from the queue, runs them, and between two calls does what it is asked.
+//!
+//! Whoever offers an event drives it through the instance at once, where nobody else does (see `inline`); the handler's
+//! own task does the rest.
 
 use super::{
     bindings::snapshot,
     counters::count,
     error::PluginError,
+    gathering::Gathering,
+    inline::{Inline, Visited},
     queue::{Batch, Queue},
     runner::{Next, Runner},
     shared::Shared,
@@ -13,13 +18,19 @@ use crate::{
     fault::{Fault, FaultId},
     handler::{Declined, Handler},
 };
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    ops::ControlFlow,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 use tokio::{
-    select,
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Requests to the task that may wait; reloads are one at a time.
 const REQUESTS: usize = 4;
@@ -30,6 +41,8 @@ pub(super) struct Seat {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
     requests: mpsc::Sender<Request>,
+    gathering: Arc<Gathering>,
+    driver: Arc<Inline>,
 }
 
 /// What the task does between two calls.
@@ -43,7 +56,8 @@ enum Request {
 }
 
 impl Seat {
-    /// Where events are offered, and the future that drives the instance; the caller gives it a task.
+    /// Where events are offered, and the future that drives the instance when nobody else does; the caller gives it a
+    /// task.
     pub(super) fn new(
         shared: Arc<Shared>,
         queue: Arc<Queue>,
@@ -51,7 +65,12 @@ impl Seat {
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, received) = mpsc::channel(REQUESTS);
-        (Self { shared, queue, requests }, drive(runner, received, stop))
+        let visited = Visited::default();
+        let gathering = Arc::<Gathering>::default();
+        let driving = drive(runner, received, stop, Arc::clone(&gathering), visited.clone());
+        let driver = Arc::new(Inline::new(driving, &visited));
+        let task = Arc::clone(&driver);
+        (Self { shared, queue, requests, gathering, driver }, poll_fn(move |cx| task.poll(cx)))
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -97,77 +116,116 @@ impl Handler for Seat {
         }
         self.queue.offer(event).inspect_err(|_| count(&self.shared.counters.declined_events))
     }
-}
 
-async fn drive(mut runner: Runner, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
-    let mut batch = Batch::default();
-    let mut gathering = Gathering::default();
-    let mut asked = None;
-    while !stop.is_cancelled() {
-        // Requests first: a reload does not wait for a backlog to end.
-        if let Ok(request) = requests.try_recv() {
-            if let ControlFlow::Break(answer) = obey(&mut runner, request, &mut batch).await {
-                asked = Some(answer);
-                break;
-            }
-            continue;
+    fn settle(&self) {
+        let waiting = self.queue.len();
+        if waiting == 0 {
+            return;
         }
-        if runner.queue.take(runner.max_batch(), &mut batch) {
-            runner.run(&mut batch).await;
-            tokio::task::coop::consume_budget().await;
-            continue;
-        }
-        select! {
-            biased;
-            () = stop.cancelled() => break,
-            request = requests.recv() => match request {
-                Some(request) => if let ControlFlow::Break(answer) = obey(&mut runner, request, &mut batch).await {
-                    asked = Some(answer);
-                    break;
-                },
-                None => break,
-            },
-            () = pause(runner.down_until()) => runner.restart().await,
-            () = runner.queue.filled() => gathering.gather(&runner.queue).await,
+        if self.gathering.is_over(waiting) {
+            self.driver.visit();
+        } else if self.gathering.calls() {
+            self.driver.wake();
         }
     }
-    runner.finish().await;
+}
+
+async fn drive(
+    mut runner: Runner,
+    mut requests: mpsc::Receiver<Request>,
+    stop: CancellationToken,
+    gathering: Arc<Gathering>,
+    visited: Visited,
+) {
+    let mut batch = Batch::default();
+    let mut stopped = pin!(stop.cancelled());
+    // What is large and rare has a box of its own: what every call needs is moved with each call.
+    let asked = loop {
+        let pause = pause(runner.down_until());
+        match next(&runner.queue, &mut requests, stopped.as_mut(), pause, &visited).await {
+            Due::Events => {
+                gather(&runner.queue, &gathering, &visited).await;
+                gathering.ends();
+                if runner.queue.take(runner.max_batch(), &mut batch) {
+                    runner.run(&mut batch).await;
+                }
+                if !runner.queue.is_empty() {
+                    // Others have added theirs meanwhile: that is the task's work.
+                    hand_over(&visited).await;
+                    tokio::task::coop::consume_budget().await;
+                }
+            }
+            Due::Request(request) => {
+                hand_over(&visited).await;
+                let obeyed = Box::pin(obey(&mut runner, request, &mut batch)).await;
+                if let ControlFlow::Break(answer) = obeyed {
+                    break Some(answer);
+                }
+            }
+            Due::Restart => {
+                hand_over(&visited).await;
+                Box::pin(runner.restart()).await;
+            }
+            Due::End => break None,
+        }
+    };
+    Box::pin(runner.finish()).await;
     if let Some(answer) = asked {
         answer.send(()).ok();
     }
 }
 
-/// Lets connections that are ready as well go first, so that one call decides their events too. No time is waited: the
-/// task goes behind those that could run anyway. Where that brings nothing, it is rarely tried.
-#[derive(Debug, Default)]
-struct Gathering {
-    /// How often in a row it brought nothing.
-    vain: u32,
-    /// How often to leave it out before the next try.
-    pass: u32,
+/// What there is to do between two calls.
+enum Due {
+    Events,
+    Request(Request),
+    /// The pause before another try to start is over.
+    Restart,
+    End,
 }
 
-impl Gathering {
-    /// In vain so often, it is left out...
-    const VAIN: u32 = 4;
-    /// ...for so many batches.
-    const PASS: u32 = 32;
+/// Waits for something to do. Requests come first: a reload does not wait for a backlog to end. Only a visitor, who
+/// came for the events that it brought, begins with them.
+async fn next(
+    queue: &Queue,
+    requests: &mut mpsc::Receiver<Request>,
+    mut stopped: Pin<&mut WaitForCancellationFuture<'_>>,
+    restart: impl Future<Output = ()>,
+    visited: &Visited,
+) -> Due {
+    let mut restart = pin!(restart);
+    poll_fn(|cx| {
+        let events = !queue.is_empty();
+        if events && visited.is_so() {
+            return Poll::Ready(Due::Events);
+        }
+        if stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Due::End);
+        }
+        if let Poll::Ready(request) = requests.poll_recv(cx) {
+            return Poll::Ready(request.map_or(Due::End, Due::Request));
+        }
+        if events {
+            return Poll::Ready(Due::Events);
+        }
+        restart.as_mut().poll(cx).map(|()| Due::Restart)
+    })
+    .await
+}
 
-    async fn gather(&mut self, queue: &Queue) {
-        if self.pass > 0 {
-            self.pass -= 1;
-            return;
-        }
-        let before = queue.len();
+/// Lets connections that are ready as well go first, so that one call decides their events too.
+async fn gather(queue: &Queue, gathering: &Gathering, visited: &Visited) {
+    let before = queue.len();
+    if !visited.is_so() && before < Gathering::ENOUGH {
         tokio::task::yield_now().await;
-        if queue.len() > before {
-            self.vain = 0;
-        } else {
-            self.vain += 1;
-            if self.vain >= Self::VAIN {
-                self.pass = Self::PASS;
-            }
-        }
+        gathering.brought(before, queue.len());
+    }
+}
+
+/// Leaves what follows to the task.
+async fn hand_over(visited: &Visited) {
+    if visited.is_so() {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! From what a guest returned to the gateway's effects: checked, counted, bounded; nothing in it is trusted.
 
 use super::{
-    bindings::types::{self as wit, Effect as Wanted},
-    generation::encoding,
+    bindings::handling::types::{self as wit, Effect as Wanted},
+    events::Places,
     text::plain,
 };
 use crate::{
@@ -42,15 +42,11 @@ pub(super) struct Refused {
 pub(super) fn decide(
     wanted: wit::Outcome,
     events: &[Event],
-    places: &[u32],
+    places: &Places,
     limits: &settings::Plugin,
 ) -> Decided {
-    let mut reader = Reader {
-        events,
-        places,
-        spent: vec![Spent::default(); places.len()],
-        decided: Decided::default(),
-    };
+    let spent = Vec::new();
+    let mut reader = Reader { events, places, spent, decided: Decided::default() };
     for failure in wanted.failures {
         reader.failure(failure);
     }
@@ -71,7 +67,8 @@ struct Spent {
 
 struct Reader<'a> {
     events: &'a [Event],
-    places: &'a [u32],
+    places: &'a Places,
+    /// By the number that the guest knows an event by; as long as the highest one that caused something.
     spent: Vec<Spent>,
     decided: Decided,
 }
@@ -81,7 +78,7 @@ type Refusal = (Option<String>, Fault);
 
 impl Reader<'_> {
     fn place(&self, by: u32) -> Option<u32> {
-        self.places.get(usize::try_from(by).ok()?).copied()
+        self.places.of(by, self.events.len())
     }
 
     fn failure(&mut self, failure: wit::Failure) {
@@ -89,7 +86,7 @@ impl Reader<'_> {
             Some(by) => {
                 let close =
                     failure.close.map(|code| if plugin_may_close_with(code) { code } else { 1011 });
-                self.decided.outcome.failures.push(Failure { by, why: fault(failure.why), close });
+                self.decided.outcome.failures.push(Failure { by, why: said(failure.why), close });
             }
             None => self.refuse(None, (None, no_such_event(failure.by))),
         }
@@ -114,9 +111,12 @@ impl Reader<'_> {
 
     /// Whether one more effect of this size is within what one event may cause.
     fn within(&mut self, by: u32, size: usize, limits: &settings::Plugin) -> bool {
-        let Some(spent) = usize::try_from(by).ok().and_then(|by| self.spent.get_mut(by)) else {
-            return false;
-        };
+        let Ok(by) = usize::try_from(by) else { return false };
+        if by >= self.spent.len() {
+            // Events that caused nothing so far have spent nothing. `by` is one of the batch's.
+            self.spent.resize(by + 1, Spent::default());
+        }
+        let Some(spent) = self.spent.get_mut(by) else { return false };
         spent.effects += 1;
         spent.bytes = spent.bytes.saturating_add(size);
         spent.effects <= limits.effects_per_event && spent.bytes <= limits.effect_bytes
@@ -145,7 +145,7 @@ impl Reader<'_> {
                 reply_to: reply.reply_to,
                 value: match reply.value {
                     Ok(content) => Ok(self.content(content).map_err(|why| (None, why))?),
-                    Err(why) => Err(fault(why)),
+                    Err(why) => Err(said(why)),
                 },
             },
             Wanted::Push(push) => return self.push(push),
@@ -203,7 +203,7 @@ impl Reader<'_> {
     fn content(&self, content: wit::Content) -> Result<Content, Fault> {
         match content {
             wit::Content::Payload(payload) => {
-                Ok(Content::Payload(Payload::new(encoding(payload.encoding), payload.body)))
+                Ok(Content::Payload(Payload::new(payload.encoding.into(), payload.body)))
             }
             wit::Content::OfEvent(asked) => {
                 let place = self.place(asked).ok_or_else(|| no_such_event(asked))?;
@@ -292,14 +292,18 @@ fn close(close: wit::Close) -> Result<Effect, Refusal> {
     Ok(Effect::Close { connection: Handle(connection), code, reason })
 }
 
+fn said(why: wit::FaultResult) -> Fault {
+    fault(&why.id, &why.message, why.retry_after_ms)
+}
+
 /// A guest's fault: a word of the registry is one, any other id is the plugin's own.
-pub(super) fn fault(fault: wit::Fault) -> Fault {
-    let message = plain(&fault.message, MESSAGE_MAX);
-    let read = match FaultId::from_word(&fault.id) {
+pub(super) fn fault(id: &str, message: &str, retry_after_ms: Option<u32>) -> Fault {
+    let message = plain(message, MESSAGE_MAX);
+    let read = match FaultId::from_word(id) {
         Some(id) => Fault::new(id, message),
-        None => Fault::application(plain(&fault.id, NAME_MAX), message),
+        None => Fault::application(plain(id, NAME_MAX), message),
     };
-    Fault { retry_after: fault.retry_after_ms.map(|ms| Duration::from_millis(ms.into())), ..read }
+    Fault { retry_after: retry_after_ms.map(|ms| Duration::from_millis(ms.into())), ..read }
 }
 
 fn no_such_event(by: u32) -> Fault {

@@ -1,123 +1,178 @@
-//! From the gateway's events to the interface's records.
+//! From the gateway's events to the interface's records, which lend what they can of them.
 
-use super::bindings::types::{self as wit, Occurrence as Said};
+use super::bindings::handling::types::{self as wit, Occurrence as Said};
 use crate::{
     codec,
     event::{Connection, Event, Message, Occurrence, User},
     fault::{Fault, FaultId},
-    id::Channel,
     payload::{Encoding, Payload},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// What records of one event cannot lend from it, because it has to be made first.
+#[derive(Debug)]
+pub(super) enum Made<'a> {
+    Nothing,
+    /// The message's payload in the guest's encoding.
+    Payload(Payload),
+    Connection(Box<MadeConnection<'a>>),
+    /// The event cannot be said in the guest's encoding.
+    Unsaid(Fault),
+}
+
+#[derive(Debug)]
+pub(super) struct MadeConnection<'a> {
+    id: String,
+    peer: String,
+    more: Vec<wit::AttributeParam<'a>>,
+    claims: Vec<wit::AttributeParam<'a>>,
+}
+
 /// A batch as the guest gets it, and which event of the whole batch each record is.
-pub(super) struct Told {
-    pub(super) records: Vec<wit::Event>,
-    /// The place in the whole batch of each record.
-    pub(super) places: Vec<u32>,
+pub(super) struct Told<'a> {
+    pub(super) records: Vec<wit::Event<'a>>,
+    pub(super) places: Places,
     /// Events that cannot be said in the guest's encoding.
     pub(super) unsaid: Vec<(u32, Fault)>,
 }
 
-/// Says a batch in the guest's encoding.
-pub(super) fn tell(events: &[Event], encoding: Encoding) -> Told {
-    let mut told = Told {
-        records: Vec::with_capacity(events.len()),
-        places: Vec::with_capacity(events.len()),
-        unsaid: Vec::new(),
-    };
-    for (place, event) in (0..).zip(events) {
-        match record(event, encoding) {
-            Ok(record) => {
-                told.records.push(record);
-                told.places.push(place);
-            }
-            Err(why) => told.unsaid.push((place, why)),
-        }
-    }
-    told
+/// Which event of the whole batch each record is.
+#[derive(Debug, Default)]
+pub(super) enum Places {
+    /// All are said, in their order.
+    #[default]
+    Same,
+    Some(Vec<u32>),
 }
 
-fn record(event: &Event, encoding: Encoding) -> Result<wit::Event, Fault> {
-    let what = match &event.what {
-        Occurrence::Opened => Said::Opened(connection(event)?),
-        Occurrence::Adopted => Said::Adopted(connection(event)?),
-        Occurrence::Message(message) => Said::Message(self::message(message, encoding)?),
-        Occurrence::Closed(closing) => Said::Closed(wit::Closing {
+impl Places {
+    /// The place in the whole batch of `record`; `events` is how many there are.
+    pub(super) fn of(&self, record: u32, events: usize) -> Option<u32> {
+        let place = usize::try_from(record).ok()?;
+        match self {
+            Self::Same => (place < events).then_some(record),
+            Self::Some(places) => places.get(place).copied(),
+        }
+    }
+}
+
+/// Makes what [`tell`] cannot lend; nothing at all for a batch of messages in the guest's encoding.
+pub(super) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
+    let is_lent = |event: &Event| match &event.what {
+        Occurrence::Message(message) => message.payload.encoding == encoding,
+        Occurrence::Opened | Occurrence::Adopted => false,
+        _ => true,
+    };
+    if events.iter().all(is_lent) {
+        return Vec::new();
+    }
+    events.iter().map(|event| make(event, encoding)).collect()
+}
+
+fn make(event: &Event, encoding: Encoding) -> Made<'_> {
+    match &event.what {
+        Occurrence::Message(message) if message.payload.encoding != encoding => {
+            codec::transcode(&message.payload, encoding).map_or_else(Made::Unsaid, Made::Payload)
+        }
+        Occurrence::Opened | Occurrence::Adopted => match &event.connection {
+            Some(connection) => Made::Connection(Box::new(MadeConnection {
+                id: connection.id.to_string(),
+                peer: connection.peer.to_string(),
+                more: attributes(&connection.more),
+                claims: connection
+                    .user
+                    .as_ref()
+                    .map_or(Vec::new(), |user| attributes(&user.claims)),
+            })),
+            None => Made::Nothing,
+        },
+        _ => Made::Nothing,
+    }
+}
+
+/// Says a batch in the guest's encoding. `made` is what [`prepare`] made of it.
+pub(super) fn tell<'a>(events: &'a [Event], made: &'a [Made<'a>]) -> Told<'a> {
+    let mut records = Vec::with_capacity(events.len());
+    let mut unsaid = Vec::new();
+    let mut made = made.iter();
+    for (place, event) in (0..).zip(events) {
+        match record(event, made.next().unwrap_or(&Made::Nothing)) {
+            Ok(record) => records.push(record),
+            Err(why) => unsaid.push((place, why)),
+        }
+    }
+    let places = match unsaid.is_empty() {
+        true => Places::Same,
+        false => {
+            let is_said = |place: &u32| unsaid.iter().all(|(other, _)| other != place);
+            Places::Some((0..).take(events.len()).filter(is_said).collect())
+        }
+    };
+    Told { records, places, unsaid }
+}
+
+fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fault> {
+    let what = match (&event.what, made) {
+        (_, Made::Unsaid(why)) => return Err(why.clone()),
+        (Occurrence::Opened, made) => Said::Opened(connection(event, made)?),
+        (Occurrence::Adopted, made) => Said::Adopted(connection(event, made)?),
+        (Occurrence::Message(said), Made::Payload(payload)) => {
+            Said::Message(message(said, payload))
+        }
+        (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)),
+        (Occurrence::Closed(closing), _) => Said::Closed(wit::Closing {
             code: closing.code,
-            reason: closing.reason.clone(),
+            reason: &closing.reason,
             clean: closing.clean,
         }),
-        Occurrence::Subscribed(channel) => Said::Subscribed(name(channel)),
-        Occurrence::Unsubscribed(channel) => Said::Unsubscribed(name(channel)),
-        Occurrence::UserOnline(user) => Said::UserOnline(user.as_str().into()),
-        Occurrence::UserOffline(user) => Said::UserOffline(user.as_str().into()),
-        Occurrence::Timer(key) => Said::Timer(key.clone()),
-        Occurrence::Refused { key, why } => {
-            Said::Refused(wit::Refused { key: key.clone(), why: fault(why) })
+        (Occurrence::Subscribed(channel), _) => Said::Subscribed(channel.as_str()),
+        (Occurrence::Unsubscribed(channel), _) => Said::Unsubscribed(channel.as_str()),
+        (Occurrence::UserOnline(user), _) => Said::UserOnline(user.as_str()),
+        (Occurrence::UserOffline(user), _) => Said::UserOffline(user.as_str()),
+        (Occurrence::Timer(key), _) => Said::Timer(key),
+        (Occurrence::Refused { key, why }, _) => {
+            Said::Refused(wit::Refused { key, why: fault(why) })
         }
-        Occurrence::Lost(count) => Said::Lost(*count),
+        (Occurrence::Lost(count), _) => Said::Lost(*count),
     };
     let handle = event.connection.as_ref().map(|connection| connection.handle.0);
     Ok(wit::Event { connection: handle, seq: event.seq, at_ms: millis(event.at), what })
 }
 
-fn name(channel: &Channel) -> String {
-    channel.as_str().into()
+fn message<'a>(message: &'a Message, payload: &'a Payload) -> wit::Message<'a> {
+    let payload = wit::PayloadParam { encoding: encoding(payload.encoding), body: &payload.body };
+    wit::Message { id: message.id.as_str(), payload, reply_to: message.reply_to }
 }
 
-fn message(message: &Message, to: Encoding) -> Result<wit::Message, Fault> {
-    Ok(wit::Message {
-        id: message.id.as_str().into(),
-        payload: payload(&message.payload, to)?,
-        reply_to: message.reply_to,
-    })
-}
-
-fn payload(payload: &Payload, to: Encoding) -> Result<wit::Payload, Fault> {
-    if payload.encoding == to {
-        return Ok(wit::Payload { encoding: encoding(to), body: payload.body.to_vec() });
-    }
-    let payload = codec::transcode(payload, to)?;
-    Ok(wit::Payload { encoding: encoding(payload.encoding), body: payload.body.into() })
-}
-
-fn connection(event: &Event) -> Result<wit::Connection, Fault> {
-    let connection: &Connection = event
-        .connection
-        .as_ref()
-        .ok_or_else(|| Fault::new(FaultId::Malformed, "an event about a connection names none"))?;
+fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connection<'a>, Fault> {
+    let (Some(connection), Made::Connection(made)) = (&event.connection, made) else {
+        return Err(Fault::new(FaultId::Malformed, "an event about a connection names none"));
+    };
+    let connection: &Connection = connection;
     Ok(wit::Connection {
         handle: connection.handle.0,
-        id: connection.id.to_string(),
-        user: connection.user.as_ref().map(user),
-        endpoint: connection.endpoint.to_string(),
-        peer: connection.peer.to_string(),
-        dialect: connection.dialect.into(),
-        more: attributes(&connection.more),
+        id: &made.id,
+        user: connection.user.as_ref().map(|known| user(known, &made.claims)),
+        endpoint: &connection.endpoint,
+        peer: &made.peer,
+        dialect: connection.dialect,
+        more: &made.more,
     })
 }
 
-fn user(user: &User) -> wit::User {
-    wit::User {
-        id: user.id.as_str().into(),
-        claims: attributes(&user.claims),
-        expires_at_ms: user.expires_at.map(millis),
-    }
+fn user<'a>(user: &'a User, claims: &'a [wit::AttributeParam<'a>]) -> wit::User<'a> {
+    wit::User { id: user.id.as_str(), claims, expires_at_ms: user.expires_at.map(millis) }
 }
 
-pub(super) fn attributes(pairs: &[(String, String)]) -> Vec<wit::Attribute> {
-    pairs
-        .iter()
-        .map(|(key, value)| wit::Attribute { key: key.clone(), value: value.clone() })
-        .collect()
+fn attributes(pairs: &[(String, String)]) -> Vec<wit::AttributeParam<'_>> {
+    pairs.iter().map(|(key, value)| wit::AttributeParam { key, value }).collect()
 }
 
 /// A plugin's own fault keeps its own id; the gateway's have the registry's word.
-fn fault(fault: &Fault) -> wit::Fault {
-    wit::Fault {
-        id: fault.code.clone().unwrap_or_else(|| fault.id.word().into()),
-        message: fault.message.clone(),
+fn fault(fault: &Fault) -> wit::FaultParam<'_> {
+    wit::FaultParam {
+        id: fault.code.as_deref().unwrap_or(fault.id.word()),
+        message: &fault.message,
         retry_after_ms: fault
             .retry_after
             .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),

@@ -8,7 +8,7 @@ use super::{
     compiled::{Compiled, compile},
     counters::Counters,
     effects::decide,
-    events::tell,
+    events::{Places, prepare, tell},
     generation::lifecycle,
     instance::Instance,
 };
@@ -22,7 +22,7 @@ use crate::{
 };
 use std::{sync::Arc, time::SystemTime};
 
-pub use super::bindings::types as wit;
+pub use super::bindings::handling::types as wit;
 
 /// What is taken over of a guest's decision.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ pub fn take(outcome: wit::Outcome, settings: &settings::Plugin) -> Taken {
 }
 
 fn taken(outcome: wit::Outcome, events: &[Event], settings: &settings::Plugin) -> Taken {
-    let places: Vec<u32> = (0..).zip(events).map(|(place, _)| place).collect();
-    let decided = decide(outcome, events, &places, settings);
+    let decided = decide(outcome, events, &Places::Same, settings);
     let refused = decided.refused.iter().map(|refused| refused.by).collect();
     Taken { outcome: decided.outcome, refused }
 }
@@ -74,7 +73,8 @@ impl Guest {
     /// Sends a message with this payload; none when the guest traps, or the host cannot read what it returned.
     pub fn handle(&mut self, payload: &[u8]) -> Option<Result<Taken, String>> {
         let events = [message(payload)];
-        let told = tell(&events, Encoding::Binary);
+        let made = prepare(&events, Encoding::Binary);
+        let told = tell(&events, &made);
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.instantiate()?,

@@ -1,7 +1,7 @@
 //! One version of a plugin: its component, the settings it runs under, and what it said of itself.
 
 use super::{
-    bindings::{plugin::Description, types},
+    bindings::{handling, plugin::Description, types},
     compiled::Compiled,
     counters::Counters,
     text::plain,
@@ -78,7 +78,7 @@ impl From<Description> for About {
         Self {
             name: plain(&said.name, 128),
             version: plain(&said.version, 128).into(),
-            encoding: encoding(said.encoding),
+            encoding: said.encoding.into(),
             max_batch: said.max_batch.clamp(1, BATCH_MAX) as usize,
             events: said.events.into_iter().map(Pattern).collect(),
             snapshot_writes: said.snapshot_writes,
@@ -121,14 +121,22 @@ pub(super) fn lifecycle(settings: &settings::Plugin) -> Budget {
     Budget::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
 }
 
-/// The gateway's word for an encoding of the interface.
-pub(super) fn encoding(encoding: types::Encoding) -> Encoding {
-    match encoding {
-        types::Encoding::Json => Encoding::Json,
-        types::Encoding::Edn => Encoding::Edn,
-        types::Encoding::Transit => Encoding::Transit,
-        types::Encoding::Msgpack => Encoding::Msgpack,
-        types::Encoding::Text => Encoding::Text,
-        types::Encoding::Binary => Encoding::Binary,
-    }
+/// The gateway's word for an encoding of the interface, which each of its worlds has a type for.
+macro_rules! encodings {
+    ($($said:ty),+) => {
+        $(impl From<$said> for Encoding {
+            fn from(said: $said) -> Self {
+                match said {
+                    <$said>::Json => Self::Json,
+                    <$said>::Edn => Self::Edn,
+                    <$said>::Transit => Self::Transit,
+                    <$said>::Msgpack => Self::Msgpack,
+                    <$said>::Text => Self::Text,
+                    <$said>::Binary => Self::Binary,
+                }
+            }
+        })+
+    };
 }
+
+encodings!(types::Encoding, handling::types::Encoding);

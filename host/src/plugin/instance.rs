@@ -5,7 +5,11 @@
 use super::{
     bindings::VERSION,
     bindings::{
-        authenticator, handler, plugin, plugin::StartReason, snapshot, telemetry_sink, types,
+        authenticator,
+        handling::{handler, types},
+        plugin,
+        plugin::StartReason,
+        snapshot, telemetry_sink,
     },
     compiled::Compiled,
     counters::{Counters, count},
@@ -40,7 +44,10 @@ macro_rules! call {
     ($self:ident, $budget:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
         let budget = $budget;
         arm(&mut $self.store, budget);
-        let result = within(budget.wall, $guest.$function(&mut $self.store, $($argument),*)).await;
+        let result = {
+            let call = pin!($guest.$function(&mut $self.store, $($argument),*));
+            within(budget.wall, call).await
+        };
         judge(&mut $self.store, budget, result)
     }};
 }
@@ -56,7 +63,8 @@ impl Instance {
         let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
         let budget = lifecycle(settings);
         arm(&mut store, budget);
-        let instantiated = within(budget.wall, compiled.pre.instantiate_async(&mut store)).await;
+        let instantiated =
+            within(budget.wall, pin!(compiled.pre.instantiate_async(&mut store))).await;
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
                 return Err(match store.data().memory.denied {
@@ -141,13 +149,14 @@ impl Instance {
             .snapshot
             .clone()
             .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
-        said("load", call!(self, budget, guest, call_load(&[state], 0, 1)))
+        let states = [state];
+        said("load", call!(self, budget, guest, call_load(&states, 0, 1)))
     }
 
     pub(super) async fn handle(
         &mut self,
         budget: Budget,
-        events: &[types::Event],
+        events: &[types::Event<'_>],
         trace: Option<&TraceContext>,
     ) -> Result<Result<types::Outcome, String>, CallError> {
         self.store.data_mut().signals.belong_to(trace);
@@ -185,8 +194,7 @@ impl Instance {
 }
 
 /// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
-async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
-    let mut call = pin!(call);
+async fn within<T>(limit: Duration, mut call: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         if let Poll::Ready(value) = call.as_mut().poll(cx) {
@@ -199,10 +207,16 @@ async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> 
 
 /// Readies the store for one call.
 fn arm(store: &mut Store<State>, budget: Budget) {
-    let ticks = budget.cpu.as_nanos().div_ceil(TICK.as_nanos());
-    store.data_mut().allow(u64::try_from(ticks).unwrap_or(u64::MAX));
+    store.data_mut().allow(ticks(budget.cpu));
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
+}
+
+/// So many ticks of the engine's clock, rounded up; without division of large numbers, for each call asks.
+fn ticks(cpu: Duration) -> u64 {
+    const EACH: u32 = TICK.subsec_nanos();
+    const A_SECOND: u64 = 1_000_000_000 / EACH as u64;
+    cpu.as_secs().saturating_mul(A_SECOND).saturating_add(cpu.subsec_nanos().div_ceil(EACH).into())
 }
 
 /// What came of one call: counts it, and lets out what the guest said meanwhile.

@@ -27,8 +27,10 @@ mod file;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gathering;
 mod generation;
 mod guard;
+mod inline;
 mod instance;
 mod named;
 mod pool;

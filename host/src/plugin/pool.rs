@@ -6,8 +6,7 @@ use super::{
     counters::count,
     effects::fault,
     error::{CallError, PluginError},
-    events::attributes,
-    generation::{Generation, encoding},
+    generation::Generation,
     guard::{Guard, Pass, blame},
     instance::{Instance, STOP},
     shared::Shared,
@@ -305,7 +304,7 @@ fn request(upgrade: Upgrade) -> wit::Upgrade {
         peer: upgrade.peer.to_string(),
         headers: upgrade.headers,
         subprotocols: upgrade.subprotocols,
-        more: attributes(&upgrade.more),
+        more: attributes(upgrade.more),
     }
 }
 
@@ -315,11 +314,13 @@ fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
             user: admission.user.map(user).transpose()?,
             welcome: admission
                 .welcome
-                .map(|payload| Payload::new(encoding(payload.encoding), payload.body)),
+                .map(|payload| Payload::new(payload.encoding.into(), payload.body)),
             channels: admission.channels.into_iter().map(Channel::new).collect(),
             more: pairs(admission.more),
         })),
-        wit::Verdict::Deny((status, why)) => Ok(Verdict::Deny { status, why: fault(why) }),
+        wit::Verdict::Deny((status, why)) => {
+            Ok(Verdict::Deny { status, why: fault(&why.id, &why.message, why.retry_after_ms) })
+        }
         wit::Verdict::NeedFirstMessage => {
             let message = "the authenticator wants the first message, which this gateway does not support yet";
             Err(Fault::new(FaultId::Unsupported, message))
@@ -341,6 +342,10 @@ fn user(user: types::User) -> Result<User, Fault> {
         claims: pairs(user.claims),
         expires_at: expires_at.and_then(|since| UNIX_EPOCH.checked_add(since)),
     })
+}
+
+fn attributes(pairs: Vec<(String, String)>) -> Vec<types::Attribute> {
+    pairs.into_iter().map(|(key, value)| types::Attribute { key, value }).collect()
 }
 
 fn pairs(attributes: Vec<types::Attribute>) -> Vec<(String, String)> {

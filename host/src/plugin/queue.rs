@@ -1,5 +1,7 @@
 //! Events that wait for a handler's instance: bounded, in order, and never without their connection's beginning.
 //!
+//! Nobody is told that something waits: who puts it in sees to it that the instance is driven (`inline`).
+//!
 //! **Invariant:** whatever an instance hears of a connection begins with `opened` or `adopted` and ends with `closed`.
 //! The queue knows which connections its instance has been told of, so it can put a missing beginning in front.
 
@@ -10,13 +12,13 @@ use crate::{
     id::Handle,
     trace::Span,
 };
+use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::Notify;
 
 /// How long a connection is left alone whose `adopted` made an instance fail.
 const SHUNNED: Duration = Duration::from_secs(10);
@@ -25,8 +27,6 @@ const SHUNNED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// Told when the queue stops being empty.
-    filled: Notify,
     bound: usize,
 }
 
@@ -38,9 +38,9 @@ struct Waiting {
     alone: VecDeque<Event>,
     events: VecDeque<Event>,
     /// Connections that the instance was told of, or will be by an event in here.
-    told: HashSet<Handle>,
+    told: HashSet<Handle, RandomState>,
     /// Connections whose `adopted` made an instance fail, and since when.
-    shunned: HashMap<Handle, Instant>,
+    shunned: HashMap<Handle, Instant, RandomState>,
     /// Connections are being listed: what ends meanwhile is kept, since the list may still name it.
     adopting: bool,
     /// Adopted ones go one by one, to find the one that fails.
@@ -67,7 +67,7 @@ pub(super) struct Batch {
 
 impl Queue {
     pub(super) fn new(bound: NonZeroUsize) -> Self {
-        Self { waiting: Mutex::default(), filled: Notify::new(), bound: bound.get() }
+        Self { waiting: Mutex::default(), bound: bound.get() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -77,14 +77,7 @@ impl Queue {
 
     /// Takes an event over, or says why not.
     pub(super) fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        let mut waiting = self.lock();
-        let was_empty = waiting.is_empty();
-        let offered = waiting.offer(event, self.bound);
-        drop(waiting);
-        if was_empty && offered.is_ok() {
-            self.filled.notify_one();
-        }
-        offered
+        self.lock().offer(event, self.bound)
     }
 
     /// Up to `max` events, at once; none: nothing waits. `batch` is emptied and filled.
@@ -94,9 +87,8 @@ impl Queue {
         !batch.events.is_empty()
     }
 
-    /// Waits until something may be there.
-    pub(super) async fn filled(&self) {
-        self.filled.notified().await;
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -164,13 +156,7 @@ impl Queue {
 
     /// A new instance knows nothing: it hears of every open connection first. `forgive`: it is another version.
     pub(super) fn adopt(&self, open: Vec<Arc<Connection>>, forgive: bool) {
-        let mut waiting = self.lock();
-        waiting.adopt(open, forgive);
-        let filled = !waiting.is_empty();
-        drop(waiting);
-        if filled {
-            self.filled.notify_one();
-        }
+        self.lock().adopt(open, forgive);
     }
 
     /// Takes nothing any more (until [`Queue::open`]) and gives back the messages that wait.
@@ -191,7 +177,6 @@ impl Queue {
     /// Takes no more, but keeps what waits.
     pub(super) fn end(&self) {
         self.lock().closed = Some(Closed::Stopped);
-        self.filled.notify_one();
     }
 
     pub(super) fn open(&self) {
@@ -262,9 +247,19 @@ impl Waiting {
             batch.alone = true;
             batch.events.push(event);
         } else {
+            self.take_events(max, batch);
+        }
+    }
+
+    /// All that wait, if they may go at once, change places with the empty batch: nothing is copied.
+    fn take_events(&mut self, max: usize, batch: &mut Batch) {
+        if self.events.len() > max || !batch.events.is_empty() {
             let count = max.min(self.events.len());
             batch.events.extend(self.events.drain(..count));
+            return;
         }
+        let empty = VecDeque::from(std::mem::take(&mut batch.events));
+        batch.events = Vec::from(std::mem::replace(&mut self.events, empty));
     }
 
     fn adopt(&mut self, open: Vec<Arc<Connection>>, forgive: bool) {
@@ -273,7 +268,7 @@ impl Waiting {
             self.careful = false;
         }
         // Connections whose beginning waits in the queue need no other; those with anything else in it do.
-        let mut begun = HashSet::new();
+        let mut begun = HashSet::<_, RandomState>::default();
         let mut unbegun = Vec::new();
         for event in self.alone.iter().chain(&self.events) {
             let Some(connection) = &event.connection else { continue };
@@ -292,7 +287,12 @@ impl Waiting {
             .filter(|connection| !self.shunned.contains_key(&connection.handle));
         self.adopted = all.map(|connection| adopted(&connection)).collect();
         self.careful &= !self.adopted.is_empty();
-        let ended = self.alone.iter().chain(&self.events).filter_map(ended).collect::<HashSet<_>>();
+        let ended = self
+            .alone
+            .iter()
+            .chain(&self.events)
+            .filter_map(ended)
+            .collect::<HashSet<_, RandomState>>();
         self.told = begun
             .difference(&ended)
             .filter(|handle| !self.shunned.contains_key(*handle))

@@ -3,12 +3,12 @@
 //! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
 
 use super::{
-    bindings::{plugin::StartReason, types},
+    bindings::{handling::types, plugin::StartReason},
     breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
     counters::count,
     effects::{self, Decided, Refused},
     error::{CallError, PluginError},
-    events,
+    events::{self, Told},
     generation::Generation,
     instance::{Instance, STOP},
     queue::{Batch, Closed, Queue},
@@ -83,10 +83,11 @@ impl Runner {
 
     /// Runs one batch; leaves it empty.
     pub(super) async fn run(&mut self, batch: &mut Batch) {
-        let told = events::tell(&batch.events, self.generation.about.encoding);
+        let made = events::prepare(&batch.events, self.generation.about.encoding);
+        let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
         if !told.records.is_empty() {
-            let mut spans = self.spans(&batch.events, &told.places);
+            let mut spans = self.spans(&batch.events, &told);
             let answer = self.call(&told.records, trace_of(&batch.events)).await;
             match answer {
                 Ok(Ok(outcome)) => {
@@ -110,7 +111,8 @@ impl Runner {
                 Err(error) => {
                     fail(&mut spans, error.error_type());
                     drop(spans);
-                    return self.broke(batch, error).await;
+                    // Large and rare: in the future of every call, it would be moved with it.
+                    return Box::pin(self.broke(batch, error)).await;
                 }
             }
         }
@@ -121,7 +123,7 @@ impl Runner {
 
     async fn call(
         &mut self,
-        records: &[types::Event],
+        records: &[types::Event<'_>],
         trace: Option<&TraceContext>,
     ) -> Result<Result<types::Outcome, String>, CallError> {
         let counters = &self.shared.counters;
@@ -360,10 +362,11 @@ impl Runner {
     }
 
     /// A span for each recorded event's part in the call.
-    fn spans(&self, events: &[Event], places: &[u32]) -> Vec<Span> {
-        let told = places.iter().filter_map(|place| events.get(usize::try_from(*place).ok()?));
-        let recorded = told.filter(|event| event.span.is_recording());
-        recorded.map(|event| self.span(event, places.len())).collect()
+    fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
+        let unsaid = |place: u32| told.unsaid.iter().any(|(other, _)| *other == place);
+        let said = (0..).zip(events).filter(|(place, _)| !unsaid(*place));
+        let recorded = said.filter(|(_, event)| event.span.is_recording());
+        recorded.map(|(_, event)| self.span(event, told.records.len())).collect()
     }
 
     fn span(&self, event: &Event, batch: usize) -> Span {

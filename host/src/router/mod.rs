@@ -5,15 +5,15 @@ mod echo;
 pub use echo::Echo;
 
 use crate::{
-    envelope::Arrived,
+    envelope::{Arrived, Callback},
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
     handler::Handler,
     hub::{Counters, Expected, Hub, Link},
-    id::{EndpointIndex, PluginName, is_reserved},
+    id::{EndpointIndex, EventId, PluginName, is_reserved},
     routes::Routes,
     settings::Limits,
-    trace::{Kind, Span, Start, TraceContext, Tracer},
+    trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -40,17 +40,40 @@ pub struct Router {
     limits: Limits,
 }
 
-/// When the events of one turn came in, by both clocks: asked once for all of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
+/// The events that one turn of a connection brought: when they came in, by both clocks, asked once for all of them; and
+/// the handlers that they were offered to. These decide when the turn is dropped, about all of them together.
+#[derive(Debug)]
+pub struct Turn {
     instant: Instant,
     time: SystemTime,
+    asked: [Option<Arc<dyn Handler>>; 2],
 }
 
-impl Moment {
-    /// `instant`: the turn's own.
+impl Turn {
+    /// `instant`: when the turn began.
     pub fn at(instant: Instant) -> Self {
-        Self { instant, time: SystemTime::now() }
+        Self { instant, time: SystemTime::now(), asked: [const { None }; 2] }
+    }
+
+    fn ask(&mut self, handler: &Arc<dyn Handler>) {
+        for place in &mut self.asked {
+            match place {
+                Some(asked) if Arc::ptr_eq(asked, handler) => return,
+                Some(_) => {}
+                None => {
+                    *place = Some(Arc::clone(handler));
+                    return;
+                }
+            }
+        }
+        // Events of one turn that go to many plugins are rare: these decide one by one.
+        handler.settle();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.asked.iter().flatten().for_each(|handler| handler.settle());
     }
 }
 
@@ -96,8 +119,8 @@ impl Router {
         self.tell_owners(source, || Occurrence::Closed(closing.clone()));
     }
 
-    /// Takes one event from a peer to its handlers, or answers why not.
-    pub fn route(&self, source: &mut Source, arrived: Arrived, came: Moment) {
+    /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
+    pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
         self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
         if is_reserved(&arrived.id) {
             return self.hub.request(&source.link, arrived);
@@ -126,7 +149,7 @@ impl Router {
             );
             return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         };
-        let mut delivery = Delivery { router: self, link, seq, came, answered: None };
+        let mut delivery = Delivery { router: self, link, seq, turn, answered: None };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
         for next in matching {
@@ -151,6 +174,7 @@ impl Router {
             if let Err(declined) = owner.handler.offer(event) {
                 tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
             }
+            owner.handler.settle();
         }
     }
 
@@ -198,62 +222,54 @@ struct Delivery<'a> {
     router: &'a Router,
     link: &'a Arc<Link>,
     seq: u32,
-    came: Moment,
+    turn: &'a mut Turn,
     /// Whether the sender has its reply, when several handlers are asked.
     answered: Option<Arc<AtomicBool>>,
 }
 
 impl Delivery<'_> {
-    fn hand_over(&self, to: &Destination, arrived: Arrived, permit: Permit) {
+    fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
         let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
-        let reply_to = match &arrived.callback {
+        let Arrived { id, payload, callback, .. } = arrived;
+        let reply_to = match callback.map(|callback| self.expect(to, callback, &id, &span)) {
             None => None,
-            Some(_) => match self.expect(to, &arrived, span.context()) {
-                Some(number) => Some(number),
-                None => {
-                    Counters::add(&hub.counters.overloaded, 1);
-                    let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
-                    return hub.send_fault(
-                        self.link,
-                        &why,
-                        Some(&arrived.id),
-                        arrived.callback.as_ref(),
-                    );
-                }
-            },
+            Some(Ok(number)) => Some(number),
+            Some(Err(expected)) => {
+                Counters::add(&hub.counters.overloaded, 1);
+                let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
+                return hub.send_fault(self.link, &why, Some(&id), Some(&expected.callback));
+            }
         };
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
-            at: self.came.time,
-            what: Occurrence::Message(Message {
-                id: arrived.id,
-                payload: arrived.payload,
-                reply_to,
-            }),
+            at: self.turn.time,
+            what: Occurrence::Message(Message { id, payload, reply_to }),
             span,
             permit: Some(permit),
         };
-        if let Err(declined) = to.handler.offer(event) {
-            hub.decline(&to.plugin, declined);
+        match to.handler.offer(event) {
+            Ok(()) => self.turn.ask(&to.handler),
+            Err(declined) => hub.decline(&to.plugin, declined),
         }
     }
 
     fn expect(
         &self,
         to: &Destination,
-        arrived: &Arrived,
-        context: Option<&TraceContext>,
-    ) -> Option<u32> {
+        callback: Callback,
+        event: &EventId,
+        span: &Span,
+    ) -> Result<u32, Box<Expected>> {
         let expected = Expected {
             link: Arc::clone(self.link),
-            callback: arrived.callback.clone()?,
-            event: arrived.id.clone(),
-            context: context.cloned(),
+            callback,
+            event: event.clone(),
+            context: span.context().cloned(),
             plugin: to.plugin.clone(),
             answered: self.answered.clone(),
         };
-        self.router.hub.expect_reply(expected, self.came.instant)
+        self.router.hub.expect_reply(Box::new(expected), self.turn.instant)
     }
 }

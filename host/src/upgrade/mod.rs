@@ -6,7 +6,7 @@ mod statics;
 use crate::{
     authenticator::{Admission, Authenticator, Upgrade, Verdict},
     close::Reason,
-    connection::{self, Surroundings},
+    connection::{self, Surroundings, Tcp},
     envelope::{self, Handshake},
     event::{Connection, Waiting},
     heartbeat::Rules,
@@ -271,7 +271,8 @@ impl Upgrades {
             place.keep();
             // Copied, because even an empty slice keeps hyper's whole read buffer alive.
             let already_read = parts.read_buf.to_vec();
-            let io = parts.io.into_inner();
+            let io = Tcp::new(parts.io.into_inner());
+            link.set_shortcut(io.shortcut());
             tasks.spawn(async move {
                 let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");

@@ -1,6 +1,7 @@
 //! Frame headers, masks and the body of close frames.
 
 use super::Violation;
+use crate::payload::Frame;
 
 /// What a frame is (RFC 6455 section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl Opcode {
             Self::Ping => 0x9,
             Self::Pong => 0xA,
         }
+    }
+
+    /// The opcode of a message that goes out whole.
+    pub fn of_data(frame: &Frame) -> Self {
+        if frame.text { Self::Text } else { Self::Binary }
     }
 
     pub(super) fn is_control(self) -> bool {

@@ -38,7 +38,7 @@ pub fn read(text: &str) -> Result<Value, ReadError> {
 
 /// Data of the gateway's own, written once and transcoded to what each peer speaks.
 pub fn to_payload(value: &serde_json::Value) -> Payload {
-    Payload::new(Encoding::Json, value.to_string())
+    Payload::checked(Encoding::Json, value.to_string())
 }
 
 /// For messages about numbers.

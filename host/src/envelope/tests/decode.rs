@@ -2,9 +2,10 @@
 
 use super::{super::decode, *};
 use crate::{
-    codec::json,
+    codec::{self, json},
     envelope::{Arrived, Inbound, Malformed},
     fault::FaultId,
+    payload::Payload,
 };
 
 #[track_caller]
@@ -23,6 +24,12 @@ fn event(wire: Wire, text: &str, id: &str, payload: &str, expected: Option<&str>
     assert_eq!(arrived.payload.encoding, wire.format, "{text}");
     assert_eq!(arrived.payload.body, payload.as_bytes(), "{text}");
     assert_eq!(arrived.callback, expected.map(callback), "{text}");
+    // It goes into other frames unread, so it has to be what a reader would have let through.
+    if wire.dialect != Dialect::Raw {
+        assert!(arrived.payload.is_checked(), "{text}");
+        let unread = Payload::new(wire.format, arrived.payload.body.clone());
+        assert_eq!(codec::embeddable(&unread, wire.format), Ok(unread.body), "{text}");
+    }
 }
 
 #[track_caller]
@@ -38,6 +45,19 @@ fn refused(
     assert_eq!(event.as_deref(), id, "{text}");
     assert_eq!(found, expected.map(callback), "{text}");
     why.id
+}
+
+#[test]
+fn what_surrounds_a_value_is_not_part_of_it() {
+    event(EDN, "[[:a/b #_left {:x 1} ; said\n] nil]", "a/b", "{:x 1}", None);
+    event(
+        EDN,
+        "[[:a/b ,,#inst \"2026-01-01T00:00:00Z\", #_ [out] ] nil]",
+        "a/b",
+        "#inst \"2026-01-01T00:00:00Z\"",
+        None,
+    );
+    event(JSON, "[[\"a/b\" , \t[1, 2] \n] , null]", "a/b", "[1, 2]", None);
 }
 
 #[test]

@@ -24,8 +24,7 @@ async fn a_plugin_that_keeps_failing_is_left_out_and_comes_back() {
     let status = running.status();
     assert_eq!((status.breaker, status.state), (Phase::Open, State::Unavailable), "{status:?}");
     assert_eq!((status.breaker_opened, status.errors), (1, 8), "{status:?}");
-    let why =
-        running.handler.offer(message(&connection(9), "a/b", "1", 9)).expect_err("not now").why;
+    let why = running.try_offer(message(&connection(9), "a/b", "1", 9)).expect_err("not now");
     assert_eq!(why.id, FaultId::PluginUnavailable);
     assert!(why.retry_after.is_some_and(|wait| wait <= Duration::from_millis(320)), "{why:?}");
     assert_eq!(running.status().calls, status.calls, "the guest is not called");
@@ -51,8 +50,7 @@ async fn a_plugin_that_fails_its_trials_is_left_out_for_longer() {
     break_it(&mut running, 11..13).await;
     let status = running.status();
     assert_eq!((status.breaker, status.breaker_opened), (Phase::Open, 2));
-    let why =
-        running.handler.offer(message(&connection(9), "a/b", "1", 9)).expect_err("not now").why;
+    let why = running.try_offer(message(&connection(9), "a/b", "1", 9)).expect_err("not now");
     assert!(why.retry_after.is_some_and(|wait| wait > Duration::from_millis(320)), "{why:?}");
 }
 
@@ -62,7 +60,7 @@ async fn one_client_alone_is_left_alone_and_costs_nobody_else_the_plugin() {
     let (poison, peer) = (connection(1), connection(2));
     let mut broken = 0;
     for number in 1..=40 {
-        if running.handler.offer(message(&poison, "a/b", "x", 1)).is_ok() {
+        if running.try_offer(message(&poison, "a/b", "x", 1)).is_ok() {
             broken += 1;
             while !running.decided().await.contains(&"f:plugin-failed".to_owned()) {}
         }

@@ -73,7 +73,7 @@ async fn fails(guest: Guest, fault: &str, counted: fn(&Status) -> u64) {
         while !running.decided().await.iter().any(|word| word == fault) {}
         assert!(counted(&running.status()) >= u64::from(number), "{:?}", running.status());
         // The adoption fails as well: the plugin is not told of this connection again.
-        while running.handler.offer(message(&peer, "a/b", "1", 1)).is_ok() {
+        while running.try_offer(message(&peer, "a/b", "1", 1)).is_ok() {
             running.next().await;
         }
     }

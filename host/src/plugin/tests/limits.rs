@@ -9,7 +9,7 @@ use crate::plugin::{
     bindings::plugin::StartReason,
     compiled::compile,
     engine::TICK,
-    events::tell,
+    events::{prepare, tell},
     generation::Generation,
     instance::Instance,
     prepare::{Made, rehearse},
@@ -218,7 +218,8 @@ async fn an_instance_never_sees_what_another_one_left_in_memory() {
     // Few places, so that the next instance gets the last one's.
     let engine = Engine::new(EngineLimits { instances: 1, ..Default::default() }).expect("one");
     let events = [event(&connection(1), Occurrence::Opened)];
-    let told = tell(&events, Encoding::Json);
+    let made = prepare(&events, Encoding::Json);
+    let told = tell(&events, &made);
     for guest in [&leaves, &leaves, &seeks, &leaves, &seeks] {
         let (generation, mut instance) = alone(&engine, guest).await;
         let outcome = instance.handle(generation.budget(1), &told.records, None).await;
@@ -237,7 +238,8 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
     let (generation, first) = alone(&engine, &with_wasi(busy)).await;
     drop(first);
     let events = [message(&connection(1), "a/b", "1", 1)];
-    let told = tell(&events, Encoding::Json);
+    let made = prepare(&events, Encoding::Json);
+    let told = tell(&events, &made);
     let began = Instant::now();
     let mut chance = 0x2545_f491_u32;
     for _ in 0..2000 {

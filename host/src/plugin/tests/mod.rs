@@ -20,7 +20,7 @@ use super::{
 use crate::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence},
-    fault::FaultId,
+    fault::{Fault, FaultId},
     handler::{Actor, Handler},
     id::{EventId, PluginName},
     payload::{Encoding, Payload},
@@ -147,7 +147,14 @@ async fn run(guest: &Guest) -> Running {
 
 impl Running {
     fn offer(&self, event: Event) {
-        self.handler.offer(event).map_err(|declined| declined.why).expect("the event is taken");
+        self.try_offer(event).expect("the event is taken");
+    }
+
+    /// The fault with which the event is declined, if it is.
+    fn try_offer(&self, event: Event) -> Result<(), Fault> {
+        self.handler.offer(event).map_err(|declined| declined.why)?;
+        self.handler.settle();
+        Ok(())
     }
 
     /// What is decided next.
@@ -207,5 +214,5 @@ async fn wait(running: &Running, ready: impl Fn(&Status) -> bool) {
 
 /// The id of the fault with which an event is declined.
 fn declined(running: &Running, event: Event) -> FaultId {
-    running.handler.offer(event).expect_err("it is declined").why.id
+    running.try_offer(event).expect_err("it is declined").id
 }
