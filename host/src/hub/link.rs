@@ -130,7 +130,9 @@ impl Link {
 
     /// The task writes what is queued.
     pub(super) fn write_itself(&self) {
-        self.state().wake();
+        let mut state = self.state();
+        state.direct.release();
+        state.wake();
     }
 
     /// Queues a control frame, ahead of all data; false when too many wait.

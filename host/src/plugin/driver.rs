@@ -142,7 +142,9 @@ async fn drive(
     // What is large and rare has a box of its own: what every call needs is moved with each call.
     let asked = loop {
         let pause = pause(runner.down_until());
-        match next(&runner.queue, &mut requests, stopped.as_mut(), pause, &visited).await {
+        let waited =
+            next(&runner.queue, &mut requests, stopped.as_mut(), pause, &gathering, &visited);
+        match waited.await {
             Due::Events => {
                 gather(&runner.queue, &gathering, &visited).await;
                 gathering.ends();
@@ -191,11 +193,18 @@ async fn next(
     requests: &mut mpsc::Receiver<Request>,
     mut stopped: Pin<&mut WaitForCancellationFuture<'_>>,
     restart: impl Future<Output = ()>,
+    gathering: &Gathering,
     visited: &Visited,
 ) -> Due {
     let mut restart = pin!(restart);
     poll_fn(|cx| {
-        let events = !queue.is_empty();
+        let mut events = !queue.is_empty();
+        if !events {
+            // What the task was called for may have been given up: who comes next has to call it again. Looked at once
+            // more, for who came in between and found it called.
+            gathering.ends();
+            events = !queue.is_empty();
+        }
         if events && visited.is_so() {
             return Poll::Ready(Due::Events);
         }
@@ -258,4 +267,24 @@ async fn obey(
         }
     }
     ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{num::NonZeroUsize, task::Context, task::Waker};
+
+    #[tokio::test]
+    async fn a_call_for_events_that_were_given_up_does_not_keep_the_next_from_calling() {
+        let (queue, gathering) = (Queue::new(NonZeroUsize::MIN), Gathering::default());
+        let (_requests, mut received) = mpsc::channel(REQUESTS);
+        let (stop, visited) = (CancellationToken::new(), Visited::default());
+        assert!(gathering.calls(), "somebody brought an event, which was given up");
+        let mut stopped = pin!(stop.cancelled());
+        let waits =
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited);
+        let polled = pin!(waits).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert!(gathering.calls(), "the next one calls");
+    }
 }

@@ -51,6 +51,11 @@ impl Direct {
         self.rest.take().map(|rest| *rest)
     }
 
+    /// No writer comes any more: the next frame needs another.
+    pub(super) fn release(&mut self) {
+        self.claimed = false;
+    }
+
     /// The connection is over: nobody writes any more, and nothing keeps its socket open.
     pub(super) fn end(&mut self) {
         *self = Self::default();
@@ -79,7 +84,7 @@ impl Link {
     /// Writes what is queued, or wakes the task for it. `now`: by tokio's clock.
     pub(in crate::hub) fn write_out(&self, now: Instant) {
         let mut state = self.state();
-        state.direct.claimed = false;
+        state.direct.release();
         if !state.is_simple() || !state.write_out(now) {
             state.wake();
         }
@@ -305,5 +310,9 @@ mod tests {
         assert!(setup.send("one"));
         Writers::default().write(vec![Arc::clone(&setup.link)]);
         assert_eq!((setup.taken().len(), setup.wakes()), (0, 1));
+        setup.link.begin_turn();
+        setup.link.drain(|_| ControlFlow::Continue(()));
+        setup.link.end_turn(&Waker::from(Arc::clone(&setup.woken)), true);
+        assert!(setup.send("two"), "asleep again, it needs a writer again");
     }
 }
