@@ -30,10 +30,9 @@ pub(crate) fn asked(arguments: &[&str]) -> anyhow::Result<Asked> {
         return Ok(Asked::Check);
     }
     for argument in arguments {
-        let number = argument.len() == 2 && argument.bytes().all(|byte| byte.is_ascii_digit());
         anyhow::ensure!(
-            number,
-            "`mutants` takes `--check`, or numbers of two digits: `{argument}` is neither"
+            patch::is_number(argument),
+            "`mutants` takes `--check`, or numbers of two or three digits: `{argument}` is neither"
         );
     }
     Ok(Asked::Run(arguments.iter().map(|number| (*number).to_owned()).collect()))
@@ -259,6 +258,7 @@ mod tests {
         check_asked(&["07", "90"], Some(Asked::Run(["07".to_owned(), "90".to_owned()].into())));
         check_asked(&["--check"], Some(Asked::Check));
         check_asked(&["--check", "07"], None);
+        check_asked(&["123"], Some(Asked::Run(["123".to_owned()].into())));
         check_asked(&["7"], None);
         check_asked(&["07-name"], None);
     }
