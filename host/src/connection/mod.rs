@@ -111,7 +111,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.socket.send_rest(&rest.bytes);
         }
         let now = now();
-        let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
+        let ended = self
+            .look_at_end(now)
+            .or_else(|| self.read(cx, now))
+            .or_else(|| self.look_at_clock(cx, now));
         if let Some(reason) = ended {
             return Poll::Ready(reason);
         }
@@ -205,6 +208,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Nothing that is read after the end of the authentication is decided about. What was queued before it is written,
+    /// for as long as a write may take.
+    fn look_at_end(&self, now: Instant) -> Option<Reason> {
+        let end = self.link().ends().filter(|end| now >= *end)?;
+        self.link().close(Reason::TokenEnded);
+        (now >= end + self.around.outbox.write_deadline).then_some(Reason::TokenEnded)
+    }
+
     fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         // A timer that waits already wakes at its deadline, and not before.
         if self.armed && now < self.timer.deadline().into_std() {
@@ -285,6 +296,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut next = self.heartbeat.next();
         if let Some(since) = self.blocked {
             next = next.min(since + self.around.outbox.write_deadline);
+        }
+        if let Some(end) = self.link().ends() {
+            let over = now >= end;
+            next = next.min(if over { end + self.around.outbox.write_deadline } else { end });
         }
         if self.link().is_ending() {
             next = next.min(now + LEAVING_LOOK);

@@ -21,6 +21,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
+    time::Instant,
 };
 
 /// Shared between the connection's task, which empties the outbox, and everybody who fills it.
@@ -30,6 +31,8 @@ pub struct Link {
     pub wire: Wire,
     /// Sente's name for the client instance: a new connection of the same one replaces the old.
     client: OnceLock<String>,
+    /// When its authentication ends, by tokio's clock.
+    ends: Option<Instant>,
     state: Mutex<State>,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
@@ -91,9 +94,20 @@ impl Link {
             facts,
             wire,
             client: OnceLock::new(),
+            ends: None,
             state: Mutex::new(state),
             ending: AtomicBool::new(false),
         }
+    }
+
+    /// The same, to be ended at this time by tokio's clock, which does not jump.
+    pub fn ending_at(self, ends: Option<Instant>) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// When the authentication ends, and the connection with it.
+    pub fn ends(&self) -> Option<Instant> {
+        self.ends
     }
 
     /// Names the client instance behind the connection; before it opens, once.

@@ -1,10 +1,11 @@
 //! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
 
+mod authentication;
 mod checks;
 mod statics;
 
 use crate::{
-    authenticator::{Admission, Authenticator, Upgrade, Verdict},
+    authenticator::{Admission, Authenticator},
     close::Reason,
     connection::{self, Surroundings, Tcp},
     envelope::{self, Handshake},
@@ -22,12 +23,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
@@ -118,6 +114,7 @@ impl Upgrades {
         let agreement = checks::agree(endpoint, &parts.headers, &query)?;
         let place = self.reserve()?;
         let admission = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
+        let ends = authentication::end_of(&admission)?;
         if admission.user.is_none() && !endpoint.anonymous {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
@@ -138,7 +135,7 @@ impl Upgrades {
         if endpoint.dialect == envelope::Dialect::Sente {
             link.set_client(checks::client_id(&query)?);
         }
-        self.hand_over(on_upgrade, link, place);
+        self.hand_over(on_upgrade, Arc::new(link.ending_at(ends)), place);
         Ok(answer)
     }
 
@@ -159,56 +156,6 @@ impl Upgrades {
         }
     }
 
-    async fn authenticate(
-        &self,
-        parts: &Parts,
-        endpoint: &Endpoint,
-        agreement: &Agreement,
-        peer: SocketAddr,
-        span: &Span,
-    ) -> Result<Admission, Refusal> {
-        let Some(name) = &endpoint.authenticator else { return Ok(Admission::default()) };
-        let mut own = self.tracer.start(Start {
-            operation: "authenticate",
-            target: "",
-            kind: Kind::Internal,
-            parent: span.context(),
-            link: None,
-            at: None,
-        });
-        own.set("tengen.plugin.name", name.to_string());
-        let unavailable = |why: String| {
-            tracing::warn!(plugin = %name, %why, "no verdict from the authenticator");
-            let reason = "nobody can say who you are just now; try again later";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "authenticator", reason)
-        };
-        let authenticator = self.authenticators.load().get(name).cloned();
-        let verdict = match authenticator {
-            None => Err(unavailable("it is not running".into())),
-            Some(authenticator) => {
-                let request = request_of(parts, endpoint, agreement, peer);
-                match tokio::time::timeout(self.patience, authenticator.authenticate(request)).await
-                {
-                    Ok(verdict) => verdict.map_err(|why| unavailable(why.message)),
-                    Err(_) => Err(unavailable("it took too long".into())),
-                }
-            }
-        };
-        match verdict {
-            Ok(Verdict::Allow(admission)) => Ok(admission),
-            Ok(Verdict::Deny { status, why }) => {
-                own.fail("denied");
-                let status =
-                    StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
-                Err(Refusal::new(status.unwrap_or(StatusCode::FORBIDDEN), "denied", why.message))
-            }
-            Err(refusal) => {
-                own.fail(refusal.label);
-                Err(refusal)
-            }
-        }
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "everything that makes a connection comes together here, once"
@@ -222,7 +169,7 @@ impl Upgrades {
         admission: Admission,
         agreement: &Agreement,
         span: &Span,
-    ) -> Arc<Link> {
+    ) -> Link {
         let id = ConnectionId::from_bytes(uuid::Uuid::now_v7().into_bytes());
         let facts = Arc::new(Connection {
             handle: place.handle,
@@ -248,8 +195,7 @@ impl Upgrades {
                 welcome: admission.welcome.as_ref(),
             },
         );
-        let link =
-            Arc::new(Link::new(facts, agreement.wire, self.around.outbox, admission.channels));
+        let link = Link::new(facts, agreement.wire, self.around.outbox, admission.channels);
         if let Some(frame) = handshake {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(frame);
@@ -308,29 +254,6 @@ impl Upgrades {
             span.set("tengen.dialect", endpoint.dialect.word());
         }
         span
-    }
-}
-
-fn request_of(
-    parts: &Parts,
-    endpoint: &Endpoint,
-    agreement: &Agreement,
-    peer: SocketAddr,
-) -> Upgrade {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let mut more = vec![("now-ms".to_owned(), now.to_string())];
-    more.extend(agreement.token.clone().map(|token| ("token".to_owned(), token)));
-    let headers = parts.headers.iter().filter(|(name, _)| **name != header::SEC_WEBSOCKET_PROTOCOL);
-    Upgrade {
-        endpoint: endpoint.path.clone(),
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or("").to_owned(),
-        peer,
-        headers: headers
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect(),
-        subprotocols: agreement.offered.clone(),
-        more,
     }
 }
 

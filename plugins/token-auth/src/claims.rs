@@ -38,7 +38,8 @@ pub fn user_of(
     Ok(User { id, claims: attributes(claims, settings), expires_at_ms })
 }
 
-/// When the token ends, in milliseconds since the Unix epoch, if it is good now.
+/// Until when the token is believed, in milliseconds since the Unix epoch, if it is good now: its end and the leeway that
+/// clocks have. The gateway ends the connection then, so that who comes in within the leeway is not thrown out at once.
 fn check_times(
     claims: &Map<String, Value>,
     settings: &Settings,
@@ -61,7 +62,7 @@ fn check_times(
         Some(end) if end.saturating_add(settings.leeway_ms) <= now_ms => {
             Err(Trouble::Expired { seconds_ago: (now_ms - end) / 1000 })
         }
-        Some(end) => Ok(Some(end as f64)),
+        Some(end) => Ok(Some(end.saturating_add(settings.leeway_ms) as f64)),
         None if settings.without_expiry => Ok(None),
         None => Err(Trouble::NoExpiry),
     }

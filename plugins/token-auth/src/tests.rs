@@ -70,7 +70,8 @@ fn check_claims(claims: &serde_json::Value, why: &str) {
 fn tokens_that_openssl_signed_name_their_user() {
     for (key, token) in [RS256, ES256, EDDSA] {
         let ann = user(with_token(&[("public-key", key), ("issuer", "https://id.example")], token));
-        assert_eq!((ann.id.as_str(), ann.expires_at_ms), ("ann", Some(2e12)));
+        // The end and the leeway of 30 s.
+        assert_eq!((ann.id.as_str(), ann.expires_at_ms), ("ann", Some(2e12 + 30e3)));
         let claim = |name: &str| {
             ann.claims.iter().find(|claim| claim.key == name).map(|claim| claim.value.as_str())
         };
@@ -156,6 +157,19 @@ fn a_token_is_good_for_its_time_here_and_for_somebody() {
         &[("secret", SECRET), ("without-expiry", "allow")],
         &hs256(&json!({ "sub": "ann" })),
     ));
+}
+
+// B10: whoever is let in within the leeway is not at its end already.
+#[test]
+fn a_token_is_believed_to_its_end_and_the_leeway_that_was_used() {
+    let now = NOW / 1000;
+    let end = |leeway: &str, exp: u64| {
+        let token = hs256(&json!({ "sub": "ann", "exp": exp }));
+        user(with_token(&[("secret", SECRET), ("leeway", leeway)], &token)).expires_at_ms
+    };
+    assert_eq!(end("0", now + 60), Some((NOW + 60_000) as f64));
+    assert_eq!(end("30", now - 20), Some((NOW + 10_000) as f64));
+    assert_eq!(end("4000000000", u64::MAX), Some(u64::MAX as f64), "no overflow");
 }
 
 #[test]
