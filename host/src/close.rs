@@ -19,7 +19,7 @@ pub enum Reason {
     HeartbeatMissed,
     /// The outbox was full, or a write took longer than `outbox.write_deadline`.
     SlowConsumer,
-    /// The same client-id connected again.
+    /// It was dead, and its client had come back on another connection.
     Replaced,
     /// What the authenticator said of the user has ended: come back with a new token.
     TokenEnded,

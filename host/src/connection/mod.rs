@@ -114,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let ended = self
             .look_at_end(now)
             .or_else(|| self.read(cx, now))
+            .or_else(|| self.look_at_successor(now))
             .or_else(|| self.look_at_clock(cx, now));
         if let Some(reason) = ended {
             return Poll::Ready(reason);
@@ -216,6 +217,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         (now >= end + self.around.outbox.write_deadline).then_some(Reason::TokenEnded)
     }
 
+    /// A client that came back on another connection may have left this one dead: it is asked at once. What lives is
+    /// left alone.
+    fn look_at_successor(&mut self, now: Instant) -> Option<Reason> {
+        if self.link().take_probe() && self.heartbeat.ask(now) { self.ping() } else { None }
+    }
+
     fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         // A timer that waits already wakes at its deadline, and not before.
         if self.armed && now < self.timer.deadline().into_std() {
@@ -234,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match self.heartbeat.due(now) {
             Due::Nothing => None,
+            Due::GiveUp if self.link().is_superseded() => Some(Reason::Replaced),
             Due::GiveUp => Some(Reason::HeartbeatMissed),
             Due::Ping => self.ping(),
         }

@@ -15,6 +15,7 @@ use crate::{
 };
 use direct::Direct;
 use std::{
+    net::IpAddr,
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -29,13 +30,17 @@ use std::{
 pub struct Link {
     pub facts: Arc<Connection>,
     pub wire: Wire,
-    /// Sente's name for the client instance: a new connection of the same one replaces the old.
+    /// Sente's name for the client instance.
     client: OnceLock<String>,
     /// When its authentication ends, by tokio's clock.
     ends: Option<Instant>,
     state: Mutex<State>,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
+    /// A newer connection of the same client instance is there.
+    superseded: AtomicBool,
+    /// The task has not asked the peer yet whether it lives, and is to.
+    probe: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -58,8 +63,16 @@ struct State {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Client {
     endpoint: EndpointIndex,
-    user: Option<UserId>,
+    who: Who,
     name: String,
+}
+
+/// Who a name counts for: anybody can say any name, so it means something only beside what is known otherwise.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Who {
+    User(UserId),
+    /// Nobody vouches for an anonymous client: it is the same one only if it comes from the same address.
+    Anonymous(IpAddr),
 }
 
 /// What the connection's task has to do when it has taken what it could.
@@ -97,6 +110,8 @@ impl Link {
             ends: None,
             state: Mutex::new(state),
             ending: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+            probe: AtomicBool::new(false),
         }
     }
 
@@ -115,11 +130,32 @@ impl Link {
         self.client.get_or_init(|| client);
     }
 
-    /// The client instance, as it may be replaced: by the same user, on the same endpoint, under the same name.
+    /// The client instance, as it may come back: as the same user, on the same endpoint, under the same name.
     pub(super) fn client(&self) -> Option<Client> {
-        let user = self.facts.user.as_ref().map(|user| user.id.clone());
         let name = self.client.get()?.clone();
-        Some(Client { endpoint: self.facts.endpoint_index, user, name })
+        let who = match &self.facts.user {
+            Some(user) => Who::User(user.id.clone()),
+            None => Who::Anonymous(self.facts.peer.ip().to_canonical()),
+        };
+        Some(Client { endpoint: self.facts.endpoint_index, who, name })
+    }
+
+    /// The same client has come back on another connection: this one is pinged at once, and lives if it answers.
+    pub(super) fn supersede(&self) {
+        let mut state = self.state();
+        self.superseded.store(true, Ordering::Relaxed);
+        self.probe.store(true, Ordering::Relaxed);
+        state.wake();
+    }
+
+    /// Whether the peer is to be asked now if it lives; once true.
+    pub fn take_probe(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) && self.probe.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the same client has come back on another connection.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
     }
 
     /// Queues a data frame. A connection that is closing takes none.
@@ -213,7 +249,7 @@ impl Link {
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
-        !state.outbox.is_empty() || state.closing.is_some()
+        !state.outbox.is_empty() || state.closing.is_some() || self.probe.load(Ordering::Relaxed)
     }
 
     pub fn counts(&self) -> Counts {

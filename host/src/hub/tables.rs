@@ -3,7 +3,6 @@
 use super::{Link, Unwelcome, link::Client};
 use crate::{
     channels::Channels,
-    close::Reason,
     id::{Channel, Handle, UserId},
 };
 use foldhash::fast::RandomState;
@@ -17,6 +16,7 @@ pub(super) struct Tables {
     links: HashMap<Handle, Arc<Link>, RandomState>,
     /// Handles given out for connections that are not open yet.
     reserved: HashSet<Handle, RandomState>,
+    /// The newest connection of each client instance.
     clients: HashMap<Client, Handle>,
     users: HashMap<UserId, Vec<Arc<Link>>>,
     pub(super) channels: Channels<Arc<Link>>,
@@ -58,7 +58,7 @@ impl Tables {
             && let Some(older) = self.clients.insert(client, link.facts.handle)
             && let Some(older) = self.links.get(&older)
         {
-            older.close(Reason::Replaced);
+            older.supersede();
         }
         self.links.insert(link.facts.handle, link);
     }
