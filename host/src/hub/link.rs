@@ -50,6 +50,7 @@ struct State {
     closing: Option<Reason>,
     /// Read no more; close when nothing waits for a decision.
     leaving: bool,
+    /// In order, so that each is found quickly among however many.
     subscriptions: Vec<Channel>,
     initial: Vec<Channel>,
     direct: Direct,
@@ -73,6 +74,16 @@ enum Who {
     User(UserId),
     /// Nobody vouches for an anonymous client: it is the same one only if it comes from the same address.
     Anonymous(IpAddr),
+}
+
+/// What came of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    New,
+    /// Noting one twice is noting it once.
+    Already,
+    /// There would be too many.
+    Full,
 }
 
 /// What the connection's task has to do when it has taken what it could.
@@ -282,21 +293,28 @@ impl Link {
         std::mem::take(&mut self.state().subscriptions)
     }
 
-    /// False when there would be more than `max`. Noting one twice is noting it once.
-    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> bool {
+    /// Takes a note of a subscription; there may be `max`.
+    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> Noted {
         let mut state = self.state();
-        if state.subscriptions.contains(channel) {
-            return true;
+        match state.subscriptions.binary_search(channel) {
+            Ok(_) => Noted::Already,
+            Err(_) if state.subscriptions.len() >= max => Noted::Full,
+            Err(place) => {
+                state.subscriptions.insert(place, channel.clone());
+                Noted::New
+            }
         }
-        let room = state.subscriptions.len() < max;
-        if room {
-            state.subscriptions.push(channel.clone());
-        }
-        room
     }
 
-    pub(super) fn forget_subscription(&self, channel: &Channel) {
-        self.state().subscriptions.retain(|other| other != channel);
+    /// False when there was none.
+    pub(super) fn forget_subscription(&self, channel: &Channel) -> bool {
+        let mut state = self.state();
+        let found = state.subscriptions.binary_search(channel);
+        found.map(|place| state.subscriptions.remove(place)).is_ok()
+    }
+
+    pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
+        self.state().subscriptions.binary_search(channel).is_ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -214,12 +214,13 @@ impl Upgrades {
                 tracing::error!("the socket behind an upgrade is not a TCP socket");
                 return;
             };
-            place.keep();
             // Copied, because even an empty slice keeps hyper's whole read buffer alive.
             let already_read = parts.read_buf.to_vec();
             let io = Tcp::new(parts.io.into_inner());
             link.set_shortcut(io.shortcut());
             tasks.spawn(async move {
+                // Not before: a task that never runs gives the handle back.
+                place.keep();
                 let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
