@@ -18,7 +18,7 @@ use crate::{
     router::Router,
     settings::{self, Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
-    upgrade::Upgrades,
+    upgrade::{Refusals, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -177,6 +177,7 @@ impl Shared {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
+            refusals: Refusals::default(),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });

@@ -2,7 +2,10 @@
 
 mod authentication;
 mod checks;
+mod refusals;
 mod statics;
+
+pub use refusals::Refusals;
 
 use crate::{
     authenticator::{Admission, Authenticator},
@@ -17,13 +20,19 @@ use crate::{
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
+use authentication::Admitted;
 use bytes::Bytes;
 use checks::{Agreement, Refusal};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +51,7 @@ pub struct Upgrades {
     pub authenticators: ArcSwap<HashMap<PluginName, Arc<dyn Authenticator>>>,
     /// This process, in the handshake.
     pub node: String,
+    pub refusals: Refusals,
     pub tasks: TaskTracker,
     /// How long the authenticator may take.
     pub patience: Duration,
@@ -86,7 +96,7 @@ impl Upgrades {
             Err(refusal) => {
                 Counters::add(&self.around.hub.counters.rejected, 1);
                 span.fail(refusal.label);
-                tracing::info!(%peer, endpoint = %endpoint.path, status = refusal.status.as_u16(), why = refusal.label, "upgrade refused");
+                self.refusals.tell(&refusal, peer, &endpoint.path, Instant::now());
                 refuse(&refusal, checks::has_body(&parts.headers))
             }
         };
@@ -113,8 +123,8 @@ impl Upgrades {
         let query = parts.uri.query().unwrap_or("").to_owned();
         let agreement = checks::agree(endpoint, &parts.headers, &query)?;
         let place = self.reserve()?;
-        let admission = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
-        let ends = authentication::end_of(&admission)?;
+        let admitted = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
+        let Admitted { admission, ends } = admitted;
         if admission.user.is_none() && !endpoint.anonymous {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
@@ -303,10 +313,14 @@ fn refuse(refusal: &Refusal, with_body: bool) -> Answer {
         "bad-version" => {
             drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
         }
-        _ if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
-            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")));
-        }
         _ => {}
+    }
+    let unavailable = refusal.status == StatusCode::SERVICE_UNAVAILABLE;
+    let wait = refusal.retry_after.or_else(|| unavailable.then_some(Duration::from_secs(1)));
+    if let Some(wait) = wait {
+        // Whole seconds, none of them too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     answer
 }
