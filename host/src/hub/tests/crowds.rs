@@ -150,3 +150,24 @@ fn a_client_comes_back_as_the_same_user_or_from_the_same_address() {
     assert!(!again.is_superseded() && !nobody_again.is_superseded());
     assert!([&ann, &nobody].iter().all(|link| !link.is_ending()), "they live while they live");
 }
+
+// Brother: what a peer may ask for as often as it likes, with a name of a megabyte.
+#[test]
+fn a_request_carries_no_long_name_back() {
+    let hub = hub(Grants::default());
+    let link = connect(&hub, 0, None);
+    for id in ["tengen/unsubscribe", "tengen/subscribe", "tengen/publish"] {
+        let data = format!(r#"{{"channel":"{}"}}"#, "x".repeat(100_000));
+        let arrived = crate::envelope::Arrived {
+            id: id.into(),
+            payload: Payload::new(Encoding::Json, data.into_bytes()),
+            callback: Some(Callback(Bytes::from_static(b"\"cb1\""))),
+            traceparent: None,
+            tracestate: None,
+        };
+        hub.request(&link, arrived);
+        let answers = frames(&link);
+        assert!(answers.len() == 1 && answers[0].len() < 1000, "{} bytes", answers[0].len());
+        assert!(answers[0].contains(r#""id":"malformed""#), "{answers:?}");
+    }
+}
