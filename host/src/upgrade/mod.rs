@@ -2,10 +2,10 @@
 
 mod authentication;
 mod checks;
-mod refusals;
+mod often;
 mod statics;
 
-pub use refusals::Refusals;
+pub use often::Often;
 
 use crate::{
     authenticator::{Admission, Authenticator},
@@ -27,6 +27,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+use often::Times;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -51,7 +52,10 @@ pub struct Upgrades {
     pub authenticators: ArcSwap<HashMap<PluginName, Arc<dyn Authenticator>>>,
     /// This process, in the handshake.
     pub node: String,
-    pub refusals: Refusals,
+    /// Upgrades that were refused.
+    pub refusals: Often,
+    /// Connections that the gateway ended.
+    pub ends: Arc<Often>,
     pub tasks: TaskTracker,
     /// How long the authenticator may take.
     pub patience: Duration,
@@ -96,7 +100,7 @@ impl Upgrades {
             Err(refusal) => {
                 Counters::add(&self.around.hub.counters.rejected, 1);
                 span.fail(refusal.label);
-                self.refusals.tell(&refusal, peer, &endpoint.path, Instant::now());
+                self.log_refusal(&refusal, peer, &endpoint.path);
                 refuse(&refusal, checks::has_body(&parts.headers))
             }
         };
@@ -147,6 +151,21 @@ impl Upgrades {
         }
         self.hand_over(on_upgrade, Arc::new(link.ending_at(ends)), place);
         Ok(answer)
+    }
+
+    /// The first of a kind that is somebody's work inside is a warning; the log has one of a kind in a second.
+    fn log_refusal(&self, refusal: &Refusal, peer: SocketAddr, endpoint: &str) {
+        let (status, why) = (refusal.status.as_u16(), refusal.label);
+        let inside = refusal.inside.as_deref().unwrap_or_default();
+        match self.refusals.count(refusal.label, Instant::now()) {
+            Some(Times { count: 1, .. }) if refusal.inside.is_some() => {
+                tracing::warn!(%peer, %endpoint, status, why, inside, "upgrade refused");
+            }
+            Some(Times { untold, .. }) => {
+                tracing::info!(%peer, %endpoint, status, why, untold, inside, "upgrade refused");
+            }
+            None => tracing::debug!(%peer, %endpoint, status, why, inside, "upgrade refused"),
+        }
     }
 
     fn reserve(&self) -> Result<Place, Refusal> {
@@ -216,7 +235,7 @@ impl Upgrades {
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
     fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
         let tasks = self.tasks.clone();
-        let around = Arc::clone(&self.around);
+        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let rules = Rules::of(link.wire.dialect, &self.heartbeat);
         self.tasks.spawn(async move {
             let Ok(upgraded) = on_upgrade.await else { return };
@@ -234,7 +253,7 @@ impl Upgrades {
                 let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
-                log_close(&facts, &reason);
+                log_close(&facts, &reason, &ends);
             });
         });
     }
@@ -268,14 +287,17 @@ impl Upgrades {
     }
 }
 
-fn log_close(facts: &Connection, reason: &Reason) {
+fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
     let (code, why) = (reason.code(), reason.word());
-    match reason {
-        Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. } => {
-            tracing::debug!(connection = %facts.id, code, why, "connection closed");
+    let by_us =
+        !matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. });
+    let label = Reason::KINDS.get(reason.kind()).copied().unwrap_or("other");
+    match by_us.then(|| ends.count(label, Instant::now())).flatten() {
+        Some(Times { untold, .. }) => {
+            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, untold, "connection closed by the gateway");
         }
-        _ => {
-            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed by the gateway")
+        None => {
+            tracing::debug!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed")
         }
     }
 }
