@@ -15,7 +15,11 @@ use crate::{
     payload::Payload,
     settings::Grants,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Channels that a connection may begin with.
 const CHANNELS_MAX: usize = 128;
@@ -25,6 +29,21 @@ const CLAIMS_BYTES_MAX: usize = 16 << 10;
 const CLAIMS_MAX: usize = 1024;
 /// Bytes of `welcome`, before it is converted.
 const WELCOME_MAX: usize = 64 << 10;
+
+/// The mistakes of one version that the log has: the first of a kind is said, the others are counted.
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<BTreeSet<Mistake>>);
+
+impl Said {
+    pub(super) fn is_first(&self, mistake: Mistake) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mistake)
+    }
+
+    /// Another version: its first mistakes are its own.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
 
 /// What an authenticator said, unless it cannot be used. `grants`: what the plugin may do.
 pub(super) fn verdict(said: wit::Verdict, grants: &Grants) -> Result<Verdict, Wrong> {
@@ -225,6 +244,15 @@ mod tests {
         };
         check(|said| said.welcome = welcome(64 << 10), None);
         check(|said| said.welcome = welcome((64 << 10) + 1), Some(Mistake::Welcome));
+    }
+
+    #[test]
+    fn the_first_mistake_of_a_kind_and_version_is_said() {
+        let said = Said::default();
+        assert!(said.is_first(Mistake::Grant) && said.is_first(Mistake::Claims));
+        assert!((0..1000).all(|_| !said.is_first(Mistake::Grant)));
+        said.forget();
+        assert!(said.is_first(Mistake::Grant));
     }
 
     #[test]

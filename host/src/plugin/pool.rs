@@ -1,7 +1,7 @@
 //! The stateless roles: a few instances, made on demand, any of which will do.
 
 use super::{
-    admission::verdict,
+    admission::{Said, verdict},
     bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
     breaker::{Blame, Phase},
     counters::count,
@@ -13,13 +13,12 @@ use super::{
     text::plain,
 };
 use crate::{
-    authenticator::{Authenticator, Mistake, Upgrade, Verdict, Wrong},
+    authenticator::{Authenticator, Upgrade, Verdict, Wrong},
     fault::{Fault, FaultId},
     sink::{Level, Refusal, Signal, Sink, Value},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -46,7 +45,7 @@ pub(super) struct Pool {
     waiting_max: usize,
     guard: Guard,
     /// The mistakes of this version that were said in the log.
-    said: Mutex<BTreeSet<Mistake>>,
+    said: Said,
 }
 
 /// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
@@ -63,7 +62,7 @@ impl Pool {
         let waiting_max = places.saturating_mul(WAITING);
         let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let (places, guard) = (Semaphore::new(places), Guard::new(Instant::now()));
-        Self { shared, idle, places, waiting, waiting_max, guard, said: Mutex::default() }
+        Self { shared, idle, places, waiting, waiting_max, guard, said: Said::default() }
     }
 
     /// Whether calls are made, or the plugin is left out because it keeps failing.
@@ -74,7 +73,7 @@ impl Pool {
     /// Another version has taken over.
     pub(super) fn forgive(&self) {
         self.guard.reset();
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.said.forget();
     }
 
     /// Keeps an instance that is started already, so that the first request need not wait for one.
@@ -273,13 +272,11 @@ impl Authenticator for Pool {
         count(&self.shared.counters.errors);
         self.shared.counters.mistakes.count(wrong.mistake.word());
         let plugin = &self.shared.name;
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.insert(wrong.mistake) {
+        if self.said.is_first(wrong.mistake) {
             tracing::warn!(%plugin, mistake = wrong.mistake.word(), "the authenticator's answer cannot be used, the upgrade is refused: {}", wrong.why);
         } else {
             tracing::debug!(%plugin, mistake = wrong.mistake.word(), "{}", wrong.why);
         }
-        drop(said);
         self.shared.remember(&wrong.why);
     }
 }

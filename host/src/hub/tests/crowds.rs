@@ -66,7 +66,7 @@ fn nobody_waits_for_a_publication_that_somebody_else_waits_for() {
     }
     let members = hub.read_tables().channels.members("room/1").expect("it has two members");
     let publishing = members.lock().expect("nobody panicked");
-    let (done, seen) = mpsc::channel();
+    let (done, seen) = mpsc::sync_channel(1);
     let (closing, opening) = (Arc::clone(&hub), Arc::clone(&hub));
     let gone = Arc::clone(&ann);
     let closer = thread::spawn(move || closing.close(&gone, &Reason::Lost));
@@ -89,7 +89,7 @@ fn nobody_waits_for_a_publication_that_somebody_else_waits_for() {
 fn who_unsubscribes_from_nothing_stops_nobody() {
     let hub = Arc::new(hub(all_grants()));
     let link = connect(&hub, 0, None);
-    let (done, seen) = mpsc::channel();
+    let (done, seen) = mpsc::sync_channel(1);
     let (asked, peer) = (Arc::clone(&hub), Arc::clone(&link));
     let reading = hub.read_tables();
     let asker = thread::spawn(move || done.send(asked.unsubscribe(&peer, &"room/1".into())));
@@ -107,7 +107,11 @@ fn subscribing_and_leaving_at_once_comes_to_what_the_connection_thinks() {
     assert!(hub.subscribe(&keeper, &room));
     let turns = |change: fn(&Hub, &Arc<Link>, &Channel) -> bool| {
         let (hub, link, room) = (Arc::clone(&hub), Arc::clone(&ann), room.clone());
-        thread::spawn(move || (0..2000).for_each(|_| drop(change(&hub, &link, &room))))
+        thread::spawn(move || {
+            for _ in 0..2000 {
+                let _either_will_do = change(&hub, &link, &room);
+            }
+        })
     };
     let threads = [turns(Hub::subscribe), turns(Hub::unsubscribe), turns(Hub::subscribe)];
     threads.into_iter().for_each(|thread| thread.join().unwrap());
