@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Loads a server that runs already, to be profiled meanwhile, and says what a message costs it.
     Load(Load),
+    /// Times a calculation and prints microseconds: what `run --against` tells a quiet machine by.
+    Calibrate,
     /// Is a bare server; what `run` measures against.
     Bare {
         role: Role,
@@ -60,6 +62,18 @@ pub(crate) struct Run {
     /// How costs grow with connections, subscribers and idle ones, instead of the one point of the limits.
     #[arg(long, conflicts_with = "smoke")]
     pub(crate) slopes: bool,
+    /// Compares with another revision, by this name, whose `tengen`, `tengen-bench-call` and guests are in the folder that
+    /// `--against-folder` names.
+    #[arg(long, requires = "against_folder", conflicts_with_all = ["gate", "slopes"])]
+    pub(crate) against: Option<String>,
+    #[arg(long, requires = "against")]
+    pub(crate) against_folder: Option<PathBuf>,
+    /// Its guests, if they are not in `guests` of that folder.
+    #[arg(long, requires = "against")]
+    pub(crate) against_guests: Option<PathBuf>,
+    /// Keeps the cheapest bare echo that this machine has shown.
+    #[arg(long)]
+    pub(crate) quiet: Option<PathBuf>,
     /// How often each server takes its turn.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
     pub(crate) rounds: Option<u32>,
@@ -73,8 +87,10 @@ pub(crate) struct Run {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// One message at a time, and 64.
+    /// One message at a time, 64, and the tail of an open loop.
     Echo,
+    /// The same on a raw endpoint.
+    Raw,
     /// One publication to a thousand subscribers.
     Fanout,
     /// Memory of ten thousand connections that say nothing.
@@ -92,8 +108,9 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 7] = [
+    pub(crate) const EACH: [Self; 8] = [
         Self::Echo,
+        Self::Raw,
         Self::Fanout,
         Self::Idle,
         Self::Handshake,

@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod deny;
 mod fuzz;
+mod git;
 mod guests;
 mod mutants;
 mod setup;
@@ -35,9 +36,12 @@ cargo xtask COMMAND
   setup                 installs what the commands above need, and says what it leaves to you
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
                         without the tree changing: therefore not part of check
-  bench NAME... [--gate]  measures the gateway against bare servers: echo, fanout, idle, handshake, call, reload, start
-                        or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything in
-                        two minutes, deciding nothing. Needs a quiet machine with two cores
+  bench NAME... [--gate]  measures the gateway against bare servers: echo, raw, fanout, idle, handshake, call, reload,
+                        start or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything
+                        in three minutes, deciding nothing. Needs a quiet machine with two cores
+  bench NAME... --against REV  measures this work tree against another revision, which is built once and kept in the
+                        target folder: both take turns, at least nine rounds. Exit codes: 0 no worse in any row; 1 worse in
+                        a row, or it could not be built or measured; 3 a row was not judged, and why is in the table
   mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
                         a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
                         nothing, only sees that every patch applies and its test exists
