@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs benches and prints their report as Markdown.
     Run(Run),
+    /// Attacks a gateway and says what another connection notices.
+    Hostile(Hostile),
     /// Loads a server that runs already, to be profiled meanwhile, and says what a message costs it.
     Load(Load),
     /// Times a calculation and prints microseconds: what `run --against` tells a quiet machine by.
@@ -46,6 +48,27 @@ pub(crate) struct Load {
     pub(crate) size: usize,
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hostile {
+    /// Which attacks; without names all of them.
+    pub(crate) names: Vec<String>,
+    /// How long each lasts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// A twentieth of everything: shows that the attacks run, decides nothing.
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// Prints the attacks and what they do.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The gateway's binary.
+    #[arg(long, required_unless_present = "list", default_value = "")]
+    pub(crate) gateway: PathBuf,
+    /// The folder of the built guests.
+    #[arg(long, required_unless_present = "list", default_value = "")]
+    pub(crate) guests: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod bench;
 mod collector;
 mod cores;
 mod gateway;
+mod hostile;
 mod load;
 mod measure;
 mod plan;
@@ -19,7 +20,7 @@ mod verdict;
 
 use against::Sides;
 use anyhow::{Context as _, Result};
-use args::{Arguments, Command, Load, Name, Run};
+use args::{Arguments, Command, Hostile, Load, Name, Run};
 use bench::{Bench, say};
 use clap::Parser;
 use load::{
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             print(&format!("{}\n", against::calibrate()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Hostile(wish) => hostile(&wish),
         Command::Load(load) => load_only(&load),
         Command::Run(run) => measure(&run),
     };
@@ -103,6 +105,17 @@ fn sides(new: Bench, name: &str, folder: &Path, guests: Option<&Path>) -> Result
         })
     };
     Ok(Sides { name: name.to_owned(), old: old()?, again: old()?, new })
+}
+
+fn hostile(wish: &Hostile) -> Result<ExitCode> {
+    if wish.list {
+        print(&hostile::list());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (table, code) = hostile::run(wish)?;
+    print(&table);
+    // A smoke decides nothing; what it must do is come to an end.
+    Ok(if wish.smoke { ExitCode::SUCCESS } else { code })
 }
 
 fn load_only(wish: &Load) -> Result<ExitCode> {

@@ -67,6 +67,13 @@ pub(crate) fn frame_of(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// A client's goodbye.
+pub(crate) fn close_frame(code: u16) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append(&mut bytes, Opcode::Close, &code.to_be_bytes());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

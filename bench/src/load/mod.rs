@@ -9,7 +9,7 @@ pub(crate) mod handshakes;
 pub(crate) mod open;
 mod peer;
 
-pub(crate) use burst::{Burst, frame_of, raw_text, text_of};
+pub(crate) use burst::{Burst, close_frame, frame_of, raw_text, text_of};
 pub(crate) use peer::{Dialect, Peer};
 
 use anyhow::Result;

@@ -3,12 +3,17 @@
 use super::frame::{self, Opcode};
 use anyhow::{Context as _, Result, bail};
 use std::{cell::RefCell, io, net::SocketAddr, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 /// How long anything may take that should take milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes asked for at a time.
 const READ: usize = 64 << 10;
+/// The receive buffer of a peer that does not read, in bytes.
+const NARROW: u32 = 4 << 10;
 const REQUEST_HEAD_MAX: usize = 8 << 10;
 
 thread_local! {
@@ -61,6 +66,20 @@ impl Peer {
     pub(crate) async fn upgrade(address: SocketAddr, headers: &str) -> Result<Self> {
         let headers = format!("Sec-WebSocket-Protocol: tengen.v1.json\r\n{headers}");
         Self::connect(address, "/ws", &headers).await
+    }
+
+    /// As [`Peer::open`], on a socket that takes no more than a few kilobytes before somebody reads.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(NARROW)?;
+        let stream = socket.connect(address).await.context("connecting")?;
+        let opened = async {
+            let headers = "Sec-WebSocket-Protocol: tengen.v1.json\r\n";
+            let mut peer = Self::over(stream, &request(address, "/ws", headers)).await?;
+            peer.text().await?;
+            Ok(peer)
+        };
+        timeout(PATIENCE, opened).await.context("opening a connection took too long")?
     }
 
     /// Connects and upgrades, naming no format but what the headers name.

@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<E
     // First what can be misspelt.
     let other = revision.map(|revision| Other::named(workspace, revision)).transpose()?;
     let folder = build(workspace, smoke)?;
-    let mut command = bench(workspace, &folder);
+    let mut command = program(workspace, &folder, "run");
     command.args(&arguments);
     if let Some(other) = other {
         other.build()?;
@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<E
     if !smoke || code != 0 {
         return Ok(ExitCode::from(code));
     }
-    let mut command = bench(workspace, &folder);
+    let mut command = program(workspace, &folder, "run");
     command.args(SMOKE_AGAINST).args(["--smoke", "--rounds", "1", "--against", "itself"]);
     command.arg("--against-folder").arg(&folder);
     command.arg("--against-guests").arg(workspace.target.join("guests"));
@@ -43,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<E
 }
 
 /// The folder of the programs.
-fn build(workspace: &Workspace, smoke: bool) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(workspace: &Workspace, smoke: bool) -> anyhow::Result<PathBuf> {
     // Standard output is the report's.
     eprintln!("building the guests");
     guests::build(Which::All)?;
@@ -58,15 +58,16 @@ fn build(workspace: &Workspace, smoke: bool) -> anyhow::Result<PathBuf> {
     Ok(workspace.target.join(folder))
 }
 
-fn bench(workspace: &Workspace, folder: &Path) -> Command {
+/// A subcommand of the bench, with our gateway and guests.
+pub(crate) fn program(workspace: &Workspace, folder: &Path, subcommand: &str) -> Command {
     let mut command = Command::new(folder.join("tengen-bench"));
-    command.current_dir(&workspace.root).arg("run");
+    command.current_dir(&workspace.root).arg(subcommand);
     command.arg("--gateway").arg(folder.join("tengen"));
     command.arg("--guests").arg(workspace.target.join("guests"));
     command
 }
 
-fn status(mut command: Command) -> anyhow::Result<u8> {
+pub(crate) fn status(mut command: Command) -> anyhow::Result<u8> {
     let status = command.status().context("cannot start the bench")?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
