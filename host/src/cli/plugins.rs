@@ -118,6 +118,12 @@ fn line_of(plugin: &Value) -> Vec<String> {
             text("breaker_opened")
         ));
     }
+    if plugin.get("lost_states").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
+        lines.push(format!(
+            "  it lost its state with an instance that failed, {} times",
+            text("lost_states")
+        ));
+    }
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
@@ -186,9 +192,7 @@ async fn reload(name: &str, running: &Running, key: Option<String>, io: &mut Io)
             Ok(Exit::Ok)
         }
         Err(ClientError::Refused { status, why }) if status == http::StatusCode::CONFLICT => {
-            io.note(format_args!(
-                "error: `{name}` is not reloaded, and the old version goes on: {why}"
-            ));
+            io.note(format_args!("error: `{name}` is not reloaded: {why}"));
             Ok(Exit::Failed)
         }
         Err(error) => Err(error.into()),

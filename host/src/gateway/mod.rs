@@ -4,6 +4,7 @@ mod drain;
 mod files;
 mod plugins;
 mod reload;
+mod retries;
 mod source;
 
 pub use drain::Drained;
@@ -212,8 +213,8 @@ impl Gateway {
         let watch = reload::watch(&settings, options.config_file.as_deref())
             .map_err(GatewayError::Watch)?;
         let shared = Arc::new(Shared::build(settings, options, address, &work)?);
-        shared.load_plugins(&work.tasks).await?;
-        reload::start(&shared, watch, &work.tasks, &work.stop);
+        let failed = shared.load_plugins(&work.tasks).await?;
+        reload::start(&shared, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&shared.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&shared.hub), work.stop.clone()));

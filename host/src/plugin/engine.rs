@@ -159,7 +159,9 @@ pub(super) fn code_config() -> Config {
 /// Room for what interpreters in components need (many core modules and tables); each store limits itself further.
 fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(limits.instances)
+    // All that a 32-bit memory can have: an instance may grow to twice its limit while it saves or loads its state.
+    pool.max_memory_size(4 << 30)
+        .total_component_instances(limits.instances)
         .total_core_instances(limits.instances.saturating_mul(16))
         .total_memories(limits.instances.saturating_mul(2))
         .total_tables(limits.instances.saturating_mul(8))

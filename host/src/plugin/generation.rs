@@ -18,8 +18,12 @@ use std::{
 
 /// The most events of one call.
 const BATCH_MAX: u32 = 1024;
-/// How long a guest may compute in a call that handles no event: `describe`, `start`, `stop`, `save`, `load`.
+/// How long a guest may compute in a call that handles no event: `describe`, `start`, `stop`.
 const LIFECYCLE: Duration = Duration::from_secs(2);
+/// The same for `save` and `load`: a state is as large as it is, and what is given up half way is lost.
+const HAND_OVER: Duration = Duration::from_secs(5);
+/// In these two there are two copies of the state, so a guest may have so many times its memory.
+pub(super) const COPIES: usize = 2;
 /// How much longer than it computes a call may take.
 const SPARE: Duration = Duration::from_secs(5);
 /// What a guest may hand over in such a call beside its memory.
@@ -114,9 +118,20 @@ impl Generation {
     pub(super) fn lifecycle(&self) -> Budget {
         lifecycle(&self.settings)
     }
+
+    /// What `save` and `load` may take. What is handed over is looked at after the call, which is then none that failed.
+    pub(super) fn hand_over(&self) -> Budget {
+        let bytes = self.settings.memory.saturating_mul(COPIES).saturating_add(LIFECYCLE_BYTES);
+        Budget::of(HAND_OVER.max(self.settings.deadline), bytes)
+    }
+
+    /// The format in which an instance writes its state down, if it has one.
+    pub(super) fn saves(&self) -> Option<&str> {
+        self.compiled.snapshot.as_ref().and(self.about.snapshot_writes.as_deref())
+    }
 }
 
-/// What a call outside the path of events may take: a snapshot may be as large as the guest's memory.
+/// What a call outside the path of events may take.
 pub(super) fn lifecycle(settings: &settings::Plugin) -> Budget {
     Budget::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
 }

@@ -15,7 +15,7 @@ use super::{
     counters::{Counters, count},
     engine::TICK,
     error::{CallError, PluginError},
-    generation::{About, Budget, Generation, lifecycle},
+    generation::{About, Budget, COPIES, Generation, lifecycle},
     state::State,
 };
 use crate::{id::PluginName, settings, trace::TraceContext};
@@ -27,7 +27,9 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Sleep, sleep};
-use wasmtime::{Store, Trap, component::Instance as Component};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::Instance as Component};
+
+const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `snapshot`" };
 
 /// A guest in its store.
 pub(super) struct Instance {
@@ -69,6 +71,9 @@ impl Instance {
             Some(Err(error)) if !error.is::<Trap>() => {
                 return Err(match store.data().memory.denied {
                     true => PluginError::Memory { limit: settings.memory },
+                    false if error.is::<PoolConcurrencyLimitError>() => {
+                        PluginError::NoRoom(error.into())
+                    }
                     false => PluginError::Instantiate(error.into()),
                 });
             }
@@ -132,25 +137,34 @@ impl Instance {
             .map_err(|source| PluginError::Call { function: "stop", source })
     }
 
-    pub(super) async fn save(&mut self, budget: Budget) -> Result<snapshot::State, PluginError> {
-        let guest = self
-            .snapshot
-            .clone()
-            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
-        said("save", call!(self, budget, guest, call_save()))
+    /// The state. Only after [`PluginError::Call`] the instance is lost; whatever else is wrong, it can go on serving.
+    pub(super) async fn save(
+        &mut self,
+        generation: &Generation,
+    ) -> Result<snapshot::State, PluginError> {
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
+        let saved = said("save", call!(self, generation.hand_over(), guest, call_save()));
+        self.store.data_mut().memory.widen(1);
+        let (state, limit) = (saved?, generation.settings.memory);
+        match state.bytes.len() {
+            size if size > limit => Err(PluginError::StateTooLarge { size, limit }),
+            _ => Ok(state),
+        }
     }
 
     pub(super) async fn load(
         &mut self,
-        budget: Budget,
+        generation: &Generation,
         state: snapshot::State,
     ) -> Result<(), PluginError> {
-        let guest = self
-            .snapshot
-            .clone()
-            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
         let states = [state];
-        said("load", call!(self, budget, guest, call_load(&states, 0, 1)))
+        let loaded =
+            said("load", call!(self, generation.hand_over(), guest, call_load(&states, 0, 1)));
+        self.store.data_mut().memory.widen(1);
+        loaded
     }
 
     pub(super) async fn handle(

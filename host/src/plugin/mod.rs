@@ -33,6 +33,8 @@ mod guard;
 mod inline;
 mod instance;
 mod named;
+mod notices;
+mod places;
 mod pool;
 mod prepare;
 mod queue;

@@ -46,12 +46,7 @@ impl State {
         let state = Self {
             wasi: wasi(settings, &console)?,
             table,
-            memory: Memory {
-                limit: settings.memory,
-                used: 0,
-                denied: false,
-                counters: Arc::clone(counters),
-            },
+            memory: Memory::new(settings.memory, counters),
             config: Arc::clone(settings),
             signals: Signals::new(name.clone(), console),
             counters: Arc::clone(counters),
@@ -109,13 +104,28 @@ fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, Plugi
     Ok(wasi.build())
 }
 
-/// Bounds the linear memory of all of a component's modules together, and its tables.
+/// Bounds the linear memory of all of a component's modules together, and its tables. Counts as long as it is there: it
+/// goes with its store.
 pub(super) struct Memory {
-    pub(super) limit: usize,
+    limit: usize,
+    /// What holds for the call in hand: some have more.
+    allowed: usize,
     used: usize,
     /// Whether growth was ever refused.
     pub(super) denied: bool,
     counters: Arc<Counters>,
+}
+
+impl Memory {
+    fn new(limit: usize, counters: &Arc<Counters>) -> Self {
+        counters.instances.fetch_add(1, Ordering::Relaxed);
+        Self { limit, allowed: limit, used: 0, denied: false, counters: Arc::clone(counters) }
+    }
+
+    /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.
+    pub(super) fn widen(&mut self, times: usize) {
+        self.allowed = self.limit.saturating_mul(times);
+    }
 }
 
 impl ResourceLimiter for Memory {
@@ -127,7 +137,7 @@ impl ResourceLimiter for Memory {
     ) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
         let total = self.used.saturating_add(grown);
-        if total > self.limit {
+        if total > self.allowed {
             self.denied = true;
             return Ok(false);
         }
@@ -161,5 +171,6 @@ impl ResourceLimiter for Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         self.counters.memory.fetch_sub(self.used, Ordering::Relaxed);
+        self.counters.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
