@@ -9,6 +9,7 @@ mod source;
 
 pub use drain::Drained;
 pub use plugins::LoadError;
+pub(crate) use plugins::{name_of, named_twice};
 
 use crate::{
     admin,
@@ -17,7 +18,7 @@ use crate::{
     listener::{self, BindError, Rules},
     plugin::{Compiler, EngineLimits, EngineParts, PluginError},
     router::Router,
-    settings::{self, Limits, Settings},
+    settings::{Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
     upgrade::Upgrades,
 };
@@ -313,11 +314,7 @@ impl Gateway {
 }
 
 fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
-    let cache = match &settings.server.cache {
-        settings::Cache::OfUser => options.user_cache.clone(),
-        settings::Cache::Folder(folder) => Some(folder.clone()),
-        settings::Cache::Off => None,
-    };
+    let cache = settings.server.cache.folder(options.user_cache.clone());
     EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
 }
 

@@ -249,7 +249,7 @@ fn index_of(settings: &Settings, path: &str) -> Option<EndpointIndex> {
 }
 
 /// Why a component of the plugin folder cannot have its name: the configuration gave it to another.
-pub(super) fn named_twice(settings: &Settings, name: &PluginName, file: &Path) -> Option<String> {
+pub(crate) fn named_twice(settings: &Settings, name: &PluginName, file: &Path) -> Option<String> {
     let configured = settings.plugins.get(name)?;
     Some(format!(
         "the name is given twice: to `{}` by the configuration, and to `{}` by the plugin folder; rename one of them",
@@ -275,7 +275,7 @@ pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
 }
 
 /// The plugin a file of the folder stands for; none when it is no component.
-pub(super) fn name_of(file: &Path) -> Option<PluginName> {
+pub(crate) fn name_of(file: &Path) -> Option<PluginName> {
     let component = file.extension().is_some_and(|extension| extension == "wasm");
     let stem = file.file_stem()?.to_str()?;
     (component && !stem.starts_with('.')).then(|| stem.into())

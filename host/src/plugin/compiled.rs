@@ -108,12 +108,15 @@ impl Source {
         if bytes.len() > limit {
             return Err(PluginError::FileTooLarge { size: metadata.len(), limit });
         }
+        check(&bytes)?;
         Ok(Self { hash: Hash::of(&bytes), bytes: bytes.into() })
     }
+}
 
-    pub(super) fn check(&self) -> Result<(), PluginError> {
-        format::check(&self.bytes)
-    }
+/// What can be told without compiling: whether it is a component, and whether what it imports is offered.
+fn check(bytes: &[u8]) -> Result<(), PluginError> {
+    format::check(bytes)?;
+    check_imports(&format::imports(bytes))
 }
 
 /// Makes code executable and checks what it imports and exports.
@@ -160,8 +163,8 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
 /// All of it at once and in this process.
 #[cfg(any(test, fuzzing))]
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
+    check(bytes)?;
     let source = Source { hash: Hash::of(bytes), bytes: bytes.into() };
-    source.check()?;
     link(engine, &source, &Code::compile(engine.wasm(), bytes).expect("it compiles"))
 }
 
@@ -194,7 +197,15 @@ fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError
     {
         return Err(other_world(exports));
     }
-    for name in imports {
+    check_imports(imports)
+}
+
+/// Checks the names of imports: of which version they are, and whether they are offered.
+fn check_imports(imports: &[impl AsRef<str>]) -> Result<(), PluginError> {
+    for name in imports.iter().map(AsRef::as_ref) {
+        if interface_of(name).is_some_and(|(_, version)| !is_of_our_track(version)) {
+            return Err(PluginError::Version { wanted: shown(name), offered: VERSION });
+        }
         if let Some(why) = refusal(name) {
             return Err(PluginError::Import { name: shown(name), why });
         }

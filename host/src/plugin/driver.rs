@@ -323,4 +323,34 @@ mod tests {
         assert!(polled.is_pending());
         assert!(gathering.calls(), "the next one calls");
     }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_does_not_wait_until_no_visitor_brings_events() {
+        let (queue, gathering) = (Queue::new(NonZeroUsize::MIN), Gathering::default());
+        let (requests, mut received) = mpsc::channel(REQUESTS);
+        let (stop, visited) = (CancellationToken::new(), Visited::by_somebody());
+        queue.open();
+        queue.adopt(vec![Arc::new(crate::event::Connection::anybody(1))], false);
+        assert!(!queue.is_empty());
+        let mut stopped = pin!(stop.cancelled());
+        let mut due = async || {
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited).await
+        };
+        assert!(matches!(due().await, Due::Events), "a visitor begins with what it brought");
+        let (answer, _) = oneshot::channel();
+        requests.send(Request::Stop(Instant::now(), answer)).await.expect("there is room");
+        assert!(matches!(due().await, Due::Request(_)), "unless there is a request");
+        assert!(matches!(due().await, Due::Events));
+    }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_that_nobody_waits_for_any_more_is_not_carried_out() {
+        let ((begun, begins), (answer, mut answered)) = (oneshot::channel(), oneshot::channel());
+        let turn = Turn::<bool> { begun, answer };
+        drop(begins);
+        assert!(turn.begin().is_none());
+        assert!(answered.try_recv().is_err());
+    }
 }

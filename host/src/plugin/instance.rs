@@ -60,9 +60,10 @@ impl Instance {
         compiled: &Compiled,
         name: &PluginName,
         settings: &Arc<settings::Plugin>,
-        counters: &Arc<Counters>,
+        (counters, rehearsal): (&Arc<Counters>, bool),
     ) -> Result<Self, PluginError> {
         let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
+        store.data_mut().signals.rehearsal = rehearsal;
         let budget = lifecycle(settings);
         arm(&mut store, budget);
         let instantiated =
@@ -113,7 +114,7 @@ impl Instance {
         reason: StartReason,
     ) -> Result<Self, PluginError> {
         let Generation { compiled, plugin, settings, counters, .. } = generation;
-        let mut instance = Self::new(compiled, plugin, settings, counters).await?;
+        let mut instance = Self::new(compiled, plugin, settings, (counters, false)).await?;
         instance.begin(generation.lifecycle(), reason).await?;
         Ok(instance)
     }
@@ -124,6 +125,11 @@ impl Instance {
         reason: StartReason,
     ) -> Result<(), PluginError> {
         said("start", call!(self, budget, self.plugin, call_start(reason)))
+    }
+
+    /// Says whether it only shows that its version would do.
+    pub(super) fn rehearses(&mut self, rehearsal: bool) {
+        self.store.data_mut().signals.rehearsal = rehearsal;
     }
 
     pub(super) async fn describe(&mut self, budget: Budget) -> Result<About, PluginError> {

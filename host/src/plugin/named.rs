@@ -97,7 +97,7 @@ impl Plugin {
         let counters = Arc::<Counters>::default();
         let settings = Arc::new(settings);
         let made = Made { number: 1, plugin: name, compiled, settings, counters };
-        let (generation, instance) = rehearse(made, StartReason::First).await?;
+        let (generation, instance) = rehearse(made, StartReason::First, |_| true).await?;
         let shared = Arc::new(Shared::new(generation, actor, tracer, tasks.clone()));
         let mut first = Some(instance);
         let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(
@@ -221,7 +221,11 @@ impl Plugin {
             settings,
             counters,
         };
-        let (generation, instance) = rehearse(made, StartReason::Reload).await?;
+        let (generation, instance) = rehearse(made, StartReason::Reload, |new| {
+            // A state is first given to an instance that serves nobody.
+            !(takes_state(&old, new) && self.shared.is_running())
+        })
+        .await?;
         let handed_over = self.take_over(&old, &generation, instance).await?;
         Ok(Reloaded::Replaced {
             generation: generation.number,
@@ -237,18 +241,22 @@ impl Plugin {
         &self,
         old: &Generation,
         new: &Arc<Generation>,
-        instance: Instance,
+        mut instance: Instance,
     ) -> Result<bool, PluginError> {
         let pools = || [&self.authenticator, &self.sink].into_iter().flatten();
         let Some(seat) = &self.handler else {
             self.shared.current.store(Arc::clone(new));
             let mut instance = Some(instance);
+            instance.iter_mut().for_each(|instance| instance.rehearses(false));
             pools().for_each(|pool| pool.renew(instance.take()));
             return Ok(false);
         };
         let takes_state = takes_state(old, new);
         let instance = match takes_state && self.shared.is_running() {
-            false => instance,
+            false => {
+                instance.rehearses(false);
+                instance
+            }
             true => self.rehearse_hand_over(seat, new, instance).await?,
         };
         let generation = Arc::clone(new);

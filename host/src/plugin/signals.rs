@@ -25,6 +25,8 @@ pub(super) struct Signals {
     held: Vec<Held>,
     text: usize,
     dropped: u64,
+    /// The instance only shows whether its version would do: what it says is marked so.
+    pub(super) rehearsal: bool,
     /// The trace of the event that the guest was called for, when it is one.
     trace: Option<u128>,
 }
@@ -38,7 +40,15 @@ struct Held {
 
 impl Signals {
     pub(super) fn new(plugin: PluginName, console: Console) -> Self {
-        Self { plugin, console, held: Vec::new(), text: 0, dropped: 0, trace: None }
+        Self {
+            plugin,
+            console,
+            held: Vec::new(),
+            text: 0,
+            dropped: 0,
+            rehearsal: false,
+            trace: None,
+        }
     }
 
     /// Names the trace that the next call's signals belong to.
@@ -69,7 +79,8 @@ impl Signals {
         }
         let trace = self.trace.map(|id| format!("{id:032x}"));
         for signal in self.held.drain(..) {
-            write_out(&self.plugin, &signal, trace.as_deref(), aborted);
+            let marks = Marks { trace: trace.as_deref(), aborted, rehearsal: self.rehearsal };
+            write_out(&self.plugin, &signal, marks);
         }
         self.text = 0;
         let dropped = std::mem::take(&mut self.dropped);
@@ -80,7 +91,17 @@ impl Signals {
     }
 }
 
-fn write_out(plugin: &PluginName, signal: &Held, trace: Option<&str>, aborted: bool) {
+/// What is said of a signal beside what it says.
+#[derive(Clone, Copy)]
+struct Marks<'a> {
+    trace: Option<&'a str>,
+    /// Its call failed.
+    aborted: bool,
+    /// It is of an instance that serves nobody.
+    rehearsal: bool,
+}
+
+fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
     macro_rules! write_at {
         ($level:ident) => {
             tracing::event!(
@@ -89,9 +110,10 @@ fn write_out(plugin: &PluginName, signal: &Held, trace: Option<&str>, aborted: b
                 plugin = plugin.as_str(),
                 id = signal.id.as_str(),
                 data = signal.data.as_deref(),
-                trace_id = trace,
+                trace_id = marks.trace,
                 fatal = matches!(signal.level, Level::Fatal).then_some(true),
-                aborted = aborted.then_some(true),
+                aborted = marks.aborted.then_some(true),
+                rehearsal = marks.rehearsal.then_some(true),
                 "{}",
                 signal.message
             )
@@ -141,7 +163,9 @@ impl signals::Host for State {
     }
 
     fn add(&mut self, counter: String, by: u32, _: Vec<types::Attribute>) -> wasmtime::Result<()> {
-        self.counters.own.add(&counter, u64::from(by));
+        if !self.signals.rehearsal {
+            self.counters.own.add(&counter, u64::from(by));
+        }
         Ok(())
     }
 
@@ -151,7 +175,9 @@ impl signals::Host for State {
         value: f64,
         _: Vec<types::Attribute>,
     ) -> wasmtime::Result<()> {
-        self.counters.own.observe(&histogram, value);
+        if !self.signals.rehearsal {
+            self.counters.own.observe(&histogram, value);
+        }
         Ok(())
     }
 }

@@ -172,3 +172,34 @@ async fn a_trap_while_serving_says_that_the_state_is_gone() {
     assert!(log.text().contains("the instance is replaced, its state is gone"), "{}", log.text());
     assert!(running.status().lost_states > 0);
 }
+
+/// Says something when it starts, and counts that too.
+const STARTS: &str = "(call $emit (i32.const 4) (i32.const 1056) (i32.const 6) (i32.const 1024) (i32.const 3) (i32.const 0) (i32.const 0))
+    (call $add (i32.const 1056) (i32.const 6) (i32.const 1) (i32.const 0) (i32.const 0)) (i32.const 128)";
+const ADD: &str =
+    r#"(import "tengen:gateway/signals@0.1.0" "add" (func $add (param i32 i32 i32 i32 i32)))"#;
+
+// Issue 9, D 19.
+#[tokio::test]
+async fn what_a_rehearsal_says_is_marked_and_what_it_counts_does_not_count() {
+    let both = Some((SAVED, LOADED));
+    for (snapshot, marked) in [(both, 1), (None, 0)] {
+        let guest = |items| Guest { start: STARTS, imports: ADD, ..counting(snapshot, items) };
+        let Reload { running, why, log } = reload(guest(""), guest(OTHER), 16 << 20).await;
+        assert_eq!(why, Ok(snapshot.is_some()));
+        let started = log.lines().filter(|line| line.contains("chsk/x"));
+        let (marks, rest): (Vec<_>, Vec<_>) =
+            started.partition(|line| line.contains("rehearsal=true"));
+        assert_eq!((marks.len(), rest.len()), (marked, 2), "one start for each that served: {log}");
+        let counted = running.status().measures.get("chsk/x").map(|measure| measure.count);
+        assert_eq!(counted, Some(2));
+    }
+    // A version that never serves was a rehearsal altogether.
+    let refuses = Guest {
+        start: "(call $emit (i32.const 4) (i32.const 1056) (i32.const 6) (i32.const 1024) (i32.const 3) (i32.const 0) (i32.const 0)) (i32.const 192)",
+        ..counting(both, OTHER)
+    };
+    let Reload { log, .. } = reload(counting(both, ""), refuses, 16 << 20).await;
+    let said = log.lines().find(|line| line.contains("chsk/x")).expect("it said something");
+    assert!(said.contains("rehearsal=true"), "{said}");
+}

@@ -203,7 +203,7 @@ async fn alone(engine: &Engine, guest: &Guest) -> (Arc<Generation>, Instance) {
     let settings = Arc::new(settings);
     let made =
         Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
-    rehearse(made, StartReason::First).await.expect("it runs")
+    rehearse(made, StartReason::First, |_| true).await.expect("it runs")
 }
 
 #[tokio::test]
