@@ -6,6 +6,7 @@ use super::{
     engine::{Engine, refusal},
     error::PluginError,
     file, format,
+    meter::Ticks,
     state::State,
     text::plain,
 };
@@ -69,6 +70,8 @@ impl fmt::Debug for Hash {
 /// A component ready to be instantiated, and where its exports are.
 pub(super) struct Compiled {
     pub(super) pre: InstancePre<State>,
+    /// The clock that interrupts its instances.
+    pub(super) ticks: Ticks,
     pub(super) plugin: bindings::plugin::GuestIndices,
     pub(super) handler: Option<bindings::handling::handler::GuestIndices>,
     pub(super) authenticator: Option<bindings::authenticator::GuestIndices>,
@@ -150,6 +153,7 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
         snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
         hash: source.hash,
         size: source.bytes.len(),
+        ticks: engine.ticks().clone(),
         pre,
         imports,
         exports,

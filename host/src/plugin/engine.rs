@@ -9,6 +9,7 @@ use super::{
     code::Fingerprint,
     compiler::{AT_ONCE, Compiler},
     error::PluginError,
+    meter::Ticks,
     state::State,
 };
 use std::{
@@ -73,7 +74,7 @@ struct Shared {
     compiling: Semaphore,
     cache: Option<Cache>,
     fingerprint: Fingerprint,
-    _clock: Clock,
+    clock: Clock,
 }
 
 impl Engine {
@@ -94,7 +95,7 @@ impl Engine {
             compiling: Semaphore::new(AT_ONCE),
             cache: cache.as_deref().and_then(Cache::open),
             fingerprint: Fingerprint::of(&wasm),
-            _clock: Clock::start(&wasm)?,
+            clock: Clock::start(&wasm)?,
             wasm,
         })))
     }
@@ -121,6 +122,11 @@ impl Engine {
 
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
+    }
+
+    /// The ticks of its clock.
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.0.clock.ticks
     }
 
     /// What machine code must be for.
@@ -174,6 +180,7 @@ fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
 
 /// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed.
 struct Clock {
+    ticks: Ticks,
     over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -181,15 +188,17 @@ struct Clock {
 impl Clock {
     fn start(wasm: &wasmtime::Engine) -> wasmtime::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
-        let (weak, ended) = (wasm.weak(), Arc::clone(&over));
+        let ticks = Ticks::default();
+        let (weak, ended, passing) = (wasm.weak(), Arc::clone(&over), ticks.clone());
         let thread = thread::Builder::new().name("plugin-clock".into()).spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 thread::park_timeout(TICK);
                 let Some(wasm) = weak.upgrade() else { return };
+                passing.pass();
                 wasm.increment_epoch();
             }
         })?;
-        Ok(Self { over, thread: Some(thread) })
+        Ok(Self { ticks, over, thread: Some(thread) })
     }
 }
 

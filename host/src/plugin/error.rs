@@ -75,6 +75,8 @@ pub enum PluginError {
     NoRoom(#[source] Cause),
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
+    #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
+    Described { what: &'static str, found: Found },
     #[error("the plugin's `{function}` failed")]
     Call { function: &'static str, source: CallError },
     #[error("the plugin's `{function}` refused: {message}")]
@@ -118,6 +120,20 @@ pub enum PluginError {
     Watch(#[source] Cause),
     #[error("the WebAssembly engine cannot start")]
     Engine(#[source] Cause),
+}
+
+/// More than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub(super) found: usize,
+    pub(super) limit: usize,
+    pub(super) of: &'static str,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, where {} are allowed", self.found, self.of, self.limit)
+    }
 }
 
 impl PluginError {

@@ -13,10 +13,10 @@ use super::{
     },
     compiled::Compiled,
     counters::{Counters, count},
-    engine::TICK,
     error::{CallError, PluginError},
-    generation::{About, Budget, COPIES, Generation, lifecycle},
-    state::State,
+    generation::{About, Budget, COPIES, Generation, describing, lifecycle},
+    meter::Meter,
+    state::{HandedTooMuch, State},
 };
 use crate::{id::PluginName, settings, trace::TraceContext};
 use std::{
@@ -34,6 +34,8 @@ const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `
 /// A guest in its store.
 pub(super) struct Instance {
     store: Store<State>,
+    /// The store's.
+    meter: Meter,
     plugin: plugin::Guest,
     handler: Option<handler::Guest>,
     authenticator: Option<authenticator::Guest>,
@@ -48,7 +50,7 @@ macro_rules! call {
         arm(&mut $self.store, budget);
         let result = {
             let call = pin!($guest.$function(&mut $self.store, $($argument),*));
-            within(budget.wall, call).await
+            within(budget.wall, &$self.meter, call).await
         };
         judge(&mut $self.store, budget, result)
     }};
@@ -62,12 +64,15 @@ impl Instance {
         settings: &Arc<settings::Plugin>,
         (counters, rehearsal): (&Arc<Counters>, bool),
     ) -> Result<Self, PluginError> {
-        let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
+        let mut store = State::store(compiled, name, settings, counters)?;
         store.data_mut().signals.rehearsal = rehearsal;
         let budget = lifecycle(settings);
         arm(&mut store, budget);
-        let instantiated =
-            within(budget.wall, pin!(compiled.pre.instantiate_async(&mut store))).await;
+        let meter = store.data().meter.clone();
+        let instantiated = {
+            let instantiate = pin!(compiled.pre.instantiate_async(&mut store));
+            within(budget.wall, &meter, instantiate).await
+        };
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
                 return Err(match store.data().memory.denied {
@@ -105,7 +110,8 @@ impl Instance {
         let authenticator = load!("authenticator", compiled.authenticator);
         let sink = load!("telemetry-sink", compiled.sink);
         let snapshot = load!("snapshot", compiled.snapshot);
-        Ok(Self { plugin, handler, authenticator, sink, snapshot, store })
+        let meter = store.data().meter.clone();
+        Ok(Self { plugin, handler, authenticator, sink, snapshot, store, meter })
     }
 
     /// An instance of a version, told that it begins.
@@ -132,10 +138,14 @@ impl Instance {
         self.store.data_mut().signals.rehearsal = rehearsal;
     }
 
-    pub(super) async fn describe(&mut self, budget: Budget) -> Result<About, PluginError> {
-        call!(self, budget, self.plugin, call_describe())
-            .map(About::from)
-            .map_err(|source| PluginError::Call { function: "describe", source })
+    pub(super) async fn describe(
+        &mut self,
+        settings: &settings::Plugin,
+    ) -> Result<About, PluginError> {
+        let budget = describing(settings);
+        let said = call!(self, budget, self.plugin, call_describe())
+            .map_err(|source| PluginError::Call { function: "describe", source })?;
+        About::try_from(said)
     }
 
     pub(super) async fn stop(mut self, budget: Budget) -> Result<(), PluginError> {
@@ -214,12 +224,20 @@ impl Instance {
 }
 
 /// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
-async fn within<T>(limit: Duration, mut call: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+async fn within<T>(
+    limit: Duration,
+    meter: &Meter,
+    mut call: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
+        if timer.is_some() {
+            meter.resume();
+        }
         if let Poll::Ready(value) = call.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
+        meter.pause();
         timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).map(|()| None)
     })
     .await
@@ -227,16 +245,11 @@ async fn within<T>(limit: Duration, mut call: Pin<&mut impl Future<Output = T>>)
 
 /// Readies the store for one call.
 fn arm(store: &mut Store<State>, budget: Budget) {
-    store.data_mut().allow(ticks(budget.cpu));
+    let data = store.data_mut();
+    data.meter.begin(budget.cpu);
+    data.allow(budget.bytes);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
-}
-
-/// So many ticks of the engine's clock, rounded up; without division of large numbers, for each call asks.
-fn ticks(cpu: Duration) -> u64 {
-    const EACH: u32 = TICK.subsec_nanos();
-    const A_SECOND: u64 = 1_000_000_000 / EACH as u64;
-    cpu.as_secs().saturating_mul(A_SECOND).saturating_add(cpu.subsec_nanos().div_ceil(EACH).into())
 }
 
 /// What came of one call: counts it, and lets out what the guest said meanwhile.
@@ -262,6 +275,9 @@ fn judge<T>(
 }
 
 fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
+    if error.is::<HandedTooMuch>() {
+        return CallError::TooMuch { limit: budget.bytes };
+    }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
         return CallError::Overrun { limit: budget.cpu };
     }

@@ -32,6 +32,7 @@ mod generation;
 mod guard;
 mod inline;
 mod instance;
+mod meter;
 mod named;
 mod notices;
 mod places;
@@ -43,6 +44,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod wants;
 mod watch;
 
 pub use breaker::Phase;

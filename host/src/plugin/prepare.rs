@@ -6,7 +6,7 @@ use super::{
     counters::Counters,
     engine::Engine,
     error::PluginError,
-    generation::{Generation, lifecycle},
+    generation::Generation,
     instance::{Instance, STOP},
 };
 use crate::{id::PluginName, payload::Encoding, settings};
@@ -44,13 +44,13 @@ pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginE
     let name = PluginName::from("inspected");
     let compiled = component(engine, file, None).await?;
     let mut instance = Instance::new(&compiled, &name, &settings, (&Arc::default(), true)).await?;
-    let about = instance.describe(lifecycle(&settings)).await?;
+    let about = instance.describe(&settings).await?;
     Ok(Inspection {
         name: about.name,
         version: about.version.to_string(),
         encoding: about.encoding,
         max_batch: about.max_batch,
-        events: about.events.into_iter().map(|pattern| pattern.0).collect(),
+        events: about.events.patterns().iter().map(|pattern| pattern.0.clone()).collect(),
         roles: compiled.roles(),
         snapshot: compiled.snapshot.is_some(),
         imports: compiled.imports.clone(),
@@ -132,7 +132,7 @@ pub(super) async fn rehearse(
     let Made { number, plugin, compiled, settings, counters } = made;
     let unknown = !matches!(reason, StartReason::First);
     let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
-    let about = instance.describe(lifecycle(&settings)).await?;
+    let about = instance.describe(&settings).await?;
     let since = SystemTime::now();
     let generation =
         Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
