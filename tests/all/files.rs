@@ -15,9 +15,12 @@ use tengen::{
     cli::{self, Exit, Io},
     gateway::Options,
     plugin::Compiler,
-    settings::{Plugin, Settings},
+    settings::{Plugin, Settings, SinkPlugin},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -120,5 +123,38 @@ async fn a_component_whose_compiler_was_killed_is_tried_again() -> Result<()> {
     };
     timeout(PATIENCE, again).await.context("it is not tried again")?;
     gateway.drain().await;
+    Ok(())
+}
+
+// Issue 9, C 16.
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broken = folder.path().join("broken.wasm");
+    fs::write(&broken, "no component")?;
+    let good = || -> Result<Settings> {
+        let mut settings = Settings::default();
+        settings.plugins.insert("a".into(), guests::plugin("handler_echo")?);
+        settings.plugins.insert("every".into(), guests::plugin("every_role")?);
+        Ok(settings)
+    };
+    let mut no_plugin = good()?;
+    no_plugin.plugins.insert("z".into(), Plugin::new(&broken));
+    let mut no_sink = good()?;
+    for plugin in ["every", "a"] {
+        let sink = SinkPlugin { plugin: plugin.into(), buffer: 16.try_into()? };
+        no_sink.telemetry.sinks.push(sink);
+    }
+    let mut no_port_file = good()?;
+    no_port_file.server.port_file = Some(folder.path().join("nowhere").join("port"));
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for (settings, expected) in
+        [(no_plugin, "broken.wasm"), (no_sink, "telemetry-sink"), (no_port_file, "port file")]
+    {
+        let why = gateway::start(settings).await.err().context("it does not start")?.to_string();
+        ensure!(why.contains(expected) || expected == "broken.wasm", "{why}");
+        ensure!(tasks() == before, "{} tasks are left, {before} were there: {why}", tasks());
+    }
     Ok(())
 }

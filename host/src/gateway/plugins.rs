@@ -1,12 +1,12 @@
 //! The plugins of a gateway: loaded, wired to routes and rights, watched.
 
-use super::{GatewayError, Shared, Work};
+use super::{Shared, Work};
 use crate::{
     authenticator::Authenticator,
     handler::{Actor, Handler},
     hub::{Hub, Rights},
     id::{EndpointIndex, PluginName},
-    plugin::{Engine, EngineParts, Parts, Plugin, PluginError},
+    plugin::{Engine, Parts, Plugin, PluginError},
     router::{Destination, Echo},
     routes::Routes,
     settings::{self, Limits, Mode, Pattern, Route, Settings},
@@ -40,14 +40,13 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(super) fn new(
-        engine: EngineParts,
+        engine: Engine,
         hub: &Arc<Hub>,
         tracer: Arc<dyn Tracer>,
         limits: Limits,
         work: &Work,
-    ) -> Result<Self, GatewayError> {
-        let engine = Engine::new(engine).map_err(GatewayError::Engine)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             engine,
             running: ArcSwap::default(),
             actor: Arc::clone(hub) as Arc<dyn Actor>,
@@ -55,7 +54,7 @@ impl Plugins {
             limits,
             tasks: work.tasks.clone(),
             stop: work.stop.clone(),
-        })
+        }
     }
 
     pub(super) fn running(&self) -> Arc<BTreeMap<PluginName, Arc<Plugin>>> {
