@@ -27,6 +27,8 @@ pub(super) struct Counters {
     pub(super) refused_effects: AtomicU64,
     pub(super) declined_events: AtomicU64,
     pub(super) dropped_signals: AtomicU64,
+    /// How often an instance was lost that had a state to hand over.
+    pub(super) lost_states: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -36,6 +38,8 @@ pub(super) struct Counters {
     pub(super) shunned: AtomicU64,
     /// Answers of its authenticator that could not be used, by what was wrong with them.
     pub(super) mistakes: ByReason,
+    /// Instances that there are.
+    pub(super) instances: AtomicUsize,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.

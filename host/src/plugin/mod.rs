@@ -33,7 +33,10 @@ mod generation;
 mod guard;
 mod inline;
 mod instance;
+mod meter;
 mod named;
+mod notices;
+mod places;
 mod pool;
 mod prepare;
 mod queue;
@@ -42,6 +45,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod wants;
 mod watch;
 
 pub use breaker::Phase;
