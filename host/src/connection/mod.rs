@@ -136,8 +136,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         if self.link().is_ending() {
+            self.heartbeat.deafen(now);
             return None;
         }
+        self.heartbeat.listen(now);
+        let ended = self.read_frames(cx, now);
+        if self.socket.take_heard() {
+            self.heartbeat.heard(now);
+        }
+        ended
+    }
+
+    fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         // Dropped when all is read: then it is decided about, and the answers are there to be written.
         let mut turn = None;
         for _ in 0..TURN {
@@ -149,12 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.link().close(reason);
                     return None;
                 }
-                Poll::Ready(Ok(received)) => {
-                    self.heartbeat.heard(now);
-                    if let Read::Frame(frame) = received {
-                        self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
-                    }
+                Poll::Ready(Ok(Read::Frame(frame))) => {
+                    self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
                 }
+                Poll::Ready(Ok(Read::Control)) => {}
             }
         }
         cx.waker().wake_by_ref();
@@ -214,6 +222,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.timer.as_mut().poll(cx).is_pending() {
             return None;
         }
+        // Late is who was kept from looking: by a pause of the process, or by others. The peer had no part in it.
+        let late = now.saturating_duration_since(self.timer.deadline().into_std());
+        self.heartbeat.excuse(late);
         if self.blocked.is_some_and(|since| now >= since + self.around.outbox.write_deadline) {
             Counters::add(&self.around.hub.counters.slow_consumers, 1);
             return Some(Reason::SlowConsumer);
@@ -224,14 +235,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         match self.heartbeat.due(now) {
             Due::Nothing => None,
             Due::GiveUp => Some(Reason::HeartbeatMissed),
-            Due::Ping => self.ping(),
+            Due::Ping => {
+                self.ping();
+                None
+            }
+            Due::PlainPing => {
+                self.socket.send_ping();
+                None
+            }
         }
     }
 
-    fn ping(&mut self) -> Option<Reason> {
+    fn ping(&mut self) {
         if self.link().wire.dialect == Dialect::Raw {
-            self.socket.send_ping();
-            return None;
+            return self.socket.send_ping();
         }
         if let Some(frame) = envelope::ping(self.link().wire)
             && !self.link().send_control(frame)
@@ -239,7 +256,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
             Counters::add(&self.around.hub.counters.outbox_dropped, 1);
         }
-        None
     }
 
     /// Writes what waits and flushes once. Some: the connection is over.
