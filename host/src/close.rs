@@ -17,7 +17,7 @@ pub enum Reason {
     TooLarge,
     /// Nothing was heard for longer than the heartbeat allows.
     HeartbeatMissed,
-    /// The outbox was full, or a write took longer than `outbox.write_deadline`.
+    /// The outbox was full, or the peer took too little for longer than `outbox.write_deadline`.
     SlowConsumer,
     /// The same client-id connected again.
     Replaced,

@@ -117,7 +117,8 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(DEADLINE);
         pace.stuck(start, taken(0));
-        (0..3600).find(|second| pace.is_too_slow(start + Duration::from_secs(*second), taken(*second)))
+        (0..3600)
+            .find(|second| pace.is_too_slow(start + Duration::from_secs(*second), taken(*second)))
     }
 
     #[test]

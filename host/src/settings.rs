@@ -6,7 +6,11 @@ use crate::{
     payload::Encoding,
 };
 use std::{
-    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -86,7 +90,7 @@ pub struct Heartbeat {
 pub struct Outbox {
     pub events: NonZeroUsize,
     pub bytes: NonZeroUsize,
-    /// How long one write may take before the connection counts as stuck.
+    /// How long the peer may take nothing, or less than 1 KiB a second, before the connection counts as stuck.
     pub write_deadline: Duration,
     pub when_full: WhenFull,
 }
@@ -113,10 +117,26 @@ pub struct Limits {
     pub subscriptions: usize,
     /// How long a handshake may take.
     pub unauthenticated: Duration,
-    /// Malformed messages after which a connection is closed (4503).
-    pub malformed: u32,
+    /// A connection is closed (4503) whose messages are malformed so often.
+    pub malformed: Rate,
     /// How long a client's request waits for the plugin's reply.
     pub reply: Duration,
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: NonZeroU32,
+    /// Within so long.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many within a minute; one at least.
+    pub fn per_minute(count: u32) -> Self {
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        Self { count, per: Duration::from_secs(60) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -361,7 +381,7 @@ impl Default for Limits {
             plugin_waiting_events: at_least_one(8192),
             subscriptions: 128,
             unauthenticated: Duration::from_secs(10),
-            malformed: 16,
+            malformed: Rate::per_minute(16),
             reply: Duration::from_secs(30),
         }
     }

@@ -146,7 +146,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "write_deadline",
                 Default("\"10s\""),
-                "a write that takes longer closes the connection",
+                "who does not take what waits for so long is closed, unless it took 1 KiB a second over the last minute",
             ),
             key(
                 "when_full",
@@ -170,8 +170,8 @@ pub(super) const SECTIONS: &[Section] = &[
             key("unauthenticated", Default("\"10s\""), "longest handshake"),
             key(
                 "malformed",
-                Default("16"),
-                "malformed messages after which a connection is closed",
+                Default("\"16/min\""),
+                "a connection is closed whose messages are malformed so often",
             ),
             key(
                 "reply",

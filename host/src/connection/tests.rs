@@ -10,10 +10,11 @@ use crate::{
     payload::Encoding,
     router::{Destination, Echo},
     routes::Routes,
-    settings::{self, Mode, Pattern, Route, WhenFull},
+    settings::{self, Mode, Pattern, Rate, Route, WhenFull},
     trace::NoTracer,
 };
 mod alive;
+mod slow;
 
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::HashMap, num::NonZeroUsize};
@@ -52,6 +53,7 @@ struct Setup {
     keeper: Option<Arc<Keeper>>,
     /// What the pipe between the two holds.
     pipe: usize,
+    kernel: Option<Arc<slow::Kernel>>,
 }
 
 impl Default for Setup {
@@ -63,12 +65,13 @@ impl Default for Setup {
             outbox: Outbox::default(),
             keeper: None,
             pipe: 64 << 10,
+            kernel: None,
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, pipe } = setup;
+    let Setup { dialect, format, limits, outbox, keeper, pipe, kernel } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
@@ -99,6 +102,9 @@ async fn connect(setup: Setup) -> Bench {
         waiting: Waiting::default(),
     });
     let link = Arc::new(Link::new(facts, wire, outbox, Vec::new()));
+    if let Some(kernel) = kernel {
+        link.set_shortcut(kernel);
+    }
     let rules = Rules::of(dialect, &settings::Heartbeat::default());
     let handshake = Handshake {
         user: None,
@@ -243,7 +249,7 @@ async fn a_full_outbox_closes_its_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn malformed_messages_are_answered_and_too_many_close() {
-    let limits = Limits { malformed: 3, ..Limits::default() };
+    let limits = Limits { malformed: Rate::per_minute(3), ..Limits::default() };
     let mut bench = connect(Setup { limits, ..Setup::default() }).await;
     bench.text().await;
     for _ in 0..3 {
@@ -253,6 +259,22 @@ async fn malformed_messages_are_answered_and_too_many_close() {
     }
     assert_eq!(bench.close_code().await, 4503);
     assert_eq!(bench.ended.await.unwrap(), Reason::Violation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_errs_now_and_then_stays() {
+    let limits = Limits { malformed: Rate::per_minute(3), ..Limits::default() };
+    let mut bench = connect(Setup { limits, ..Setup::default() }).await;
+    bench.text().await;
+    for _ in 0..20 {
+        bench.send("[[").await;
+        let answer = bench.text().await;
+        assert!(answer.contains("malformed"), "{answer}");
+        let half_a_minute = time::timeout(Duration::from_secs(31), std::future::pending::<()>());
+        assert!(half_a_minute.await.is_err());
+        bench.send(r#"[["chsk/ws-ping"],"cb"]"#).await;
+        while !bench.text().await.contains("pong") {}
+    }
 }
 
 #[tokio::test(start_paused = true)]

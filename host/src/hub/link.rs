@@ -181,6 +181,11 @@ impl Link {
         self.ending.load(Ordering::Relaxed)
     }
 
+    /// Whether it is ending because its peer reads too slowly.
+    pub fn is_given_up(&self) -> bool {
+        self.is_ending() && self.state().closing == Some(Reason::SlowConsumer)
+    }
+
     /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
     pub fn begin_turn(&self) -> Option<Rest> {
         let mut state = self.state();

@@ -55,6 +55,11 @@ impl Turn {
         Self { instant, time: SystemTime::now(), asked: [const { None }; 2] }
     }
 
+    /// When it began.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
     fn ask(&mut self, handler: &Arc<dyn Handler>) {
         for place in &mut self.asked {
             match place {
