@@ -68,6 +68,11 @@ impl Heartbeat {
         self.pinged = None;
     }
 
+    /// We do not read: silence is ours.
+    pub fn excuse(&mut self, now: Instant) {
+        self.heard(now);
+    }
+
     /// Data went out.
     pub fn wrote(&mut self, now: Instant) {
         self.wrote = now;

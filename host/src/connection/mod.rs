@@ -4,6 +4,7 @@
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
 mod out;
+mod pace;
 mod socket;
 mod tcp;
 
@@ -21,6 +22,7 @@ use crate::{
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
+use pace::Pace;
 use socket::{Inbound as Read, Socket};
 use std::{
     future::{Future, poll_fn},
@@ -77,6 +79,7 @@ where
         armed: false,
         blocked: None,
         unflushed: Vec::new(),
+        pace: Pace::default(),
         malformed: 0,
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
@@ -100,6 +103,7 @@ struct Driver<S> {
     blocked: Option<Instant>,
     /// Spans of deliveries that the kernel has not taken yet.
     unflushed: Vec<Arc<Span>>,
+    pace: Pace,
     malformed: u32,
 }
 
@@ -135,11 +139,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        if self.link().is_ending() {
-            return None;
-        }
         // Dropped when all is read: then it is decided about, and the answers are there to be written.
         let mut turn = None;
+        if !self.reads(cx, now, &mut turn) || self.link().is_ending() {
+            return None;
+        }
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -153,12 +157,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.heartbeat.heard(now);
                     if let Read::Frame(frame) = received {
                         self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                        if self.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                            return None;
+                        }
                     }
                 }
             }
         }
         cx.waker().wake_by_ref();
         None
+    }
+
+    /// Whether the peer is read now. While it is not, its silence is ours.
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
+        let Self { pace, around, source, .. } = self;
+        let was_stopped = pace.stopped().is_some();
+        let reads = pace.reads(around, source, turn, (cx, now));
+        if was_stopped || !reads {
+            self.heartbeat.excuse(now);
+        }
+        reads
     }
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
@@ -285,6 +303,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut next = self.heartbeat.next();
         if let Some(since) = self.blocked {
             next = next.min(since + self.around.outbox.write_deadline);
+        }
+        if let Some(since) = self.pace.stopped() {
+            next = next.min(since + self.around.limits.wait);
         }
         if self.link().is_ending() {
             next = next.min(now + LEAVING_LOOK);

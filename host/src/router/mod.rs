@@ -1,14 +1,16 @@
 //! From a connection's frame to the handlers it is routed to.
 
 mod echo;
+mod source;
 
 pub use echo::Echo;
+pub use source::Source;
 
 use crate::{
     envelope::{Arrived, Callback},
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
-    handler::Handler,
+    handler::{Declined, Handler},
     hub::{Counters, Expected, Hub, Link},
     id::{EndpointIndex, EventId, PluginName, is_reserved},
     routes::Routes,
@@ -77,24 +79,6 @@ impl Drop for Turn {
     }
 }
 
-/// One connection's place in the router: its link, and how many events it has had.
-#[derive(Debug)]
-pub struct Source {
-    pub link: Arc<Link>,
-    seq: u32,
-}
-
-impl Source {
-    pub fn new(link: Arc<Link>) -> Self {
-        Self { link, seq: 0 }
-    }
-
-    fn next_seq(&mut self) -> u32 {
-        self.seq = self.seq.wrapping_add(1);
-        self.seq
-    }
-}
-
 impl Router {
     pub fn new(hub: Arc<Hub>, tracer: Arc<dyn Tracer>, limits: Limits) -> Self {
         Self { routes: ArcSwap::default(), hub, tracer, limits }
@@ -126,30 +110,25 @@ impl Router {
             return self.hub.request(&source.link, arrived);
         }
         let seq = source.next_seq();
-        let link = &source.link;
+        self.let_in(source, arrived, seq, turn);
+    }
+
+    /// Takes one event to its handlers, if its connection's share has a place for it.
+    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
         let routes = self.routes.load();
         let id = arrived.id.clone();
-        let mut matching = routes.matching(link.facts.endpoint_index, &id);
-        let Some(first) = matching.next() else {
-            Counters::add(&self.hub.counters.unrouted, 1);
-            let why = Fault::new(
-                FaultId::UnknownEvent,
-                format!("nothing handles the event `{}`", arrived.id),
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
-        };
+        let link = &source.link;
+        let wants = |to: &Destination| to.handler.wants(&id);
+        let mut matching = routes.matching(link.facts.endpoint_index, &id, wants);
+        let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
-            Counters::add(&self.hub.counters.overloaded, 1);
-            let why = Fault::new(
-                FaultId::Overloaded,
-                "too many events of this connection wait for a decision",
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
+            return self.is_full(source, arrived, seq);
         };
-        let mut delivery = Delivery { router: self, link, seq, turn, answered: None };
+        let declined = Vec::new();
+        let mut delivery = Delivery { router: self, link, seq, turn, answered: None, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
         for next in matching {
@@ -158,6 +137,17 @@ impl Router {
             destination = next;
         }
         delivery.hand_over(destination, arrived, permit);
+        let declined = delivery.declined;
+        if !declined.is_empty() {
+            self.declined(source, declined);
+        }
+    }
+
+    fn unrouted(&self, source: &Source, arrived: &Arrived) {
+        Counters::add(&self.hub.counters.unrouted, 1);
+        let message = format!("nothing handles the event `{}`", arrived.id);
+        let why = Fault::new(FaultId::UnknownEvent, message);
+        self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
     }
 
     fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
@@ -172,6 +162,7 @@ impl Router {
                 permit: None,
             };
             if let Err(declined) = owner.handler.offer(event) {
+                owner.handler.lost();
                 tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
             }
             owner.handler.settle();
@@ -225,6 +216,8 @@ struct Delivery<'a> {
     turn: &'a mut Turn,
     /// Whether the sender has its reply, when several handlers are asked.
     answered: Option<Arc<AtomicBool>>,
+    /// Who did not take it.
+    declined: Vec<(Destination, Box<Declined>)>,
 }
 
 impl Delivery<'_> {
@@ -251,7 +244,7 @@ impl Delivery<'_> {
         };
         match to.handler.offer(event) {
             Ok(()) => self.turn.ask(&to.handler),
-            Err(declined) => hub.decline(&to.plugin, declined),
+            Err(declined) => self.declined.push((to.clone(), declined)),
         }
     }
 
