@@ -7,22 +7,19 @@ pub use echo::Echo;
 pub use source::Source;
 
 use crate::{
-    envelope::{Arrived, Callback},
+    envelope::Arrived,
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
     handler::{Declined, Handler},
-    hub::{Counters, Expected, Hub, Link},
-    id::{EndpointIndex, EventId, PluginName, is_reserved},
+    hub::{Counters, Ended, Expected, Hub, Link},
+    id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
     settings::Limits,
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
 
@@ -127,12 +124,15 @@ impl Router {
         else {
             return self.is_full(source, arrived, seq);
         };
+        let others: Vec<_> = matching.collect();
+        let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
+            return;
+        };
         let declined = Vec::new();
-        let mut delivery = Delivery { router: self, link, seq, turn, answered: None, declined };
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
-        for next in matching {
-            delivery.answered.get_or_insert_default();
+        for next in others {
             delivery.hand_over(destination, arrived.clone(), permit.another());
             destination = next;
         }
@@ -148,6 +148,33 @@ impl Router {
         let message = format!("nothing handles the event `{}`", arrived.id);
         let why = Fault::new(FaultId::UnknownEvent, message);
         self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
+    }
+
+    /// The number of the reply that the sender waits for, if it waits for one; none: the event was refused.
+    fn expect(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        first: &Destination,
+        others: &[&Destination],
+        now: Instant,
+    ) -> Option<Option<u32>> {
+        let Some(callback) = arrived.callback.clone() else { return Some(None) };
+        let (id, last) = (arrived.id.clone(), others.last().copied().unwrap_or(first));
+        let mut expected = Expected::new(Arc::clone(link), callback, id, last.plugin.clone());
+        if let [before @ .., _] = others {
+            let asked = std::iter::once(&first).chain(before).map(|to| to.plugin.clone());
+            expected.others = asked.collect();
+        }
+        match self.hub.expect_reply(Box::new(expected), now) {
+            Ok(number) => Some(Some(number)),
+            Err(refused) => {
+                let Ended { expected, why } = *refused;
+                Counters::add(&self.hub.counters.overloaded, 1);
+                self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
+                None
+            }
+        }
     }
 
     fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
@@ -214,8 +241,8 @@ struct Delivery<'a> {
     link: &'a Arc<Link>,
     seq: u32,
     turn: &'a mut Turn,
-    /// Whether the sender has its reply, when several handlers are asked.
-    answered: Option<Arc<AtomicBool>>,
+    /// The reply that the sender waits for: one number for all who are asked.
+    reply_to: Option<u32>,
     /// Who did not take it.
     declined: Vec<(Destination, Box<Declined>)>,
 }
@@ -224,16 +251,7 @@ impl Delivery<'_> {
     fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
         let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
-        let Arrived { id, payload, callback, .. } = arrived;
-        let reply_to = match callback.map(|callback| self.expect(to, callback, &id, &span)) {
-            None => None,
-            Some(Ok(number)) => Some(number),
-            Some(Err(expected)) => {
-                Counters::add(&hub.counters.overloaded, 1);
-                let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
-                return hub.send_fault(self.link, &why, Some(&id), Some(&expected.callback));
-            }
-        };
+        let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
@@ -246,23 +264,5 @@ impl Delivery<'_> {
             Ok(()) => self.turn.ask(&to.handler),
             Err(declined) => self.declined.push((to.clone(), declined)),
         }
-    }
-
-    fn expect(
-        &self,
-        to: &Destination,
-        callback: Callback,
-        event: &EventId,
-        span: &Span,
-    ) -> Result<u32, Box<Expected>> {
-        let expected = Expected {
-            link: Arc::clone(self.link),
-            callback,
-            event: event.clone(),
-            context: span.context().cloned(),
-            plugin: to.plugin.clone(),
-            answered: self.answered.clone(),
-        };
-        self.router.hub.expect_reply(Box::new(expected), self.turn.instant)
     }
 }
