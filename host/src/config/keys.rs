@@ -123,11 +123,15 @@ pub(super) const SECTIONS: &[Section] = &[
         "[heartbeat]",
         "For the tengen and raw dialects; Sente has its own.",
         &[
-            key("ping_every", Default("\"25s\""), "ping a peer that was silent for so long"),
+            key(
+                "ping_every",
+                Default("\"25s\""),
+                "ping a peer from which no byte came for so long; a WebSocket ping follows if it does not answer",
+            ),
             key(
                 "give_up_after",
                 Default("\"60s\""),
-                "close a peer that was silent for so long; longer than `ping_every`",
+                "close a peer from which no byte came for so long, answers to pings among them; longer than `ping_every`",
             ),
         ],
     ),

@@ -4,7 +4,7 @@
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
 mod out;
-mod pace;
+mod reading;
 mod socket;
 mod tcp;
 
@@ -22,7 +22,7 @@ use crate::{
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
-use pace::Pace;
+use reading::Reading;
 use socket::{Inbound as Read, Socket};
 use std::{
     future::{Future, poll_fn},
@@ -79,7 +79,7 @@ where
         armed: false,
         blocked: None,
         unflushed: Vec::new(),
-        pace: Pace::default(),
+        reading: Reading::default(),
         malformed: 0,
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
@@ -103,7 +103,7 @@ struct Driver<S> {
     blocked: Option<Instant>,
     /// Spans of deliveries that the kernel has not taken yet.
     unflushed: Vec<Arc<Span>>,
-    pace: Pace,
+    reading: Reading,
     malformed: u32,
 }
 
@@ -142,8 +142,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         // Dropped when all is read: then it is decided about, and the answers are there to be written.
         let mut turn = None;
         if !self.reads(cx, now, &mut turn) || self.link().is_ending() {
+            self.heartbeat.deafen(now);
             return None;
         }
+        self.heartbeat.listen(now);
+        let ended = self.read_frames(cx, now, turn);
+        if self.socket.take_heard() {
+            self.heartbeat.heard(now);
+        }
+        ended
+    }
+
+    fn read_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut turn: Option<Turn>,
+    ) -> Option<Reason> {
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -153,30 +168,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.link().close(reason);
                     return None;
                 }
-                Poll::Ready(Ok(received)) => {
-                    self.heartbeat.heard(now);
-                    if let Read::Frame(frame) = received {
-                        self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
-                        if self.source.is_stuck() && !self.reads(cx, now, &mut turn) {
-                            return None;
-                        }
+                Poll::Ready(Ok(Read::Frame(frame))) => {
+                    self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                    if self.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                        self.heartbeat.deafen(now);
+                        return None;
                     }
                 }
+                Poll::Ready(Ok(Read::Control)) => {}
             }
         }
         cx.waker().wake_by_ref();
         None
     }
 
-    /// Whether the peer is read now. While it is not, its silence is ours.
+    /// Whether the peer is read now.
     fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
-        let Self { pace, around, source, .. } = self;
-        let was_stopped = pace.stopped().is_some();
-        let reads = pace.reads(around, source, turn, (cx, now));
-        if was_stopped || !reads {
-            self.heartbeat.excuse(now);
-        }
-        reads
+        let Self { reading, around, source, .. } = self;
+        reading.goes_on(around, source, turn, (cx, now))
     }
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
@@ -232,6 +241,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.timer.as_mut().poll(cx).is_pending() {
             return None;
         }
+        // Late is who was kept from looking: by a pause of the process, or by others. The peer had no part in it.
+        let late = now.saturating_duration_since(self.timer.deadline().into_std());
+        self.heartbeat.excuse(late);
         if self.blocked.is_some_and(|since| now >= since + self.around.outbox.write_deadline) {
             Counters::add(&self.around.hub.counters.slow_consumers, 1);
             return Some(Reason::SlowConsumer);
@@ -242,14 +254,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         match self.heartbeat.due(now) {
             Due::Nothing => None,
             Due::GiveUp => Some(Reason::HeartbeatMissed),
-            Due::Ping => self.ping(),
+            Due::Ping => {
+                self.ping();
+                None
+            }
+            Due::PlainPing => {
+                self.socket.send_ping();
+                None
+            }
         }
     }
 
-    fn ping(&mut self) -> Option<Reason> {
+    fn ping(&mut self) {
         if self.link().wire.dialect == Dialect::Raw {
-            self.socket.send_ping();
-            return None;
+            return self.socket.send_ping();
         }
         if let Some(frame) = envelope::ping(self.link().wire)
             && !self.link().send_control(frame)
@@ -257,7 +275,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
             Counters::add(&self.around.hub.counters.outbox_dropped, 1);
         }
-        None
     }
 
     /// Writes what waits and flushes once. Some: the connection is over.
@@ -304,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(since) = self.blocked {
             next = next.min(since + self.around.outbox.write_deadline);
         }
-        if let Some(since) = self.pace.stopped() {
+        if let Some(since) = self.reading.stopped() {
             next = next.min(since + self.around.limits.wait);
         }
         if self.link().is_ending() {

@@ -34,7 +34,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) enum Inbound {
     Frame(Frame),
-    /// A ping or pong of the WebSocket layer: answered in here, but a sign of life.
+    /// A ping or pong of the WebSocket layer: answered in here.
     Control,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct Socket<S> {
     io: S,
     reader: Reader,
     out: Out,
+    /// Bytes came in since somebody asked.
+    heard: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -50,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) fn new(io: S, already_read: &[u8], max_message: usize) -> Self {
         let mut reader = Reader::new(max_message);
         reader.feed(already_read);
-        Self { io, reader, out: Out::default() }
+        Self { io, reader, out: Out::default(), heard: false }
     }
 
     /// The next frame; Err: why no more will come.
@@ -80,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        let Self { io, reader, .. } = self;
+        let Self { io, reader, heard, .. } = self;
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             match Pin::new(io).poll_read(cx, &mut read) {
@@ -89,12 +91,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Poll::Pending
                 }
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    *heard = true;
                     reader.feed(read.filled());
                     Poll::Ready(Ok(()))
                 }
                 Poll::Ready(_) => Poll::Ready(Err(Reason::Lost)),
             }
         })
+    }
+
+    /// Whether any byte has come in since this was asked last, be it of a message that is not whole yet.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
     }
 
     /// Whether another frame is taken; pending while the kernel takes nothing.

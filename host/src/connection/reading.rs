@@ -13,19 +13,19 @@ const TRIES: usize = 4;
 
 /// Whether a connection is read.
 #[derive(Debug, Default)]
-pub(super) enum Pace {
+pub(super) enum Reading {
     /// It is.
     #[default]
-    Reading,
+    GoingOn,
     /// Not since then.
     Stopped(Instant),
     /// It is, and what finds no place is refused.
     Refusing,
 }
 
-impl Pace {
+impl Reading {
     /// Whether it is read now. What is stuck is tried again; events that find their place then belong to `turn`.
-    pub(super) fn reads(
+    pub(super) fn goes_on(
         &mut self,
         around: &Surroundings,
         source: &mut Source,
@@ -33,13 +33,13 @@ impl Pace {
         (cx, now): (&Context<'_>, Instant),
     ) -> bool {
         let since = match self {
-            Self::Reading if !source.is_stuck() => return true,
-            Self::Reading => now,
+            Self::GoingOn if !source.is_stuck() => return true,
+            Self::GoingOn => now,
             Self::Stopped(since) => *since,
             Self::Refusing => {
                 if around.router.has_room(source, cx.waker()) {
                     around.router.be_patient(source, true);
-                    *self = Self::Reading;
+                    *self = Self::GoingOn;
                 }
                 return true;
             }
@@ -53,7 +53,7 @@ impl Pace {
             around.router.retry(source, turn.get_or_insert_with(|| Turn::at(now)));
         }
         if !source.is_stuck() {
-            *self = Self::Reading;
+            *self = Self::GoingOn;
             return true;
         }
         if now < since + around.limits.wait {
@@ -69,7 +69,7 @@ impl Pace {
     pub(super) fn stopped(&self) -> Option<Instant> {
         match self {
             Self::Stopped(since) => Some(*since),
-            Self::Reading | Self::Refusing => None,
+            Self::GoingOn | Self::Refusing => None,
         }
     }
 }
