@@ -25,6 +25,8 @@ pub enum Reason {
     Violation,
     /// The gateway is going away.
     Drained,
+    /// What the peer sent found no place, and its dialect has no words to say so.
+    Overloaded,
     /// A plugin asked for it.
     Plugin { code: u16, reason: String },
     /// The gateway failed.
@@ -46,6 +48,7 @@ impl Reason {
             Self::Replaced => 4002,
             Self::Violation => 4503,
             Self::Drained => 1012,
+            Self::Overloaded => 1013,
             Self::Plugin { code, .. } => *code,
             Self::Internal => 1011,
         }
@@ -65,13 +68,14 @@ impl Reason {
             Self::Replaced => "replaced",
             Self::Violation => "malformed",
             Self::Drained => "drain",
+            Self::Overloaded => "overloaded",
             Self::Plugin { reason, .. } => reason,
             Self::Internal => "internal",
         }
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 13] = [
+    pub const KINDS: [&'static str; 14] = [
         "peer",
         "lost",
         "protocol",
@@ -85,6 +89,7 @@ impl Reason {
         "drain",
         "plugin",
         "internal",
+        "overloaded",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -103,6 +108,7 @@ impl Reason {
             Self::Drained => 10,
             Self::Plugin { .. } => 11,
             Self::Internal => 12,
+            Self::Overloaded => 13,
         }
     }
 
@@ -136,7 +142,9 @@ mod tests {
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }
-        for reason in [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained] {
+        for reason in
+            [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained, Reason::Overloaded]
+        {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
         }
     }

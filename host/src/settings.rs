@@ -112,6 +112,8 @@ pub struct Limits {
     pub connections: NonZeroUsize,
     pub waiting_events: u32,
     pub waiting_bytes: usize,
+    /// How long a connection is not read, because what came in finds no place, before such events are refused.
+    pub wait: Duration,
     /// Events that wait for one plugin.
     pub plugin_waiting_events: NonZeroUsize,
     pub subscriptions: usize,
@@ -378,6 +380,7 @@ impl Default for Limits {
             connections: at_least_one(100_000),
             waiting_events: 64,
             waiting_bytes: 1 << 20,
+            wait: Duration::from_secs(1),
             plugin_waiting_events: at_least_one(8192),
             subscriptions: 128,
             unauthenticated: Duration::from_secs(10),

@@ -191,9 +191,14 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "waiting_events",
                 Default("64"),
-                "most events that wait for a decision; over it they are answered `overloaded`",
+                "most events that wait for a decision; over it the connection is not read",
             ),
             key("waiting_bytes", Default("\"1MiB\""), "most bytes of such events"),
+            key(
+                "wait",
+                Default("\"1s\""),
+                "how long it is not read before what finds no place is answered `overloaded`",
+            ),
         ],
     ),
     on(

@@ -97,6 +97,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
         table.set("waiting_bytes", &mut limits.waiting_bytes, |value| {
             value.some_size().map(Into::into)
         });
+        table.set("wait", &mut limits.wait, Value::duration);
     }
     limits
 }

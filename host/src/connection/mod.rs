@@ -4,6 +4,7 @@
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
 mod out;
+mod reading;
 mod socket;
 mod taking;
 mod tcp;
@@ -24,6 +25,7 @@ use crate::{
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
+use reading::Reading;
 use socket::{Inbound as Read, Patience, Socket};
 use std::{
     future::{Future, poll_fn},
@@ -87,6 +89,7 @@ where
         kernel: link.shortcut(),
         asked: 0,
         unflushed: Vec::new(),
+        reading: Reading::default(),
         malformed: None,
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
@@ -118,6 +121,7 @@ struct Driver<S> {
     asked: u64,
     /// Spans of deliveries that the kernel has not taken yet.
     unflushed: Vec<Arc<Span>>,
+    reading: Reading,
     /// How often the peer's messages were malformed; absent before the first.
     malformed: Option<Box<Meter>>,
 }
@@ -155,21 +159,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        if self.link().is_ending() {
+        // Dropped when all is read: then it is decided about, and the answers are there to be written.
+        let mut turn = None;
+        if !self.reads(cx, now, &mut turn) || self.link().is_ending() {
             self.heartbeat.deafen(now);
             return None;
         }
         self.heartbeat.listen(now);
-        let ended = self.read_frames(cx, now);
+        let ended = self.read_frames(cx, now, turn);
         if self.socket.take_heard() {
             self.heartbeat.heard(now);
         }
         ended
     }
 
-    fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        // Dropped when all is read: then it is decided about, and the answers are there to be written.
-        let mut turn = None;
+    fn read_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut turn: Option<Turn>,
+    ) -> Option<Reason> {
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -181,12 +190,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Poll::Ready(Ok(Read::Frame(frame))) => {
                     self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                    if self.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                        self.heartbeat.deafen(now);
+                        return None;
+                    }
                 }
                 Poll::Ready(Ok(Read::Control)) => {}
             }
         }
         cx.waker().wake_by_ref();
         None
+    }
+
+    /// Whether the peer is read now.
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
+        let Self { reading, around, source, .. } = self;
+        reading.goes_on(around, source, turn, (cx, now))
     }
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
@@ -314,6 +333,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut next = self.heartbeat.next();
         if let Some(judged) = self.pace.next() {
             next = next.min(judged);
+        }
+        if let Some(since) = self.reading.stopped() {
+            next = next.min(since + self.around.limits.wait);
         }
         if self.link().is_ending() {
             next = next.min(now + LEAVING_LOOK);

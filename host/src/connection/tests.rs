@@ -1,5 +1,9 @@
 //! A connection's task against a peer in memory, with the clock stopped.
 
+mod alive;
+mod reading;
+mod slow;
+
 use super::*;
 use crate::{
     envelope::{Handshake, Wire},
@@ -13,9 +17,6 @@ use crate::{
     settings::{self, Mode, Pattern, Rate, Route, WhenFull},
     trace::NoTracer,
 };
-mod alive;
-mod slow;
-
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::HashMap, num::NonZeroUsize};
 use tokio::{
@@ -50,7 +51,7 @@ struct Setup {
     format: Encoding,
     limits: Limits,
     outbox: Outbox,
-    keeper: Option<Arc<Keeper>>,
+    keeper: Option<Arc<dyn Handler>>,
     /// What the pipe between the two holds.
     pipe: usize,
     kernel: Option<Arc<slow::Kernel>>,
@@ -75,7 +76,7 @@ async fn connect(setup: Setup) -> Bench {
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
-    let handler = keeper.map_or(Arc::new(echo) as Arc<dyn Handler>, |keeper| keeper);
+    let handler = keeper.unwrap_or(Arc::new(echo) as Arc<dyn Handler>);
     let mut routes = Routes::default();
     let route = Route {
         event: Pattern("*".into()),
@@ -183,7 +184,11 @@ async fn a_raw_peer_is_pinged_by_websocket_and_kept_by_its_pongs() {
 #[tokio::test(start_paused = true)]
 async fn a_ping_is_answered_while_events_wait_for_their_decision() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    let mut bench = connect(Setup {
+        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
+        ..Setup::default()
+    })
+    .await;
     bench.text().await;
     bench.send(r#"[["a/slow"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
@@ -195,8 +200,12 @@ async fn a_ping_is_answered_while_events_wait_for_their_decision() {
 async fn the_event_past_the_waiting_limit_is_answered_overloaded() {
     let keeper = Arc::new(Keeper::default());
     let limits = Limits { waiting_events: 2, ..Limits::default() };
-    let mut bench =
-        connect(Setup { keeper: Some(Arc::clone(&keeper)), limits, ..Setup::default() }).await;
+    let mut bench = connect(Setup {
+        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
+        limits,
+        ..Setup::default()
+    })
+    .await;
     bench.text().await;
     for number in 1..=3 {
         bench.send(&format!(r#"[["a/slow"],"cb{number}"]"#)).await;
@@ -291,7 +300,11 @@ async fn a_message_over_the_limit_closes_with_1009() {
 #[tokio::test(start_paused = true)]
 async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
+    let mut bench = connect(Setup {
+        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
+        ..Setup::default()
+    })
+    .await;
     bench.text().await;
     bench.send(r#"[["a/slow","data"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;

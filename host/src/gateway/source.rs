@@ -44,7 +44,9 @@ impl admin::Source for Shared {
             },
             "replies": {
                 "sent": count(&counters.replies),
+                "waiting": self.hub.open_replies(),
                 "timed-out": count(&counters.reply_timeouts),
+                "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
             "outbox": {

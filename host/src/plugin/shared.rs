@@ -83,7 +83,7 @@ pub struct Status {
     pub traps: u64,
     pub deadline_overruns: u64,
     pub refused_effects: u64,
-    /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
+    /// Events that were not taken: the queue stayed full, or the plugin was down.
     pub declined_events: u64,
     pub dropped_signals: u64,
     pub restarts: u64,

@@ -138,7 +138,8 @@ async fn after_a_pause_of_the_process_everybody_is_pinged_first() {
 #[tokio::test(start_paused = true)]
 async fn one_sent_away_whose_plugin_is_slow_is_not_given_up_meanwhile() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..sente() }).await;
+    let mut bench =
+        connect(Setup { keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>), ..sente() }).await;
     bench.text().await;
     bench.send(r#"[[:a/slow "data"] "cb1"]"#).await;
     bench.send(r#"[[:chsk/ws-ping] "cb2"]"#).await;
