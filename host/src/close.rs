@@ -19,8 +19,10 @@ pub enum Reason {
     HeartbeatMissed,
     /// The outbox was full, or the peer took too little for longer than `outbox.write_deadline`.
     SlowConsumer,
-    /// The same client-id connected again.
+    /// It was dead, and its client had come back on another connection.
     Replaced,
+    /// What the authenticator said of the user has ended: come back with a new token.
+    TokenEnded,
     /// Too many malformed messages.
     Violation,
     /// The gateway is going away.
@@ -46,6 +48,7 @@ impl Reason {
             Self::HeartbeatMissed => 4001,
             Self::SlowConsumer => 4000,
             Self::Replaced => 4002,
+            Self::TokenEnded => 4003,
             Self::Violation => 4503,
             Self::Drained => 1012,
             Self::Overloaded => 1013,
@@ -66,6 +69,7 @@ impl Reason {
             Self::HeartbeatMissed => "heartbeat-missed",
             Self::SlowConsumer => "slow-consumer",
             Self::Replaced => "replaced",
+            Self::TokenEnded => "token-ended",
             Self::Violation => "malformed",
             Self::Drained => "drain",
             Self::Overloaded => "overloaded",
@@ -75,7 +79,7 @@ impl Reason {
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 15] = [
         "peer",
         "lost",
         "protocol",
@@ -90,6 +94,7 @@ impl Reason {
         "plugin",
         "internal",
         "overloaded",
+        "token-ended",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -109,6 +114,7 @@ impl Reason {
             Self::Plugin { .. } => 11,
             Self::Internal => 12,
             Self::Overloaded => 13,
+            Self::TokenEnded => 14,
         }
     }
 
@@ -142,9 +148,9 @@ mod tests {
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }
-        for reason in
-            [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained, Reason::Overloaded]
-        {
+        let named = [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Replaced];
+        let others = [Reason::Drained, Reason::TokenEnded, Reason::Overloaded];
+        for reason in named.into_iter().chain(others) {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
         }
     }

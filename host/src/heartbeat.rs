@@ -98,6 +98,14 @@ impl Heartbeat {
         self.wrote = now;
     }
 
+    /// Asks the peer now, whatever the clock says: its client seems to be somewhere else. False when it has been asked
+    /// already and has not answered yet.
+    pub fn ask(&mut self, now: Instant) -> bool {
+        let unasked = self.asked.is_none();
+        self.asked.get_or_insert(Asked { first: now, last: now, plainly: false });
+        unasked
+    }
+
     /// From `now` on nobody reads what the peer sends, so that its silence says nothing: until [`Heartbeat::listen`] the
     /// time that passes does not count. To be called in every turn that does not read, first or not.
     pub fn deafen(&mut self, now: Instant) {

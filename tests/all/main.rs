@@ -17,6 +17,7 @@ mod demo;
 mod docs;
 mod hostile_guests;
 mod hostile_peers;
+mod identity;
 mod layers;
 mod otlp;
 mod plugin;

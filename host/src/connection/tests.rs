@@ -55,6 +55,10 @@ struct Setup {
     /// What the pipe between the two holds.
     pipe: usize,
     kernel: Option<Arc<slow::Kernel>>,
+    /// After so long, the peer's authentication ends.
+    ends: Option<Duration>,
+    /// What a Sente client calls itself.
+    client: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -67,12 +71,14 @@ impl Default for Setup {
             keeper: None,
             pipe: 64 << 10,
             kernel: None,
+            ends: None,
+            client: None,
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, pipe, kernel } = setup;
+    let Setup { dialect, format, limits, outbox, keeper, pipe, kernel, ends, client } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
@@ -102,7 +108,9 @@ async fn connect(setup: Setup) -> Bench {
         upgrade: None,
         waiting: Waiting::default(),
     });
-    let link = Arc::new(Link::new(facts, wire, outbox, Vec::new()));
+    let link = Link::new(facts, wire, outbox, Vec::new());
+    let link = Arc::new(link.ending_at(ends.map(|after| now() + after)));
+    client.into_iter().for_each(|client| link.set_client(client.to_owned()));
     if let Some(kernel) = kernel {
         link.set_shortcut(kernel);
     }
@@ -347,3 +355,6 @@ async fn who_sent_a_bad_close_frame_is_not_waited_for() {
     );
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
+
+mod ending;
+mod returning;
