@@ -21,6 +21,10 @@ pub enum Reason {
     SlowConsumer,
     /// It was dead, and its client had come back on another connection.
     Replaced,
+    /// The gateway's memory was nearly used up, and this connection held most of it.
+    Memory,
+    /// A message took too long to become whole.
+    Unfinished,
     /// What the authenticator said of the user has ended: come back with a new token.
     TokenEnded,
     /// Too many malformed messages.
@@ -49,6 +53,8 @@ impl Reason {
             Self::SlowConsumer => 4000,
             Self::Replaced => 4002,
             Self::TokenEnded => 4003,
+            Self::Memory => 4000,
+            Self::Unfinished => 1008,
             Self::Violation => 4503,
             Self::Drained => 1012,
             Self::Overloaded => 1013,
@@ -70,6 +76,8 @@ impl Reason {
             Self::SlowConsumer => "slow-consumer",
             Self::Replaced => "replaced",
             Self::TokenEnded => "token-ended",
+            Self::Memory => "overloaded",
+            Self::Unfinished => "timeout",
             Self::Violation => "malformed",
             Self::Drained => "drain",
             Self::Overloaded => "overloaded",
@@ -79,7 +87,7 @@ impl Reason {
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 17] = [
         "peer",
         "lost",
         "protocol",
@@ -95,6 +103,8 @@ impl Reason {
         "internal",
         "overloaded",
         "token-ended",
+        "memory",
+        "unfinished",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -115,6 +125,8 @@ impl Reason {
             Self::Internal => 12,
             Self::Overloaded => 13,
             Self::TokenEnded => 14,
+            Self::Memory => 15,
+            Self::Unfinished => 16,
         }
     }
 
@@ -145,6 +157,8 @@ mod tests {
             (Reason::Violation, "malformed"),
             (plugin, "plugin"),
             (Reason::Internal, "internal"),
+            (Reason::Memory, "memory"),
+            (Reason::Unfinished, "unfinished"),
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }

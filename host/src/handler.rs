@@ -4,7 +4,7 @@ use crate::{
     effect::Outcome,
     event::{Connection, Event},
     fault::Fault,
-    id::PluginName,
+    id::{Handle, PluginName},
 };
 use std::{fmt, sync::Arc, task::Waker};
 
@@ -29,6 +29,11 @@ pub trait Handler: fmt::Debug + Send + Sync {
     /// Whether less than half of what may wait for it does. If not, `task` is woken once, as soon as it is so.
     fn has_room(&self, _seen: &mut Seen, _task: &Waker) -> bool {
         true
+    }
+
+    /// Gives up what waits of a connection's events, because memory is short. Returns how many.
+    fn forget(&self, _connection: Handle) -> u64 {
+        0
     }
 
     /// An event for which there was no room is not offered again: to be counted.

@@ -5,6 +5,7 @@
 
 // Words: what the gateway talks about.
 pub mod authenticator;
+pub mod budget;
 pub mod close;
 pub mod effect;
 pub mod event;

@@ -109,6 +109,8 @@ pub enum WhenFull {
 pub struct Limits {
     /// The largest message, in bytes; a warning from half of it.
     pub message: NonZeroUsize,
+    /// What all connections may hold together.
+    pub memory: Memory,
     pub connections: NonZeroUsize,
     pub waiting_events: u32,
     pub waiting_bytes: usize,
@@ -123,6 +125,24 @@ pub struct Limits {
     pub malformed: Rate,
     /// How long a client's request waits for the plugin's reply.
     pub reply: Duration,
+}
+
+/// What outboxes, unfinished messages and waiting events may take up together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Half of what the machine has, or of what its control group gives this process.
+    Half,
+    Bytes(NonZeroUsize),
+}
+
+impl Memory {
+    /// In bytes; without a number, as many as can be counted.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Half => usize::MAX / 8,
+            Self::Bytes(bytes) => bytes.get(),
+        }
+    }
 }
 
 /// How often something may happen.
@@ -377,6 +397,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message: at_least_one(1 << 20),
+            memory: Memory::Half,
             connections: at_least_one(100_000),
             waiting_events: 64,
             waiting_bytes: 1 << 20,

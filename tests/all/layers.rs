@@ -10,6 +10,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
         "words",
         &[
             "id",
+            "budget",
             "payload",
             "fault",
             "close",

@@ -163,6 +163,11 @@ pub(super) const SECTIONS: &[Section] = &[
         &[
             key("message", Default("\"1MiB\""), "largest message; a warning from half of it"),
             key(
+                "memory",
+                Default("\"half\""),
+                "memory for all that peers send and do not read: outboxes, unfinished messages, waiting events; `half` of the machine or its control group, or a size. At 80 % those who hold most are closed (4000) and newcomers get 503",
+            ),
+            key(
                 "connections",
                 Default("100_000"),
                 "most open connections; fewer where the system's limit of open files asks for it",

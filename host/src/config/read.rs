@@ -86,6 +86,7 @@ pub(super) fn outbox(table: &Table<'_>) -> Outbox {
 pub(super) fn limits(table: &Table<'_>) -> Limits {
     let mut limits = Limits::default();
     table.set("message", &mut limits.message, Value::some_size);
+    table.set("memory", &mut limits.memory, Value::memory);
     table.set("connections", &mut limits.connections, Value::count);
     table.set("unauthenticated", &mut limits.unauthenticated, Value::duration);
     table.set("malformed", &mut limits.malformed, Value::rate);

@@ -3,11 +3,13 @@
 //! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
+mod opened;
 mod out;
 mod reading;
 mod socket;
 mod taking;
 mod tcp;
+mod upload;
 
 use crate::{
     close::Reason,
@@ -18,13 +20,14 @@ use crate::{
     pace::Pace,
     payload::Frame,
     rate::Meter,
-    router::{Router, Source, Turn},
+    router::{Router, Turn},
     settings::{Limits, Outbox},
     trace::Span,
 };
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
+use opened::{Account, Opened};
 use reading::Reading;
 use socket::{Inbound as Read, Patience, Socket};
 use std::{
@@ -39,14 +42,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{self, Sleep},
 };
+use upload::Upload;
 
 /// Frames read in one turn before others get theirs.
 const TURN: usize = 256;
-/// How often a leaving connection looks whether its last decisions are there.
-const LEAVING_LOOK: Duration = Duration::from_millis(20);
 
 /// How long a goodbye may last while the peer goes on taking what was written before.
 const LINGER: Duration = Duration::from_secs(30);
+
+/// How often one that is not read for want of memory looks whether there is some.
+const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
 
 /// What every connection needs of the gateway.
 #[derive(Debug)]
@@ -71,15 +76,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = Socket::new(io, &already_read, around.limits.message.get());
-    around.hub.open(&link);
-    let mut source = Source::new(Arc::clone(&link));
-    around.router.opened(&mut source);
+    let opened = Opened::new(&link, &around);
     let heartbeat = Heartbeat::new(rules, now());
     let pace = Pace::new(around.outbox.write_deadline);
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
     let mut driver = Driver {
         socket,
-        source,
+        opened,
+        account: Account::new(Arc::clone(&link.facts)),
+        upload: Upload::default(),
         around,
         heartbeat,
         timer,
@@ -93,19 +98,23 @@ where
         malformed: None,
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
-    let Driver { socket, mut source, around, kernel, .. } = driver;
-    around.hub.close(&link, &reason);
-    around.router.closed(&mut source, &(&reason).into());
+    let Driver { socket, opened, account, kernel, .. } = driver;
+    opened.end(&reason);
     // Who takes too little has had its time; others get what is on its way to them.
-    let linger = if reason == Reason::SlowConsumer { Duration::ZERO } else { LINGER };
+    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
+    let linger = if had_its_time { Duration::ZERO } else { LINGER };
     socket.close(&reason, Patience::new(kernel, linger)).await;
+    drop(account);
     reason
 }
 
 #[derive(Debug)]
 struct Driver<S> {
     socket: Socket<S>,
-    source: Source,
+    opened: Opened,
+    /// What of the budget the task itself holds.
+    account: Account,
+    upload: Upload,
     around: Arc<Surroundings>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
@@ -134,6 +143,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.socket.send_rest(&rest.bytes);
         }
         let now = now();
+        if self.link().is_shed() {
+            return Poll::Ready(Reason::Memory);
+        }
         let ended = self.look_at_end(now).or_else(|| self.read(cx, now)).or_else(|| {
             self.look_at_successor(now);
             self.look_at_clock(cx, now)
@@ -153,7 +165,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// The turn is over: from here on, others wake the task.
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.turned = now;
+        self.account.set(self.socket.held() + self.opened.source.stuck_bytes());
         let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
+        // One that is sent away goes when its last event is decided, and is woken then.
+        let more = more || self.link().is_ending() && self.link().is_done(cx.waker());
         // While the kernel takes nothing, the socket is what wakes.
         if more && !self.pace.is_stuck() {
             cx.waker().wake_by_ref();
@@ -164,7 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         // Dropped when all is read: then it is decided about, and the answers are there to be written.
         let mut turn = None;
-        if !self.reads(cx, now, &mut turn) || self.link().is_ending() {
+        let waits = self.account.is_to_wait();
+        if waits || !self.reads(cx, now, &mut turn) || self.link().is_ending() {
             self.heartbeat.deafen(now);
             return None;
         }
@@ -172,6 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let ended = self.read_frames(cx, now, turn);
         if self.socket.take_heard() {
             self.heartbeat.heard(now);
+        }
+        if self.upload.is_too_slow(now, self.socket.unfinished()) {
+            self.link().close(Reason::Unfinished);
         }
         ended
     }
@@ -193,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Poll::Ready(Ok(Read::Frame(frame))) => {
                     self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
-                    if self.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                    if self.opened.source.is_stuck() && !self.reads(cx, now, &mut turn) {
                         self.heartbeat.deafen(now);
                         return None;
                     }
@@ -207,8 +226,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether the peer is read now.
     fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
-        let Self { reading, around, source, .. } = self;
-        reading.goes_on(around, source, turn, (cx, now))
+        let Self { reading, around, opened, .. } = self;
+        reading.goes_on(around, &mut opened.source, turn, (cx, now))
     }
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
@@ -219,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match envelope::decode(link.wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
-                self.around.router.route(&mut self.source, arrived, turn);
+                self.around.router.route(&mut self.opened.source, arrived, turn);
             }
             Ok(Inbound::Ping(callback)) => {
                 if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
@@ -324,8 +343,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Err(reason)) => return Some(reason),
                 Poll::Ready(Ok(())) => {}
             }
-            let Self { socket, source, heartbeat, unflushed, .. } = self;
-            let left = source.link.drain(|item| {
+            let Self { socket, opened, heartbeat, unflushed, .. } = self;
+            let left = opened.source.link.drain(|item| {
                 heartbeat.wrote(now);
                 unflushed.extend(item.span);
                 socket.send(item.frame);
@@ -355,6 +374,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(judged) = self.pace.next() {
             next = next.min(judged);
         }
+        // Looked at when something is read: a turn that does not read leaves it to the next that does.
+        if let Some(due) = self.upload.due().filter(|due| now < *due) {
+            next = next.min(due);
+        }
+        if self.account.is_to_wait() {
+            next = next.min(now + SHORT_OF_MEMORY);
+        }
         if let Some(since) = self.reading.stopped() {
             next = next.min(since + self.around.limits.wait);
         }
@@ -362,11 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let over = now >= end;
             next = next.min(if over { end + self.around.outbox.write_deadline } else { end });
         }
-        if self.link().is_ending() {
-            next = next.min(now + LEAVING_LOOK);
-        }
         let set = self.timer.deadline().into_std();
-        if set <= now || next < set {
+        if self.timer.is_elapsed() || set <= now || next < set {
             self.timer.as_mut().reset(time::Instant::from_std(next));
             if self.timer.as_mut().poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
@@ -375,7 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn link(&self) -> &Arc<Link> {
-        &self.source.link
+        &self.opened.source.link
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     close::Reason,
     hub::Shortcut,
     payload::Frame,
-    websocket::{Opcode, Reader, Received, close_payload},
+    websocket::{Opcode, Reader, Received, Unfinished, close_payload},
 };
 use bytes::Bytes;
 use std::{
@@ -131,6 +131,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.out.is_empty()
     }
 
+    /// Bytes of what came in and of what waits to be written.
+    pub(super) fn held(&self) -> usize {
+        self.reader.held() + self.out.waiting()
+    }
+
+    /// What has begun to come in and is not whole.
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        self.reader.unfinished()
+    }
+
     /// Bytes that the kernel has taken since the connection began.
     pub(super) fn total(&self) -> u64 {
         self.out.total()
@@ -161,6 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Reason::Peer(code) => close_payload(*code, ""),
             reason => close_payload(reason.code(), reason.word()),
         };
+        self.reader.throw_away();
         self.out.push(Opcode::Close, told.into());
         // Each step ends early when the peer has had its time: what it did not take by then is lost, as its close code says.
         let Some(Ok(())) = patience.wait(&mut self, Self::poll_flush).await else { return };

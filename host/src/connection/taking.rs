@@ -19,7 +19,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Some(next) if now >= next => {
                 let taken = self.taken();
                 // Whose outbox overflowed has been found too slow already.
-                if self.pace.is_too_slow(now, taken) || self.source.link.is_given_up() {
+                if self.pace.is_too_slow(now, taken) || self.opened.source.link.is_given_up() {
                     Counters::add(&self.around.hub.counters.slow_consumers, 1);
                     return Some(Reason::SlowConsumer);
                 }
@@ -36,6 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let missed = if late < PAUSE { late } else { now.saturating_duration_since(self.turned) };
         self.heartbeat.excuse(missed);
         self.pace.excuse(missed);
+        self.upload.excuse(missed);
     }
 
     /// Notes how much the peer has taken, as long as the kernel holds something for it.
@@ -63,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Bytes that the peer has taken since the connection began.
     pub(super) fn taken(&self) -> u64 {
-        let written = self.socket.total() + self.source.link.written_for();
+        let written = self.socket.total() + self.opened.source.link.written_for();
         written.saturating_sub(self.untaken() as u64)
     }
 

@@ -3,6 +3,8 @@
 mod alive;
 mod reading;
 mod slow;
+mod undone;
+mod unfinished;
 
 use super::*;
 use crate::{

@@ -1,6 +1,7 @@
 //! What of one connection waits for a decision (requirement T5b): a bound, and word when it has become less.
 
 use super::Connection;
+use crate::budget::Holding;
 use futures_util::task::AtomicWaker;
 use std::{
     sync::{
@@ -26,6 +27,8 @@ pub struct Waiting {
     /// Whom to call, and below how much.
     below: AtomicU64,
     task: AtomicWaker,
+    /// What of the connection is held at all, beside what waits.
+    pub holding: Holding,
 }
 
 /// Less than so many events and so many bytes.
@@ -79,12 +82,15 @@ impl Waiting {
     }
 
     fn add(&self, events: u64, bytes: u64) {
-        self.held.fetch_add(events * EVENT + bytes, Ordering::Relaxed);
+        let before = self.held.fetch_add(events * EVENT + bytes, Ordering::Relaxed) & BYTES;
+        self.holding.changed(before as usize, (before + bytes) as usize);
     }
 
     fn give_back(&self, bytes: u64) {
         let less = EVENT + bytes;
         let before = self.held.fetch_sub(less, Ordering::Relaxed);
+        let held = before & BYTES;
+        self.holding.changed(held as usize, held.saturating_sub(bytes) as usize);
         if before & CALL != 0 {
             self.call(before - less);
         }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod files;
+mod memory;
 mod plugins;
 mod reload;
 mod source;
@@ -160,7 +161,8 @@ impl Shared {
         let tracer = telemetry.tracer();
         let room = Room::here(settings.limits.connections);
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
-        let limits = Limits { connections: room.connections, ..settings.limits };
+        let memory = memory::resolve(settings.limits.memory);
+        let limits = Limits { connections: room.connections, memory, ..settings.limits };
         let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -217,6 +219,7 @@ impl Gateway {
         shared.load_plugins(&work.tasks).await?;
         reload::start(&shared, watch, &work.tasks, &work.stop);
         work.tasks.spawn(expire_replies(Arc::clone(&shared.hub), work.stop.clone()));
+        work.tasks.spawn(keep_memory(Arc::clone(&shared.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&shared.hub), work.stop.clone()));
         }
@@ -332,6 +335,10 @@ fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
     // Ended early or not: what it leaves, connections write themselves.
     stop.run_until_cancelled(hub.write_for_others()).await;
+}
+
+async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.keep_memory()).await;
 }
 
 async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {

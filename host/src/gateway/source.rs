@@ -36,6 +36,13 @@ impl admin::Source for Shared {
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
             },
+            "memory": {
+                "held": self.hub.budget().held(),
+                "limit": self.hub.budget().limit(),
+                "closed": count(&counters.shed),
+                "refused": count(&counters.refused_for_memory),
+                "lost-events": count(&counters.shed_events),
+            },
             "channels": self.hub.channels(),
             "events": {
                 "received": count(&counters.events),

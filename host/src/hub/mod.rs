@@ -5,6 +5,7 @@
 
 mod act;
 mod link;
+mod relief;
 mod replies;
 mod requests;
 mod send;
@@ -15,6 +16,7 @@ pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
 use crate::{
+    budget::Budget,
     close::Reason,
     event::Connection,
     fault::FaultId,
@@ -50,6 +52,8 @@ pub struct Rights {
 pub enum Unwelcome {
     /// `limits.connections` is reached.
     Full,
+    /// `limits.memory` is nearly used up.
+    Memory,
     Draining,
 }
 
@@ -68,6 +72,12 @@ pub struct Counters {
     pub delivered: AtomicU64,
     /// Frames that an outbox did not take or gave up.
     pub outbox_dropped: AtomicU64,
+    /// Connections closed because they held most when memory was short.
+    pub shed: AtomicU64,
+    /// Upgrades that were refused because memory was short.
+    pub refused_for_memory: AtomicU64,
+    /// Events that waited for a plugin and were given up because memory was short.
+    pub shed_events: AtomicU64,
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
@@ -105,6 +115,7 @@ pub struct Hub {
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
+    budget: Arc<Budget>,
     pub counters: Counters,
 }
 
@@ -117,6 +128,7 @@ impl Hub {
             limits,
             tracer,
             writers: Writers::default(),
+            budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
         }
     }
@@ -133,6 +145,10 @@ impl Hub {
 
     /// A handle for a connection that is about to open. Fails when there is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        if self.budget.is_over_mark() {
+            Counters::add(&self.counters.refused_for_memory, 1);
+            return Err(Unwelcome::Memory);
+        }
         self.write_tables().reserve(self.limits.connections.get())
     }
 
@@ -143,6 +159,7 @@ impl Hub {
 
     /// The connection is open: pushes reach it from now on.
     pub fn open(&self, link: &Arc<Link>) {
+        link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
         for channel in link.take_initial_channels() {
@@ -161,6 +178,7 @@ impl Hub {
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
+        link.facts.waiting.holding.leave();
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
             self.replies().forget(&unanswered);

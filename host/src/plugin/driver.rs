@@ -135,6 +135,15 @@ impl Handler for Seat {
         self.queue.has_room(seen, task)
     }
 
+    fn forget(&self, connection: crate::id::Handle) -> u64 {
+        let forgotten = self.queue.forget(connection);
+        self.shared
+            .counters
+            .declined_events
+            .fetch_add(forgotten, std::sync::atomic::Ordering::Relaxed);
+        forgotten
+    }
+
     fn lost(&self) {
         count(&self.shared.counters.declined_events);
     }

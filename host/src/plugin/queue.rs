@@ -177,6 +177,23 @@ impl Queue {
         its
     }
 
+    /// Gives up the messages that wait of a connection. Returns how many.
+    pub(super) fn forget(&self, handle: Handle) -> u64 {
+        let mut waiting = self.lock();
+        let before = waiting.alone.len() + waiting.events.len();
+        let stays = |event: &Event| {
+            let is_its = event.connection.as_ref().is_some_and(|of| of.handle == handle);
+            !(is_its && matches!(event.what, Occurrence::Message(_)))
+        };
+        waiting.alone.retain(stays);
+        waiting.events.retain(stays);
+        let forgotten = before - waiting.alone.len() - waiting.events.len();
+        let called = waiting.call(self.bound);
+        drop(waiting);
+        called.into_iter().for_each(Waker::wake);
+        forgotten as u64
+    }
+
     /// Another version, which has been handed the state of this one, may be told of all connections.
     pub(super) fn forgive(&self) {
         self.lock().shunned.clear();

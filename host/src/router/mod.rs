@@ -105,6 +105,15 @@ impl Router {
         self.tell_owners(source, || Occurrence::Closed(closing.clone()));
     }
 
+    /// A connection was closed because memory is short: what waits of it is given up.
+    pub fn forget(&self, source: &mut Source) {
+        let mut forgotten = source.give_up();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            forgotten += owner.handler.forget(source.link.facts.handle);
+        }
+        Counters::add(&self.hub.counters.shed_events, forgotten);
+    }
+
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
         self.hub.counters.events.fetch_add(1, Ordering::Relaxed);

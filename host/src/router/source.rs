@@ -52,6 +52,20 @@ impl Source {
         self.stuck.is_some()
     }
 
+    /// Bytes of what is stuck and does not wait yet.
+    pub fn stuck_bytes(&self) -> usize {
+        match self.stuck.as_deref() {
+            Some(Stuck::Arrived { arrived, .. }) => arrived.payload.body.len(),
+            // What was let in counts as waiting.
+            Some(Stuck::Declined(_)) | None => 0,
+        }
+    }
+
+    /// Gives up what is stuck. Returns how many events.
+    pub(super) fn give_up(&mut self) -> u64 {
+        self.stuck.take().map_or(0, |_| 1)
+    }
+
     pub(super) fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         self.seq

@@ -95,6 +95,7 @@ impl Link {
         if !state.is_simple() || !state.write_out(now) {
             state.wake();
         }
+        self.count(&mut state);
     }
 
     pub fn shortcut(&self) -> Option<Arc<dyn Shortcut>> {
