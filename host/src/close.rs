@@ -17,16 +17,22 @@ pub enum Reason {
     TooLarge,
     /// Nothing was heard for longer than the heartbeat allows.
     HeartbeatMissed,
-    /// The outbox was full, or a write took longer than `outbox.write_deadline`.
+    /// The outbox was full, or the peer took too little for longer than `outbox.write_deadline`.
     SlowConsumer,
     /// It was dead, and its client had come back on another connection.
     Replaced,
+    /// The gateway's memory was nearly used up, and this connection held most of it.
+    Memory,
+    /// A message took too long to become whole.
+    Unfinished,
     /// What the authenticator said of the user has ended: come back with a new token.
     TokenEnded,
     /// Too many malformed messages.
     Violation,
     /// The gateway is going away.
     Drained,
+    /// What the peer sent found no place, and its dialect has no words to say so.
+    Overloaded,
     /// A plugin asked for it.
     Plugin { code: u16, reason: String },
     /// The gateway failed.
@@ -47,8 +53,11 @@ impl Reason {
             Self::SlowConsumer => 4000,
             Self::Replaced => 4002,
             Self::TokenEnded => 4003,
+            Self::Memory => 4000,
+            Self::Unfinished => 1008,
             Self::Violation => 4503,
             Self::Drained => 1012,
+            Self::Overloaded => 1013,
             Self::Plugin { code, .. } => *code,
             Self::Internal => 1011,
         }
@@ -67,15 +76,18 @@ impl Reason {
             Self::SlowConsumer => "slow-consumer",
             Self::Replaced => "replaced",
             Self::TokenEnded => "token-ended",
+            Self::Memory => "overloaded",
+            Self::Unfinished => "timeout",
             Self::Violation => "malformed",
             Self::Drained => "drain",
+            Self::Overloaded => "overloaded",
             Self::Plugin { reason, .. } => reason,
             Self::Internal => "internal",
         }
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 17] = [
         "peer",
         "lost",
         "protocol",
@@ -89,7 +101,10 @@ impl Reason {
         "drain",
         "plugin",
         "internal",
+        "overloaded",
         "token-ended",
+        "memory",
+        "unfinished",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -108,7 +123,10 @@ impl Reason {
             Self::Drained => 10,
             Self::Plugin { .. } => 11,
             Self::Internal => 12,
-            Self::TokenEnded => 13,
+            Self::Overloaded => 13,
+            Self::TokenEnded => 14,
+            Self::Memory => 15,
+            Self::Unfinished => 16,
         }
     }
 
@@ -139,11 +157,14 @@ mod tests {
             (Reason::Violation, "malformed"),
             (plugin, "plugin"),
             (Reason::Internal, "internal"),
+            (Reason::Memory, "memory"),
+            (Reason::Unfinished, "unfinished"),
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }
         let named = [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Replaced];
-        for reason in named.into_iter().chain([Reason::Drained, Reason::TokenEnded]) {
+        let others = [Reason::Drained, Reason::TokenEnded, Reason::Overloaded];
+        for reason in named.into_iter().chain(others) {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
         }
     }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod files;
+mod memory;
 mod plugins;
 mod reload;
 mod retries;
@@ -165,7 +166,8 @@ impl Shared {
         let tracer = telemetry.tracer();
         let room = Room::here(settings.limits.connections);
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
-        let limits = Limits { connections: room.connections, ..settings.limits };
+        let memory = memory::resolve(settings.limits.memory);
+        let limits = Limits { connections: room.connections, memory, ..settings.limits };
         let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -220,6 +222,7 @@ impl Shared {
         write_port_file(self)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
         }
@@ -364,13 +367,20 @@ async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
     stop.run_until_cancelled(hub.write_for_others()).await;
 }
 
+async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.keep_memory()).await;
+}
+
 async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
     let mut look = time::interval(EXPIRY_LOOK);
     look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = look.tick() => hub.expire_replies(time::Instant::now().into_std()),
+            _ = look.tick() => {}
+        }
+        while hub.expire_replies(time::Instant::now().into_std()) {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -39,6 +39,13 @@ impl admin::Source for Shared {
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
             },
+            "memory": {
+                "held": self.hub.budget().held(),
+                "limit": self.hub.budget().limit(),
+                "closed": count(&counters.shed),
+                "refused": count(&counters.refused_for_memory),
+                "lost-events": count(&counters.shed_events),
+            },
             "channels": self.hub.channels(),
             "events": {
                 "received": count(&counters.events),
@@ -48,7 +55,9 @@ impl admin::Source for Shared {
             },
             "replies": {
                 "sent": count(&counters.replies),
+                "waiting": self.hub.open_replies(),
                 "timed-out": count(&counters.reply_timeouts),
+                "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
             "outbox": {

@@ -4,10 +4,12 @@ mod direct;
 
 pub use direct::{Rest, Shortcut};
 
+use super::replies::Numbers;
 use crate::{
+    budget::Gauge,
     close::Reason,
     envelope::Wire,
-    event::Connection,
+    event::{Below, Connection},
     id::{Channel, EndpointIndex, UserId},
     outbox::{Counts, Item, Offered, Outbox},
     payload::Frame,
@@ -25,6 +27,9 @@ use std::{
     time::Instant,
 };
 
+/// Who has so much waiting lags behind.
+const BEHIND: usize = 16 << 10;
+
 /// Shared between the connection's task, which empties the outbox, and everybody who fills it.
 #[derive(Debug)]
 pub struct Link {
@@ -35,6 +40,8 @@ pub struct Link {
     /// When its authentication ends, by tokio's clock.
     ends: Option<Instant>,
     state: Mutex<State>,
+    /// Replies that its peer waits for.
+    pub(super) replies: Numbers,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
     /// A newer connection of the same client instance is there.
@@ -54,6 +61,8 @@ struct State {
     subscriptions: Vec<Channel>,
     initial: Vec<Channel>,
     direct: Direct,
+    /// What of the outbox counts with all that the connection holds.
+    gauge: Gauge,
     /// The connection's task.
     waker: Option<Waker>,
     /// Whether it has to be woken. Not while it runs: what it causes itself needs no other turn.
@@ -111,6 +120,7 @@ impl Link {
             subscriptions: Vec::new(),
             initial,
             direct: Direct::default(),
+            gauge: Gauge::default(),
             waker: None,
             asleep: false,
         };
@@ -120,6 +130,7 @@ impl Link {
             client: OnceLock::new(),
             ends: None,
             state: Mutex::new(state),
+            replies: Numbers::default(),
             ending: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
             probe: AtomicBool::new(false),
@@ -181,12 +192,39 @@ impl Link {
         if state.closing.is_some() {
             return Offered::Dropped;
         }
-        let offered = state.outbox.offer(item);
+        // When all memory is used up, who lags behind gets nothing more.
+        let tight = state.outbox.bytes() >= BEHIND && self.facts.waiting.holding.is_budget_full();
+        let offered = if tight { state.outbox.refuse() } else { state.outbox.offer(item) };
+        if !state.direct.clear {
+            // It will lie there for a while. Elsewhere it is written at once, or counted if it is not.
+            self.count(state);
+        }
         if offered == Offered::Full {
             state.closing = Some(Reason::SlowConsumer);
             self.ending.store(true, Ordering::Relaxed);
         }
         offered
+    }
+
+    /// Counts what is queued.
+    fn count(&self, state: &mut State) {
+        state.gauge.set(&self.facts.waiting.holding, state.outbox.held());
+    }
+
+    /// Ends the connection at once, because memory is short: what is queued for it is given up. Returns how many frames.
+    pub(super) fn shed(&self) -> u64 {
+        let mut state = self.state();
+        state.closing = Some(Reason::Memory);
+        self.ending.store(true, Ordering::Relaxed);
+        let lost = state.outbox.give_up();
+        self.count(&mut state);
+        state.wake();
+        lost
+    }
+
+    /// Whether [`Link::shed`] ended it: nothing more is to be written.
+    pub fn is_shed(&self) -> bool {
+        self.is_ending() && self.state().closing == Some(Reason::Memory)
     }
 
     /// The task writes what is queued.
@@ -237,9 +275,21 @@ impl Link {
         Left::Nothing
     }
 
+    /// Whether it is leaving and nothing of it waits for a decision any more. If something does, `task` is woken when
+    /// nothing does.
+    pub fn is_done(&self, task: &Waker) -> bool {
+        let nothing = Below { events: 1, bytes: usize::MAX };
+        self.state().leaving && self.facts.waiting.is_below(nothing, task)
+    }
+
     /// Whether it was told to go.
     pub fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is ending because its peer reads too slowly.
+    pub fn is_given_up(&self) -> bool {
+        self.is_ending() && self.state().closing == Some(Reason::SlowConsumer)
     }
 
     /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
@@ -257,6 +307,7 @@ impl Link {
         let mut state = self.state();
         state.asleep = true;
         state.direct.clear = clear;
+        self.count(&mut state);
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
@@ -281,7 +332,8 @@ impl Link {
         let depth = state.outbox.depth() as u64;
         state.closing.get_or_insert(Reason::Lost);
         state.direct.end();
-        while state.outbox.pop().is_some() {}
+        state.outbox.give_up();
+        self.count(&mut state);
         depth
     }
 

@@ -5,6 +5,7 @@
 
 mod act;
 mod link;
+mod relief;
 mod replies;
 mod requests;
 mod send;
@@ -12,11 +13,13 @@ mod tables;
 mod writers;
 
 pub use link::{Left, Link, Rest, Shortcut};
-pub use replies::Expected;
+pub use replies::{Ended, Expected};
 
 use crate::{
+    budget::Budget,
     close::Reason,
     event::Connection,
+    fault::FaultId,
     id::{Channel, Handle, PluginName},
     settings::{Grants, Limits},
     trace::Tracer,
@@ -33,6 +36,9 @@ use std::{
 use tables::Tables;
 use writers::Writers;
 
+/// Callers that are told in one go that nobody answered.
+const EXPIRED_AT_ONCE: usize = 1024;
+
 /// What a plugin may touch: its grants, and the endpoints whose connections are its own.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
@@ -46,6 +52,8 @@ pub struct Rights {
 pub enum Unwelcome {
     /// `limits.connections` is reached.
     Full,
+    /// `limits.memory` is nearly used up.
+    Memory,
     Draining,
 }
 
@@ -64,14 +72,22 @@ pub struct Counters {
     pub delivered: AtomicU64,
     /// Frames that an outbox did not take or gave up.
     pub outbox_dropped: AtomicU64,
+    /// Connections closed because they held most when memory was short.
+    pub shed: AtomicU64,
+    /// Upgrades that were refused because memory was short.
+    pub refused_for_memory: AtomicU64,
+    /// Events that waited for a plugin and were given up because memory was short.
+    pub shed_events: AtomicU64,
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
     pub refused_effects: AtomicU64,
     /// Replies to nothing: unknown, too late, or given twice.
     pub stray_replies: AtomicU64,
-    /// Callers that waited in vain.
+    /// Callers that waited in vain: nobody decided about their event in time.
     pub reply_timeouts: AtomicU64,
+    /// Callers that waited in vain: their event was decided without a reply.
+    pub unanswered: AtomicU64,
     /// Payloads that a receiver's format cannot hold.
     pub unsupported: AtomicU64,
     pub malformed: AtomicU64,
@@ -99,6 +115,7 @@ pub struct Hub {
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
+    budget: Arc<Budget>,
     pub counters: Counters,
 }
 
@@ -111,6 +128,7 @@ impl Hub {
             limits,
             tracer,
             writers: Writers::default(),
+            budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
         }
     }
@@ -127,6 +145,10 @@ impl Hub {
 
     /// A handle for a connection that is about to open. Fails when there is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        if self.budget.is_over_mark() {
+            Counters::add(&self.counters.refused_for_memory, 1);
+            return Err(Unwelcome::Memory);
+        }
         self.write_tables().reserve(self.limits.connections.get())
     }
 
@@ -137,6 +159,7 @@ impl Hub {
 
     /// The connection is open: pushes reach it from now on.
     pub fn open(&self, link: &Arc<Link>) {
+        link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
         for channel in link.take_initial_channels() {
@@ -155,6 +178,11 @@ impl Hub {
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
+        link.facts.waiting.holding.leave();
+        let unanswered = link.replies.take();
+        if !unanswered.is_empty() {
+            self.replies().forget(&unanswered);
+        }
     }
 
     pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
@@ -229,13 +257,24 @@ impl Hub {
         found
     }
 
-    /// Answers callers whose handler did not, with `timeout`. To be called every second or so.
-    pub fn expire_replies(&self, now: Instant) {
-        let expired = self.replies().expire(now);
-        for expected in expired {
-            Counters::add(&self.counters.reply_timeouts, 1);
-            self.answer_fault(&expected, &replies::too_late());
+    /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again
+    /// at once, after others had their turn, when this says that there may be more.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let expired = self.replies().expire(now, EXPIRED_AT_ONCE);
+        for Ended { expected, why } in &expired {
+            match why.id {
+                FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
+                FaultId::Unanswered => Counters::add(&self.counters.unanswered, 1),
+                _ => {}
+            }
+            self.answer_fault(expected, why);
         }
+        expired.len() == EXPIRED_AT_ONCE
+    }
+
+    /// Replies that callers wait for.
+    pub fn open_replies(&self) -> usize {
+        self.replies().len()
     }
 
     /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.

@@ -18,6 +18,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+mod replies;
+
 const PLUGIN: &str = "chat";
 
 /// What the connection's task would have to do.

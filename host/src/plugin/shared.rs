@@ -86,7 +86,7 @@ pub struct Status {
     pub traps: u64,
     pub deadline_overruns: u64,
     pub refused_effects: u64,
-    /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
+    /// Events that were not taken: the queue stayed full, or the plugin was down.
     pub declined_events: u64,
     /// Answers of its authenticator that could not be used, by what was wrong with them.
     pub unusable_verdicts: BTreeMap<&'static str, u64>,

@@ -177,6 +177,11 @@ impl Upgrades {
                 "connections",
                 "too many connections; try again later",
             )),
+            Err(Unwelcome::Memory) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "memory",
+                "too much waits to be read or decided; try again later",
+            )),
             Err(Unwelcome::Draining) => Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "draining",
@@ -248,9 +253,10 @@ impl Upgrades {
             let io = Tcp::new(parts.io.into_inner());
             link.set_shortcut(io.shortcut());
             tasks.spawn(async move {
-                // Not before: a task that never runs gives the handle back.
+                // No wait lies between this and the moment at which the connection is the hub's.
                 place.keep();
-                let facts = Arc::clone(&link.facts);
+                // Not before: a task that never runs gives the handle back.
+                    let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
                 log_close(&facts, &reason, &ends);
