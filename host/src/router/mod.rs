@@ -139,7 +139,7 @@ impl Router {
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
-            Counters::add(&self.hub.counters.overloaded, 1);
+            self.hub.counters.declined.add(FaultId::Overloaded, 1);
             let why = Fault::new(
                 FaultId::Overloaded,
                 "too many events of this connection wait for a decision",
@@ -180,7 +180,7 @@ impl Router {
             Ok(number) => Some(Some(number)),
             Err(refused) => {
                 let Ended { expected, why } = *refused;
-                Counters::add(&self.hub.counters.overloaded, 1);
+                self.hub.counters.declined.add(why.id, 1);
                 self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
                 None
             }
