@@ -21,7 +21,10 @@ fn a_refused_subscription_comes_back_under_its_channel() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let (kind, key, why) = refused(&hub, &link, subscribe(&link, "room/1")).unwrap();
-    assert_eq!((kind, key.as_deref(), why.id), (Kind::Subscribe, Some("room/1"), FaultId::NotAllowed));
+    assert_eq!(
+        (kind, key.as_deref(), why.id),
+        (Kind::Subscribe, Some("room/1"), FaultId::NotAllowed)
+    );
     let expected = BTreeMap::from([("not-allowed", BTreeMap::from([("subscribe", 1)]))]);
     assert_eq!(hub.counters.refused.all(), expected);
 }
@@ -60,7 +63,13 @@ fn a_value_that_a_receivers_format_cannot_hold_is_told_to_whoever_sent_it() {
     let json = connect(&hub, 0, None);
     let edn = connect_as(&hub, Wire { dialect: Dialect::Sente, format: Encoding::Edn });
     let value = || Content::Payload(Payload::new(Encoding::Edn, &b"{[1] 2}"[..]));
-    let push = |to| Effect::Push { to, except: None, id: "a/b".into(), content: value(), key: Some("k".into()) };
+    let push = |to| Effect::Push {
+        to,
+        except: None,
+        id: "a/b".into(),
+        content: value(),
+        key: Some("k".into()),
+    };
     let both = Target::Connections(vec![json.facts.handle, edn.facts.handle]);
     let (_, key, why) = refused(&hub, &json, push(both)).unwrap();
     assert_eq!((key.as_deref(), why.id), (Some("k"), FaultId::Unsupported));
@@ -121,10 +130,8 @@ fn a_connection_is_closed_by_a_failure_whatever_code_the_plugin_had() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let why = Fault::application("no", "go away");
-    let outcome = Outcome {
-        effects: Vec::new(),
-        failures: vec![Failure { by: 0, why, close: Some(1011) }],
-    };
+    let outcome =
+        Outcome { effects: Vec::new(), failures: vec![Failure { by: 0, why, close: Some(1011) }] };
     carry_out(&hub, PLUGIN, &[event(&link, None)], outcome);
     assert_eq!(frames(&link).len(), 1);
     assert!(matches!(left(&link), Left::Close(Reason::Plugin { code: 1011, .. })));

@@ -149,8 +149,7 @@ fn effects_and_failures_are_matched_in_one_pass() {
     let what = || Effect::Unsubscribe { connection: handle, channel: "room".into() };
     let effects = (0..count).map(|by| Caused { by, what: what() }).collect();
     let why = Fault::new(FaultId::NotFound, "no");
-    let failures =
-        (1..count).map(|by| Failure { by, why: why.clone(), close: None }).collect();
+    let failures = (1..count).map(|by| Failure { by, why: why.clone(), close: None }).collect();
     let started = Instant::now();
     let work = carry_out(&hub, PLUGIN, &events, Outcome { effects, failures });
     assert_eq!(work.tallies()[0].count, 1, "only the event that did not fail has effects");
