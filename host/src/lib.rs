@@ -22,6 +22,8 @@ pub mod codec;
 pub mod envelope;
 pub mod heartbeat;
 pub mod outbox;
+pub mod pace;
+pub mod rate;
 pub mod routes;
 pub mod websocket;
 

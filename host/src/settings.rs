@@ -6,7 +6,11 @@ use crate::{
     payload::Encoding,
 };
 use std::{
-    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -86,7 +90,7 @@ pub struct Heartbeat {
 pub struct Outbox {
     pub events: NonZeroUsize,
     pub bytes: NonZeroUsize,
-    /// How long one write may take before the connection counts as stuck.
+    /// How long the peer may take nothing, or less than 1 KiB a second, before the connection counts as stuck.
     pub write_deadline: Duration,
     pub when_full: WhenFull,
 }
@@ -108,15 +112,33 @@ pub struct Limits {
     pub connections: NonZeroUsize,
     pub waiting_events: u32,
     pub waiting_bytes: usize,
+    /// How long a connection is not read, because what came in finds no place, before such events are refused.
+    pub wait: Duration,
     /// Events that wait for one plugin.
     pub plugin_waiting_events: NonZeroUsize,
     pub subscriptions: usize,
     /// How long a handshake may take.
     pub unauthenticated: Duration,
-    /// Malformed messages after which a connection is closed (4503).
-    pub malformed: u32,
+    /// A connection is closed (4503) whose messages are malformed so often.
+    pub malformed: Rate,
     /// How long a client's request waits for the plugin's reply.
     pub reply: Duration,
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: NonZeroU32,
+    /// Within so long.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many within a minute; one at least.
+    pub fn per_minute(count: u32) -> Self {
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        Self { count, per: Duration::from_secs(60) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -358,10 +380,11 @@ impl Default for Limits {
             connections: at_least_one(100_000),
             waiting_events: 64,
             waiting_bytes: 1 << 20,
+            wait: Duration::from_secs(1),
             plugin_waiting_events: at_least_one(8192),
             subscriptions: 128,
             unauthenticated: Duration::from_secs(10),
-            malformed: 16,
+            malformed: Rate::per_minute(16),
             reply: Duration::from_secs(30),
         }
     }

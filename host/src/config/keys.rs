@@ -123,11 +123,15 @@ pub(super) const SECTIONS: &[Section] = &[
         "[heartbeat]",
         "For the tengen and raw dialects; Sente has its own.",
         &[
-            key("ping_every", Default("\"25s\""), "ping a peer that was silent for so long"),
+            key(
+                "ping_every",
+                Default("\"25s\""),
+                "ping a peer from which no byte came for so long; a WebSocket ping follows if it does not answer",
+            ),
             key(
                 "give_up_after",
                 Default("\"60s\""),
-                "close a peer that was silent for so long; longer than `ping_every`",
+                "close a peer from which no byte came for so long, answers to pings among them; longer than `ping_every`",
             ),
         ],
     ),
@@ -142,7 +146,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "write_deadline",
                 Default("\"10s\""),
-                "a write that takes longer closes the connection",
+                "who does not take what waits for so long is closed, unless it took 1 KiB a second over the last minute",
             ),
             key(
                 "when_full",
@@ -166,8 +170,8 @@ pub(super) const SECTIONS: &[Section] = &[
             key("unauthenticated", Default("\"10s\""), "longest handshake"),
             key(
                 "malformed",
-                Default("16"),
-                "malformed messages after which a connection is closed",
+                Default("\"16/min\""),
+                "a connection is closed whose messages are malformed so often",
             ),
             key(
                 "reply",
@@ -187,9 +191,14 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "waiting_events",
                 Default("64"),
-                "most events that wait for a decision; over it they are answered `overloaded`",
+                "most events that wait for a decision; over it the connection is not read",
             ),
             key("waiting_bytes", Default("\"1MiB\""), "most bytes of such events"),
+            key(
+                "wait",
+                Default("\"1s\""),
+                "how long it is not read before what finds no place is answered `overloaded`",
+            ),
         ],
     ),
     on(

@@ -6,6 +6,7 @@ use super::{
     reader::{Document, Place, Table},
     units,
 };
+use crate::settings::Rate;
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
@@ -121,6 +122,18 @@ impl<'a> Value<'a> {
 
     pub(super) fn some_size(&self) -> Option<NonZeroUsize> {
         self.at_least_one(self.size()?)
+    }
+
+    /// How often, as in `"16/min"`.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        match self.value {
+            DeValue::String(_) => self.noted(units::rate(&self.text()?)),
+            DeValue::Integer(integer) => {
+                self.mistake(format!("is a number within a time; write \"{integer}/min\""));
+                None
+            }
+            _ => self.wrong_type("a string with a time, as in \"16/min\""),
+        }
     }
 
     /// A whole number of at least 0.

@@ -18,7 +18,7 @@ use crate::{
     router::Router,
     settings::{self, Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
-    upgrade::Upgrades,
+    upgrade::{Often, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -177,6 +177,8 @@ impl Shared {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
+            refusals: Often::default(),
+            ends: Arc::default(),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });

@@ -13,16 +13,16 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    event::{Event, Occurrence},
-    fault::{Fault, FaultId},
-    handler::{Declined, Handler},
+    event::Event,
+    fault::FaultId,
+    handler::{Declined, Handler, Seen},
 };
 use std::{
     future::poll_fn,
     ops::ControlFlow,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Poll, Waker},
     time::Duration,
 };
 use tokio::{
@@ -105,16 +105,16 @@ impl Seat {
 const ENDED: PluginError = PluginError::NotRunning { why: "the plugin has been stopped" };
 
 impl Handler for Seat {
+    fn wants(&self, event: &str) -> bool {
+        self.shared.current.load().about.wants(event)
+    }
+
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        if let Occurrence::Message(message) = &event.what
-            && !self.shared.current.load().about.wants(&message.id)
-        {
-            let why = Fault::new(FaultId::UnknownEvent, "the plugin does not take this event");
-            self.shared.counters.declined.add(why.id, 1);
-            return Err(Box::new(Declined { event, why }));
-        }
         self.queue.offer(event).inspect_err(|declined| {
-            self.shared.counters.declined.add(declined.why.id, 1);
+            // For want of room it is offered again, or counted when it is given up.
+            if declined.why.id != FaultId::Overloaded {
+                self.lost(declined.why.id);
+            }
         })
     }
 
@@ -128,6 +128,14 @@ impl Handler for Seat {
         } else if self.gathering.calls() {
             self.driver.wake();
         }
+    }
+
+    fn has_room(&self, seen: &mut Seen, task: &Waker) -> bool {
+        self.queue.has_room(seen, task)
+    }
+
+    fn lost(&self, why: FaultId) {
+        self.shared.counters.declined.add(why, 1);
     }
 }
 
@@ -274,7 +282,7 @@ async fn obey(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{num::NonZeroUsize, task::Context, task::Waker};
+    use std::{num::NonZeroUsize, task::Context};
 
     #[tokio::test]
     async fn a_call_for_events_that_were_given_up_does_not_keep_the_next_from_calling() {

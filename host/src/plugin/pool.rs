@@ -1,10 +1,10 @@
 //! The stateless roles: a few instances, made on demand, any of which will do.
 
 use super::{
+    admission::verdict,
     bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
     breaker::{Blame, Phase},
     counters::count,
-    effects::fault,
     error::{CallError, PluginError},
     generation::Generation,
     guard::{Guard, Pass, blame},
@@ -13,15 +13,13 @@ use super::{
     text::plain,
 };
 use crate::{
-    authenticator::{Admission, Authenticator, Upgrade, Verdict},
-    event::User,
+    authenticator::{Authenticator, Mistake, Upgrade, Verdict, Wrong},
     fault::{Fault, FaultId},
-    id::{Channel, UserId},
-    payload::Payload,
     sink::{Level, Refusal, Signal, Sink, Value},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -47,6 +45,8 @@ pub(super) struct Pool {
     waiting: AtomicUsize,
     waiting_max: usize,
     guard: Guard,
+    /// The mistakes of this version that were said in the log.
+    said: Mutex<BTreeSet<Mistake>>,
 }
 
 /// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
@@ -63,7 +63,7 @@ impl Pool {
         let waiting_max = places.saturating_mul(WAITING);
         let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let (places, guard) = (Semaphore::new(places), Guard::new(Instant::now()));
-        Self { shared, idle, places, waiting, waiting_max, guard }
+        Self { shared, idle, places, waiting, waiting_max, guard, said: Mutex::default() }
     }
 
     /// Whether calls are made, or the plugin is left out because it keeps failing.
@@ -74,6 +74,7 @@ impl Pool {
     /// Another version has taken over.
     pub(super) fn forgive(&self) {
         self.guard.reset();
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Keeps an instance that is started already, so that the first request need not wait for one.
@@ -214,11 +215,15 @@ impl Pool {
             Ok(said) => said,
             Err(error) => return Err(self.failed("authenticate", error, taken, blame)),
         };
+        let generation = Arc::clone(&taken.generation);
         self.give_back(taken);
-        said.map_or_else(
-            || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
-            verdict,
-        )
+        let Some(said) = said else {
+            return Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator"));
+        };
+        verdict(said, &generation.settings.grant).map_err(|wrong| {
+            self.blame(&wrong);
+            wrong.fault()
+        })
     }
 
     async fn deliver_once(
@@ -261,6 +266,21 @@ impl Pool {
 impl Authenticator for Pool {
     fn authenticate(&self, upgrade: Upgrade) -> BoxFuture<'_, Result<Verdict, Fault>> {
         self.authenticate_once(upgrade).boxed()
+    }
+
+    /// The first mistake of a kind is a warning, the others are counts.
+    fn blame(&self, wrong: &Wrong) {
+        count(&self.shared.counters.errors);
+        self.shared.counters.mistakes.count(wrong.mistake.word());
+        let plugin = &self.shared.name;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(wrong.mistake) {
+            tracing::warn!(%plugin, mistake = wrong.mistake.word(), "the authenticator's answer cannot be used, the upgrade is refused: {}", wrong.why);
+        } else {
+            tracing::debug!(%plugin, mistake = wrong.mistake.word(), "{}", wrong.why);
+        }
+        drop(said);
+        self.shared.remember(&wrong.why);
     }
 }
 
@@ -308,48 +328,8 @@ fn request(upgrade: Upgrade) -> wit::Upgrade {
     }
 }
 
-fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
-    match verdict {
-        wit::Verdict::Allow(admission) => Ok(Verdict::Allow(Admission {
-            user: admission.user.map(user).transpose()?,
-            welcome: admission
-                .welcome
-                .map(|payload| Payload::new(payload.encoding.into(), payload.body)),
-            channels: admission.channels.into_iter().map(Channel::new).collect(),
-            more: pairs(admission.more),
-        })),
-        wit::Verdict::Deny((status, why)) => {
-            Ok(Verdict::Deny { status, why: fault(&why.id, &why.message, why.retry_after_ms) })
-        }
-        wit::Verdict::NeedFirstMessage => {
-            let message = "the authenticator wants the first message, which this gateway does not support yet";
-            Err(Fault::new(FaultId::Unsupported, message))
-        }
-    }
-}
-
-fn user(user: types::User) -> Result<User, Fault> {
-    if user.id.is_empty() || user.id.chars().any(char::is_control) {
-        return Err(Fault::new(
-            FaultId::PluginFailed,
-            "the authenticator gave a user without a usable id",
-        ));
-    }
-    let expires_at =
-        user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
-    Ok(User {
-        id: UserId::new(user.id),
-        claims: pairs(user.claims),
-        expires_at: expires_at.and_then(|since| UNIX_EPOCH.checked_add(since)),
-    })
-}
-
 fn attributes(pairs: Vec<(String, String)>) -> Vec<types::Attribute> {
     pairs.into_iter().map(|(key, value)| types::Attribute { key, value }).collect()
-}
-
-fn pairs(attributes: Vec<types::Attribute>) -> Vec<(String, String)> {
-    attributes.into_iter().map(|attribute| (attribute.key, attribute.value)).collect()
 }
 
 fn record(signal: &Signal) -> telemetry_sink::Signal {

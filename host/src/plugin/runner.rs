@@ -8,7 +8,7 @@ use super::{
     counters::count,
     effects::{self, Decided},
     error::{CallError, PluginError},
-    events::{self, Told},
+    events::{self, Places, Told},
     generation::Generation,
     inline::Visited,
     instance::{Instance, STOP},
@@ -97,8 +97,13 @@ impl Runner {
             match answer {
                 Ok(Ok(outcome)) => {
                     self.passed(batch);
-                    let limits = &self.generation.settings;
-                    decided = effects::decide(outcome, &batch.events, &told.places, limits);
+                    let (events, places) = (&batch.events, &told.places);
+                    decided = match effects::is_large(&outcome) {
+                        false => {
+                            effects::decide(outcome, events, places, &self.generation.settings)
+                        }
+                        true => Box::pin(self.decide_in_steps(outcome, events, places)).await,
+                    };
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");
@@ -124,6 +129,17 @@ impl Runner {
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
         self.conclude(batch, decided).await;
+    }
+
+    /// Others have their turn while a large outcome is checked.
+    async fn decide_in_steps(
+        &mut self,
+        outcome: types::Outcome,
+        events: &[Event],
+        places: &Places,
+    ) -> Decided {
+        let limits = Arc::clone(&self.generation);
+        effects::decide_in_steps(outcome, events, places, &limits.settings, &self.visited).await
     }
 
     async fn call(
@@ -348,14 +364,10 @@ impl Runner {
     /// call comes after its end. That is the task's work: a visitor has others to serve.
     async fn carry_on(&mut self, events: &[Event], mut work: Work) {
         let shared = Arc::clone(&self.shared);
-        loop {
-            tokio::task::yield_now().await;
-            if !self.visited.is_so()
-                && shared.actor.act(&shared.name, events, &mut work) == Progress::Done
-            {
-                break;
-            }
-        }
+        while {
+            self.visited.others_first().await;
+            shared.actor.act(&shared.name, events, &mut work) == Progress::More
+        } {}
         self.refused(work, events);
     }
 

@@ -85,10 +85,14 @@ pub struct Status {
     pub refused_effects: u64,
     /// By reason, and in that by the kind of effect.
     pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
+    /// Events that were not taken: the queue stayed full, or the plugin was down.
     pub declined_events: u64,
     pub declined_by_reason: BTreeMap<&'static str, u64>,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub unusable_verdicts: BTreeMap<&'static str, u64>,
     pub dropped_signals: u64,
+    /// Values of its own measures that were not kept.
+    pub dropped_measures: u64,
     pub restarts: u64,
     /// How often it was left out of the path because it kept failing.
     pub breaker_opened: u64,
@@ -163,14 +167,20 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
+        if self.remember(message) {
+            tracing::error!(plugin = %self.name, "{message}");
+        }
+    }
+
+    /// Keeps what went wrong for people to see. True when it was not kept just now already.
+    pub(super) fn remember(&self, message: &str) -> bool {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
-        if again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS) {
-            tracing::error!(plugin = %self.name, "{message}");
-        }
+        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
         let times = again.map_or(0, |last| last.times) + 1;
         *last = Some(LastError { at_ms: now, message: message.to_owned(), times });
+        is_news
     }
 
     pub(super) fn status(&self, waiting: usize) -> Status {
@@ -205,7 +215,9 @@ impl Shared {
             refused_by_reason: counters.refused.all(),
             declined_events: counters.declined.total(),
             declined_by_reason: counters.declined.all().collect(),
+            unusable_verdicts: counters.mistakes.all(),
             dropped_signals: read(&counters.dropped_signals),
+            dropped_measures: counters.own.dropped(),
             restarts: read(&counters.restarts),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),
