@@ -444,3 +444,7 @@ fn size(wanted: &Wanted) -> usize {
         Wanted::Other((kind, body)) => kind.len() + body.len(),
     }
 }
+
+#[cfg(test)]
+#[path = "effects_tests.rs"]
+mod tests;
