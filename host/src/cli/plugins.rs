@@ -126,11 +126,34 @@ fn line_of(plugin: &Value) -> Vec<String> {
             text("lost_states")
         ));
     }
+    if let Some(refused) = plugin.get("refused_by_reason").and_then(refused) {
+        lines.push(format!("  refused effects: {refused}"));
+    }
+    if let Some(declined) = plugin.get("declined_by_reason").and_then(counts) {
+        lines.push(format!("  declined events: {declined}"));
+    }
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
     }
     lines
+}
+
+/// Counts by name, as `3 not-allowed, 1 closed`; none when there are none.
+fn counts(counts: &Value) -> Option<String> {
+    let counts = counts.as_object().filter(|counts| !counts.is_empty())?;
+    let each: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    Some(each.join(", "))
+}
+
+/// Counts by reason and kind, as `not-allowed (3 push, 1 close), closed (1 push)`.
+fn refused(refused: &Value) -> Option<String> {
+    let reasons = refused.as_object().filter(|reasons| !reasons.is_empty())?;
+    let each: Vec<_> = reasons
+        .iter()
+        .map(|(reason, kinds)| format!("{reason} ({})", counts(kinds).unwrap_or_default()))
+        .collect();
+    Some(each.join(", "))
 }
 
 async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> Done {

@@ -6,10 +6,11 @@
 
 use super::{
     Link, Unwelcome,
+    fanout::{FanOut, Subscribers},
     link::{Client, Noted},
 };
 use crate::{
-    channels::{Channels, Members},
+    channels::Channels,
     id::{Channel, Handle, UserId},
 };
 use foldhash::fast::RandomState;
@@ -33,7 +34,7 @@ pub(super) struct Tables {
     /// The newest connection of each client instance.
     clients: HashMap<Client, Handle>,
     users: HashMap<UserId, Crowd>,
-    pub(super) channels: Channels<Arc<Link>>,
+    pub(super) channels: Channels<Arc<Link>, FanOut>,
     last_handle: u32,
     pub(super) draining: bool,
 }
@@ -50,7 +51,7 @@ enum Crowd {
 #[must_use = "the channel does not know of it yet"]
 pub(super) struct Membership {
     channel: Channel,
-    members: Arc<Mutex<Members<Arc<Link>>>>,
+    members: Arc<Mutex<Subscribers>>,
 }
 
 impl Membership {
@@ -59,9 +60,9 @@ impl Membership {
     pub(super) fn settle(&self, link: &Arc<Link>) {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         if link.is_subscribed(&self.channel) {
-            members.subscribers.insert(link.facts.handle, Arc::clone(link));
+            members.roster.insert(link.facts.handle, Arc::clone(link));
         } else {
-            members.subscribers.remove(&link.facts.handle);
+            members.roster.remove(link.facts.handle);
         }
     }
 }

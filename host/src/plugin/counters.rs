@@ -1,6 +1,7 @@
 //! What is counted of one plugin over all its versions and instances.
 
 use super::text::plain;
+use crate::{effect::Refusals, fault};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -24,8 +25,9 @@ pub(super) struct Counters {
     pub(super) errors: AtomicU64,
     pub(super) traps: AtomicU64,
     pub(super) overruns: AtomicU64,
-    pub(super) refused_effects: AtomicU64,
-    pub(super) declined_events: AtomicU64,
+    pub(super) refused: Refusals,
+    /// Events that were not taken.
+    pub(super) declined: fault::Counts,
     pub(super) dropped_signals: AtomicU64,
     /// How often an instance was lost that had a state to hand over.
     pub(super) lost_states: AtomicU64,
@@ -67,7 +69,11 @@ impl ByReason {
 
 /// A plugin's own counters and histograms, by name; bounded, since names come from the guest.
 #[derive(Debug, Default)]
-pub(super) struct Own(Mutex<BTreeMap<String, Measure>>);
+pub(super) struct Own {
+    by_name: Mutex<BTreeMap<String, Measure>>,
+    /// Values that were not counted: under one name too many, or no numbers.
+    dropped: AtomicU64,
+}
 
 /// One of a plugin's own measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -84,21 +90,33 @@ impl Own {
     }
 
     pub(super) fn observe(&self, name: &str, value: f64) {
-        if !value.is_finite() {
-            return;
+        if !value.is_finite() || !self.takes(name, value) {
+            let before = self.dropped.fetch_add(1, Ordering::Relaxed);
+            if before == 0 {
+                let name = plain(name, 64);
+                tracing::warn!(%name, value, "a plugin's own measure is not kept: it has {NAMES} names already, or this is no number. Further ones are only counted");
+            }
         }
-        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+
+    fn takes(&self, name: &str, value: f64) -> bool {
+        let mut own = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let name = plain(name, 64);
         if own.len() >= NAMES && !own.contains_key(&name) {
-            return;
+            return false;
         }
         let measure = own.entry(name).or_default();
         measure.count += 1;
         measure.sum += value;
+        true
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub(super) fn all(&self) -> BTreeMap<String, Measure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -115,7 +133,7 @@ mod tests {
         own.observe("n0", f64::NAN);
         own.add("n0", 3);
         let all = own.all();
-        assert_eq!(all.len(), NAMES);
+        assert_eq!((all.len(), own.dropped()), (NAMES, 11), "what is not kept is counted");
         assert_eq!(all.get("n0"), Some(&Measure { count: 2, sum: 5.0 }));
     }
 }

@@ -5,7 +5,6 @@
 
 use super::{
     bindings::snapshot,
-    counters::count,
     error::PluginError,
     gathering::Gathering,
     inline::{Inline, Visited},
@@ -145,7 +144,7 @@ impl Handler for Seat {
         self.queue.offer(event).inspect_err(|declined| {
             // For want of room it is offered again, or counted when it is given up.
             if declined.why.id != FaultId::Overloaded {
-                self.lost();
+                self.lost(declined.why.id);
             }
         })
     }
@@ -168,15 +167,12 @@ impl Handler for Seat {
 
     fn forget(&self, connection: crate::id::Handle) -> u64 {
         let forgotten = self.queue.forget(connection);
-        self.shared
-            .counters
-            .declined_events
-            .fetch_add(forgotten, std::sync::atomic::Ordering::Relaxed);
+        self.shared.counters.declined.add(FaultId::Overloaded, forgotten);
         forgotten
     }
 
-    fn lost(&self) {
-        count(&self.shared.counters.declined_events);
+    fn lost(&self, why: FaultId) {
+        self.shared.counters.declined.add(why, 1);
     }
 }
 
@@ -188,6 +184,7 @@ async fn drive(
     visited: Visited,
 ) {
     let mut batch = Batch::default();
+    runner.visited = visited.clone();
     let mut stopped = pin!(stop.cancelled());
     // What is large and rare has a box of its own: what every call needs is moved with each call.
     let asked = loop {

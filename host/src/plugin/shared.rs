@@ -86,11 +86,16 @@ pub struct Status {
     pub traps: u64,
     pub deadline_overruns: u64,
     pub refused_effects: u64,
+    /// By reason, and in that by the kind of effect.
+    pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Events that were not taken: the queue stayed full, or the plugin was down.
     pub declined_events: u64,
+    pub declined_by_reason: BTreeMap<&'static str, u64>,
     /// Answers of its authenticator that could not be used, by what was wrong with them.
     pub unusable_verdicts: BTreeMap<&'static str, u64>,
     pub dropped_signals: u64,
+    /// Values of its own measures that were not kept.
+    pub dropped_measures: u64,
     pub restarts: u64,
     /// How often it was left out of the path because it kept failing.
     pub breaker_opened: u64,
@@ -237,10 +242,13 @@ impl Shared {
             errors: read(&counters.errors),
             traps: read(&counters.traps),
             deadline_overruns: read(&counters.overruns),
-            refused_effects: read(&counters.refused_effects),
-            declined_events: read(&counters.declined_events),
+            refused_effects: counters.refused.total(),
+            refused_by_reason: counters.refused.all(),
+            declined_events: counters.declined.total(),
+            declined_by_reason: counters.declined.all().collect(),
             unusable_verdicts: counters.mistakes.all(),
             dropped_signals: read(&counters.dropped_signals),
+            dropped_measures: counters.own.dropped(),
             restarts: read(&counters.restarts),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),

@@ -184,7 +184,7 @@ impl Router {
             Ok(number) => Some(Some(number)),
             Err(refused) => {
                 let Ended { expected, why } = *refused;
-                Counters::add(&self.hub.counters.overloaded, 1);
+                self.hub.counters.declined.add(why.id, 1);
                 self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
                 None
             }
@@ -203,7 +203,9 @@ impl Router {
                 permit: None,
             };
             if let Err(declined) = owner.handler.offer(event) {
-                owner.handler.lost();
+                if declined.why.id == FaultId::Overloaded {
+                    owner.handler.lost(FaultId::Overloaded);
+                }
                 tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
             }
             owner.handler.settle();

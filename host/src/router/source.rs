@@ -7,7 +7,7 @@ use crate::{
     event::Below,
     fault::{Fault, FaultId},
     handler::{Declined, Handler, Seen},
-    hub::{Counters, Link},
+    hub::Link,
 };
 use std::{sync::Arc, task::Waker};
 
@@ -135,7 +135,7 @@ impl Router {
     }
 
     fn refuse(&self, source: &Source, arrived: &Arrived) {
-        Counters::add(&self.hub.counters.overloaded, 1);
+        self.hub.counters.declined.add(FaultId::Overloaded, 1);
         let why = Fault::new(
             FaultId::Overloaded,
             "too many events of this connection wait for a decision",
@@ -158,7 +158,7 @@ impl Router {
             } else {
                 self.hub.decline(&to.plugin, declined);
                 if is_full {
-                    to.handler.lost();
+                    to.handler.lost(FaultId::Overloaded);
                     self.lose(source);
                 }
             }

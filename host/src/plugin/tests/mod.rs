@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod reload;
 mod roles;
+mod steps;
 
 use super::{
     Compiler, Engine, EngineLimits, EngineParts, Parts, Phase, Plugin, PluginError, State, Status,
@@ -23,7 +24,7 @@ use crate::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence},
     fault::{Fault, FaultId},
-    handler::{Actor, Handler},
+    handler::{Actor, Handler, Progress, Work},
     id::{EventId, PluginName},
     payload::{Encoding, Payload},
     settings,
@@ -33,7 +34,10 @@ use guests::Guest;
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -65,10 +69,21 @@ struct Acted {
 struct Recorder {
     acted: mpsc::Sender<Acted>,
     open: Mutex<Vec<Arc<Connection>>>,
+    /// As long as it is set, what is decided takes another step.
+    held: AtomicBool,
+    steps: AtomicUsize,
 }
 
 impl Actor for Recorder {
-    fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, _: &PluginName, events: &[Event], work: &mut Work) -> Progress {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        if self.held.load(Ordering::Relaxed) {
+            return Progress::More;
+        }
+        let outcome = work.take();
+        if outcome == Outcome::default() {
+            return Progress::Done;
+        }
         let effects = outcome.effects.iter().map(|caused| match &caused.what {
             Effect::Reply { reply_to, value: Ok(_) } => format!("r{reply_to}"),
             Effect::Close { code, .. } => format!("close {code}"),
@@ -82,7 +97,7 @@ impl Actor for Recorder {
             decided: effects.chain(failures).collect(),
         };
         self.acted.try_send(acted).expect("the test reads along");
-        Vec::new()
+        Progress::Done
     }
 
     fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {
@@ -122,7 +137,12 @@ async fn load(
     let file = folder.path().join("guest.wasm");
     std::fs::write(&file, component).expect("written");
     let (sender, acted) = mpsc::channel(8192);
-    let recorder = Arc::new(Recorder { acted: sender, open: Mutex::default() });
+    let recorder = Arc::new(Recorder {
+        acted: sender,
+        open: Mutex::default(),
+        held: AtomicBool::new(false),
+        steps: AtomicUsize::new(0),
+    });
     let tasks = TaskTracker::new();
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);

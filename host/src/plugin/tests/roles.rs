@@ -52,7 +52,12 @@ async fn load_any(component: &[u8], instances: usize) -> Loaded {
         engine: engine(),
         name: PluginName::from("guest"),
         settings,
-        actor: Arc::new(Recorder { acted: sender, open: Mutex::default() }),
+        actor: Arc::new(Recorder {
+            acted: sender,
+            open: Mutex::default(),
+            held: AtomicBool::default(),
+            steps: AtomicUsize::default(),
+        }),
         tracer: Arc::new(NoTracer),
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
