@@ -4,7 +4,10 @@ use super::Shared;
 use crate::{admin, close::Reason};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 impl admin::Source for Shared {
     fn ready(&self) -> bool {
@@ -31,9 +34,17 @@ impl admin::Source for Shared {
                 "limit": self.hub.limits().connections.get(),
                 "opened": count(&counters.opened),
                 "rejected": count(&counters.rejected),
+                "rejected-by": self.upgrades.refusals.counts(),
                 "failed-requests": count(&counters.failed_requests),
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
+            },
+            "memory": {
+                "held": self.hub.budget().held(),
+                "limit": self.hub.budget().limit(),
+                "closed": count(&counters.shed),
+                "refused": count(&counters.refused_for_memory),
+                "lost-events": count(&counters.shed_events),
             },
             "channels": self.hub.channels(),
             "events": {
@@ -44,7 +55,9 @@ impl admin::Source for Shared {
             },
             "replies": {
                 "sent": count(&counters.replies),
+                "waiting": self.hub.open_replies(),
                 "timed-out": count(&counters.reply_timeouts),
+                "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
             "outbox": {
@@ -70,7 +83,7 @@ impl admin::Source for Shared {
             let Some(plugin) = self.plugins.get(name) else {
                 return Err(format!("no plugin `{name}` runs here"));
             };
-            plugin.reload(None).await.map_err(|error| error.explain())?;
+            self.plugins.reload(Arc::clone(&plugin)).await?;
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })
     }

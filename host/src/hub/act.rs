@@ -27,6 +27,8 @@ struct Act<'a> {
     events: &'a [Event],
     deliveries: Deliveries<'a>,
     refused: Vec<Event>,
+    /// Messages of the batch that were answered, or failed: their senders wait no more.
+    settled: usize,
 }
 
 impl Actor for Hub {
@@ -35,16 +37,18 @@ impl Actor for Hub {
         let nothing = Rights::default();
         let rights = rights.get(plugin).unwrap_or(&nothing);
         let deliveries = Deliveries::new(self);
-        let mut act = Act { hub: self, plugin, rights, events, deliveries, refused: Vec::new() };
+        let mut act =
+            Act { hub: self, plugin, rights, events, deliveries, refused: Vec::new(), settled: 0 };
         let Outcome { effects, failures } = outcome;
         for Caused { by, what } in effects {
             if !failures.iter().any(|failure| failure.by == by) {
                 act.effect(by, what);
             }
         }
-        for failure in failures {
-            act.failure(&failure);
+        for failure in &failures {
+            act.failure(failure);
         }
+        act.leave_unanswered(&failures);
         act.refused
     }
 
@@ -97,6 +101,8 @@ impl<'a> Act<'a> {
             Counters::add(&self.hub.counters.stray_replies, 1);
             return Err(Fault::new(FaultId::NotFound, "nobody waits for this reply any more"));
         };
+        let own = self.events.get(by as usize).and_then(Event::reply_to);
+        self.settled += usize::from(own == Some(reply_to));
         match value {
             Ok(content) => {
                 let content = self.payload(&content)?;
@@ -194,8 +200,11 @@ impl<'a> Act<'a> {
             let message = format!("pushing to the user `{user}` needs `grant.push`");
             return Err(Fault::new(FaultId::NotAllowed, message));
         }
-        let tables = self.hub.read_tables();
-        Ok(users.iter().flat_map(|user| tables.of_user(user)).cloned().collect())
+        let mut links = Vec::new();
+        for user in users {
+            links.extend(self.hub.read_tables().of_user(user).cloned());
+        }
+        Ok(links)
     }
 
     fn of_endpoint(&self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
@@ -209,9 +218,7 @@ impl<'a> Act<'a> {
         let Some(cause) = cause else {
             return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
         };
-        let tables = self.hub.read_tables();
-        let same = |link: &&Arc<Link>| link.facts.endpoint_index == cause.endpoint_index;
-        Ok(tables.links().filter(same).cloned().collect())
+        Ok(self.hub.all(|link| link.facts.endpoint_index == cause.endpoint_index))
     }
 
     fn own(&self, handle: Handle) -> Result<Arc<Link>, Fault> {
@@ -279,6 +286,7 @@ impl<'a> Act<'a> {
 
     fn failure(&mut self, failure: &Failure) {
         let Some(event) = self.events.get(failure.by as usize) else { return };
+        self.settled += usize::from(event.reply_to().is_some());
         self.tell_sender(event, &failure.why);
         if let Some(code) = failure.close
             && close::plugin_may_close_with(code)
@@ -289,15 +297,26 @@ impl<'a> Act<'a> {
         }
     }
 
+    /// The batch is decided: senders that got no reply will be told so, unless one comes in time after all.
+    fn leave_unanswered(&self, failures: &[Failure]) {
+        let asked = self.events.iter().filter(|event| event.reply_to().is_some()).count();
+        if asked <= self.settled {
+            return;
+        }
+        for (by, event) in (0..).zip(self.events) {
+            if let Some(number) = event.reply_to()
+                && !failures.iter().any(|failure| failure.by == by)
+            {
+                self.hub.decided(number, self.plugin, None);
+            }
+        }
+    }
+
     /// A failed message is answered; without a callback its error is pushed. Other occurrences have no sender.
     fn tell_sender(&self, event: &Event, why: &Fault) {
         let Occurrence::Message(message) = &event.what else { return };
         match message.reply_to {
-            Some(number) => {
-                if let Some(expected) = self.hub.take_reply(number, self.plugin) {
-                    self.hub.answer_fault(&expected, why);
-                }
-            }
+            Some(number) => self.hub.decided(number, self.plugin, Some(why)),
             None => {
                 if let Some(link) =
                     event.connection.as_ref().and_then(|facts| self.hub.link(facts.handle))

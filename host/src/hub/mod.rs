@@ -5,6 +5,7 @@
 
 mod act;
 mod link;
+mod relief;
 mod replies;
 mod requests;
 mod send;
@@ -12,11 +13,13 @@ mod tables;
 mod writers;
 
 pub use link::{Left, Link, Rest, Shortcut};
-pub use replies::Expected;
+pub use replies::{Ended, Expected};
 
 use crate::{
+    budget::Budget,
     close::Reason,
     event::Connection,
+    fault::FaultId,
     id::{Channel, Handle, PluginName},
     settings::{Grants, Limits},
     trace::Tracer,
@@ -33,6 +36,9 @@ use std::{
 use tables::Tables;
 use writers::Writers;
 
+/// Callers that are told in one go that nobody answered.
+const EXPIRED_AT_ONCE: usize = 1024;
+
 /// What a plugin may touch: its grants, and the endpoints whose connections are its own.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
@@ -46,6 +52,8 @@ pub struct Rights {
 pub enum Unwelcome {
     /// `limits.connections` is reached.
     Full,
+    /// `limits.memory` is nearly used up.
+    Memory,
     Draining,
 }
 
@@ -64,14 +72,22 @@ pub struct Counters {
     pub delivered: AtomicU64,
     /// Frames that an outbox did not take or gave up.
     pub outbox_dropped: AtomicU64,
+    /// Connections closed because they held most when memory was short.
+    pub shed: AtomicU64,
+    /// Upgrades that were refused because memory was short.
+    pub refused_for_memory: AtomicU64,
+    /// Events that waited for a plugin and were given up because memory was short.
+    pub shed_events: AtomicU64,
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
     pub refused_effects: AtomicU64,
     /// Replies to nothing: unknown, too late, or given twice.
     pub stray_replies: AtomicU64,
-    /// Callers that waited in vain.
+    /// Callers that waited in vain: nobody decided about their event in time.
     pub reply_timeouts: AtomicU64,
+    /// Callers that waited in vain: their event was decided without a reply.
+    pub unanswered: AtomicU64,
     /// Payloads that a receiver's format cannot hold.
     pub unsupported: AtomicU64,
     pub malformed: AtomicU64,
@@ -99,6 +115,7 @@ pub struct Hub {
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
+    budget: Arc<Budget>,
     pub counters: Counters,
 }
 
@@ -111,6 +128,7 @@ impl Hub {
             limits,
             tracer,
             writers: Writers::default(),
+            budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
         }
     }
@@ -127,6 +145,10 @@ impl Hub {
 
     /// A handle for a connection that is about to open. Fails when there is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        if self.budget.is_over_mark() {
+            Counters::add(&self.counters.refused_for_memory, 1);
+            return Err(Unwelcome::Memory);
+        }
         self.write_tables().reserve(self.limits.connections.get())
     }
 
@@ -137,19 +159,30 @@ impl Hub {
 
     /// The connection is open: pushes reach it from now on.
     pub fn open(&self, link: &Arc<Link>) {
+        link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
         for channel in link.take_initial_channels() {
-            self.subscribe(link, &channel);
+            if !self.subscribe(link, &channel) {
+                tracing::warn!(connection = %link.facts.id, %channel, "a connection begins without a subscription: `limits.per_connection.subscriptions` is reached");
+            }
         }
     }
 
     /// The connection is gone: its subscriptions and pending replies end.
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
-        self.write_tables().remove(link);
+        let left = self.write_tables().remove(link);
+        for membership in left {
+            membership.settle(link);
+        }
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
+        link.facts.waiting.holding.leave();
+        let unanswered = link.replies.take();
+        if !unanswered.is_empty() {
+            self.replies().forget(&unanswered);
+        }
     }
 
     pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
@@ -171,23 +204,35 @@ impl Hub {
 
     /// Subscribes a connection; false when it has too many subscriptions already.
     pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().subscribe(link, channel, self.limits.subscriptions)
+        let max = self.limits.subscriptions;
+        let (subscribed, membership) = self.write_tables().subscribe(link, channel, max);
+        if let Some(membership) = membership {
+            membership.settle(link);
+        }
+        subscribed
     }
 
+    /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
     pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().unsubscribe(link, channel)
+        if !link.is_subscribed(channel) {
+            return false;
+        }
+        let membership = self.write_tables().unsubscribe(link, channel);
+        membership.is_some_and(|membership| {
+            membership.settle(link);
+            true
+        })
     }
 
     /// No more connections; the open ones are returned, to be sent away.
     pub fn begin_drain(&self) -> Vec<Arc<Link>> {
-        let mut tables = self.write_tables();
-        tables.draining = true;
-        tables.links().cloned().collect()
+        self.write_tables().draining = true;
+        self.all(|_| true)
     }
 
     /// Closes what is still open, at the end of a drain.
     pub fn close_all(&self, reason: &Reason) -> usize {
-        let links: Vec<_> = self.read_tables().links().cloned().collect();
+        let links = self.all(|_| true);
         for link in &links {
             link.close(reason.clone());
         }
@@ -198,21 +243,38 @@ impl Hub {
     fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
         let rights = self.rights.load();
         let Some(rights) = rights.get(plugin) else { return Vec::new() };
-        let tables = self.read_tables();
-        tables
-            .links()
-            .filter(|link| rights.owns(link))
-            .map(|link| Arc::clone(&link.facts))
-            .collect()
+        let owned = self.all(|link| rights.owns(link));
+        owned.iter().map(|link| Arc::clone(&link.facts)).collect()
     }
 
-    /// Answers callers whose handler did not, with `timeout`. To be called every second or so.
-    pub fn expire_replies(&self, now: Instant) {
-        let expired = self.replies().expire(now);
-        for expected in expired {
-            Counters::add(&self.counters.reply_timeouts, 1);
-            self.answer_fault(&expected, &replies::too_late());
+    /// The open connections of this kind. Others open and close meanwhile: they are not kept waiting for all of these.
+    fn all(&self, is_wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        let mut found = Vec::new();
+        for number in 0..tables::SHARDS {
+            let tables = self.read_tables();
+            found.extend(tables.shard(number).filter(|link| is_wanted(link)).cloned());
         }
+        found
+    }
+
+    /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again
+    /// at once, after others had their turn, when this says that there may be more.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let expired = self.replies().expire(now, EXPIRED_AT_ONCE);
+        for Ended { expected, why } in &expired {
+            match why.id {
+                FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
+                FaultId::Unanswered => Counters::add(&self.counters.unanswered, 1),
+                _ => {}
+            }
+            self.answer_fault(expected, why);
+        }
+        expired.len() == EXPIRED_AT_ONCE
+    }
+
+    /// Replies that callers wait for.
+    pub fn open_replies(&self) -> usize {
+        self.replies().len()
     }
 
     /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.

@@ -1,6 +1,6 @@
 //! Delivery: one message, encoded at most once per wire, to any number of outboxes.
 
-use super::{Counters, Expected, Hub, Link};
+use super::{Counters, Ended, Expected, Hub, Link};
 use crate::{
     effect::{Failure, Outcome},
     envelope::{self, Publication, Wire},
@@ -200,12 +200,12 @@ impl Hub {
         broadcast.outcome()
     }
 
-    /// A number by which a handler may answer; what was expected comes back when too many callers wait.
+    /// A number by which handlers may answer; what was expected comes back when too many callers wait.
     pub(crate) fn expect_reply(
         &self,
         expected: Box<Expected>,
         now: Instant,
-    ) -> Result<u32, Box<Expected>> {
+    ) -> Result<u32, Box<Ended>> {
         self.replies().expect(expected, now)
     }
 
@@ -220,7 +220,15 @@ impl Hub {
 
     /// Takes out what a handler was asked for, once.
     pub(super) fn take_reply(&self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
-        self.replies().take(number, plugin).filter(|expected| expected.claim())
+        self.replies().take(number, plugin)
+    }
+
+    /// A handler is done with an event whose sender waits for a reply, and gave none; or failed.
+    pub(super) fn decided(&self, number: u32, plugin: &PluginName, failed: Option<&Fault>) {
+        let ended = self.replies().decided(number, plugin, failed);
+        if let Some(Ended { expected, why }) = ended {
+            self.answer_fault(&expected, &why);
+        }
     }
 
     /// Answers a caller with a value. A value that the caller's format cannot hold becomes the fault that says so.

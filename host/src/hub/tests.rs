@@ -18,6 +18,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+mod replies;
+
 const PLUGIN: &str = "chat";
 
 /// What the connection's task would have to do.
@@ -302,3 +304,5 @@ fn a_full_gateway_and_a_draining_one_reserve_nothing() {
     assert!(hub.begin_drain().is_empty());
     assert_eq!(hub.reserve(), Err(Unwelcome::Draining));
 }
+
+mod crowds;

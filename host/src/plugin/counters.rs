@@ -27,6 +27,8 @@ pub(super) struct Counters {
     pub(super) refused_effects: AtomicU64,
     pub(super) declined_events: AtomicU64,
     pub(super) dropped_signals: AtomicU64,
+    /// How often an instance was lost that had a state to hand over.
+    pub(super) lost_states: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -34,6 +36,10 @@ pub(super) struct Counters {
     pub(super) breaker_opened: AtomicU64,
     /// Connections that were left alone because their events kept breaking it.
     pub(super) shunned: AtomicU64,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub(super) mistakes: ByReason,
+    /// Instances that there are.
+    pub(super) instances: AtomicUsize,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.
@@ -43,6 +49,20 @@ pub(super) struct Counters {
 /// Adds one.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counts by reason. The reasons are ours, so they are few.
+#[derive(Debug, Default)]
+pub(super) struct ByReason(Mutex<BTreeMap<&'static str, u64>>);
+
+impl ByReason {
+    pub(super) fn count(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A plugin's own counters and histograms, by name; bounded, since names come from the guest.

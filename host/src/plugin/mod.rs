@@ -7,6 +7,7 @@
 //! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
 //! the other events and the other plugins go on.
 
+mod admission;
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
 mod breaker;
@@ -32,7 +33,10 @@ mod generation;
 mod guard;
 mod inline;
 mod instance;
+mod meter;
 mod named;
+mod notices;
+mod places;
 mod pool;
 mod prepare;
 mod queue;
@@ -41,6 +45,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod wants;
 mod watch;
 
 pub use breaker::Phase;

@@ -1,26 +1,25 @@
 //! From a connection's frame to the handlers it is routed to.
 
 mod echo;
+mod source;
 
 pub use echo::Echo;
+pub use source::Source;
 
 use crate::{
-    envelope::{Arrived, Callback},
+    envelope::Arrived,
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
-    handler::Handler,
-    hub::{Counters, Expected, Hub, Link},
-    id::{EndpointIndex, EventId, PluginName, is_reserved},
+    handler::{Declined, Handler},
+    hub::{Counters, Ended, Expected, Hub, Link},
+    id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
     settings::Limits,
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
 
@@ -55,6 +54,11 @@ impl Turn {
         Self { instant, time: SystemTime::now(), asked: [const { None }; 2] }
     }
 
+    /// When it began.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
     fn ask(&mut self, handler: &Arc<dyn Handler>) {
         for place in &mut self.asked {
             match place {
@@ -74,24 +78,6 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.asked.iter().flatten().for_each(|handler| handler.settle());
-    }
-}
-
-/// One connection's place in the router: its link, and how many events it has had.
-#[derive(Debug)]
-pub struct Source {
-    pub link: Arc<Link>,
-    seq: u32,
-}
-
-impl Source {
-    pub fn new(link: Arc<Link>) -> Self {
-        Self { link, seq: 0 }
-    }
-
-    fn next_seq(&mut self) -> u32 {
-        self.seq = self.seq.wrapping_add(1);
-        self.seq
     }
 }
 
@@ -119,6 +105,15 @@ impl Router {
         self.tell_owners(source, || Occurrence::Closed(closing.clone()));
     }
 
+    /// A connection was closed because memory is short: what waits of it is given up.
+    pub fn forget(&self, source: &mut Source) {
+        let mut forgotten = source.give_up();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            forgotten += owner.handler.forget(source.link.facts.handle);
+        }
+        Counters::add(&self.hub.counters.shed_events, forgotten);
+    }
+
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
         self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
@@ -126,38 +121,74 @@ impl Router {
             return self.hub.request(&source.link, arrived);
         }
         let seq = source.next_seq();
-        let link = &source.link;
+        self.let_in(source, arrived, seq, turn);
+    }
+
+    /// Takes one event to its handlers, if its connection's share has a place for it.
+    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
         let routes = self.routes.load();
         let id = arrived.id.clone();
-        let mut matching = routes.matching(link.facts.endpoint_index, &id);
-        let Some(first) = matching.next() else {
-            Counters::add(&self.hub.counters.unrouted, 1);
-            let why = Fault::new(
-                FaultId::UnknownEvent,
-                format!("nothing handles the event `{}`", arrived.id),
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
-        };
+        let link = &source.link;
+        let wants = |to: &Destination| to.handler.wants(&id);
+        let mut matching = routes.matching(link.facts.endpoint_index, &id, wants);
+        let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
-            Counters::add(&self.hub.counters.overloaded, 1);
-            let why = Fault::new(
-                FaultId::Overloaded,
-                "too many events of this connection wait for a decision",
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
+            return self.is_full(source, arrived, seq);
         };
-        let mut delivery = Delivery { router: self, link, seq, turn, answered: None };
+        let others: Vec<_> = matching.collect();
+        let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
+            return;
+        };
+        let declined = Vec::new();
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
-        for next in matching {
-            delivery.answered.get_or_insert_default();
+        for next in others {
             delivery.hand_over(destination, arrived.clone(), permit.another());
             destination = next;
         }
         delivery.hand_over(destination, arrived, permit);
+        let declined = delivery.declined;
+        if !declined.is_empty() {
+            self.declined(source, declined);
+        }
+    }
+
+    fn unrouted(&self, source: &Source, arrived: &Arrived) {
+        Counters::add(&self.hub.counters.unrouted, 1);
+        let message = format!("nothing handles the event `{}`", arrived.id);
+        let why = Fault::new(FaultId::UnknownEvent, message);
+        self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
+    }
+
+    /// The number of the reply that the sender waits for, if it waits for one; none: the event was refused.
+    fn expect(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        first: &Destination,
+        others: &[&Destination],
+        now: Instant,
+    ) -> Option<Option<u32>> {
+        let Some(callback) = arrived.callback.clone() else { return Some(None) };
+        let (id, last) = (arrived.id.clone(), others.last().copied().unwrap_or(first));
+        let mut expected = Expected::new(Arc::clone(link), callback, id, last.plugin.clone());
+        if let [before @ .., _] = others {
+            let asked = std::iter::once(&first).chain(before).map(|to| to.plugin.clone());
+            expected.others = asked.collect();
+        }
+        match self.hub.expect_reply(Box::new(expected), now) {
+            Ok(number) => Some(Some(number)),
+            Err(refused) => {
+                let Ended { expected, why } = *refused;
+                Counters::add(&self.hub.counters.overloaded, 1);
+                self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
+                None
+            }
+        }
     }
 
     fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
@@ -172,6 +203,7 @@ impl Router {
                 permit: None,
             };
             if let Err(declined) = owner.handler.offer(event) {
+                owner.handler.lost();
                 tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
             }
             owner.handler.settle();
@@ -223,24 +255,16 @@ struct Delivery<'a> {
     link: &'a Arc<Link>,
     seq: u32,
     turn: &'a mut Turn,
-    /// Whether the sender has its reply, when several handlers are asked.
-    answered: Option<Arc<AtomicBool>>,
+    /// The reply that the sender waits for: one number for all who are asked.
+    reply_to: Option<u32>,
+    /// Who did not take it.
+    declined: Vec<(Destination, Box<Declined>)>,
 }
 
 impl Delivery<'_> {
     fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
-        let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
-        let Arrived { id, payload, callback, .. } = arrived;
-        let reply_to = match callback.map(|callback| self.expect(to, callback, &id, &span)) {
-            None => None,
-            Some(Ok(number)) => Some(number),
-            Some(Err(expected)) => {
-                Counters::add(&hub.counters.overloaded, 1);
-                let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
-                return hub.send_fault(self.link, &why, Some(&id), Some(&expected.callback));
-            }
-        };
+        let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
@@ -251,25 +275,7 @@ impl Delivery<'_> {
         };
         match to.handler.offer(event) {
             Ok(()) => self.turn.ask(&to.handler),
-            Err(declined) => hub.decline(&to.plugin, declined),
+            Err(declined) => self.declined.push((to.clone(), declined)),
         }
-    }
-
-    fn expect(
-        &self,
-        to: &Destination,
-        callback: Callback,
-        event: &EventId,
-        span: &Span,
-    ) -> Result<u32, Box<Expected>> {
-        let expected = Expected {
-            link: Arc::clone(self.link),
-            callback,
-            event: event.clone(),
-            context: span.context().cloned(),
-            plugin: to.plugin.clone(),
-            answered: self.answered.clone(),
-        };
-        self.router.hub.expect_reply(Box::new(expected), self.turn.instant)
     }
 }
