@@ -47,6 +47,12 @@ pub(super) fn asked<'a>(arguments: &[&'a str]) -> anyhow::Result<(Vec<&'a str>, 
         }
         ensure!(revision.replace(named).is_none(), "`--against` is there twice");
     }
+    for other in ["--gate", "--slopes", "--smoke"] {
+        ensure!(
+            revision.is_none() || !rest.contains(&other),
+            "`{other}` is for measuring against bare servers: leave out one of it and `--against`"
+        );
+    }
     Ok((rest, revision))
 }
 
@@ -137,5 +143,13 @@ mod tests {
         check(&["all", "--against", "--gate"], None);
         check(&["--against=", "all"], None);
         check(&["--against", "a", "--against", "b"], None);
+    }
+
+    #[test]
+    fn what_only_bare_servers_can_answer_is_refused() {
+        for other in ["--gate", "--slopes", "--smoke"] {
+            check(&["all", other, "--against", "main"], None);
+            check(&["all", other], Some((&["all", other], None)));
+        }
     }
 }

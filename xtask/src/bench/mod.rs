@@ -17,17 +17,15 @@ const SMOKE_AGAINST: [&str; 6] = ["echo", "raw", "fanout", "handshake", "call", 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<ExitCode> {
     let (arguments, revision) = against::asked(arguments)?;
     let smoke = arguments.contains(&"--smoke");
-    anyhow::ensure!(
-        !(smoke && revision.is_some()),
-        "`--smoke` compares this build with itself: leave out `--against`"
-    );
     // First what can be misspelt.
     let other = revision.map(|revision| Other::named(workspace, revision)).transpose()?;
+    if let Some(other) = &other {
+        other.build()?;
+    }
     let folder = build(workspace, smoke)?;
     let mut command = program(workspace, &folder, "run");
     command.args(&arguments);
     if let Some(other) = other {
-        other.build()?;
         command.args(["--against", &other.shown]).arg("--against-folder").arg(&other.folder);
         command.arg("--quiet").arg(other.quiet());
     }
