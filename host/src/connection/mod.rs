@@ -27,6 +27,7 @@ use socket::{Inbound as Read, Socket};
 use std::{
     future::{Future, poll_fn},
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -65,9 +66,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = Socket::new(io, &already_read, around.limits.message.get());
-    around.hub.open(&link);
     let mut source = Source::new(Arc::clone(&link));
-    around.router.opened(&mut source);
+    // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
+    // it stays in the tables, and its handlers hear of its end.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        around.hub.open(&link);
+        around.router.opened(&mut source);
+    }));
     let heartbeat = Heartbeat::new(rules, now());
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
     let mut driver = Driver {
@@ -82,7 +87,11 @@ where
         reading: Reading::default(),
         malformed: 0,
     };
-    let reason = poll_fn(|cx| driver.poll(cx)).await;
+    let served = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| driver.poll(cx)));
+        polled.unwrap_or(Poll::Ready(Reason::Internal))
+    });
+    let reason = if opened.is_ok() { served.await } else { Reason::Internal };
     let Driver { socket, mut source, around, .. } = driver;
     around.hub.close(&link, &reason);
     around.router.closed(&mut source, &(&reason).into());

@@ -50,7 +50,9 @@ struct Setup {
     format: Encoding,
     limits: Limits,
     outbox: Outbox,
-    keeper: Option<Arc<dyn Handler>>,
+    keeper: Option<Arc<Keeper>>,
+    /// Who decides instead of the echo.
+    handler: Option<Arc<dyn Handler>>,
     /// What the pipe between the two holds.
     pipe: usize,
 }
@@ -63,17 +65,19 @@ impl Default for Setup {
             limits: Limits::default(),
             outbox: Outbox::default(),
             keeper: None,
+            handler: None,
             pipe: 64 << 10,
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, pipe } = setup;
+    let Setup { dialect, format, limits, outbox, keeper, handler, pipe } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
-    let handler = keeper.unwrap_or(Arc::new(echo) as Arc<dyn Handler>);
+    let handler = keeper.map(|keeper| keeper as Arc<dyn Handler>).or(handler);
+    let handler = handler.unwrap_or(Arc::new(echo));
     let mut routes = Routes::default();
     let route = Route {
         event: Pattern("*".into()),
@@ -178,11 +182,7 @@ async fn a_raw_peer_is_pinged_by_websocket_and_kept_by_its_pongs() {
 #[tokio::test(start_paused = true)]
 async fn a_ping_is_answered_while_events_wait_for_their_decision() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        ..Setup::default()
-    })
-    .await;
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
@@ -194,12 +194,8 @@ async fn a_ping_is_answered_while_events_wait_for_their_decision() {
 async fn the_event_past_the_waiting_limit_is_answered_overloaded() {
     let keeper = Arc::new(Keeper::default());
     let limits = Limits { waiting_events: 2, ..Limits::default() };
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let mut bench =
+        connect(Setup { keeper: Some(Arc::clone(&keeper)), limits, ..Setup::default() }).await;
     bench.text().await;
     for number in 1..=3 {
         bench.send(&format!(r#"[["a/slow"],"cb{number}"]"#)).await;
@@ -278,11 +274,7 @@ async fn a_message_over_the_limit_closes_with_1009() {
 #[tokio::test(start_paused = true)]
 async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        ..Setup::default()
-    })
-    .await;
+    let mut bench = connect(Setup { keeper: Some(Arc::clone(&keeper)), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow","data"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;

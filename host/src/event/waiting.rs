@@ -1,6 +1,6 @@
 //! What of one connection waits for a decision (requirement T5b): a bound, and word when it has become less.
 
-use super::Connection;
+use super::{Connection, Onward};
 use futures_util::task::AtomicWaker;
 use std::{
     sync::{
@@ -106,6 +106,8 @@ impl Waiting {
 pub struct Permit {
     connection: Arc<Connection>,
     bytes: u64,
+    /// Who has the event if its handler fails at it. None: its failure is told.
+    pub onward: Option<Arc<dyn Onward>>,
 }
 
 impl Permit {
@@ -135,7 +137,7 @@ impl Permit {
 
     fn held(connection: &Arc<Connection>, bytes: u64) -> Self {
         connection.waiting.add(1, bytes);
-        Self { connection: Arc::clone(connection), bytes }
+        Self { connection: Arc::clone(connection), bytes, onward: None }
     }
 }
 

@@ -231,6 +231,11 @@ impl Hub {
         }
     }
 
+    /// A handler has failed at an event that these have now instead; none: others have it already.
+    pub(crate) fn pass_reply_on(&self, number: u32, from: &PluginName, to: Vec<PluginName>) {
+        self.replies().pass_on(number, from, to);
+    }
+
     /// Answers a caller with a value. A value that the caller's format cannot hold becomes the fault that says so.
     pub(super) fn answer(
         &self,

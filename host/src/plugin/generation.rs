@@ -9,6 +9,7 @@ use super::{
 use crate::{
     id::PluginName,
     payload::Encoding,
+    routes::Wanted,
     settings::{self, Pattern},
 };
 use std::{
@@ -69,18 +70,21 @@ pub(super) struct About {
     pub(super) max_batch: usize,
     /// Empty: all that routes send.
     pub(super) events: Vec<Pattern>,
+    wanted: Wanted,
     pub(super) snapshot_writes: Option<String>,
     pub(super) snapshot_reads: Vec<String>,
 }
 
 impl From<Description> for About {
     fn from(said: Description) -> Self {
+        let events = said.events.into_iter().map(Pattern).collect::<Vec<_>>();
         Self {
             name: plain(&said.name, 128),
             version: plain(&said.version, 128).into(),
             encoding: said.encoding.into(),
             max_batch: said.max_batch.clamp(1, BATCH_MAX) as usize,
-            events: said.events.into_iter().map(Pattern).collect(),
+            wanted: Wanted::new(&events),
+            events,
             snapshot_writes: said.snapshot_writes,
             snapshot_reads: said.snapshot_reads,
         }
@@ -90,7 +94,7 @@ impl From<Description> for About {
 impl About {
     /// Whether the plugin wants events of this id.
     pub(super) fn wants(&self, id: &str) -> bool {
-        self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(id))
+        self.wanted.has(id)
     }
 }
 

@@ -5,13 +5,17 @@
 use super::{
     bindings::{handling::types, plugin::StartReason},
     breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
+    caution::Caution,
     counters::count,
     effects::{self, Decided, Refused},
     error::{CallError, PluginError},
     events::{self, Told},
     generation::Generation,
     instance::{Instance, STOP},
+    line::{Share, weight},
+    onward,
     queue::{Batch, Closed, Queue},
+    restarts::Restarts,
     shared::{Shared, State},
     text::plain,
 };
@@ -23,6 +27,7 @@ use crate::{
     trace::{Kind, Span, Start, TraceContext},
 };
 use std::{
+    collections::HashMap,
     sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -41,6 +46,8 @@ pub(super) struct Runner {
     /// Between two starts that failed.
     pause: Backoff,
     breaker: Breaker,
+    caution: Caution<Handle>,
+    restarts: Restarts,
 }
 
 /// A version that is ready to take over.
@@ -63,17 +70,20 @@ impl Runner {
             down_until: None,
             pause: Backoff::new(seed()),
             breaker: Breaker::new(seed()),
+            caution: Caution::default(),
+            restarts: Restarts::new(Instant::now()),
         };
         runner.adopt(false);
         runner
     }
 
-    /// The most events of one call now.
-    pub(super) fn max_batch(&self) -> usize {
-        match self.breaker.phase() {
+    /// The most that goes into one call now.
+    pub(super) fn share(&self) -> Share {
+        let events = match self.breaker.phase() {
             Phase::HalfOpen => 1,
-            _ => self.generation.about.max_batch,
-        }
+            _ => self.caution.most(self.generation.about.max_batch),
+        };
+        Share { events, weight: self.generation.settings.batch_bytes() }
     }
 
     /// While no instance runs: when to call [`Runner::restart`].
@@ -99,14 +109,11 @@ impl Runner {
                     fail(&mut spans, "plugin-error");
                     self.shared
                         .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
-                    if batch.events.len() > 1 {
-                        return self.queue.retry(batch.events.drain(..), false);
-                    }
-                    decided.outcome.failures.push(failure(
-                        0,
-                        FaultId::PluginFailed,
-                        "the plugin returned an error",
-                    ));
+                    // What it did to its state is done: running any of them again would do it twice.
+                    self.failed(batch);
+                    let records = (0..).take(told.records.len());
+                    let said = records.filter_map(|by| told.places.of(by, batch.events.len()));
+                    decided.outcome.failures = said.map(returned_an_error).collect();
                 }
                 Err(error) => {
                     fail(&mut spans, error.error_type());
@@ -115,6 +122,9 @@ impl Runner {
                     return Box::pin(self.broke(batch, error)).await;
                 }
             }
+        }
+        if told.records.is_empty() && batch.alone {
+            self.ran_alone();
         }
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
@@ -130,44 +140,69 @@ impl Runner {
         count(&counters.calls);
         counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
         let budget = self.generation.budget(records.len());
-        match &mut self.instance {
-            Some(instance) => instance.handle(budget, records, trace).await,
-            None => Ok(Err("no instance runs".into())),
+        let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
+        let answer = instance.handle(budget, records, trace).await;
+        if instance.lacked_memory() && answer.is_ok() {
+            let settings = &self.generation.settings;
+            self.shared.note(&format!(
+                "memory was refused to the plugin: raise `plugin.{}.memory`, now {} bytes",
+                self.shared.name, settings.memory
+            ));
         }
+        answer
     }
 
-    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one.
+    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one. What was
+    /// decided and cannot be read has been decided all the same: nothing of it is tried again.
     async fn broke(&mut self, batch: &mut Batch, error: CallError) {
         self.instance = None;
-        let too_much = matches!(error, CallError::TooMuch { .. });
+        let failure = match error {
+            CallError::TooMuch { .. } => {
+                Fault::new(FaultId::LimitReached, "the event caused more than the plugin may")
+            }
+            _ => Fault::new(FaultId::PluginFailed, "the plugin failed"),
+        };
+        let others = batch.events.iter().filter(|event| !is_adoption(event)).count();
+        // Connections are adopted anew in any case.
+        let again = batch.events.len() > 1 && (others == 0 || error.may_be_tried_again());
         let error = PluginError::Call { function: "handle", source: error };
         self.shared.failed("the instance is replaced", &error);
-        let mut verdict = Verdict::default();
-        if batch.events.len() > 1 {
-            self.queue.retry(batch.events.drain(..), true);
-        } else {
-            let event = batch.events.first();
-            verdict = self.breaker.broke(second(SystemTime::now()), event.and_then(blame));
-            let shunned = event
-                .and_then(|event| self.shunned(event, verdict))
-                .map(|handle| self.queue.shun(handle));
-            let failure = match too_much {
-                true => {
-                    failure(0, FaultId::LimitReached, "the event caused more than the plugin may")
-                }
-                false => failure(0, FaultId::PluginFailed, "the plugin failed"),
-            };
-            let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
-            self.conclude(batch, Decided { outcome, refused: Vec::new() });
-            self.give_up(
-                shunned.unwrap_or_default(),
-                &Fault::new(FaultId::PluginFailed, "the plugin failed"),
-            );
+        if again {
+            if others > 0 {
+                self.caution.broke(others, heaviest(&batch.events));
+            }
+            self.queue.retry(batch.events.drain(..));
+            return self.restart().await;
         }
+        let alone = batch.events.len() == 1;
+        if !alone {
+            self.caution.failed();
+        }
+        let verdict = match (alone, batch.events.first()) {
+            (true, Some(event)) => self.blame(event, batch.alone),
+            _ => Verdict::default(),
+        };
+        let shunned = match (alone, batch.events.first()) {
+            (true, Some(event)) => self.shunned(event, verdict),
+            _ => None,
+        };
+        let left = shunned.map(|handle| self.queue.shun(handle)).unwrap_or_default();
+        self.give_up(std::mem::take(&mut batch.events), &failure);
+        self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed"));
         match verdict.opened {
             Some(pause) => self.leave_out(pause),
             None => self.restart().await,
         }
+    }
+
+    /// This event broke the instance, and nobody else can have.
+    fn blame(&mut self, event: &Event, alone: bool) -> Verdict {
+        if alone {
+            self.caution.ran_alone(true);
+        }
+        let mut verdict = self.breaker.broke(second(SystemTime::now()), blame(event));
+        verdict.shun |= verdict.times >= self.restarts.patience();
+        verdict
     }
 
     /// The connection that is to be left alone after its event broke the instance.
@@ -177,7 +212,7 @@ impl Runner {
             count(&self.shared.counters.shunned);
             tracing::warn!(plugin = %self.shared.name, connection = %connection.id, "a connection's events broke the plugin too often: it is left alone for a while");
         }
-        let shunned = verdict.shun || matches!(event.what, Occurrence::Adopted);
+        let shunned = verdict.shun || is_adoption(event);
         shunned.then_some(connection.handle)
     }
 
@@ -191,15 +226,50 @@ impl Runner {
     fn passed(&mut self, batch: &Batch) {
         let Some(first) = batch.events.first() else { return };
         // Hearing of a connection is no work that would show whether a plugin works again.
-        let counts = !matches!(first.what, Occurrence::Adopted);
+        let counts = !is_adoption(first);
         let events = u32::try_from(batch.events.len()).unwrap_or(u32::MAX);
         if counts && self.breaker.passed(second(first.at), events) {
             self.shared.changed(Phase::Closed, None);
+        }
+        self.caution.went_well();
+        if batch.alone {
+            self.ran_alone();
+        }
+    }
+
+    /// The call for these events failed for all of them, and the instance lives.
+    fn failed(&mut self, batch: &Batch) {
+        if batch.alone {
+            self.ran_alone();
+        } else if batch.events.len() > 1 {
+            self.caution.failed();
+        }
+    }
+
+    /// An event did not break the instance whose batch did. If none of them does, who sent most of it is to blame: what
+    /// broke is their sum.
+    fn ran_alone(&mut self) {
+        let Some(suspect) = self.caution.ran_alone(false) else { return };
+        let blamed = Some(suspect.0.into());
+        let verdict = self.breaker.broke(second(SystemTime::now()), blamed);
+        if verdict.shun || verdict.times >= self.restarts.patience() {
+            count(&self.shared.counters.shunned);
+            tracing::warn!(plugin = %self.shared.name, connection = suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
+            let left = self.queue.shun(suspect);
+            self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed"));
+        }
+        if let Some(pause) = verdict.opened {
+            self.instance = None;
+            self.leave_out(pause);
         }
     }
 
     /// A fresh instance of the same version; or a pause, in which events are answered `plugin-unavailable`.
     pub(super) async fn restart(&mut self) {
+        if let Some(pause) = self.restarts.wait(Instant::now()) {
+            self.shared.note("the plugin breaks too often for the connections that each new instance has to hear of: it rests for a while");
+            return self.rest(pause);
+        }
         count(&self.shared.counters.restarts);
         if self.breaker.try_again() {
             self.shared.changed(Phase::HalfOpen, None);
@@ -208,6 +278,7 @@ impl Runner {
             Ok(instance) => {
                 self.instance = Some(instance);
                 self.up(false);
+                self.restarts.adopted(Instant::now(), self.queue.connections());
             }
             Err(error) => {
                 self.shared.failed("the plugin cannot be started again", &error);
@@ -221,6 +292,7 @@ impl Runner {
     fn rest(&mut self, pause: Duration) {
         self.shared.set_state(State::Unavailable);
         self.down_until = Some(Instant::now() + pause);
+        self.caution.give_up();
         let closed = Closed::Unavailable(pause);
         let left = self.queue.close(closed);
         self.give_up(left, &closed.fault());
@@ -284,6 +356,40 @@ impl Runner {
         saved
     }
 
+    /// The gateway itself failed at this batch, half way: nobody knows what of it was done. Its events have failed, and
+    /// what else they touched begins anew.
+    pub(super) async fn recover(&mut self, batch: &mut Batch) {
+        self.instance = None;
+        count(&self.shared.counters.panics);
+        self.shared.note("the gateway failed at events of this plugin, which is a fault of the gateway: please report it; the instance is replaced");
+        let verdict = match batch.events.as_slice() {
+            [event] => self.blame(event, batch.alone),
+            _ => Verdict::default(),
+        };
+        if batch.events.len() > 1 {
+            self.caution.failed();
+        }
+        self.give_up(
+            std::mem::take(&mut batch.events),
+            &Fault::new(FaultId::PluginFailed, "the gateway failed at the event"),
+        );
+        match verdict.opened {
+            Some(pause) => self.leave_out(pause),
+            None => self.restart().await,
+        }
+    }
+
+    /// Even that failed: what waits is let go without a word, and an instance is tried after a while.
+    pub(super) fn lie_down(&mut self, batch: &mut Batch) {
+        batch.events.clear();
+        let pause = self.pause.next();
+        self.instance = None;
+        self.caution.give_up();
+        self.shared.set_state(State::Unavailable);
+        self.down_until = Some(Instant::now() + pause);
+        self.queue.close(Closed::Unavailable(pause));
+    }
+
     /// The end: what still waits is answered, and the guest told.
     pub(super) async fn finish(mut self) {
         self.shared.set_state(State::Stopped);
@@ -314,7 +420,7 @@ impl Runner {
 
     /// Hands over what was decided and puts what was refused in front of the instance.
     fn conclude(&self, batch: &mut Batch, decided: Decided) {
-        let Decided { outcome, refused } = decided;
+        let Decided { mut outcome, refused } = decided;
         for failure in &outcome.failures {
             count(&self.shared.counters.errors);
             let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
@@ -322,6 +428,7 @@ impl Runner {
                 event.span.fail(failure.why.id.word());
             }
         }
+        let onward = onward::taken(&mut batch.events, &mut outcome);
         let came_of_news =
             batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
         let mut news = refused
@@ -344,6 +451,7 @@ impl Runner {
             }
         }
         batch.events.clear();
+        onward.into_iter().for_each(onward::Failed::go_on);
     }
 
     fn refused(&self, refused: Refused, events: &[Event]) -> Option<Event> {
@@ -391,8 +499,25 @@ fn fail(spans: &mut [Span], error_type: &str) {
     spans.iter_mut().for_each(|span| span.fail(error_type));
 }
 
-fn failure(by: u32, id: FaultId, message: &str) -> Failure {
-    Failure { by, why: Fault::new(id, message), close: None }
+fn is_adoption(event: &Event) -> bool {
+    matches!(event.what, Occurrence::Adopted)
+}
+
+fn returned_an_error(by: u32) -> Failure {
+    let why = Fault::new(FaultId::PluginFailed, "the plugin returned an error");
+    Failure { by, why, close: None }
+}
+
+/// Who sent at least half of what these events weigh.
+fn heaviest(events: &[Event]) -> Option<Handle> {
+    let mut weights = HashMap::<Handle, usize>::new();
+    for event in events {
+        let Some(connection) = &event.connection else { continue };
+        *weights.entry(connection.handle).or_default() += weight(event);
+    }
+    let all = events.iter().map(weight).sum::<usize>();
+    let (handle, most) = weights.into_iter().max_by_key(|(_, weight)| *weight)?;
+    (most.saturating_mul(2) >= all).then_some(handle)
 }
 
 /// The trace of a batch of one; a larger batch belongs to no single trace.

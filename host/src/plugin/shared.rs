@@ -87,6 +87,8 @@ pub struct Status {
     pub declined_events: u64,
     pub dropped_signals: u64,
     pub restarts: u64,
+    /// How often the gateway itself failed at its events.
+    pub panics: u64,
     /// How often it was left out of the path because it kept failing.
     pub breaker_opened: u64,
     /// Connections that were left alone because their events kept breaking it.
@@ -202,6 +204,7 @@ impl Shared {
             declined_events: read(&counters.declined_events),
             dropped_signals: read(&counters.dropped_signals),
             restarts: read(&counters.restarts),
+            panics: read(&counters.panics),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),
             reloads: read(&counters.reloads),

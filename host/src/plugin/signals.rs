@@ -41,6 +41,11 @@ impl Signals {
         Self { plugin, console, held: Vec::new(), text: 0, dropped: 0, trace: None }
     }
 
+    /// Whose they are.
+    pub(super) fn plugin(&self) -> &PluginName {
+        &self.plugin
+    }
+
     /// Names the trace that the next call's signals belong to.
     pub(super) fn belong_to(&mut self, context: Option<&TraceContext>) {
         self.trace = context.map(|context| context.trace_id);

@@ -1,6 +1,6 @@
 //! One connection's place in the router: its link, its count of events, and what of it found no place yet.
 
-use super::{Destination, Router, Turn};
+use super::{Destination, Router, Turn, onward::decline};
 use crate::{
     close::Reason,
     envelope::{Arrived, Dialect},
@@ -142,7 +142,7 @@ impl Router {
             if is_full && source.patient {
                 again.push((to, declined));
             } else {
-                self.hub.decline(&to.plugin, declined);
+                decline(&self.hub, &to.plugin, declined);
                 if is_full {
                     to.handler.lost();
                     self.lose(source);
