@@ -97,40 +97,6 @@ impl<H> Routes<H> {
     }
 }
 
-/// Which event ids somebody wants, as asked for each event: quick however many there are.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// In their order, as is what follows.
-    exact: Vec<Box<str>>,
-    /// None of them begins with another.
-    prefixes: Vec<Box<str>>,
-}
-
-impl Wanted {
-    /// Nothing named: everything is wanted.
-    pub fn new(patterns: &[Pattern]) -> Self {
-        let prefix = |pattern: &Pattern| pattern.0.strip_suffix('*').map(Box::<str>::from);
-        let mut prefixes: Vec<_> = patterns.iter().filter_map(prefix).collect();
-        if patterns.is_empty() {
-            prefixes.push("".into());
-        }
-        prefixes.sort_unstable();
-        prefixes.dedup_by(|next, shorter| next.starts_with(&**shorter));
-        let exact = patterns.iter().filter(|pattern| prefix(pattern).is_none());
-        let mut exact: Vec<_> = exact.map(|pattern| Box::<str>::from(&*pattern.0)).collect();
-        exact.sort_unstable();
-        Self { exact, prefixes }
-    }
-
-    pub fn has(&self, event: &str) -> bool {
-        // Whatever lies between a prefix and an event that begins with it begins with it as well.
-        let before = self.prefixes.partition_point(|prefix| &**prefix <= event);
-        let nearest = before.checked_sub(1).and_then(|place| self.prefixes.get(place));
-        nearest.is_some_and(|prefix| event.starts_with(&**prefix))
-            || self.exact.binary_search_by(|exact| (**exact).cmp(event)).is_ok()
-    }
-}
-
 impl<H> Resolved<H> {
     fn covers(&self, endpoint: EndpointIndex) -> bool {
         self.endpoint.is_none_or(|own| own == endpoint)
@@ -183,63 +149,6 @@ mod tests {
         check(&lines, 1, "chat/say", &["mirror", "other"]);
         check(&lines, 1, "chat/join", &["mirror", "rest"]);
         check(&["chat/* chat first -"], 0, "game/move", &[]);
-    }
-
-    #[test]
-    fn wanted_events_are_those_that_a_pattern_matches() {
-        let sets: [&[&str]; 7] = [
-            &[],
-            &["*"],
-            &["a/b"],
-            &["a/*", "a/b*", "b/c"],
-            &["chat/*", "game/move", "game/m*", "game/*"],
-            &["a/b", "a/b/c", "a/b!*", "a/b!!"],
-            &["b/", "b/*", "", "a"],
-        ];
-        let events = [
-            "",
-            "a",
-            "a/",
-            "a/b",
-            "a/b!",
-            "a/b!!",
-            "a/b/c",
-            "a/c",
-            "b/",
-            "b/c",
-            "b/d",
-            "c",
-            "chat/",
-            "chat/say",
-            "chats/say",
-            "game/move",
-            "game/other",
-            "game/",
-            "gamf/x",
-        ];
-        for patterns in sets {
-            let patterns: Vec<_> = patterns.iter().map(|text| Pattern((*text).into())).collect();
-            let wanted = Wanted::new(&patterns);
-            for event in events {
-                let one = patterns.iter().any(|pattern| pattern.matches(event));
-                assert_eq!(wanted.has(event), one || patterns.is_empty(), "{event} {patterns:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_wanted_is_found_without_looking_at_every_pattern() {
-        let pattern = |number: u32| {
-            Pattern(format!("ns{number}/{}", if number % 2 == 0 { "*" } else { "x" }))
-        };
-        let wanted = Wanted::new(&(0..100_000).map(pattern).collect::<Vec<_>>());
-        let started = std::time::Instant::now();
-        for number in 0..10_000 {
-            assert!(wanted.has(&format!("ns{number}/x")));
-            assert!(!wanted.has(&format!("no{number}/x")));
-        }
-        // One by one it would take minutes.
-        assert!(started.elapsed().as_secs() < 10);
     }
 
     #[test]

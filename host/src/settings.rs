@@ -49,6 +49,17 @@ pub enum Cache {
     Off,
 }
 
+impl Cache {
+    /// The folder; none: nothing is kept.
+    pub fn folder(&self, of_user: Option<PathBuf>) -> Option<PathBuf> {
+        match self {
+            Self::OfUser => of_user,
+            Self::Folder(folder) => Some(folder.clone()),
+            Self::Off => None,
+        }
+    }
+}
+
 /// How connections are sent away when the gateway ends: `batch` of them `every` so often, all within `deadline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {

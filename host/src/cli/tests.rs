@@ -251,7 +251,7 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     let (exit, _, err) =
         tengen(&["plugin", "reload", "chat", "--key", "k", "--admin", &address]).await;
     assert_eq!(exit, Exit::Failed);
-    let expected = "error: `chat` is not reloaded, and the old version goes on: `chat.wasm` is not a component\n";
+    let expected = "error: `chat` is not reloaded: `chat.wasm` is not a component\n";
     assert_eq!(err, expected);
     let (exit, _, err) = tengen(&["plugin", "reload", "chat", "--admin", &address]).await;
     assert!(exit == Exit::Failed && err.contains("401") && err.contains("needs a key"), "{err}");

@@ -236,7 +236,11 @@ pub(super) const SECTIONS: &[Section] = &[
         "A WebAssembly component. With a plugin or a route, the built-in echo is off.",
         &[
             key("file", Required("\"plugins/chat.wasm\""), "the component"),
-            key("memory", Default("\"16MiB\""), "memory of an instance"),
+            key(
+                "memory",
+                Default("\"16MiB\""),
+                "memory of an instance; twice that while it saves its state or takes one over",
+            ),
             key("deadline", Default("\"50ms\""), "time for one event"),
             key(
                 "config",

@@ -4,7 +4,10 @@ use super::Shared;
 use crate::{admin, close::Reason};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 impl admin::Source for Shared {
     fn ready(&self) -> bool {
@@ -72,7 +75,7 @@ impl admin::Source for Shared {
             let Some(plugin) = self.plugins.get(name) else {
                 return Err(format!("no plugin `{name}` runs here"));
             };
-            plugin.reload(None).await.map_err(|error| error.explain())?;
+            self.plugins.reload(Arc::clone(&plugin)).await?;
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })
     }

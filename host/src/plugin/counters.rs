@@ -27,6 +27,8 @@ pub(super) struct Counters {
     pub(super) refused_effects: AtomicU64,
     pub(super) declined_events: AtomicU64,
     pub(super) dropped_signals: AtomicU64,
+    /// How often an instance was lost that had a state to hand over.
+    pub(super) lost_states: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -36,6 +38,8 @@ pub(super) struct Counters {
     pub(super) breaker_opened: AtomicU64,
     /// Connections that were left alone because their events kept breaking it.
     pub(super) shunned: AtomicU64,
+    /// Instances that there are.
+    pub(super) instances: AtomicUsize,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.

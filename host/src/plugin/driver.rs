@@ -31,12 +31,14 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Requests to the task that may wait; reloads are one at a time.
 const REQUESTS: usize = 4;
+/// How long a request waits for its turn, beside the longest call.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Where events for a handler plugin are offered, and how its task is asked for things.
 #[derive(Debug)]
@@ -52,10 +54,24 @@ pub(super) struct Seat {
 #[derive(Debug)]
 enum Request {
     /// The state, for the rehearsal of a reload.
-    Save(oneshot::Sender<Result<snapshot::State, PluginError>>),
-    Swap(Box<Next>, oneshot::Sender<Result<(), PluginError>>),
+    Save(Turn<snapshot::State>),
+    Swap(Box<Next>, Turn<bool>),
     /// Work off what waits, as long as there is time, and end.
     Stop(Instant, oneshot::Sender<()>),
+}
+
+/// How a request learns that its turn has come, and then what came of it.
+#[derive(Debug)]
+struct Turn<T> {
+    begun: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<T, PluginError>>,
+}
+
+impl<T> Turn<T> {
+    /// Where the answer goes; none: whoever asked has given up waiting, and was told that nothing was changed.
+    fn begin(self) -> Option<oneshot::Sender<Result<T, PluginError>>> {
+        self.begun.send(()).is_ok().then_some(self.answer)
+    }
 }
 
 impl Seat {
@@ -81,14 +97,29 @@ impl Seat {
     }
 
     pub(super) async fn save(&self) -> Result<snapshot::State, PluginError> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Request::Save(answer)).await?;
-        answered.await.unwrap_or(Err(ENDED))
+        self.take_turn(Request::Save).await
     }
 
-    pub(super) async fn swap(&self, next: Next) -> Result<(), PluginError> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Request::Swap(Box::new(next), answer)).await?;
+    /// Returns whether the state went along.
+    pub(super) async fn swap(&self, next: Next) -> Result<bool, PluginError> {
+        self.take_turn(|turn| Request::Swap(Box::new(next), turn)).await
+    }
+
+    /// Has something done between two calls. What has not begun in time is not done at all; what has begun ends by itself,
+    /// for the guest's calls have their budgets.
+    async fn take_turn<T>(
+        &self,
+        request: impl FnOnce(Turn<T>) -> Request,
+    ) -> Result<T, PluginError> {
+        let ((begun, begins), (answer, answered)) = (oneshot::channel(), oneshot::channel());
+        let turn = async {
+            self.ask(request(Turn { begun, answer })).await?;
+            begins.await.map_err(|_| ENDED)
+        };
+        let current = self.shared.current.load_full();
+        let patience = TURN.saturating_add(current.budget(current.about.max_batch).wall);
+        let why = "the plugin did not come to it between its events";
+        timeout(patience, turn).await.unwrap_or(Err(PluginError::Busy { why }))?;
         answered.await.unwrap_or(Err(ENDED))
     }
 
@@ -236,8 +267,9 @@ enum Due {
     End,
 }
 
-/// Waits for something to do. Requests come first: a reload does not wait for a backlog to end. Only a visitor, who
-/// came for the events that it brought, begins with them.
+/// Waits for something to do. Requests come first: a reload does not wait for a backlog to end. A visitor, who came for
+/// the events that it brought, does not look for anything else, unless there is a request: visitors may follow each
+/// other without end.
 async fn next(
     queue: &Queue,
     requests: &mut mpsc::Receiver<Request>,
@@ -255,7 +287,7 @@ async fn next(
             gathering.ends();
             events = !queue.is_empty();
         }
-        if events && visited.is_so() {
+        if events && visited.is_so() && requests.is_empty() {
             return Poll::Ready(Due::Events);
         }
         if stopped.as_mut().poll(cx).is_ready() {
@@ -303,11 +335,15 @@ async fn obey(
 ) -> ControlFlow<oneshot::Sender<()>> {
     // Nobody waiting for an answer is no failure: the request was carried out.
     match request {
-        Request::Save(answer) => {
-            answer.send(runner.save().await).ok();
+        Request::Save(turn) => {
+            if let Some(answer) = turn.begin() {
+                answer.send(runner.save().await).ok();
+            }
         }
-        Request::Swap(next, answer) => {
-            answer.send(runner.swap(*next).await).ok();
+        Request::Swap(next, turn) => {
+            if let Some(answer) = turn.begin() {
+                answer.send(runner.swap(*next).await).ok();
+            }
         }
         Request::Stop(deadline, answer) => {
             while Instant::now() < deadline && runner.queue.take(runner.share(), batch) {
@@ -336,5 +372,35 @@ mod tests {
         let polled = pin!(waits).poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
         assert!(gathering.calls(), "the next one calls");
+    }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_does_not_wait_until_no_visitor_brings_events() {
+        let (queue, gathering) = (Queue::new(NonZeroUsize::MIN), Gathering::default());
+        let (requests, mut received) = mpsc::channel(REQUESTS);
+        let (stop, visited) = (CancellationToken::new(), Visited::by_somebody());
+        queue.open();
+        queue.adopt(vec![Arc::new(crate::event::Connection::anybody(1))], false);
+        assert!(!queue.is_empty());
+        let mut stopped = pin!(stop.cancelled());
+        let mut due = async || {
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited).await
+        };
+        assert!(matches!(due().await, Due::Events), "a visitor begins with what it brought");
+        let (answer, _) = oneshot::channel();
+        requests.send(Request::Stop(Instant::now(), answer)).await.expect("there is room");
+        assert!(matches!(due().await, Due::Request(_)), "unless there is a request");
+        assert!(matches!(due().await, Due::Events));
+    }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_that_nobody_waits_for_any_more_is_not_carried_out() {
+        let ((begun, begins), (answer, mut answered)) = (oneshot::channel(), oneshot::channel());
+        let turn = Turn::<bool> { begun, answer };
+        drop(begins);
+        assert!(turn.begin().is_none());
+        assert!(answered.try_recv().is_err());
     }
 }

@@ -43,6 +43,14 @@ impl Visited {
     }
 }
 
+#[cfg(test)]
+impl Visited {
+    /// As somebody sees it who has come.
+    pub(super) fn by_somebody() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
 impl Inline {
     /// `visited` is what the future looks at.
     pub(super) fn new(

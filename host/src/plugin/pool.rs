@@ -9,6 +9,7 @@ use super::{
     generation::Generation,
     guard::{Guard, Pass, blame},
     instance::{Instance, STOP},
+    places::{Place, Places},
     shared::Shared,
     text::plain,
 };
@@ -22,30 +23,16 @@ use crate::{
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, UNIX_EPOCH},
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
-
-/// Requests that may wait for an instance, for each instance there is.
-const WAITING: usize = 256;
-/// How long a request waits for an instance.
-const WAIT: Duration = Duration::from_secs(5);
 
 /// Instances of one plugin in one stateless role.
 #[derive(Debug)]
 pub(super) struct Pool {
     shared: Arc<Shared>,
     idle: Mutex<Vec<(u64, Instance)>>,
-    places: Semaphore,
-    waiting: AtomicUsize,
-    waiting_max: usize,
+    places: Places,
     guard: Guard,
 }
 
@@ -54,16 +41,13 @@ struct Taken<'a> {
     instance: Instance,
     generation: Arc<Generation>,
     pass: Pass<'a>,
-    _place: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 impl Pool {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let places = shared.current.load().settings.instances.get();
-        let waiting_max = places.saturating_mul(WAITING);
-        let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let (places, guard) = (Semaphore::new(places), Guard::new(Instant::now()));
-        Self { shared, idle, places, waiting, waiting_max, guard }
+        let places = Places::new(shared.current.load().settings.instances.get());
+        Self { shared, idle: Mutex::default(), places, guard: Guard::new(Instant::now()) }
     }
 
     /// Whether calls are made, or the plugin is left out because it keeps failing.
@@ -71,42 +55,40 @@ impl Pool {
         self.guard.phase()
     }
 
-    /// Another version has taken over.
-    pub(super) fn forgive(&self) {
+    /// Another version has taken over: nothing is held against it, it has as many places as it says, and what was kept
+    /// of the one before it ends, but for the instances that have a call in hand.
+    pub(super) fn renew(&self, instance: Option<Instance>) {
         self.guard.reset();
+        let current = self.shared.current.load();
+        self.places.resize(current.settings.instances.get());
+        let outdated = std::mem::take(&mut *self.lock());
+        outdated.into_iter().for_each(|(_, instance)| self.retire(instance));
+        if let Some(instance) = instance {
+            self.put(current.number, instance);
+        }
     }
 
-    /// Keeps an instance that is started already, so that the first request need not wait for one.
+    /// Keeps an instance for the next request, unless it is one too many, or of a version that is gone.
     pub(super) fn put(&self, generation: u64, instance: Instance) {
-        self.lock().push((generation, instance));
+        let mut idle = self.lock();
+        // Looked at under the lock: `renew` empties under it what there was before the version changed.
+        let keeps = generation == self.shared.current.load().number
+            && idle.len() < self.places.number()
+            && !self.places.is_closed();
+        if keeps {
+            idle.push((generation, instance));
+        } else {
+            drop(idle);
+            self.retire(instance);
+        }
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.places.waiting()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Instance)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits its turn, bounded in number and in time.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        let busy =
-            || Fault::new(FaultId::Overloaded, "the plugin has no free instance").retry_after(WAIT);
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
-        }
-        let _counted = Counted::one(&self.waiting);
-        if self.waiting() > self.waiting_max {
-            return Err(busy());
-        }
-        match timeout(WAIT, self.places.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => {
-                Err(Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"))
-            }
-            Err(_) => Err(busy()),
-        }
     }
 
     /// Whether a call may be made now.
@@ -122,7 +104,7 @@ impl Pool {
     }
 
     async fn take(&self, blame: Blame) -> Result<Taken<'_>, Fault> {
-        let place = self.place().await?;
+        let place = self.places.take().await?;
         let pass = self.admit()?;
         let generation = self.shared.current.load_full();
         let idle = self.lock().pop();
@@ -157,22 +139,11 @@ impl Pool {
         if taken.pass.passed(Instant::now()) {
             self.shared.tell(Phase::Closed, None);
         }
-        if taken.generation.number == self.shared.current.load().number {
-            self.put(taken.generation.number, taken.instance);
-        } else {
-            self.retire(taken.instance);
-        }
+        self.put(taken.generation.number, taken.instance);
     }
 
-    /// Tells an instance of an older version that it ends, where nobody waits for it.
     fn retire(&self, instance: Instance) {
-        let budget = self.shared.current.load().lifecycle();
-        let shared = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(async move {
-            if let Err(error) = instance.stop(budget).await {
-                tracing::warn!(plugin = %shared.name, "an instance did not stop well: {}", error.explain());
-            }
-        });
+        self.shared.retire(instance, self.shared.current.load().lifecycle());
     }
 
     /// What a failed call is answered; the instance is gone with it.
@@ -275,22 +246,6 @@ impl Sink for Pool {
 
     fn flush(&self) -> BoxFuture<'_, Result<(), String>> {
         self.flush_once().boxed()
-    }
-}
-
-/// One more, for as long as this lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn one(counter: &'a AtomicUsize) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(counter)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) struct Runner {
 pub(super) struct Next {
     pub(super) generation: Arc<Generation>,
     pub(super) instance: Instance,
-    /// Whether it takes over the old one's snapshot.
-    pub(super) hand_over: bool,
+    /// Whether it can take over the old one's state.
+    pub(super) takes_state: bool,
 }
 
 impl Runner {
@@ -166,7 +166,14 @@ impl Runner {
         // Connections are adopted anew in any case.
         let again = batch.events.len() > 1 && (others == 0 || error.may_be_tried_again());
         let error = PluginError::Call { function: "handle", source: error };
-        self.shared.failed("the instance is replaced", &error);
+        let replaced = match self.generation.saves() {
+            Some(_) => {
+                self.shared.lost_state();
+                "the instance is replaced, its state is gone"
+            }
+            None => "the instance is replaced",
+        };
+        self.shared.failed(replaced, &error);
         if again {
             if others > 0 {
                 self.caution.broke(others, heaviest(&batch.events));
@@ -312,13 +319,14 @@ impl Runner {
         self.queue.adopt(self.shared.actor.connections_of(&self.shared.name), forgive);
     }
 
-    /// Between two calls: the next version takes over, or this one goes on and the reason is returned.
-    pub(super) async fn swap(&mut self, mut next: Next) -> Result<(), PluginError> {
-        let mut handed_over = false;
-        if next.hand_over && self.instance.is_some() {
+    /// Between two calls: the next version takes over, or this one goes on and the reason is returned. Returns whether the
+    /// state went along.
+    pub(super) async fn swap(&mut self, mut next: Next) -> Result<bool, PluginError> {
+        // A version that does not run has no state to give: the new one begins afresh.
+        let handed_over = next.takes_state && self.instance.is_some();
+        if handed_over {
             let state = self.save().await?;
-            next.instance.load(next.generation.lifecycle(), state).await?;
-            handed_over = true;
+            next.instance.load(&next.generation, state).await?;
         }
         let old = self.instance.replace(next.instance);
         let budget = self.generation.lifecycle();
@@ -332,28 +340,26 @@ impl Runner {
             self.up(true);
         }
         if let Some(old) = old {
-            let shared = Arc::clone(&self.shared);
-            self.shared.tasks.spawn(async move {
-                if let Err(error) = old.stop(budget).await {
-                    tracing::warn!(plugin = %shared.name, "the old version did not stop well: {}", error.explain());
-                }
-            });
+            self.shared.retire(old, budget);
         }
-        Ok(())
+        Ok(handed_over)
     }
 
-    /// The instance's state. An instance that fails at it is replaced.
+    /// The instance's state. An instance that is lost at it is replaced: nothing can be got out of a guest that has trapped,
+    /// so its state is gone, and that is what is said.
     pub(super) async fn save(&mut self) -> Result<super::bindings::snapshot::State, PluginError> {
-        let budget = self.generation.lifecycle();
         let Some(instance) = &mut self.instance else {
             return Err(PluginError::NotRunning { why: "it could not be started again" });
         };
-        let saved = instance.save(budget).await;
-        if let Err(PluginError::Call { .. }) = &saved {
-            self.instance = None;
-            self.restart().await;
-        }
-        saved
+        let error = match instance.save(&self.generation).await {
+            Err(error @ PluginError::Call { .. }) => error,
+            other => return other,
+        };
+        self.instance = None;
+        count(&self.shared.counters.errors);
+        self.shared.lost_state();
+        self.restart().await;
+        Err(PluginError::StateLost { restarted: self.instance.is_some(), source: Box::new(error) })
     }
 
     /// The gateway itself failed at this batch, half way: nobody knows what of it was done. Its events have failed, and

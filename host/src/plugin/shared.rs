@@ -5,7 +5,8 @@ use super::{
     compiled::Role,
     counters::{Counters, Measure, count},
     error::PluginError,
-    generation::Generation,
+    generation::{Budget, Generation},
+    instance::Instance,
 };
 use crate::{handler::Actor, id::PluginName, trace::Tracer};
 use arc_swap::ArcSwap;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) actor: Arc<dyn Actor>,
     pub(super) tracer: Arc<dyn Tracer>,
     pub(super) tasks: TaskTracker,
+    /// Instances that are being told that they end: closed from the beginning, so that it can be waited for at any time.
+    endings: TaskTracker,
     state: AtomicU8,
     /// The phase of its handler's breaker.
     breaker: AtomicU8,
@@ -93,10 +96,14 @@ pub struct Status {
     pub breaker_opened: u64,
     /// Connections that were left alone because their events kept breaking it.
     pub shunned_connections: u64,
+    /// How often an instance was lost that had a state to hand over, and the state with it.
+    pub lost_states: u64,
     pub reloads: u64,
     pub failed_reloads: u64,
     /// Events that wait for a decision.
     pub waiting: usize,
+    /// Instances that there are, those that are tried or that end included.
+    pub instances: usize,
     /// Linear memory of all its instances.
     pub memory_bytes: usize,
     /// Since when this version runs, in milliseconds since the Unix epoch.
@@ -112,7 +119,10 @@ impl Shared {
         tracer: Arc<dyn Tracer>,
         tasks: TaskTracker,
     ) -> Self {
+        let endings = TaskTracker::new();
+        endings.close();
         Self {
+            endings,
             name: current.plugin.clone(),
             counters: Arc::clone(&current.counters),
             current: ArcSwap::new(current),
@@ -123,6 +133,22 @@ impl Shared {
             breaker: AtomicU8::new(0),
             last_error: Mutex::new(None),
         }
+    }
+
+    /// Tells an instance that serves no more that it ends, where nobody waits for it.
+    pub(super) fn retire(&self, instance: Instance, budget: Budget) {
+        let name = self.name.clone();
+        let end = async move {
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %name, "an instance of the old version did not stop well: {}", error.explain());
+            }
+        };
+        self.tasks.spawn(self.endings.track_future(end));
+    }
+
+    /// Waits until all that are told have ended: each has its budget for that.
+    pub(super) async fn retired(&self) {
+        self.endings.wait().await;
     }
 
     pub(super) fn set_state(&self, state: State) {
@@ -154,6 +180,11 @@ impl Shared {
                 tracing::error!(%plugin, ?pause, "the plugin keeps failing: it is left out of the path for a while");
             }
         }
+    }
+
+    /// An instance with a state of its own is gone.
+    pub(super) fn lost_state(&self) {
+        count(&self.counters.lost_states);
     }
 
     /// Keeps what went wrong for people to see, and says it in the log.
@@ -207,9 +238,11 @@ impl Shared {
             panics: read(&counters.panics),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),
+            lost_states: read(&counters.lost_states),
             reloads: read(&counters.reloads),
             failed_reloads: read(&counters.failed_reloads),
             waiting,
+            instances: counters.instances.load(Ordering::Relaxed),
             memory_bytes: counters.memory.load(Ordering::Relaxed),
             since_ms: millis(current.since),
             measures: counters.own.all(),

@@ -8,12 +8,14 @@ mod cost;
 mod failing;
 mod files;
 mod guests;
+mod hand_over;
 mod hostile;
 mod imports;
 mod lifecycle;
 mod limits;
 mod load;
 mod reload;
+mod roles;
 
 use super::{
     Compiler, Engine, EngineLimits, EngineParts, Parts, Phase, Plugin, PluginError, State, Status,
