@@ -16,6 +16,7 @@ mod conformance;
 mod conversion;
 mod demo;
 mod docs;
+mod effects;
 mod files;
 mod hostile_guests;
 mod hostile_peers;

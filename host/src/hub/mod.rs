@@ -4,7 +4,10 @@
 //! `act` carries their effects out.
 
 mod act;
+mod budget;
+mod fanout;
 mod link;
+mod reach;
 mod replies;
 mod requests;
 mod send;
@@ -16,8 +19,9 @@ pub use replies::{Ended, Expected};
 
 use crate::{
     close::Reason,
+    effect::{Kind, Refusals, Tally},
     event::Connection,
-    fault::FaultId,
+    fault::{self, Fault, FaultId},
     id::{Channel, Handle, PluginName},
     settings::{Grants, Limits},
     trace::Tracer,
@@ -71,7 +75,7 @@ pub struct Counters {
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
-    pub refused_effects: AtomicU64,
+    pub refused: Refusals,
     /// Replies to nothing: unknown, too late, or given twice.
     pub stray_replies: AtomicU64,
     /// Callers that waited in vain: nobody decided about their event in time.
@@ -81,7 +85,8 @@ pub struct Counters {
     /// Payloads that a receiver's format cannot hold.
     pub unsupported: AtomicU64,
     pub malformed: AtomicU64,
-    pub overloaded: AtomicU64,
+    /// Events that no handler took.
+    pub declined: fault::Counts,
     pub unrouted: AtomicU64,
 }
 
@@ -145,8 +150,21 @@ impl Hub {
     pub fn open(&self, link: &Arc<Link>) {
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
+        let mut left_out = 0;
         for channel in link.take_initial_channels() {
-            self.subscribe(link, &channel);
+            left_out += u64::from(!self.subscribe(link, &channel));
+        }
+        if left_out > 0 {
+            self.left_out(link, left_out);
+        }
+    }
+
+    /// Channels that a connection came in with and that it did not get, over the limit.
+    fn left_out(&self, link: &Link, count: u64) {
+        let message = "an admission names more channels than `limits.per_connection.subscriptions`";
+        let why = Fault::new(FaultId::LimitReached, message);
+        if self.counters.refused.add(&Tally { kind: Kind::Subscribe, why, count }) {
+            tracing::warn!(connection = %link.facts.id, count, "{message}: raise the limit, or have the authenticator name fewer. Further ones are only counted");
         }
     }
 

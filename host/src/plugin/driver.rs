@@ -5,7 +5,6 @@
 
 use super::{
     bindings::snapshot,
-    counters::count,
     error::PluginError,
     gathering::Gathering,
     inline::{Inline, Visited},
@@ -153,7 +152,7 @@ impl Handler for Seat {
         self.queue.offer(event).inspect_err(|declined| {
             // For want of room it is offered again, or counted when it is given up.
             if declined.why.id != FaultId::Overloaded {
-                self.lost();
+                self.shared.counters.declined.add(declined.why.id, 1);
             }
         })
     }
@@ -175,7 +174,7 @@ impl Handler for Seat {
     }
 
     fn lost(&self) {
-        count(&self.shared.counters.declined_events);
+        self.shared.counters.declined.add(FaultId::Overloaded, 1);
     }
 }
 
@@ -188,6 +187,7 @@ async fn drive(
 ) {
     let mut batch = Batch::default();
     let _end = End { shared: Arc::clone(&runner.shared), queue: Arc::clone(&runner.queue) };
+    runner.visited = visited.clone();
     let mut stopped = pin!(stop.cancelled());
     // What is large and rare has a box of its own: what every call needs is moved with each call.
     let asked = loop {

@@ -7,10 +7,11 @@ use super::{
     breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
     caution::Caution,
     counters::count,
-    effects::{self, Decided, Refused},
+    effects::{self, Decided},
     error::{CallError, PluginError},
     events::{self, Told},
     generation::Generation,
+    inline::Visited,
     instance::{Instance, STOP},
     line::{Share, weight},
     onward,
@@ -20,9 +21,10 @@ use super::{
     text::plain,
 };
 use crate::{
-    effect::{Failure, Outcome},
+    effect::{Failure, Outcome, Refused},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
+    handler::{Progress, Work},
     id::Handle,
     trace::{Kind, Span, Start, TraceContext},
 };
@@ -48,6 +50,8 @@ pub(super) struct Runner {
     breaker: Breaker,
     caution: Caution<Handle>,
     restarts: Restarts,
+    /// Whether it is a visitor who drives.
+    pub(super) visited: Visited,
 }
 
 /// A version that is ready to take over.
@@ -72,6 +76,7 @@ impl Runner {
             breaker: Breaker::new(seed()),
             caution: Caution::default(),
             restarts: Restarts::new(Instant::now()),
+            visited: Visited::default(),
         };
         runner.adopt(false);
         runner
@@ -96,12 +101,13 @@ impl Runner {
         let made = events::prepare(&batch.events, self.generation.about.encoding);
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
+        let mut suspect = None;
         if !told.records.is_empty() {
             let mut spans = self.spans(&batch.events, &told);
             let answer = self.call(&told.records, trace_of(&batch.events)).await;
             match answer {
                 Ok(Ok(outcome)) => {
-                    self.passed(batch);
+                    suspect = self.passed(batch);
                     let limits = &self.generation.settings;
                     decided = effects::decide(outcome, &batch.events, &told.places, limits);
                 }
@@ -110,7 +116,7 @@ impl Runner {
                     self.shared
                         .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
                     // What it did to its state is done: running any of them again would do it twice.
-                    self.failed(batch);
+                    suspect = self.failed(batch);
                     let records = (0..).take(told.records.len());
                     let said = records.filter_map(|by| told.places.of(by, batch.events.len()));
                     decided.outcome.failures = said.map(returned_an_error).collect();
@@ -124,11 +130,14 @@ impl Runner {
             }
         }
         if told.records.is_empty() && batch.alone {
-            self.ran_alone();
+            suspect = self.caution.ran_alone(false);
         }
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
-        self.conclude(batch, decided);
+        self.conclude(batch, decided).await;
+        if let Some(suspect) = suspect {
+            Box::pin(self.suspect(suspect)).await;
+        }
     }
 
     async fn call(
@@ -194,10 +203,10 @@ impl Runner {
             _ => None,
         };
         let left = shunned.map(|handle| self.queue.shun(handle)).unwrap_or_default();
-        self.give_up(std::mem::take(&mut batch.events), &failure);
-        self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed"));
+        self.give_up(std::mem::take(&mut batch.events), &failure).await;
+        self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
         match verdict.opened {
-            Some(pause) => self.leave_out(pause),
+            Some(pause) => self.leave_out(pause).await,
             None => self.restart().await,
         }
     }
@@ -224,14 +233,14 @@ impl Runner {
     }
 
     /// The plugin keeps failing: no calls for a while.
-    fn leave_out(&mut self, pause: Duration) {
+    async fn leave_out(&mut self, pause: Duration) {
         self.shared.changed(Phase::Open, Some(pause));
-        self.rest(pause);
+        self.rest(pause).await;
     }
 
-    /// Events went well.
-    fn passed(&mut self, batch: &Batch) {
-        let Some(first) = batch.events.first() else { return };
+    /// Events went well. Returns who is suspected, as of [`Caution::ran_alone`].
+    fn passed(&mut self, batch: &Batch) -> Option<Handle> {
+        let first = batch.events.first()?;
         // Hearing of a connection is no work that would show whether a plugin works again.
         let counts = !is_adoption(first);
         let events = u32::try_from(batch.events.len()).unwrap_or(u32::MAX);
@@ -239,35 +248,33 @@ impl Runner {
             self.shared.changed(Phase::Closed, None);
         }
         self.caution.went_well();
-        if batch.alone {
-            self.ran_alone();
-        }
+        if batch.alone { self.caution.ran_alone(false) } else { None }
     }
 
     /// The call for these events failed for all of them, and the instance lives.
-    fn failed(&mut self, batch: &Batch) {
+    fn failed(&mut self, batch: &Batch) -> Option<Handle> {
         if batch.alone {
-            self.ran_alone();
-        } else if batch.events.len() > 1 {
+            return self.caution.ran_alone(false);
+        }
+        if batch.events.len() > 1 {
             self.caution.failed();
         }
+        None
     }
 
-    /// An event did not break the instance whose batch did. If none of them does, who sent most of it is to blame: what
-    /// broke is their sum.
-    fn ran_alone(&mut self) {
-        let Some(suspect) = self.caution.ran_alone(false) else { return };
-        let blamed = Some(suspect.0.into());
-        let verdict = self.breaker.broke(second(SystemTime::now()), blamed);
+    /// None of a batch's events broke the instance that the batch broke. Who sent most of it is to blame: what broke is
+    /// their sum.
+    async fn suspect(&mut self, suspect: Handle) {
+        let verdict = self.breaker.broke(second(SystemTime::now()), Some(suspect.0.into()));
         if verdict.shun || verdict.times >= self.restarts.patience() {
             count(&self.shared.counters.shunned);
             tracing::warn!(plugin = %self.shared.name, connection = suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
             let left = self.queue.shun(suspect);
-            self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed"));
+            self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
         }
         if let Some(pause) = verdict.opened {
             self.instance = None;
-            self.leave_out(pause);
+            self.leave_out(pause).await;
         }
     }
 
@@ -275,7 +282,7 @@ impl Runner {
     pub(super) async fn restart(&mut self) {
         if let Some(pause) = self.restarts.wait(Instant::now()) {
             self.shared.note("the plugin breaks too often for the connections that each new instance has to hear of: it rests for a while");
-            return self.rest(pause);
+            return self.rest(pause).await;
         }
         count(&self.shared.counters.restarts);
         if self.breaker.try_again() {
@@ -290,19 +297,19 @@ impl Runner {
             Err(error) => {
                 self.shared.failed("the plugin cannot be started again", &error);
                 let pause = self.pause.next();
-                self.rest(pause);
+                self.rest(pause).await;
             }
         }
     }
 
     /// No instance runs for a while: events are answered `plugin-unavailable`.
-    fn rest(&mut self, pause: Duration) {
+    async fn rest(&mut self, pause: Duration) {
         self.shared.set_state(State::Unavailable);
         self.down_until = Some(Instant::now() + pause);
         self.caution.give_up();
         let closed = Closed::Unavailable(pause);
         let left = self.queue.close(closed);
-        self.give_up(left, &closed.fault());
+        self.give_up(left, &closed.fault()).await;
     }
 
     fn up(&mut self, forgive: bool) {
@@ -378,9 +385,10 @@ impl Runner {
         self.give_up(
             std::mem::take(&mut batch.events),
             &Fault::new(FaultId::PluginFailed, "the gateway failed at the event"),
-        );
+        )
+        .await;
         match verdict.opened {
-            Some(pause) => self.leave_out(pause),
+            Some(pause) => self.leave_out(pause).await,
             None => self.restart().await,
         }
     }
@@ -400,7 +408,7 @@ impl Runner {
     pub(super) async fn finish(mut self) {
         self.shared.set_state(State::Stopped);
         let left = self.queue.close(Closed::Stopped);
-        self.give_up(left, &Closed::Stopped.fault());
+        self.give_up(left, &Closed::Stopped.fault()).await;
         if let Some(instance) = self.instance.take() {
             let mut budget = self.generation.lifecycle();
             budget.wall = budget.wall.min(STOP);
@@ -411,7 +419,7 @@ impl Runner {
     }
 
     /// Answers events that no instance will see.
-    fn give_up(&self, events: Vec<Event>, why: &Fault) {
+    async fn give_up(&mut self, events: Vec<Event>, why: &Fault) {
         if events.is_empty() {
             return;
         }
@@ -421,11 +429,20 @@ impl Runner {
             .collect();
         let mut batch = Batch { events, alone: false };
         let outcome = Outcome { effects: Vec::new(), failures };
-        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() });
+        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() }).await;
     }
 
-    /// Hands over what was decided and puts what was refused in front of the instance.
-    fn conclude(&self, batch: &mut Batch, decided: Decided) {
+    /// Has what was decided carried out, and puts what was refused in front of the instance.
+    async fn conclude(&mut self, batch: &mut Batch, decided: Decided) {
+        if let Some(work) = self.begin_work(batch, decided) {
+            // Large and rare: in the future of every call, it would be moved with it.
+            Box::pin(self.carry_on(&batch.events, work)).await;
+        }
+        batch.events.clear();
+    }
+
+    /// What is left when others are to have their turn.
+    fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { mut outcome, refused } = decided;
         for failure in &outcome.failures {
             count(&self.shared.counters.errors);
@@ -434,51 +451,54 @@ impl Runner {
                 event.span.fail(failure.why.id.word());
             }
         }
-        let onward = onward::taken(&mut batch.events, &mut outcome);
-        let came_of_news =
-            batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
-        let mut news = refused
-            .into_iter()
-            .filter_map(|refused| self.refused(refused, &batch.events))
-            .collect::<Vec<_>>();
-        if !outcome.effects.is_empty() || !outcome.failures.is_empty() {
-            let returned = self.shared.actor.act(&self.shared.name, &batch.events, outcome);
-            self.shared
-                .counters
-                .refused_effects
-                .fetch_add(returned.len() as u64, Ordering::Relaxed);
-            news.extend(returned);
+        onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
+        let mut work = Work::new(outcome, batch.events.len());
+        refused.into_iter().for_each(|refused| work.refuse(refused));
+        let Shared { actor, name, .. } = &*self.shared;
+        if actor.act(name, &batch.events, &mut work) == Progress::More {
+            return Some(work);
         }
-        // A guest that answers every refusal with another refused effect would keep itself busy for ever.
-        if !news.is_empty() && !came_of_news {
-            let dropped = self.queue.tell(news);
-            if dropped > 0 {
-                tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
-            }
-        }
-        batch.events.clear();
-        onward.into_iter().for_each(onward::Failed::go_on);
+        self.refused(work, &batch.events);
+        None
     }
 
-    fn refused(&self, refused: Refused, events: &[Event]) -> Option<Event> {
-        count(&self.shared.counters.refused_effects);
-        let Refused { by, key, why } = refused;
-        tracing::debug!(plugin = %self.shared.name, key, fault = why.id.word(), "effect refused: {}", why.message);
-        let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
-        Some(Event {
-            connection: cause.and_then(|event| event.connection.clone()),
-            seq: 0,
-            at: SystemTime::now(),
-            what: Occurrence::Refused { key: key?, why },
-            span: Span::none(),
-            permit: None,
-        })
+    /// Goes on with an outcome that is not carried out at once: others have their turn between its steps, and the next
+    /// call comes after its end. That is the task's work: a visitor has others to serve.
+    async fn carry_on(&mut self, events: &[Event], mut work: Work) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            tokio::task::yield_now().await;
+            if !self.visited.is_so()
+                && shared.actor.act(&shared.name, events, &mut work) == Progress::Done
+            {
+                break;
+            }
+        }
+        self.refused(work, events);
+    }
+
+    /// Counts what was not carried out, tells the operator of the first of each kind, and the plugin of what had a key.
+    fn refused(&self, mut work: Work, events: &[Event]) {
+        for tally in work.tallies() {
+            if self.shared.counters.refused.add(tally) {
+                tally.tell(&self.shared.name);
+            }
+        }
+        let told = work.take_told();
+        let news = told.into_iter().filter_map(|refused| news(refused, events)).collect::<Vec<_>>();
+        if news.is_empty() {
+            return;
+        }
+        let dropped = self.queue.tell(news);
+        if dropped > 0 {
+            tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
+        }
     }
 
     /// A span for each recorded event's part in the call.
     fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
-        let unsaid = |place: u32| told.unsaid.iter().any(|(other, _)| *other == place);
-        let said = (0..).zip(events).filter(|(place, _)| !unsaid(*place));
+        let mut unsaid = told.unsaid.iter().map(|(place, _)| *place).peekable();
+        let said = (0..).zip(events).filter(|(place, _)| unsaid.next_if_eq(place).is_none());
         let recorded = said.filter(|(_, event)| event.span.is_recording());
         recorded.map(|(_, event)| self.span(event, told.records.len())).collect()
     }
@@ -499,6 +519,24 @@ impl Runner {
         span.set("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX));
         span
     }
+}
+
+/// What a plugin hears of an effect that was refused; nothing of one that such news itself caused: a guest that answers
+/// every refusal with another refused effect would keep itself busy for ever.
+fn news(refused: Refused, events: &[Event]) -> Option<Event> {
+    let Refused { by, key, why, .. } = refused;
+    let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
+    if cause.is_some_and(|cause| matches!(cause.what, Occurrence::Refused { .. })) {
+        return None;
+    }
+    Some(Event {
+        connection: cause.and_then(|event| event.connection.clone()),
+        seq: 0,
+        at: SystemTime::now(),
+        what: Occurrence::Refused { key: key?, why },
+        span: Span::none(),
+        permit: None,
+    })
 }
 
 fn fail(spans: &mut [Span], error_type: &str) {

@@ -178,7 +178,7 @@ impl Router {
             Ok(number) => Some(Some(number)),
             Err(refused) => {
                 let Ended { expected, why } = *refused;
-                Counters::add(&self.hub.counters.overloaded, 1);
+                self.hub.counters.declined.add(why.id, 1);
                 self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
                 None
             }

@@ -121,7 +121,7 @@ impl Router {
     }
 
     fn refuse(&self, source: &Source, arrived: &Arrived) {
-        Counters::add(&self.hub.counters.overloaded, 1);
+        self.hub.counters.declined.add(FaultId::Overloaded, 1);
         let why = Fault::new(
             FaultId::Overloaded,
             "too many events of this connection wait for a decision",

@@ -5,7 +5,7 @@ use crate::{
     effect::{Caused, Content, Effect, Failure, Outcome},
     envelope::{Callback, Dialect, Wire},
     event::Connection,
-    handler::Actor as _,
+    handler::{Actor as _, Progress, Work},
     hub::Rights,
     payload::{Encoding, Payload},
     settings::{Mode, Outbox, Pattern, Route},
@@ -104,13 +104,19 @@ impl Bench {
         self.stubs[place].taken.lock().unwrap().pop()
     }
 
+    fn acts(&self, place: usize, event: Event, outcome: Outcome) {
+        let mut work = Work::new(outcome, 1);
+        let progress = self.hub.act(&self.stubs[place].name, &[event], &mut work);
+        assert_eq!(progress, Progress::Done);
+    }
+
     /// This handler answers what it has.
     fn answers(&self, place: usize) {
         let event = self.taken(place).expect("it has the event");
         let reply_to = event.reply_to().expect("the number to answer by");
         let what = Effect::Reply { reply_to, value: Ok(Content::OfEvent(0)) };
         let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
-        self.hub.act(&self.stubs[place].name, &[event], outcome);
+        self.acts(place, event, outcome);
     }
 
     /// This handler fails at what it has.
@@ -122,7 +128,7 @@ impl Bench {
             None => {
                 let failures = vec![Failure { by: 0, why, close: None }];
                 let outcome = Outcome { effects: Vec::new(), failures };
-                self.hub.act(&self.stubs[place].name, &[event], outcome);
+                self.acts(place, event, outcome);
             }
         }
     }

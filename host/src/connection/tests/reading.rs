@@ -144,7 +144,7 @@ async fn a_thousand_asks_in_one_write_are_answered_in_order_in_every_dialect() {
             assert_eq!(bench.text().await, answer.replace('#', &number.to_string()), "{dialect:?}");
         }
         let counters = &bench.hub.counters;
-        assert_eq!(counters.overloaded.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert_eq!(counters.declined.of(FaultId::Overloaded), 0);
     }
 }
 
@@ -219,7 +219,7 @@ async fn the_pause_is_counted_from_its_beginning_and_not_for_each_event() {
     }
     assert!((1.0..1.1).contains(&seconds(started)), "after {}", seconds(started));
     // Control goes first; behind it is the word for each event that found no place.
-    let refused = bench.hub.counters.overloaded.load(std::sync::atomic::Ordering::Relaxed);
+    let refused = bench.hub.counters.declined.of(FaultId::Overloaded);
     assert_eq!(refused, 20 - 4 - answered);
     for _ in 0..refused {
         let answer = bench.text().await;
@@ -263,7 +263,7 @@ async fn an_event_without_a_callback_is_not_lost_without_a_word() {
         bench.burst((1..=3).map(|_| Message::text(r#"[["a/b",1]]"#))).await;
         let said = bench.text().await;
         assert!(said.starts_with(r#"[[["tengen/error",{"id":"overloaded""#), "{said}");
-        let counted = bench.hub.counters.overloaded.load(std::sync::atomic::Ordering::Relaxed);
+        let counted = bench.hub.counters.declined.of(FaultId::Overloaded);
         assert_eq!(counted, 1);
         assert_eq!(desk.lost.load(std::sync::atomic::Ordering::Relaxed), usize::from(bound == 2));
     }

@@ -30,7 +30,7 @@ fn decides(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32, what: Optio
         }
         None => {}
     }
-    hub.act(&plugin.into(), &[event(link, Some(reply_to))], outcome);
+    carry_out(hub, plugin, &[event(link, Some(reply_to))], outcome);
 }
 
 fn only_frame(link: &Link) -> String {
@@ -180,7 +180,7 @@ fn a_reply_may_come_from_the_call_of_another_event() {
     decides(&hub, PLUGIN, &one, number, None);
     let what = Effect::Reply { reply_to: number, value: Ok(Content::OfEvent(0)) };
     let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
-    hub.act(&PLUGIN.into(), &[event(&other, None)], outcome);
+    carry_out(&hub, PLUGIN, &[event(&other, None)], outcome);
     assert_eq!(only_frame(&one), r#"[7,"cb"]"#);
 }
 

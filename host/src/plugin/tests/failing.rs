@@ -250,7 +250,11 @@ struct Panics {
 const POISON: u32 = 66;
 
 impl Actor for Panics {
-    fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, _: &PluginName, events: &[Event], work: &mut Work) -> Progress {
+        let outcome = work.take();
+        if outcome == Outcome::default() {
+            return Progress::Done;
+        }
         let poison = events.iter().any(|event| shorthand(event) == format!("m{POISON}"));
         let failed = !outcome.failures.is_empty();
         if poison && (self.always || !failed) {
@@ -263,7 +267,7 @@ impl Actor for Panics {
         let decided = effects.chain(failures).collect();
         let acted = Acted { events: events.iter().map(shorthand).collect(), decided };
         self.acted.try_send(acted).expect("the test reads along");
-        Vec::new()
+        Progress::Done
     }
 
     fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {
