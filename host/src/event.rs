@@ -82,6 +82,11 @@ impl Event {
         }
     }
 
+    /// Whether somebody else has it if its handler fails at it.
+    pub fn goes_on(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| permit.onward.is_some())
+    }
+
     pub fn message(&self) -> Option<&Message> {
         match &self.what {
             Occurrence::Message(message) => Some(message),

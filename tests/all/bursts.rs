@@ -58,7 +58,7 @@ async fn behind_a_slow_plugin_every_ping_is_answered_and_every_event_has_its_wor
     peer.text().await?;
     let event = Frame::text(r#"[[:hostile/slow nil] "cb"]"#).encode();
     peer.send(&event.repeat(EVENTS)).await?;
-    let (mut words, mut refused) = (0, 0);
+    let (mut words, mut refused, mut why) = (0, 0, String::new());
     for number in 0..5 {
         let asked = Instant::now();
         peer.send(&Frame::text(format!(r#"[[:chsk/ws-ping] "ping{number}"]"#)).encode()).await?;
@@ -69,6 +69,9 @@ async fn behind_a_slow_plugin_every_ping_is_answered_and_every_event_has_its_wor
             }
             words += usize::from(said.ends_with(r#" "cb"]"#));
             refused += usize::from(said.contains("chsk/error"));
+            if said.contains("tengen/error") {
+                why = said;
+            }
         }
         // Without a pause that is bounded it would take more than a minute; a busy machine has some of this.
         ensure!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
@@ -78,7 +81,7 @@ async fn behind_a_slow_plugin_every_ping_is_answered_and_every_event_has_its_wor
         words += usize::from(said.ends_with(r#" "cb"]"#));
         refused += usize::from(said.contains("chsk/error"));
     }
-    ensure!(refused > 0 && refused < EVENTS, "{refused} were refused");
+    ensure!(refused > 0 && refused < EVENTS, "{refused} were refused: {why}");
     ensure!(counter(&running, "/events/overloaded") == refused as u64, "each is counted");
     running.drain().await;
     Ok(())

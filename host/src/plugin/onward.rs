@@ -44,6 +44,18 @@ pub(super) fn taken(events: &mut [Event], outcome: &mut Outcome) -> Vec<Failed> 
     taken
 }
 
+/// Passes events on that broke the plugin, whatever it is called; what is left goes to nobody else.
+pub(super) fn broken(events: Vec<Event>, why: &Fault) -> Vec<Event> {
+    let mut left = Vec::new();
+    for mut event in events {
+        match event.permit.as_mut().and_then(|permit| permit.onward.take()) {
+            Some(onward) => onward.go_on(event, why.clone()),
+            None => left.push(event),
+        }
+    }
+    left
+}
+
 /// Whether it is the plugin that failed; whatever else is said of an event, it has decided.
 fn is_the_plugins(why: &Fault) -> bool {
     use FaultId::{Overloaded, PluginFailed, PluginUnavailable, Timeout};

@@ -7,7 +7,7 @@ use crate::{
     event::Below,
     fault::{Fault, FaultId},
     handler::{Declined, Handler, Seen},
-    hub::{Counters, Link},
+    hub::Link,
 };
 use std::{sync::Arc, task::Waker};
 
@@ -71,6 +71,7 @@ impl Router {
 
     /// Tries again with what is stuck.
     pub fn retry(&self, source: &mut Source, turn: &mut Turn) {
+        source.full = Full::Nobodys;
         match source.stuck.take().map(|stuck| *stuck) {
             None => {}
             Some(Stuck::Arrived { arrived, seq }) => self.let_in(source, arrived, seq, turn),
