@@ -180,8 +180,7 @@ impl Queue {
         let (its_alone, others) =
             std::mem::take(alone).into_iter().partition::<VecDeque<_>, _>(is_its);
         *alone = others;
-        let its = its_alone.into_iter().chain(events.take_out(is_its)).collect();
-        its
+        its_alone.into_iter().chain(events.take_out(is_its)).collect()
     }
 
     /// Another version, which has been handed the state of this one, may be told of all connections.

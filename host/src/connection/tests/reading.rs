@@ -154,7 +154,7 @@ async fn a_burst_over_the_bytes_that_may_wait_is_answered_too() {
     let limits = Limits { waiting_bytes: 1000, ..Limits::default() };
     let mut bench = at_desk(&desk, Setup { limits, ..Setup::default() }).await;
     // Each third one is larger than all that may wait.
-    let body = |number: u32| "x".repeat(if number % 3 == 0 { 1500 } else { 400 });
+    let body = |number: u32| "x".repeat(if number.is_multiple_of(3) { 1500 } else { 400 });
     let ask = |number| Message::text(format!(r#"[["a/b","{}"],"cb{number}"]"#, body(number)));
     bench.burst((0..30).map(ask)).await;
     for number in 0..30 {
