@@ -57,13 +57,53 @@ pub struct Event {
 }
 
 impl Event {
-    /// The reply the event's sender waits for.
-    pub fn reply_to(&self) -> Option<u32> {
+    /// The event as it goes on to somebody else, with its span and its place; what is left is only to be looked at.
+    #[must_use]
+    pub fn take_on(&mut self) -> Self {
+        let permit = self.permit.take();
+        let span = std::mem::replace(&mut self.span, Span::none());
+        Self { permit, span, ..self.another() }
+    }
+
+    /// The same message for somebody else as well; what is no message, is lost to it.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let what = match &self.what {
+            Occurrence::Message(message) => Occurrence::Message(message.clone()),
+            _ => Occurrence::Lost(1),
+        };
+        Self {
+            connection: self.connection.clone(),
+            seq: self.seq,
+            at: self.at,
+            what,
+            span: Span::none(),
+            permit: self.permit.as_ref().map(Permit::another),
+        }
+    }
+
+    /// Whether somebody else has it if its handler fails at it.
+    pub fn goes_on(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| permit.onward.is_some())
+    }
+
+    pub fn message(&self) -> Option<&Message> {
         match &self.what {
-            Occurrence::Message(message) => message.reply_to,
+            Occurrence::Message(message) => Some(message),
             _ => None,
         }
     }
+
+    /// The reply the event's sender waits for.
+    pub fn reply_to(&self) -> Option<u32> {
+        self.message()?.reply_to
+    }
+}
+
+/// Where an event goes that its handler failed at.
+pub trait Onward: std::fmt::Debug + Send + Sync {
+    /// Takes the event to whoever is next, or says why nobody is.
+    fn go_on(&self, event: Event, why: Fault);
 }
 
 /// What happened.
@@ -89,7 +129,7 @@ pub enum Occurrence {
 }
 
 /// `[event-id data]` from a peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Message {
     pub id: EventId,
     pub payload: Payload,

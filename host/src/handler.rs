@@ -13,8 +13,8 @@ use std::{any::Any, fmt, sync::Arc, task::Waker, vec};
 /// What it decides goes to an [`Actor`], in the order of the events of each connection.
 pub trait Handler: fmt::Debug + Send + Sync {
     /// Whether it wants events of this id; those that it does not go to the next route.
-    fn wants(&self, _event: &str) -> bool {
-        true
+    fn wants(&self, _event: &str) -> Wants {
+        Wants::Yes
     }
 
     /// Takes an event over. Never blocks. An event that cannot be taken comes back with the reason.
@@ -38,6 +38,15 @@ pub trait Handler: fmt::Debug + Send + Sync {
 
     /// An event for which there was no room is not offered again: to be counted.
     fn lost(&self, _why: FaultId) {}
+}
+
+/// Whether a handler wants an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    No,
+    Yes,
+    /// It does, and if it fails at the event, the next one is to have it.
+    OrElse,
 }
 
 /// What a task has seen of a handler's backlog: by it, one that asks again is still called once.

@@ -54,12 +54,32 @@ impl<H> Routes<H> {
                 return None;
             }
             ended = route.mode == Mode::First;
-            let earlier = self.routes.iter().take(place);
-            let again = earlier
-                .filter(|other| other.plugin == route.plugin)
-                .any(|other| other.takes(endpoint, event));
-            (!again).then_some(&route.handler)
+            (!self.had_it(place, endpoint, event)).then_some(&route.handler)
         })
+    }
+
+    /// This plugin's matching route and those after it, whatever their modes: who is next when one fails.
+    pub fn from<'a>(
+        &'a self,
+        plugin: &'a PluginName,
+        endpoint: EndpointIndex,
+        event: &'a str,
+        wants: impl Fn(&H) -> bool,
+    ) -> impl Iterator<Item = (Mode, &'a H)> {
+        let mut begun = false;
+        self.routes.iter().enumerate().filter_map(move |(place, route)| {
+            let takes = route.takes(endpoint, event) && wants(&route.handler);
+            begun |= takes && route.plugin == *plugin;
+            let is_next = begun && takes && !self.had_it(place, endpoint, event);
+            is_next.then_some((route.mode, &route.handler))
+        })
+    }
+
+    /// Whether the plugin of this route has an earlier one for the event.
+    fn had_it(&self, place: usize, endpoint: EndpointIndex, event: &str) -> bool {
+        let Some(route) = self.routes.get(place) else { return false };
+        let mut earlier = self.routes.iter().take(place);
+        earlier.any(|other| other.plugin == route.plugin && other.takes(endpoint, event))
     }
 
     /// Everybody who may get events of this endpoint, each once: those who hear of its connections.

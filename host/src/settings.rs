@@ -423,6 +423,12 @@ impl Default for Limits {
 }
 
 impl Plugin {
+    /// How much the events of one call may weigh together: a part of its memory. What is copied into it is copied once
+    /// more when it is read, and what the plugin makes of it has to fit in as well.
+    pub fn batch_bytes(&self) -> usize {
+        self.memory / 8
+    }
+
     /// The defaults for a component in this file.
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self {

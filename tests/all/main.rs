@@ -10,6 +10,7 @@
 )]
 
 mod browser;
+mod bursts;
 mod clocks;
 mod conformance;
 mod conversion;

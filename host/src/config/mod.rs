@@ -139,6 +139,7 @@ fn settings(root: &Table<'_>, plugin_lines: &mut BTreeMap<PluginName, usize>) ->
     routes(root, &mut settings, &mut plugins);
     sinks(root, &mut settings, &mut plugins);
     plugins.warn_of_unused(root);
+    plugins.warn_of_little_memory(root, &settings);
     settings.echo = root.get("plugin").is_none() && root.get("route").is_none();
     settings.plugins = plugins.settings;
     settings
@@ -190,6 +191,25 @@ impl Plugins {
                 }
             },
         );
+    }
+
+    /// A message is copied into the memory of each plugin that is routed to, and read there.
+    fn warn_of_little_memory(&self, root: &Table<'_>, settings: &Settings) {
+        let message = settings.limits.message.get();
+        for (name, place) in &self.places {
+            let Some(plugin) = self.settings.get(name.as_str()) else { continue };
+            let is_routed = settings.routes.iter().any(|route| *route.plugin == **name);
+            if !is_routed || plugin.batch_bytes() >= message {
+                continue;
+            }
+            let enough = message.saturating_mul(plugin.memory / plugin.batch_bytes().max(1));
+            let what = format!(
+                "a message may have {message} bytes (`limits.message`), which do not fit into its memory of {} with what it makes of them; write `plugin.{name}.memory` = \"{}MiB\" or more, or a lower `limits.message`",
+                plugin.memory,
+                enough.div_ceil(1 << 20)
+            );
+            root.document.warning(place, what);
+        }
     }
 
     fn warn_of_unused(&self, root: &Table<'_>) {

@@ -563,3 +563,21 @@ fn a_number_too_large_for_a_plugin_is_told_what_to_do() {
         &["plugin.a.config.n (line 3): `99999999999999999999` is too large; write it as a string"],
     );
 }
+
+#[test]
+fn messages_that_do_not_fit_into_a_plugins_memory_are_warned_of() {
+    let warnings = |limits: &str, memory: &str| {
+        let text = format!(
+            "[limits]\nmessage = '{limits}'\n[plugin.p]\nfile = 'p.wasm'\nmemory = '{memory}'\n[[route]]\nevent = '*'\nplugin = 'p'"
+        );
+        let parsed = read(&text).unwrap();
+        parsed.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(warnings("1MiB", "16MiB").is_empty());
+    let said = warnings("4MiB", "16MiB");
+    assert!(
+        matches!(said.as_slice(), [only] if only.contains("`plugin.p.memory` = \"32MiB\"") && only.contains("`limits.message`")),
+        "{said:?}"
+    );
+    assert!(warnings("4MiB", "32MiB").is_empty());
+}

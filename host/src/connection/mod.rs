@@ -33,6 +33,7 @@ use socket::{Inbound as Read, Patience, Socket};
 use std::{
     future::{Future, poll_fn},
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -76,7 +77,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = Socket::new(io, &already_read, around.limits.message.get());
-    let opened = Opened::new(&link, &around);
+    // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
+    // it stays in the tables, and its handlers hear of its end.
+    let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
+        let patience = Patience::new(link.shortcut(), Duration::ZERO);
+        socket.close(&Reason::Internal, patience).await;
+        return Reason::Internal;
+    };
     let heartbeat = Heartbeat::new(rules, now());
     let pace = Pace::new(around.outbox.write_deadline);
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
@@ -97,7 +104,11 @@ where
         reading: Reading::default(),
         malformed: None,
     };
-    let reason = poll_fn(|cx| driver.poll(cx)).await;
+    let reason = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| driver.poll(cx)));
+        polled.unwrap_or(Poll::Ready(Reason::Internal))
+    })
+    .await;
     let Driver { socket, opened, account, kernel, .. } = driver;
     opened.end(&reason);
     // Who takes too little has had its time; others get what is on its way to them.

@@ -54,6 +54,8 @@ struct Setup {
     limits: Limits,
     outbox: Outbox,
     keeper: Option<Arc<dyn Handler>>,
+    /// Who decides instead of the echo.
+    handler: Option<Arc<dyn Handler>>,
     /// What the pipe between the two holds.
     pipe: usize,
     kernel: Option<Arc<slow::Kernel>>,
@@ -71,6 +73,7 @@ impl Default for Setup {
             limits: Limits::default(),
             outbox: Outbox::default(),
             keeper: None,
+            handler: None,
             pipe: 64 << 10,
             kernel: None,
             ends: None,
@@ -80,11 +83,13 @@ impl Default for Setup {
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, pipe, kernel, ends, client } = setup;
+    let Setup { dialect, format, limits, outbox, keeper, handler, pipe, kernel, ends, client } =
+        setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
-    let handler = keeper.unwrap_or(Arc::new(echo) as Arc<dyn Handler>);
+    let handler = keeper.or(handler);
+    let handler = handler.unwrap_or(Arc::new(echo));
     let mut routes = Routes::default();
     let route = Route {
         event: Pattern("*".into()),
@@ -194,11 +199,7 @@ async fn a_raw_peer_is_pinged_by_websocket_and_kept_by_its_pongs() {
 #[tokio::test(start_paused = true)]
 async fn a_ping_is_answered_while_events_wait_for_their_decision() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        ..Setup::default()
-    })
-    .await;
+    let mut bench = connect(Setup { keeper: Some(keeper.clone()), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;
@@ -210,12 +211,8 @@ async fn a_ping_is_answered_while_events_wait_for_their_decision() {
 async fn the_event_past_the_waiting_limit_is_answered_overloaded() {
     let keeper = Arc::new(Keeper::default());
     let limits = Limits { waiting_events: 2, ..Limits::default() };
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let mut bench =
+        connect(Setup { keeper: Some(keeper.clone()), limits, ..Setup::default() }).await;
     bench.text().await;
     for number in 1..=3 {
         bench.send(&format!(r#"[["a/slow"],"cb{number}"]"#)).await;
@@ -310,11 +307,7 @@ async fn a_message_over_the_limit_closes_with_1009() {
 #[tokio::test(start_paused = true)]
 async fn one_sent_away_gets_its_last_reply_and_is_closed_with_1012() {
     let keeper = Arc::new(Keeper::default());
-    let mut bench = connect(Setup {
-        keeper: Some(Arc::clone(&keeper) as Arc<dyn Handler>),
-        ..Setup::default()
-    })
-    .await;
+    let mut bench = connect(Setup { keeper: Some(keeper.clone()), ..Setup::default() }).await;
     bench.text().await;
     bench.send(r#"[["a/slow","data"],"cb1"]"#).await;
     bench.send(r#"[["chsk/ws-ping"],"cb2"]"#).await;

@@ -1,6 +1,6 @@
 //! What of one connection waits for a decision (requirement T5b): a bound, and word when it has become less.
 
-use super::Connection;
+use super::{Connection, Onward};
 use crate::budget::Holding;
 use futures_util::task::AtomicWaker;
 use std::{
@@ -46,7 +46,7 @@ impl Below {
 
 fn pack(events: u32, bytes: usize) -> u64 {
     let events = u64::from(events).min((CALL / EVENT) - 1);
-    events * EVENT | (bytes as u64).min(BYTES)
+    (events * EVENT) | (bytes as u64).min(BYTES)
 }
 
 fn events(held: u64) -> u64 {
@@ -112,6 +112,8 @@ impl Waiting {
 pub struct Permit {
     connection: Arc<Connection>,
     bytes: u64,
+    /// Who has the event if its handler fails at it. None: its failure is told.
+    pub onward: Option<Arc<dyn Onward>>,
 }
 
 impl Permit {
@@ -141,7 +143,7 @@ impl Permit {
 
     fn held(connection: &Arc<Connection>, bytes: u64) -> Self {
         connection.waiting.add(1, bytes);
-        Self { connection: Arc::clone(connection), bytes }
+        Self { connection: Arc::clone(connection), bytes, onward: None }
     }
 }
 

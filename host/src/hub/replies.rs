@@ -191,6 +191,18 @@ impl Replies {
         Some(Ended { expected, why })
     }
 
+    /// A plugin has failed at the event, and these have it now instead; none: others have it already. What is returned has
+    /// failed, as of [`Replies::decided`].
+    pub(super) fn pass_on(&mut self, number: u32, from: &PluginName, to: Vec<PluginName>) {
+        let Some(expected) = self.waiting.get_mut(&number) else { return };
+        if !expected.was_asked(from) {
+            return;
+        }
+        expected.deciding = expected.deciding.saturating_sub(1) + to.len();
+        // Its share keeps the count: that of one who does not decide is none that others have to fear.
+        expected.others.extend(to);
+    }
+
     /// Takes out those whose time is up, at most so many at a time.
     pub(super) fn expire(&mut self, now: Instant, most: usize) -> Vec<Ended> {
         let mut expired = Vec::new();

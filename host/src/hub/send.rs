@@ -259,6 +259,11 @@ impl Hub {
         }
     }
 
+    /// A handler has failed at an event that these have now instead; none: others have it already.
+    pub(crate) fn pass_reply_on(&self, number: u32, from: &PluginName, to: Vec<PluginName>) {
+        self.replies().pass_on(number, from, to);
+    }
+
     /// Answers a caller with a value; not with one that the caller's format cannot hold.
     pub(super) fn answer(
         &self,

@@ -46,6 +46,8 @@ pub(super) struct Verdict {
     pub(super) opened: Option<Duration>,
     /// The blamed client has broken too many calls.
     pub(super) shun: bool,
+    /// How many it has broken.
+    pub(super) times: u32,
 }
 
 #[derive(Debug)]
@@ -117,10 +119,10 @@ impl Breaker {
             }
         };
         if !opens {
-            return Verdict { opened: None, shun };
+            return Verdict { opened: None, shun, times: so_far };
         }
         self.state = State::Open;
-        Verdict { opened: Some(self.pause.next()), shun }
+        Verdict { opened: Some(self.pause.next()), shun, times: so_far }
     }
 
     /// Counts a failure against a client; returns how many it has in its window.

@@ -34,6 +34,8 @@ pub(super) struct Counters {
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
+    /// How often the gateway itself failed at its events.
+    pub(super) panics: AtomicU64,
     /// How often it was left out of the path because it kept failing.
     pub(super) breaker_opened: AtomicU64,
     /// Connections that were left alone because their events kept breaking it.

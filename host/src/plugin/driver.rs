@@ -8,18 +8,21 @@ use super::{
     error::PluginError,
     gathering::Gathering,
     inline::{Inline, Visited},
-    queue::{Batch, Queue},
+    queue::{Batch, Closed, Queue},
     runner::{Next, Runner},
-    shared::Shared,
+    shared::{Shared, State},
 };
 use crate::{
     event::Event,
     fault::FaultId,
-    handler::{Declined, Handler, Seen},
+    handler::{Declined, Handler, Seen, Wants},
+    settings::OnFailure,
 };
+use futures_util::FutureExt as _;
 use std::{
     future::poll_fn,
     ops::ControlFlow,
+    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
     task::{Poll, Waker},
@@ -136,8 +139,13 @@ impl Seat {
 const ENDED: PluginError = PluginError::NotRunning { why: "the plugin has been stopped" };
 
 impl Handler for Seat {
-    fn wants(&self, event: &str) -> bool {
-        self.shared.current.load().about.wants(event)
+    fn wants(&self, event: &str) -> Wants {
+        let current = self.shared.current.load();
+        match current.settings.on_failure {
+            _ if !current.about.wants(event) => Wants::No,
+            OnFailure::Closed => Wants::Yes,
+            OnFailure::Open => Wants::OrElse,
+        }
     }
 
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
@@ -184,6 +192,7 @@ async fn drive(
     visited: Visited,
 ) {
     let mut batch = Batch::default();
+    let _end = End { shared: Arc::clone(&runner.shared), queue: Arc::clone(&runner.queue) };
     runner.visited = visited.clone();
     let mut stopped = pin!(stop.cancelled());
     // What is large and rare has a box of its own: what every call needs is moved with each call.
@@ -195,8 +204,10 @@ async fn drive(
             Due::Events => {
                 gather(&runner.queue, &gathering, &visited).await;
                 gathering.ends();
-                if runner.queue.take(runner.max_batch(), &mut batch) {
-                    runner.run(&mut batch).await;
+                if runner.queue.take(runner.share(), &mut batch)
+                    && contained(runner.run(&mut batch)).await.is_err()
+                {
+                    Box::pin(recover(&mut runner, &mut batch)).await;
                 }
                 if !runner.queue.is_empty() {
                     // Others have added theirs meanwhile: that is the task's work.
@@ -206,14 +217,18 @@ async fn drive(
             }
             Due::Request(request) => {
                 hand_over(&visited).await;
-                let obeyed = Box::pin(obey(&mut runner, request, &mut batch)).await;
-                if let ControlFlow::Break(answer) = obeyed {
-                    break Some(answer);
+                let obeyed = Box::pin(contained(obey(&mut runner, request, &mut batch))).await;
+                match obeyed {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(answer)) => break Some(answer),
+                    Err(_) => Box::pin(recover(&mut runner, &mut batch)).await,
                 }
             }
             Due::Restart => {
                 hand_over(&visited).await;
-                Box::pin(runner.restart()).await;
+                if Box::pin(contained(runner.restart())).await.is_err() {
+                    runner.lie_down(&mut batch);
+                }
             }
             Due::End => break None,
         }
@@ -221,6 +236,31 @@ async fn drive(
     Box::pin(runner.finish()).await;
     if let Some(answer) = asked {
         answer.send(()).ok();
+    }
+}
+
+/// However it ends: nothing is taken any more, and it is seen that it has ended.
+struct End {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.shared.set_state(State::Stopped);
+        self.queue.close(Closed::Stopped);
+    }
+}
+
+/// What panics in the gateway while it works for a plugin costs that work, not the plugin, and not the connection that
+/// happened to drive it.
+fn contained<T>(work: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+    AssertUnwindSafe(work).catch_unwind()
+}
+
+async fn recover(runner: &mut Runner, batch: &mut Batch) {
+    if contained(runner.recover(batch)).await.is_err() {
+        runner.lie_down(batch);
     }
 }
 
@@ -312,7 +352,7 @@ async fn obey(
             }
         }
         Request::Stop(deadline, answer) => {
-            while Instant::now() < deadline && runner.queue.take(runner.max_batch(), batch) {
+            while Instant::now() < deadline && runner.queue.take(runner.share(), batch) {
                 runner.run(batch).await;
             }
             return ControlFlow::Break(answer);

@@ -1,6 +1,7 @@
 //! What can go wrong between the gateway and a plugin.
 
 use super::text::plain;
+use crate::id::PluginName;
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 /// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
@@ -177,6 +178,18 @@ impl PluginError {
 pub enum CallError {
     #[error("it trapped")]
     Trapped(#[source] Cause),
+    #[error(
+        "it needed more memory than the {limit} bytes of `plugin.{plugin}.memory`: raise that, or send it less"
+    )]
+    OutOfMemory {
+        plugin: PluginName,
+        limit: usize,
+        #[source]
+        source: Cause,
+    },
+    /// It has done its work, so what it did to its state is done.
+    #[error("it trapped: what it returned cannot be read")]
+    Unreadable(#[source] Cause),
     #[error("it computed for longer than {limit:?}")]
     Overrun { limit: Duration },
     #[error("it did not return within {limit:?}")]
@@ -189,10 +202,16 @@ impl CallError {
     /// The value of `error.type` in spans and of the label in metrics.
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Trapped(_) => "trap",
+            Self::Trapped(_) | Self::OutOfMemory { .. } => "trap",
+            Self::Unreadable(_) => "unreadable",
             Self::Overrun { .. } | Self::TimedOut { .. } => "timeout",
             Self::TooMuch { .. } => "limit-reached",
         }
+    }
+
+    /// Whether the events of the call may be given to a fresh instance: not when the guest had decided about them.
+    pub(super) fn may_be_tried_again(&self) -> bool {
+        !matches!(self, Self::Unreadable(_))
     }
 
     /// Whether it is the plugin's time that was up.

@@ -7,6 +7,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, TryLockError,
@@ -99,8 +100,8 @@ impl Inline {
         let mut inner = match tried {
             Ok(inner) => inner,
             Err(TryLockError::WouldBlock) => return Poll::Pending,
-            // It panicked half way: there is nothing left that could be carried on.
-            Err(TryLockError::Poisoned(_)) => return Poll::Ready(()),
+            // A panic leaves no future behind, see below.
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
         self.missed.store(false, Ordering::Relaxed);
         self.visited.store(task.is_none(), Ordering::Relaxed);
@@ -128,7 +129,12 @@ impl Inner {
             waker.clone_from(task);
         }
         let Some(running) = future else { return Poll::Ready(()) };
-        let polled = running.as_mut().poll(&mut Context::from_waker(waker));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            running.as_mut().poll(&mut Context::from_waker(waker))
+        }));
+        // One that panicked half way has ended: there is nothing left that could be carried on. Who drove it is no part
+        // of that.
+        let polled = polled.unwrap_or(Poll::Ready(()));
         if polled.is_ready() {
             *future = None;
         }

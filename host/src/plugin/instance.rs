@@ -27,7 +27,9 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Sleep, sleep};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::Instance as Component};
+use wasmtime::{
+    PoolConcurrencyLimitError, Store, Trap, WasmBacktrace, component::Instance as Component,
+};
 
 const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `snapshot`" };
 
@@ -194,6 +196,11 @@ impl Instance {
         call!(self, budget, guest, call_handle(events))
     }
 
+    /// Whether memory was refused to it in the last call.
+    pub(super) fn lacked_memory(&self) -> bool {
+        self.store.data().memory.denied
+    }
+
     pub(super) async fn authenticate(
         &mut self,
         budget: Budget,
@@ -248,6 +255,7 @@ fn arm(store: &mut Store<State>, budget: Budget) {
     let data = store.data_mut();
     data.meter.begin(budget.cpu);
     data.allow(budget.bytes);
+    data.memory.denied = false;
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
 }
@@ -260,7 +268,7 @@ fn judge<T>(
 ) -> Result<T, CallError> {
     let judged = match result {
         Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(failure(error, budget)),
+        Some(Err(error)) => Err(failure(error, budget, store.data())),
         None => Err(CallError::TimedOut { limit: budget.wall }),
     };
     let data = store.data_mut();
@@ -274,7 +282,7 @@ fn judge<T>(
     judged
 }
 
-fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
+fn failure(error: wasmtime::Error, budget: Budget, data: &State) -> CallError {
     if error.is::<HandedTooMuch>() {
         return CallError::TooMuch { limit: budget.bytes };
     }
@@ -285,7 +293,17 @@ fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
     if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
         return CallError::TooMuch { limit: budget.bytes };
     }
-    CallError::Trapped(error.into())
+    if data.memory.denied {
+        let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory);
+        return CallError::OutOfMemory { plugin, limit, source: error.into() };
+    }
+    // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
+    // is what it was given, for which it has no room, and what it returned.
+    let ran = error.is::<Trap>() || error.downcast_ref::<WasmBacktrace>().is_some();
+    match ran || error.root_cause().to_string().contains("realloc") {
+        true => CallError::Trapped(error.into()),
+        false => CallError::Unreadable(error.into()),
+    }
 }
 
 fn said<T>(

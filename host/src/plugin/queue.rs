@@ -5,6 +5,7 @@
 //! **Invariant:** whatever an instance hears of a connection begins with `opened` or `adopted` and ends with `closed`.
 //! The queue knows which connections its instance has been told of, so it can put a missing beginning in front.
 
+use super::line::{Line, Share};
 use crate::{
     event::{Connection, Event, Occurrence},
     fault::{Fault, FaultId},
@@ -34,18 +35,19 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     /// What an instance hears before anything else: the connections that it adopts.
-    adopted: VecDeque<Event>,
+    adopted: Line,
+    /// Those of them that may be what broke an instance. They come last, one by one: once each, whatever it takes.
+    suspects: VecDeque<Event>,
+    suspected: HashSet<Handle, RandomState>,
     /// Events of a batch that failed as a whole: each goes alone.
     alone: VecDeque<Event>,
-    events: VecDeque<Event>,
+    events: Line,
     /// Connections that the instance was told of, or will be by an event in here.
     told: HashSet<Handle, RandomState>,
     /// Connections whose `adopted` made an instance fail, and since when.
     shunned: HashMap<Handle, Instant, RandomState>,
     /// Connections are being listed: what ends meanwhile is kept, since the list may still name it.
     adopting: bool,
-    /// Adopted ones go one by one, to find the one that fails.
-    careful: bool,
     closed: Option<Closed>,
     backlog: Backlog,
 }
@@ -93,11 +95,11 @@ impl Queue {
         self.lock().offer(event, self.bound)
     }
 
-    /// Up to `max` events, at once; none: nothing waits. `batch` is emptied and filled.
-    pub(super) fn take(&self, max: usize, batch: &mut Batch) -> bool {
+    /// What may go at once; none: nothing waits. `batch` is emptied and filled.
+    pub(super) fn take(&self, share: Share, batch: &mut Batch) -> bool {
         batch.events.clear();
         let mut waiting = self.lock();
-        waiting.take(max, batch);
+        waiting.take(share, batch);
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
@@ -126,17 +128,25 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         let waiting = self.lock();
-        waiting.adopted.len() + waiting.alone.len() + waiting.events.len()
+        let adopted = waiting.adopted.len() + waiting.suspects.len();
+        adopted + waiting.alone.len() + waiting.events.len()
     }
 
-    /// Puts a failed batch back: its events go next, one by one. `anew`: a new instance comes, which adopts anew.
-    pub(super) fn retry(&self, events: impl DoubleEndedIterator<Item = Event>, anew: bool) {
+    /// How many connections the instance has been told of, or will be.
+    pub(super) fn connections(&self) -> usize {
+        self.lock().told.len()
+    }
+
+    /// Puts the batch back that broke an instance: its events go next, one by one. What it was told of connections is
+    /// told to the next instance anew.
+    pub(super) fn retry(&self, events: impl DoubleEndedIterator<Item = Event>) {
         let mut waiting = self.lock();
         for event in events.rev() {
-            if anew && matches!(event.what, Occurrence::Adopted) {
-                waiting.careful = true;
-            } else {
-                waiting.alone.push_front(event);
+            match (&event.what, &event.connection) {
+                (Occurrence::Adopted, Some(connection)) => {
+                    waiting.suspected.insert(connection.handle);
+                }
+                _ => waiting.alone.push_front(event),
             }
         }
     }
@@ -167,31 +177,28 @@ impl Queue {
             event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
         };
         let Waiting { alone, events, .. } = &mut *waiting;
-        let mut its = Vec::new();
-        for queue in [alone, events] {
-            let (gone, kept) =
-                std::mem::take(queue).into_iter().partition::<VecDeque<_>, _>(is_its);
-            *queue = kept;
-            its.extend(gone);
-        }
-        its
+        let (its_alone, others) =
+            std::mem::take(alone).into_iter().partition::<VecDeque<_>, _>(is_its);
+        *alone = others;
+        its_alone.into_iter().chain(events.take_out(is_its)).collect()
     }
 
     /// Gives up the messages that wait of a connection. Returns how many.
     pub(super) fn forget(&self, handle: Handle) -> u64 {
         let mut waiting = self.lock();
-        let before = waiting.alone.len() + waiting.events.len();
-        let stays = |event: &Event| {
-            let is_its = event.connection.as_ref().is_some_and(|of| of.handle == handle);
-            !(is_its && matches!(event.what, Occurrence::Message(_)))
+        let is_its = |event: &Event| {
+            let of_it = event.connection.as_ref().is_some_and(|of| of.handle == handle);
+            of_it && matches!(event.what, Occurrence::Message(_))
         };
-        waiting.alone.retain(stays);
-        waiting.events.retain(stays);
-        let forgotten = before - waiting.alone.len() - waiting.events.len();
+        let Waiting { alone, events, .. } = &mut *waiting;
+        let (its_alone, others) =
+            std::mem::take(alone).into_iter().partition::<VecDeque<_>, _>(is_its);
+        *alone = others;
+        let its = events.take_out(is_its);
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
-        forgotten as u64
+        (its_alone.len() + its.len()) as u64
     }
 
     /// Another version, which has been handed the state of this one, may be told of all connections.
@@ -214,9 +221,10 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.closed = Some(why);
         waiting.adopted.clear();
+        waiting.suspects.clear();
         waiting.told.clear();
         let alone = std::mem::take(&mut waiting.alone);
-        let events = std::mem::take(&mut waiting.events);
+        let events = waiting.events.clear();
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
@@ -252,7 +260,8 @@ impl Waiting {
     }
 
     fn is_empty(&self) -> bool {
-        self.adopted.is_empty() && self.alone.is_empty() && self.events.is_empty()
+        let nobody = self.adopted.is_empty() && self.suspects.is_empty();
+        nobody && self.alone.is_empty() && self.events.is_empty()
     }
 
     fn offer(&mut self, event: Event, bound: usize) -> Result<(), Box<Declined>> {
@@ -302,41 +311,33 @@ impl Waiting {
         shuns
     }
 
-    fn take(&mut self, max: usize, batch: &mut Batch) {
+    fn take(&mut self, share: Share, batch: &mut Batch) {
         batch.alone = false;
-        let max = if self.careful { 1 } else { max };
         if !self.adopted.is_empty() {
-            let count = max.min(self.adopted.len());
-            batch.events.extend(self.adopted.drain(..count));
-            self.careful &= !self.adopted.is_empty();
+            self.adopted.take(share, &mut batch.events);
+        } else if let Some(event) = self.suspects.pop_front() {
+            if let Some(connection) = &event.connection {
+                // If it breaks the instance now, it is the one.
+                self.suspected.remove(&connection.handle);
+            }
+            batch.events.push(event);
         } else if let Some(event) = self.alone.pop_front() {
             batch.alone = true;
             batch.events.push(event);
         } else {
-            self.take_events(max, batch);
+            self.events.take(share, &mut batch.events);
         }
-    }
-
-    /// All that wait, if they may go at once, change places with the empty batch: nothing is copied.
-    fn take_events(&mut self, max: usize, batch: &mut Batch) {
-        if self.events.len() > max || !batch.events.is_empty() {
-            let count = max.min(self.events.len());
-            batch.events.extend(self.events.drain(..count));
-            return;
-        }
-        let empty = VecDeque::from(std::mem::take(&mut batch.events));
-        batch.events = Vec::from(std::mem::replace(&mut self.events, empty));
     }
 
     fn adopt(&mut self, open: Vec<Arc<Connection>>, forgive: bool) {
         if forgive {
             self.shunned.clear();
-            self.careful = false;
+            self.suspected.clear();
         }
         // Connections whose beginning waits in the queue need no other; those with anything else in it do.
         let mut begun = HashSet::<_, RandomState>::default();
         let mut unbegun = Vec::new();
-        for event in self.alone.iter().chain(&self.events) {
+        for event in self.alone.iter().chain(self.events.iter()) {
             let Some(connection) = &event.connection else { continue };
             let begins = matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
             if begun.insert(connection.handle) && !begins {
@@ -351,12 +352,24 @@ impl Waiting {
             .into_iter()
             .chain(others)
             .filter(|connection| !self.shunned.contains_key(&connection.handle));
-        self.adopted = all.map(|connection| adopted(&connection)).collect();
-        self.careful &= !self.adopted.is_empty();
+        (self.adopted, self.suspects) = (Line::default(), VecDeque::new());
+        for connection in all {
+            let event = adopted(&connection);
+            match self.suspected.contains(&connection.handle) {
+                true => self.suspects.push_back(event),
+                false => self.adopted.push_back(event),
+            }
+        }
+        // Who has gone meanwhile is suspected no more.
+        self.suspected = self
+            .suspects
+            .iter()
+            .filter_map(|event| Some(event.connection.as_ref()?.handle))
+            .collect();
         let ended = self
             .alone
             .iter()
-            .chain(&self.events)
+            .chain(self.events.iter())
             .filter_map(ended)
             .collect::<HashSet<_, RandomState>>();
         self.told = begun

@@ -42,7 +42,7 @@ fn queue(bound: usize) -> Queue {
 fn drain(queue: &Queue, max: usize) -> Vec<String> {
     let mut batch = Batch::default();
     let mut batches = Vec::new();
-    while queue.take(max, &mut batch) {
+    while queue.take(Share::of(max), &mut batch) {
         let words = batch.events.iter().map(|event| {
             let letter = match event.what {
                 Occurrence::Opened => "o",
@@ -118,9 +118,9 @@ fn a_failed_batch_goes_one_by_one_after_the_adoption() {
     let queue = queue(16);
     fill(&queue, vec![event(1, Occurrence::Opened), message(1), message(1)]);
     let mut batch = Batch::default();
-    assert!(queue.take(16, &mut batch));
+    assert!(queue.take(Share::of(16), &mut batch));
     fill(&queue, vec![message(1)]);
-    queue.retry(batch.events.drain(1..), true);
+    queue.retry(batch.events.drain(1..));
     queue.adopt(vec![connection(1)], false);
     assert_eq!(drain(&queue, 16), ["a1", "m1", "m1", "m1"]);
 }
@@ -130,11 +130,11 @@ fn a_connection_that_cannot_be_adopted_is_found_and_left_out() {
     let queue = queue(16);
     queue.adopt(vec![connection(1), connection(2)], false);
     let mut batch = Batch::default();
-    assert!(queue.take(16, &mut batch));
+    assert!(queue.take(Share::of(16), &mut batch));
     assert_eq!(batch.events.len(), 2);
-    queue.retry(batch.events.drain(..), true);
+    queue.retry(batch.events.drain(..));
     queue.adopt(vec![connection(1), connection(2)], false);
-    assert!(queue.take(16, &mut batch));
+    assert!(queue.take(Share::of(16), &mut batch));
     assert_eq!(batch.events.len(), 1, "one at a time now");
     fill(&queue, vec![message(1)]);
     assert_eq!(queue.shun(Handle(1)).len(), 1);
@@ -192,9 +192,9 @@ fn who_waits_for_room_is_woken_once_less_than_half_of_the_queue_waits_or_it_clos
         assert!(!queue.has_room(&mut seen, &task));
     }
     let mut batch = Batch::default();
-    assert!(queue.take(2, &mut batch));
+    assert!(queue.take(Share::of(2), &mut batch));
     assert_eq!(times(), 0, "two of four are not less than half");
-    assert!(queue.take(1, &mut batch));
+    assert!(queue.take(Share::of(1), &mut batch));
     assert_eq!(times(), 1, "who asked three times is called once");
     assert!(queue.has_room(&mut seen, &task));
     fill(&queue, vec![message(1), message(1), message(1)]);
@@ -202,4 +202,41 @@ fn who_waits_for_room_is_woken_once_less_than_half_of_the_queue_waits_or_it_clos
     queue.close(Closed::Stopped);
     assert_eq!(times(), 2);
     assert!(queue.has_room(&mut seen, &task));
+}
+
+#[test]
+fn a_batch_ends_at_its_share_of_memory_and_what_is_larger_goes_alone() {
+    let queue = queue(16);
+    let sized = |bytes: usize| {
+        let payload = Payload::new(Encoding::Json, vec![b'1'; bytes]);
+        let id = EventId::from("a/b");
+        event(1, Occurrence::Message(Message { id, payload, reply_to: None }))
+    };
+    fill(&queue, [400, 400, 400, 3000, 10, 10].map(sized).into());
+    let share = Share { events: 16, weight: 2200 };
+    let mut batch = Batch::default();
+    let mut lengths = Vec::new();
+    while queue.take(share, &mut batch) {
+        lengths.push(batch.events.len());
+    }
+    assert_eq!(lengths, [3, 1, 1, 2], "the adoption counts as well");
+}
+
+#[test]
+fn who_may_have_broken_an_adoption_goes_alone_once_and_the_others_together() {
+    let queue = queue(16);
+    let open = || (1..=6).map(connection).collect::<Vec<_>>();
+    queue.adopt(open(), false);
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(4), &mut batch));
+    queue.retry(batch.events.drain(..));
+    queue.adopt(open(), false);
+    for expected in [2, 1, 1] {
+        assert!(queue.take(Share::of(4), &mut batch));
+        assert_eq!(batch.events.len(), expected);
+    }
+    // The second of the suspects breaks the instance. Nobody who went well goes alone again.
+    queue.shun(Handle(2));
+    queue.adopt(open(), false);
+    assert_eq!(drain(&queue, 4), ["a1 a5 a6", "a3", "a4"]);
 }

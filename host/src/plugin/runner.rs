@@ -2,9 +2,12 @@
 //!
 //! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
 
+mod recovery;
+
 use super::{
-    bindings::{handling::types, plugin::StartReason},
-    breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
+    bindings::handling::types,
+    breaker::{Backoff, Breaker, Phase, seed},
+    caution::Caution,
     counters::count,
     effects::{self, Decided},
     error::{CallError, PluginError},
@@ -12,7 +15,10 @@ use super::{
     generation::Generation,
     inline::Visited,
     instance::{Instance, STOP},
+    line::Share,
+    onward,
     queue::{Batch, Closed, Queue},
+    restarts::Restarts,
     shared::{Shared, State},
     text::plain,
 };
@@ -26,7 +32,7 @@ use crate::{
 };
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
 
@@ -43,6 +49,8 @@ pub(super) struct Runner {
     /// Between two starts that failed.
     pause: Backoff,
     breaker: Breaker,
+    caution: Caution<Handle>,
+    restarts: Restarts,
     /// Whether it is a visitor who drives.
     pub(super) visited: Visited,
 }
@@ -67,18 +75,21 @@ impl Runner {
             down_until: None,
             pause: Backoff::new(seed()),
             breaker: Breaker::new(seed()),
+            caution: Caution::default(),
+            restarts: Restarts::new(Instant::now()),
             visited: Visited::default(),
         };
         runner.adopt(false);
         runner
     }
 
-    /// The most events of one call now.
-    pub(super) fn max_batch(&self) -> usize {
-        match self.breaker.phase() {
+    /// The most that goes into one call now.
+    pub(super) fn share(&self) -> Share {
+        let events = match self.breaker.phase() {
             Phase::HalfOpen => 1,
-            _ => self.generation.about.max_batch,
-        }
+            _ => self.caution.most(self.generation.about.max_batch),
+        };
+        Share { events, weight: self.generation.settings.batch_bytes() }
     }
 
     /// While no instance runs: when to call [`Runner::restart`].
@@ -91,12 +102,13 @@ impl Runner {
         let made = events::prepare(&batch.events, self.generation.about.encoding);
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
+        let mut suspect = None;
         if !told.records.is_empty() {
             let mut spans = self.spans(&batch.events, &told);
             let answer = self.call(&told.records, trace_of(&batch.events)).await;
             match answer {
                 Ok(Ok(outcome)) => {
-                    self.passed(batch);
+                    suspect = self.passed(batch);
                     let (events, places) = (&batch.events, &told.places);
                     decided = match effects::is_large(&outcome) {
                         false => {
@@ -109,14 +121,11 @@ impl Runner {
                     fail(&mut spans, "plugin-error");
                     self.shared
                         .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
-                    if batch.events.len() > 1 {
-                        return self.queue.retry(batch.events.drain(..), false);
-                    }
-                    decided.outcome.failures.push(failure(
-                        0,
-                        FaultId::PluginFailed,
-                        "the plugin returned an error",
-                    ));
+                    // What it did to its state is done: running any of them again would do it twice.
+                    suspect = self.failed(batch);
+                    let records = (0..).take(told.records.len());
+                    let said = records.filter_map(|by| told.places.of(by, batch.events.len()));
+                    decided.outcome.failures = said.map(returned_an_error).collect();
                 }
                 Err(error) => {
                     fail(&mut spans, error.error_type());
@@ -126,9 +135,15 @@ impl Runner {
                 }
             }
         }
+        if told.records.is_empty() && batch.alone {
+            suspect = self.caution.ran_alone(false);
+        }
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
         self.conclude(batch, decided).await;
+        if let Some(suspect) = suspect {
+            Box::pin(self.suspect(suspect)).await;
+        }
     }
 
     /// Others have their turn while a large outcome is checked.
@@ -151,119 +166,16 @@ impl Runner {
         count(&counters.calls);
         counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
         let budget = self.generation.budget(records.len());
-        match &mut self.instance {
-            Some(instance) => instance.handle(budget, records, trace).await,
-            None => Ok(Err("no instance runs".into())),
+        let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
+        let answer = instance.handle(budget, records, trace).await;
+        if instance.lacked_memory() && answer.is_ok() {
+            let settings = &self.generation.settings;
+            self.shared.note(&format!(
+                "memory was refused to the plugin: raise `plugin.{}.memory`, now {} bytes",
+                self.shared.name, settings.memory
+            ));
         }
-    }
-
-    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one.
-    async fn broke(&mut self, batch: &mut Batch, error: CallError) {
-        self.instance = None;
-        let too_much = matches!(error, CallError::TooMuch { .. });
-        let error = PluginError::Call { function: "handle", source: error };
-        let replaced = match self.generation.saves() {
-            Some(_) => {
-                self.shared.lost_state();
-                "the instance is replaced, its state is gone"
-            }
-            None => "the instance is replaced",
-        };
-        self.shared.failed(replaced, &error);
-        let mut verdict = Verdict::default();
-        if batch.events.len() > 1 {
-            self.queue.retry(batch.events.drain(..), true);
-        } else {
-            let event = batch.events.first();
-            verdict = self.breaker.broke(second(SystemTime::now()), event.and_then(blame));
-            let shunned = event
-                .and_then(|event| self.shunned(event, verdict))
-                .map(|handle| self.queue.shun(handle));
-            let failure = match too_much {
-                true => {
-                    failure(0, FaultId::LimitReached, "the event caused more than the plugin may")
-                }
-                false => failure(0, FaultId::PluginFailed, "the plugin failed"),
-            };
-            let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
-            self.conclude(batch, Decided { outcome, refused: Vec::new() }).await;
-            let why = Fault::new(FaultId::PluginFailed, "the plugin failed");
-            self.give_up(shunned.unwrap_or_default(), &why).await;
-        }
-        match verdict.opened {
-            Some(pause) => self.leave_out(pause).await,
-            None => self.restart().await,
-        }
-    }
-
-    /// The connection that is to be left alone after its event broke the instance.
-    fn shunned(&self, event: &Event, verdict: Verdict) -> Option<Handle> {
-        let connection = event.connection.as_ref()?;
-        if verdict.shun {
-            count(&self.shared.counters.shunned);
-            tracing::warn!(plugin = %self.shared.name, connection = %connection.id, "a connection's events broke the plugin too often: it is left alone for a while");
-        }
-        let shunned = verdict.shun || matches!(event.what, Occurrence::Adopted);
-        shunned.then_some(connection.handle)
-    }
-
-    /// The plugin keeps failing: no calls for a while.
-    async fn leave_out(&mut self, pause: Duration) {
-        self.shared.changed(Phase::Open, Some(pause));
-        self.rest(pause).await;
-    }
-
-    /// Events went well.
-    fn passed(&mut self, batch: &Batch) {
-        let Some(first) = batch.events.first() else { return };
-        // Hearing of a connection is no work that would show whether a plugin works again.
-        let counts = !matches!(first.what, Occurrence::Adopted);
-        let events = u32::try_from(batch.events.len()).unwrap_or(u32::MAX);
-        if counts && self.breaker.passed(second(first.at), events) {
-            self.shared.changed(Phase::Closed, None);
-        }
-    }
-
-    /// A fresh instance of the same version; or a pause, in which events are answered `plugin-unavailable`.
-    pub(super) async fn restart(&mut self) {
-        count(&self.shared.counters.restarts);
-        if self.breaker.try_again() {
-            self.shared.changed(Phase::HalfOpen, None);
-        }
-        match Instance::start(&self.generation, StartReason::RestartAfterTrap).await {
-            Ok(instance) => {
-                self.instance = Some(instance);
-                self.up(false);
-            }
-            Err(error) => {
-                self.shared.failed("the plugin cannot be started again", &error);
-                let pause = self.pause.next();
-                self.rest(pause).await;
-            }
-        }
-    }
-
-    /// No instance runs for a while: events are answered `plugin-unavailable`.
-    async fn rest(&mut self, pause: Duration) {
-        self.shared.set_state(State::Unavailable);
-        self.down_until = Some(Instant::now() + pause);
-        let closed = Closed::Unavailable(pause);
-        let left = self.queue.close(closed);
-        self.give_up(left, &closed.fault()).await;
-    }
-
-    fn up(&mut self, forgive: bool) {
-        self.down_until = None;
-        self.pause.reset();
-        self.shared.set_state(State::Running);
-        self.adopt(forgive);
-    }
-
-    /// The instance is new: it hears of the open connections before anything else.
-    fn adopt(&self, forgive: bool) {
-        self.queue.begin_adoption();
-        self.queue.open();
-        self.queue.adopt(self.shared.actor.connections_of(&self.shared.name), forgive);
+        answer
     }
 
     /// Between two calls: the next version takes over, or this one goes on and the reason is returned. Returns whether the
@@ -348,7 +260,7 @@ impl Runner {
 
     /// What is left when others are to have their turn.
     fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
-        let Decided { outcome, refused } = decided;
+        let Decided { mut outcome, refused } = decided;
         for failure in &outcome.failures {
             count(&self.shared.counters.errors);
             let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
@@ -356,6 +268,7 @@ impl Runner {
                 event.span.fail(failure.why.id.word());
             }
         }
+        onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
         let mut work = Work::new(outcome, batch.events.len());
         refused.into_iter().for_each(|refused| work.refuse(refused));
         let Shared { actor, name, .. } = &*self.shared;
@@ -443,8 +356,19 @@ fn fail(spans: &mut [Span], error_type: &str) {
     spans.iter_mut().for_each(|span| span.fail(error_type));
 }
 
-fn failure(by: u32, id: FaultId, message: &str) -> Failure {
-    Failure { by, why: Fault::new(id, message), close: None }
+fn returned_an_error(by: u32) -> Failure {
+    let why = Fault::new(FaultId::PluginFailed, "the plugin returned an error");
+    Failure { by, why, close: None }
+}
+
+/// The breaker's time. Events bring theirs along, so what goes well costs no look at a clock.
+fn second(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The breaker's time for what has just gone wrong.
+fn this_second() -> u64 {
+    second(SystemTime::now())
 }
 
 /// The trace of a batch of one; a larger batch belongs to no single trace.
@@ -453,14 +377,4 @@ fn trace_of(events: &[Event]) -> Option<&TraceContext> {
         [event] => event.span.context(),
         _ => None,
     }
-}
-
-/// Whose event it is.
-fn blame(event: &Event) -> Blame {
-    event.connection.as_ref().map(|connection| connection.handle.0.into())
-}
-
-/// The breaker's time. Events bring theirs along, so what goes well costs no look at a clock.
-fn second(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

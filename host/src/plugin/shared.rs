@@ -97,6 +97,8 @@ pub struct Status {
     /// Values of its own measures that were not kept.
     pub dropped_measures: u64,
     pub restarts: u64,
+    /// How often the gateway itself failed at its events.
+    pub panics: u64,
     /// How often it was left out of the path because it kept failing.
     pub breaker_opened: u64,
     /// Connections that were left alone because their events kept breaking it.
@@ -250,6 +252,7 @@ impl Shared {
             dropped_signals: read(&counters.dropped_signals),
             dropped_measures: counters.own.dropped(),
             restarts: read(&counters.restarts),
+            panics: read(&counters.panics),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),
             lost_states: read(&counters.lost_states),

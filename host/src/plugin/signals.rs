@@ -55,6 +55,11 @@ impl Signals {
         }
     }
 
+    /// Whose they are.
+    pub(super) fn plugin(&self) -> &PluginName {
+        &self.plugin
+    }
+
     /// Names the trace that the next call's signals belong to.
     pub(super) fn belong_to(&mut self, context: Option<&TraceContext>) {
         self.trace = context.map(|context| context.trace_id);

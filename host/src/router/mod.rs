@@ -1,6 +1,7 @@
 //! From a connection's frame to the handlers it is routed to.
 
 mod echo;
+mod onward;
 mod source;
 
 pub use echo::Echo;
@@ -10,7 +11,7 @@ use crate::{
     envelope::Arrived,
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
-    handler::{Declined, Handler},
+    handler::{Declined, Handler, Wants},
     hub::{Counters, Ended, Expected, Hub, Link},
     id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
@@ -19,6 +20,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use std::{
+    cell::Cell,
     sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
@@ -129,7 +131,13 @@ impl Router {
         let routes = self.routes.load();
         let id = arrived.id.clone();
         let link = &source.link;
-        let wants = |to: &Destination| to.handler.wants(&id);
+        // Whether somebody passes the event on who fails at it.
+        let or_else = Cell::new(false);
+        let wants = |to: &Destination| {
+            let wants = to.handler.wants(&id);
+            or_else.set(or_else.get() || wants == Wants::OrElse);
+            wants != Wants::No
+        };
         let mut matching = routes.matching(link.facts.endpoint_index, &id, wants);
         let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
@@ -142,8 +150,8 @@ impl Router {
         let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
             return;
         };
-        let declined = Vec::new();
-        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, declined };
+        let (or_else, declined) = (or_else.get().then_some(&**routes), Vec::new());
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, or_else, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
         for next in others {
@@ -259,12 +267,20 @@ struct Delivery<'a> {
     turn: &'a mut Turn,
     /// The reply that the sender waits for: one number for all who are asked.
     reply_to: Option<u32>,
+    /// If some of them pass it on who fail at it: to whom else it is routed.
+    or_else: Option<&'a Routes<Destination>>,
     /// Who did not take it.
     declined: Vec<(Destination, Box<Declined>)>,
 }
 
 impl Delivery<'_> {
-    fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
+    fn hand_over(&mut self, to: &Destination, arrived: Arrived, mut permit: Permit) {
+        if let Some(routes) = self.or_else
+            && to.handler.wants(&arrived.id) == Wants::OrElse
+        {
+            let of = (self.link.facts.endpoint_index, &arrived.id);
+            permit.onward = onward::next(&self.router.hub, routes, &to.plugin, of);
+        }
         let span = self.router.process_span(self.link, &arrived);
         let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
         let event = Event {
@@ -281,3 +297,6 @@ impl Delivery<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! One connection's place in the router: its link, its count of events, and what of it found no place yet.
 
-use super::{Destination, Router, Turn};
+use super::{Destination, Router, Turn, onward::decline};
 use crate::{
     close::Reason,
     envelope::{Arrived, Dialect},
@@ -85,6 +85,7 @@ impl Router {
 
     /// Tries again with what is stuck.
     pub fn retry(&self, source: &mut Source, turn: &mut Turn) {
+        source.full = Full::Nobodys;
         match source.stuck.take().map(|stuck| *stuck) {
             None => {}
             Some(Stuck::Arrived { arrived, seq }) => self.let_in(source, arrived, seq, turn),
@@ -156,7 +157,7 @@ impl Router {
             if is_full && source.patient {
                 again.push((to, declined));
             } else {
-                self.hub.decline(&to.plugin, declined);
+                decline(&self.hub, &to.plugin, declined);
                 if is_full {
                     to.handler.lost(FaultId::Overloaded);
                     self.lose(source);

@@ -90,8 +90,8 @@ impl Handler for Desk {
 
 /// A peer whose events come to this desk.
 async fn at_desk(desk: &Arc<Desk>, setup: Setup) -> Bench {
-    let keeper = Some(Arc::clone(desk) as Arc<dyn Handler>);
-    let mut bench = connect(Setup { keeper, ..setup }).await;
+    let handler = Some(Arc::clone(desk) as Arc<dyn Handler>);
+    let mut bench = connect(Setup { handler, ..setup }).await;
     let actor = Arc::clone(&bench.hub) as Arc<dyn Actor>;
     desk.echo.set(Echo { name: "echo".into(), actor }).unwrap();
     if bench.link.wire.dialect != Dialect::Raw {
@@ -154,7 +154,7 @@ async fn a_burst_over_the_bytes_that_may_wait_is_answered_too() {
     let limits = Limits { waiting_bytes: 1000, ..Limits::default() };
     let mut bench = at_desk(&desk, Setup { limits, ..Setup::default() }).await;
     // Each third one is larger than all that may wait.
-    let body = |number: u32| "x".repeat(if number % 3 == 0 { 1500 } else { 400 });
+    let body = |number: u32| "x".repeat(if number.is_multiple_of(3) { 1500 } else { 400 });
     let ask = |number| Message::text(format!(r#"[["a/b","{}"],"cb{number}"]"#, body(number)));
     bench.burst((0..30).map(ask)).await;
     for number in 0..30 {
@@ -319,4 +319,38 @@ async fn one_that_is_sent_away_gets_the_answer_to_what_was_stuck() {
         assert_eq!(bench.text().await, format!(r#"[{number},"cb{number}"]"#));
     }
     assert_eq!(bench.close_code().await, 1012);
+}
+
+/// Panics at a message, and hears of ends.
+#[derive(Debug, Default)]
+struct Panics(Mutex<Vec<&'static str>>);
+
+impl Handler for Panics {
+    fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
+        use crate::event::Occurrence::{Closed, Message, Opened};
+        let heard = match &event.what {
+            Opened => "opened",
+            Closed(_) => "closed",
+            Message(message) if message.id.as_str() == "a/panic" => {
+                panic!("a fault of the gateway")
+            }
+            _ => "other",
+        };
+        self.0.lock().unwrap().push(heard);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_its_task_ends_the_connection_and_leaves_nothing_of_it_behind() {
+    let handler = Arc::<Panics>::default();
+    let given = Some(Arc::clone(&handler) as Arc<dyn Handler>);
+    let mut bench = connect(Setup { handler: given, ..Setup::default() }).await;
+    bench.text().await;
+    bench.burst([r#"[["a/b"]]"#, r#"[["a/panic"]]"#].map(Message::text)).await;
+    assert_eq!(bench.close_code().await, 1011);
+    assert_eq!(bench.ended.await.unwrap(), Reason::Internal);
+    assert!(bench.hub.is_empty());
+    assert_eq!(bench.link.facts.waiting.events(), 0);
+    assert_eq!(*handler.0.lock().unwrap(), ["opened", "other", "closed"]);
 }

@@ -15,6 +15,8 @@ pub(crate) struct Guest {
     pub(crate) stop: &'static str,
     /// Has the locals `$at` and `$end` (its events), `$out` and `$n`, and leaves where the result is.
     pub(crate) handle: String,
+    /// Further locals of `handle`.
+    pub(crate) locals: &'static str,
     pub(crate) post_return: &'static str,
     pub(crate) realloc: &'static str,
     /// What of the snapshot it has: the code of `save` and of `load`.
@@ -73,6 +75,7 @@ impl Default for Guest {
             start: "(i32.const 128)",
             stop: "",
             handle: NOTHING.into(),
+            locals: "",
             post_return: "",
             realloc: "",
             snapshot: None,
@@ -123,7 +126,7 @@ impl Guest {
 
     fn module(&self) -> String {
         let Self { describe, start, stop, handle, post_return, realloc, pages, .. } = self;
-        let (items, imports, data) = (self.items, self.imports, self.data());
+        let (items, imports, locals, data) = (self.items, self.imports, self.locals, self.data());
         let snapshot = self.snapshot.map_or_else(String::new, |(save, load)| {
             format!(
                 r#"(func (export "tengen:gateway/snapshot@0.1.0#save") (result i32) {save})
@@ -150,7 +153,7 @@ impl Guest {
   (func (export "tengen:gateway/plugin@0.1.0#start") (param $reason i32) (result i32) {start})
   (func (export "tengen:gateway/plugin@0.1.0#stop") {stop})
   (func (export "tengen:gateway/handler@0.1.0#handle") (param $at i32) (param $count i32) (result i32)
-    (local $end i32) (local $out i32) (local $n i32) (local $by i32) (local $first i32)
+    (local $end i32) (local $out i32) (local $n i32) (local $by i32) (local $first i32) {locals}
     (local.set $end (i32.add (local.get $at) (i32.mul (local.get $count) (i32.const 120))))
     {handle})
   (func (export "cabi_post_tengen:gateway/handler@0.1.0#handle") (param i32)

@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 mod compile;
 mod cost;
+mod failing;
 mod files;
 mod guests;
 mod hand_over;
