@@ -43,7 +43,7 @@ impl Below {
 
 fn pack(events: u32, bytes: usize) -> u64 {
     let events = u64::from(events).min((CALL / EVENT) - 1);
-    events * EVENT | (bytes as u64).min(BYTES)
+    (events * EVENT) | (bytes as u64).min(BYTES)
 }
 
 fn events(held: u64) -> u64 {
