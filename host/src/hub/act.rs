@@ -239,10 +239,10 @@ impl Step<'_> {
         self.deliver(Pushing { broadcast: letter.to(links.len()), left: links.into_iter() })
     }
 
-    fn deliver(&mut self, pushing: Pushing) -> Done {
+    fn deliver(&mut self, mut pushing: Pushing) -> Done {
         match pushing.go_on(self) {
-            Ok(end) => end.map(|()| None),
-            Err(pushing) => Ok(Some(Stage::Pushing(pushing))),
+            true => pushing.broadcast.end().map(|()| None),
+            false => Ok(Some(Stage::Pushing(pushing))),
         }
     }
 

@@ -120,13 +120,13 @@ pub(super) struct Pushing {
 }
 
 impl Pushing {
-    /// Delivers until all have it, or the step is over.
-    pub(super) fn go_on(mut self, step: &mut Step<'_>) -> Result<Result<(), Fault>, Self> {
+    /// Delivers until all have it (true), or the step is over.
+    pub(super) fn go_on(&mut self, step: &mut Step<'_>) -> bool {
         while !step.is_over() {
-            let Some(link) = self.left.next() else { return Ok(self.broadcast.end()) };
+            let Some(link) = self.left.next() else { return true };
             self.broadcast.deliver(&mut step.deliveries, &link);
             step.account();
         }
-        if self.left.as_slice().is_empty() { Ok(self.broadcast.end()) } else { Err(self) }
+        self.left.as_slice().is_empty()
     }
 }
