@@ -1,5 +1,9 @@
 //! What a handler wants done. Effects are carried out only when the call that returned them has succeeded.
 
+mod refused;
+
+pub use refused::{Kind, Refusals, Refused, Tally};
+
 use crate::{
     fault::Fault,
     id::{Channel, EventId, Handle, UserId},
@@ -70,9 +74,26 @@ pub enum Effect {
     },
     /// A kind this gateway does not carry out: refused, counted, and told to the plugin when it has a key.
     Unsupported {
-        kind: String,
+        kind: Kind,
+        name: String,
         key: Option<String>,
     },
+}
+
+impl Effect {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Reply { .. } => Kind::Reply,
+            Self::Push { .. } => Kind::Push,
+            Self::Publish { .. } => Kind::Publish,
+            Self::Subscribe { .. } => Kind::Subscribe,
+            Self::Unsubscribe { .. } => Kind::Unsubscribe,
+            Self::Close { .. } => Kind::Close,
+            Self::SetTimer { .. } => Kind::SetTimer,
+            Self::CancelTimer { .. } => Kind::CancelTimer,
+            Self::Unsupported { kind, .. } => *kind,
+        }
+    }
 }
 
 /// An effect and the event that caused it, by its place in the batch.

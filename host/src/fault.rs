@@ -1,6 +1,9 @@
 //! What an event can be answered when it was not carried out: the closed registry of wire.md, "Errors".
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// Why an event or a request was not carried out, as a peer or a plugin is told.
 ///
@@ -70,6 +73,8 @@ registry! {
     Overloaded = "overloaded",
     /// Nothing answered in time.
     Timeout = "timeout",
+    /// The plugin decided without a reply.
+    Unanswered = "unanswered",
     /// The connection ended first.
     Closed = "closed",
     /// The plugin trapped, ran out of time or memory, or returned an error.
@@ -84,9 +89,43 @@ registry! {
     Application = "application",
 }
 
+/// A count for each reason.
+#[derive(Debug, Default)]
+pub struct Counts([AtomicU64; FaultId::ALL.len()]);
+
+impl Counts {
+    /// How many there were before.
+    pub fn add(&self, why: FaultId, count: u64) -> u64 {
+        self.0.get(why as usize).map_or(0, |counter| counter.fetch_add(count, Ordering::Relaxed))
+    }
+
+    pub fn of(&self, why: FaultId) -> u64 {
+        self.0.get(why as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
+    /// By the reason's word; what never happened is left out.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        FaultId::ALL.iter().map(|&why| (why.word(), self.of(why))).filter(|(_, count)| *count > 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_reason_has_a_count_of_its_own() {
+        let counts = Counts::default();
+        for (number, &why) in (1..).zip(FaultId::ALL) {
+            assert_eq!((counts.add(why, number), counts.of(why)), (0, number));
+        }
+        assert_eq!(counts.add(FaultId::Timeout, 1), counts.of(FaultId::Timeout) - 1);
+        assert_eq!(counts.all().count(), FaultId::ALL.len());
+    }
 
     #[test]
     fn every_word_of_the_registry_reads_back() {

@@ -1,12 +1,12 @@
 //! The contract between events and those who decide about them.
 
 use crate::{
-    effect::Outcome,
+    effect::{Caused, Failure, Outcome, Refused, Tally},
     event::{Connection, Event},
     fault::Fault,
     id::PluginName,
 };
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc, vec};
 
 /// Decides about events: a plugin, or a built-in like [`crate::router`]'s echo.
 ///
@@ -33,10 +33,101 @@ pub struct Declined {
 pub trait Actor: fmt::Debug + Send + Sync {
     /// Carries out one call's outcome: effects of events that failed are discarded, the others are done in order.
     ///
-    /// `events` is the batch that `outcome` speaks of. What could not be done and carried a key comes back as
-    /// occurrences for the plugin ([`crate::event::Occurrence::Refused`]).
-    fn act(&self, plugin: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event>;
+    /// `events` is the batch that the outcome speaks of. Large work is done in steps, so that others have their turn
+    /// between them: until this says that it is done, it is to be called again with the same batch and the same work,
+    /// and before anything else that the plugin decides. What could not be done is in the work, see [`Work::refuse`].
+    fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress;
 
     /// The open connections of the endpoints whose events are routed to this plugin: what a new instance adopts.
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>>;
+}
+
+/// How far [`Actor::act`] has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is not done has to go on"]
+pub enum Progress {
+    Done,
+    /// Others have their turn, then it goes on.
+    More,
+}
+
+/// An outcome while it is carried out: what is left of it, and what of it was refused.
+#[derive(Debug)]
+pub struct Work {
+    pub effects: vec::IntoIter<Caused>,
+    pub failures: vec::IntoIter<Failure>,
+    /// What the actor has begun and not ended; its own business.
+    pub begun: Option<Box<dyn Any + Send>>,
+    /// Messages of the batch whose senders wait no more, as the actor counts them.
+    pub settled: usize,
+    /// By the event's place; empty when none failed.
+    failed: Vec<bool>,
+    told: Vec<Refused>,
+    tallies: Vec<Tally>,
+}
+
+impl Work {
+    /// `events`: how many the batch has.
+    pub fn new(outcome: Outcome, events: usize) -> Self {
+        let Outcome { effects, failures } = outcome;
+        let mut failed = Vec::new();
+        if !failures.is_empty() {
+            failed.resize(events, false);
+            for by in failures.iter().filter_map(|failure| usize::try_from(failure.by).ok()) {
+                if let Some(failed) = failed.get_mut(by) {
+                    *failed = true;
+                }
+            }
+        }
+        Self {
+            effects: effects.into_iter(),
+            failures: failures.into_iter(),
+            begun: None,
+            settled: 0,
+            failed,
+            told: Vec::new(),
+            tallies: Vec::new(),
+        }
+    }
+
+    /// Whether the event at this place of the batch failed: its effects are discarded.
+    pub fn has_failed(&self, by: u32) -> bool {
+        let failed = usize::try_from(by).ok().and_then(|by| self.failed.get(by));
+        failed.copied().unwrap_or(false)
+    }
+
+    /// Whether there is nothing left to do.
+    pub fn is_done(&self) -> bool {
+        self.begun.is_none() && self.effects.as_slice().is_empty() && self.failures.len() == 0
+    }
+
+    /// Notes that an effect is not carried out: counted by kind and reason; with a key, the plugin hears of it.
+    pub fn refuse(&mut self, refused: Refused) {
+        let Refused { kind, why, key, .. } = &refused;
+        let known =
+            self.tallies.iter_mut().find(|tally| tally.kind == *kind && tally.why.id == why.id);
+        match known {
+            Some(tally) => tally.count += 1,
+            None => self.tallies.push(Tally { kind: *kind, why: why.clone(), count: 1 }),
+        }
+        if key.is_some() {
+            self.told.push(refused);
+        }
+    }
+
+    /// What was refused, by kind and reason.
+    pub fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
+    /// What was refused and carried a key.
+    pub fn take_told(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// All that is left, taken out: for an actor that needs no steps.
+    pub fn take(&mut self) -> Outcome {
+        let (effects, failures) = (&mut self.effects, &mut self.failures);
+        Outcome { effects: effects.collect(), failures: failures.collect() }
+    }
 }

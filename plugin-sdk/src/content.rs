@@ -48,12 +48,17 @@ impl Payload {
         Self { encoding: Encoding::Binary, body: bytes.into() }
     }
 
-    /// Reads JSON into a type; the fault says what does not fit, and where.
+    /// Reads JSON into a type; the fault says what does not fit, and where. A payload that came in another encoding,
+    /// because its value has no form in JSON or its endpoint is raw, is `unsupported`.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
-        if self.encoding != Encoding::Json {
-            return Err(Fault::new("unsupported", "the payload is not JSON"));
-        }
-        Ok(serde_json::from_slice(&self.body)?)
+        let message = match self.encoding {
+            Encoding::Json => return Ok(serde_json::from_slice(&self.body)?),
+            Encoding::Text | Encoding::Binary => "the data is a raw endpoint's, not JSON",
+            _ => {
+                "the data has no form in JSON: as keys of a map, send texts, keywords, symbols or numbers"
+            }
+        };
+        Err(Fault::new("unsupported", message))
     }
 
     /// The bytes as text.
@@ -64,7 +69,7 @@ impl Payload {
 }
 
 impl Message {
-    /// Reads the JSON payload into a type; the fault says what does not fit, and where.
+    /// Reads the JSON payload into a type; the fault says what does not fit, and where; see [`Payload::json`].
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
         self.payload.json()
     }

@@ -70,7 +70,8 @@ impl<'a> Context<'a> {
         matches!(self.waiting, Waiting::For(_))
     }
 
-    /// The event's own payload as content: the gateway sends on the bytes that it already has. Only a message has one.
+    /// The event's own payload as content, as its sender sent it: the gateway sends on the bytes that it already has, and
+    /// nothing is lost by the encoding that the plugin asked for. Only a message has one.
     pub fn of_event(&self) -> Content {
         Content::OfEvent(self.by)
     }
@@ -133,7 +134,8 @@ impl<'a> Context<'a> {
         })))
     }
 
-    /// Subscribes a connection to a channel, which needs the grant `publish` for it; ends with the connection at the latest.
+    /// Subscribes a connection to a channel, which needs the grant `publish` for it; ends with the connection at the
+    /// latest. When it is refused, [`Handler::refused`](crate::Handler::refused) has the channel's name as its key.
     pub fn subscribe(&mut self, connection: Handle, channel: impl Into<String>) {
         self.effect(Effect::Subscribe(Membership { connection, channel: channel.into() }));
     }
@@ -172,7 +174,8 @@ impl<'a> Context<'a> {
         self.effect(Effect::CancelTimer(key.into()));
     }
 
-    /// If the event fails, its connection is closed with this code as well.
+    /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is
+    /// sent instead.
     pub fn close_if_failed(&mut self, code: u16) {
         self.close_if_failed = Some(code);
     }
@@ -211,7 +214,8 @@ impl Sent<'_> {
         self
     }
 
-    /// Keeps the publication in the channel's history, where the channel has one (none has in this version).
+    /// Keeps the publication in the channel's history. No channel has one in this version: the publication is delivered,
+    /// and counted as refused; with a key, [`Handler::refused`](crate::Handler::refused) says so.
     pub fn keep(mut self) -> Self {
         if let Some(Effect::Publish(publish)) = self.effect.as_deref_mut() {
             publish.keep = true;

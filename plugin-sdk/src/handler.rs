@@ -71,7 +71,8 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// An effect that had a key was not carried out.
+    /// An effect that had a key was not carried out, or not to all of its receivers; a subscription has the name of its
+    /// channel as its key.
     fn refused(&mut self, ctx: &mut Context, refused: Refused) -> Result {
         Ok(())
     }

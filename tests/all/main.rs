@@ -15,6 +15,7 @@ mod conformance;
 mod conversion;
 mod demo;
 mod docs;
+mod effects;
 mod hostile_guests;
 mod hostile_peers;
 mod layers;

@@ -11,10 +11,10 @@ use std::{
 use support::guests;
 use tengen::{
     authenticator::{Upgrade, Verdict},
-    effect::{Content, Effect, Outcome},
+    effect::{Content, Effect},
     event::{Connection, Event, Message, Occurrence, Waiting},
     fault::FaultId,
-    handler::{Actor, Handler},
+    handler::{Actor, Handler, Progress, Work},
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
     payload::{Encoding, Payload},
     plugin::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch},
@@ -35,7 +35,8 @@ struct Hub {
 }
 
 impl Actor for Hub {
-    fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, _: &PluginName, events: &[Event], work: &mut Work) -> Progress {
+        let outcome = work.take();
         let reply_of =
             |by: u32| events.get(by as usize).and_then(Event::reply_to).unwrap_or_default();
         let failures =
@@ -56,7 +57,7 @@ impl Actor for Hub {
         for reply in failures.chain(effects) {
             self.replies.try_send(reply).expect("the test reads along");
         }
-        Vec::new()
+        Progress::Done
     }
 
     fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {

@@ -120,6 +120,8 @@ async fn a_malformed_event_is_answered_and_the_connection_stays() -> Result<()> 
         assert!(answer.contains(r#":id "malformed""#), "{malformed} was answered {answer}");
     }
     client.send_text(r#"[[:no-namespace 1] "abc123"]"#).await?;
+    let pushed = client.next_text().await?;
+    assert!(pushed.contains(r#":callback "abc123""#), "{pushed}");
     assert_eq!(client.next_text().await?, r#"[:chsk/error "abc123"]"#);
     client.send_text(r#"[[:my/ask 1] "def456"]"#).await?;
     assert_eq!(client.next_text().await?, r#"[1 "def456"]"#);

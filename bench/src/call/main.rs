@@ -16,9 +16,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tengen::{
-    effect::{Effect, Outcome},
+    effect::Effect,
     event::{Connection, Event, Message, Occurrence, Permit, Waiting},
-    handler::{Actor, Handler},
+    handler::{Actor, Handler, Progress, Work},
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
     payload::{Encoding, Payload},
     plugin::{Engine, EngineLimits, Parts, Plugin},
@@ -148,12 +148,12 @@ struct Done {
 }
 
 impl Actor for Done {
-    fn act(&self, _: &PluginName, _: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, _: &PluginName, _: &[Event], work: &mut Work) -> Progress {
         let replies =
-            outcome.effects.iter().filter(|caused| matches!(caused.what, Effect::Reply { .. }));
+            work.effects.by_ref().filter(|caused| matches!(caused.what, Effect::Reply { .. }));
         self.effects.fetch_add(replies.count(), Ordering::Relaxed);
         self.acted.notify_one();
-        Vec::new()
+        Progress::Done
     }
 
     fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {

@@ -40,7 +40,7 @@ impl Marks {
     /// An event id or a key; none where EDN has no keyword for it.
     fn name(self, text: &str) -> Option<Name<'_>> {
         if !self.json {
-            return edn::is_portable_name(text).then_some(Name {
+            return edn::is_readable_name(text).then_some(Name {
                 open: ":",
                 text: Cow::Borrowed(text),
                 close: "",
@@ -188,7 +188,7 @@ pub fn push(
     let data = codec::embeddable(content, wire.format)?;
     let Some(name) = marks.name(id) else {
         let why = format!(
-            "event id `{id}` is no EDN keyword: begin namespace and name with a letter, and use letters, digits and `*!_?+-.`"
+            "event id `{id}` is no EDN keyword: use letters, digits and `*!_?+-.`, and one `/`"
         );
         return Err(Fault::new(FaultId::Unsupported, why));
     };
@@ -256,33 +256,51 @@ pub fn reply(
 }
 
 /// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.
+///
+/// In Sente's dialects a callback gets the one value that its clients take for a failure, which says nothing: the error
+/// is pushed as well, and goes first.
 pub fn error(
     wire: Wire,
     why: &Fault,
     event: Option<&str>,
     callback: Option<&Callback>,
-) -> Option<Frame> {
-    if wire.dialect == Dialect::Raw {
-        return None;
+) -> Vec<Frame> {
+    let Some(marks) = Marks::of(wire).filter(|_| wire.dialect != Dialect::Raw) else {
+        return Vec::new();
+    };
+    match (callback, wire.dialect) {
+        (Some(callback), Dialect::Sente) => {
+            let comma = marks.comma.as_bytes();
+            let value: &[u8] = if marks.json { b"[\"chsk/error\"" } else { b"[:chsk/error" };
+            let pushed = pushed_error(marks, &error_map(marks, why, event, Some(callback)));
+            vec![pushed, text(&[value, comma, &callback.0, b"]"])]
+        }
+        (Some(callback), _) => {
+            let map = error_map(marks, why, event, None);
+            let map = map.as_bytes();
+            vec![match marks.json {
+                true => text(&[b"[{\"tengen/error\":", map, b"},", &callback.0, b"]"]),
+                false => text(&[b"[{:tengen/error ", map, b"} ", &callback.0, b"]"]),
+            }]
+        }
+        (None, _) => vec![pushed_error(marks, &error_map(marks, why, event, None))],
     }
-    let marks = Marks::of(wire)?;
-    let comma = marks.comma.as_bytes();
-    if let (Some(callback), Dialect::Sente) = (callback, wire.dialect) {
-        // The value that Sente's own check for failed callbacks knows.
-        let value = if marks.json { "[\"chsk/error\"" } else { "[:chsk/error" };
-        return Some(text(&[value.as_bytes(), comma, &callback.0, b"]"]));
-    }
-    let map = error_map(marks, why, event);
-    let map = map.as_bytes();
-    Some(match (callback, marks.json) {
-        (Some(callback), true) => text(&[b"[{\"tengen/error\":", map, b"},", &callback.0, b"]"]),
-        (Some(callback), false) => text(&[b"[{:tengen/error ", map, b"} ", &callback.0, b"]"]),
-        (None, true) => text(&[b"[[[\"tengen/error\",", map, b"]],null]"]),
-        (None, false) => text(&[b"[[[:tengen/error ", map, b"]] nil]"]),
-    })
 }
 
-fn error_map(marks: Marks, why: &Fault, event: Option<&str>) -> String {
+fn pushed_error(marks: Marks, map: &str) -> Frame {
+    match marks.json {
+        true => text(&[b"[[[\"tengen/error\",", map.as_bytes(), b"]],null]"]),
+        false => text(&[b"[[[:tengen/error ", map.as_bytes(), b"]] nil]"]),
+    }
+}
+
+/// `callback`: whose failure it is, where the map does not go to the callback itself.
+fn error_map(
+    marks: Marks,
+    why: &Fault,
+    event: Option<&str>,
+    callback: Option<&Callback>,
+) -> String {
     let mut fields = Fields::new(marks);
     fields.text("id", why.id.word());
     fields.text("message", &why.message);
@@ -294,6 +312,9 @@ fn error_map(marks: Marks, why: &Fault, event: Option<&str>) -> String {
     }
     if let Some(code) = &why.code {
         fields.text("code", code);
+    }
+    if let Some(callback) = callback {
+        fields.embed("callback", &callback.0);
     }
     fields.finish()
 }

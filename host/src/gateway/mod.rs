@@ -338,7 +338,10 @@ async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = look.tick() => hub.expire_replies(time::Instant::now().into_std()),
+            _ = look.tick() => {}
+        }
+        while hub.expire_replies(time::Instant::now().into_std()) {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What the admin listener shows of a gateway, and what it may have done.
 
 use super::Shared;
-use crate::{admin, close::Reason};
+use crate::{admin, close::Reason, fault::FaultId};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 impl admin::Source for Shared {
     fn ready(&self) -> bool {
@@ -39,12 +42,15 @@ impl admin::Source for Shared {
             "events": {
                 "received": count(&counters.events),
                 "malformed": count(&counters.malformed),
-                "overloaded": count(&counters.overloaded),
+                "overloaded": counters.declined.of(FaultId::Overloaded),
+                "declined": counters.declined.all().collect::<BTreeMap<_, _>>(),
                 "unrouted": count(&counters.unrouted),
             },
             "replies": {
                 "sent": count(&counters.replies),
+                "waiting": self.hub.open_replies(),
                 "timed-out": count(&counters.reply_timeouts),
+                "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
             "outbox": {
@@ -52,7 +58,11 @@ impl admin::Source for Shared {
                 "dropped": count(&counters.outbox_dropped),
                 "unsupported": count(&counters.unsupported),
             },
-            "effects": { "refused": count(&counters.refused_effects) },
+            "effects": {
+                "refused": counters.refused.total(),
+                "refused-by-reason": counters.refused.all(),
+            },
+            "plugins": self.plugin_losses(),
             "telemetry": serde_json::to_value(self.telemetry.stats()).unwrap_or(Value::Null),
         })
     }
@@ -73,5 +83,21 @@ impl admin::Source for Shared {
             plugin.reload(None).await.map_err(|error| error.explain())?;
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })
+    }
+}
+
+impl Shared {
+    /// What each plugin wanted and did not get, and what it did not take; by reason.
+    fn plugin_losses(&self) -> BTreeMap<String, Value> {
+        let running = self.plugins.running();
+        let losses = running.iter().map(|(name, plugin)| {
+            let status = plugin.status();
+            let losses = json!({
+                "refused-effects": status.refused_by_reason,
+                "declined-events": status.declined_by_reason,
+            });
+            (name.to_string(), losses)
+        });
+        losses.collect()
     }
 }

@@ -1,51 +1,77 @@
-//! Effects: what handlers decided, carried out.
-//!
-//! Everything a plugin names is checked here: it touches the connections of its own endpoints, the channels and users it
-//! was granted, and nothing else.
+//! Effects: what handlers decided, carried out, in steps where it is much.
 
 use super::{
     Counters, Hub, Link, Rights,
-    send::{Broadcast, Deliveries, Kind, count},
+    budget::Budget,
+    fanout::{Publishing, Pushing},
+    reach::Gathering,
+    send::{Deliveries, Kind, Letter},
 };
 use crate::{
     close::{self, Reason},
-    effect::{Caused, Content, Effect, Failure, Outcome, Target},
+    effect::{self, Caused, Content, Effect, Failure, Refused, Target},
     event::{Connection, Event, Occurrence},
     fault::{Fault, FaultId},
-    handler::Actor,
-    id::{Channel, EventId, Handle, PluginName, UserId},
+    handler::{Actor, Progress, Work},
+    id::{Channel, EventId, Handle, PluginName},
     payload::Payload,
     trace::{self, Span, Start},
 };
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
-/// One call's outcome while it is carried out.
-struct Act<'a> {
-    hub: &'a Hub,
-    plugin: &'a PluginName,
-    rights: &'a Rights,
-    events: &'a [Event],
-    deliveries: Deliveries<'a>,
-    refused: Vec<Event>,
+/// A part of one call's outcome while it is carried out.
+pub(super) struct Step<'a> {
+    pub(super) hub: &'a Hub,
+    pub(super) plugin: &'a PluginName,
+    pub(super) rights: &'a Rights,
+    pub(super) events: &'a [Event],
+    pub(super) deliveries: Deliveries<'a>,
+    budget: Budget,
 }
 
+/// An effect that takes more than one step.
+#[derive(Debug)]
+struct Begun {
+    cause: Cause,
+    what: Stage,
+}
+
+/// What it takes to say that an effect was refused.
+#[derive(Debug)]
+struct Cause {
+    by: u32,
+    kind: effect::Kind,
+    key: Key,
+    /// Whether it is a publication that is to be kept.
+    keep: bool,
+}
+
+/// The key by which a plugin hears of an effect; only made into text when it is refused.
+#[derive(Debug)]
+enum Key {
+    Text(Option<String>),
+    /// Subscriptions have the name of their channel.
+    Channel(Channel),
+}
+
+/// How far a push or a publication has got.
+#[derive(Debug)]
+enum Stage {
+    Gathering(Gathering, Letter),
+    Pushing(Pushing),
+    Publishing(Publishing),
+}
+
+/// Done; refused; or begun.
+type Done = Result<Option<Stage>, Fault>;
+
 impl Actor for Hub {
-    fn act(&self, plugin: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress {
         let rights = self.rights.load();
         let nothing = Rights::default();
         let rights = rights.get(plugin).unwrap_or(&nothing);
-        let deliveries = Deliveries::new(self);
-        let mut act = Act { hub: self, plugin, rights, events, deliveries, refused: Vec::new() };
-        let Outcome { effects, failures } = outcome;
-        for Caused { by, what } in effects {
-            if !failures.iter().any(|failure| failure.by == by) {
-                act.effect(by, what);
-            }
-        }
-        for failure in failures {
-            act.failure(&failure);
-        }
-        act.refused
+        let (deliveries, budget) = (Deliveries::new(self), Budget::new());
+        Step { hub: self, plugin, rights, events, deliveries, budget }.carry_on(work)
     }
 
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
@@ -53,37 +79,106 @@ impl Actor for Hub {
     }
 }
 
-impl<'a> Act<'a> {
-    fn effect(&mut self, by: u32, what: Effect) {
-        let key = match &what {
-            Effect::Push { key, .. }
-            | Effect::Publish { key, .. }
-            | Effect::Unsupported { key, .. } => key.clone(),
-            _ => None,
-        };
-        if let Err(why) = self.carry_out(by, what) {
-            self.refuse(by, key, why);
+impl Step<'_> {
+    fn carry_on(mut self, work: &mut Work) -> Progress {
+        loop {
+            if let Some(begun) = work.begun.take() {
+                if let Ok(begun) = begun.downcast::<Begun>() {
+                    self.go_on(*begun, work);
+                }
+            } else if let Some(Caused { by, what }) = work.effects.next() {
+                if !work.has_failed(by) {
+                    self.effect(by, what, work);
+                }
+                self.spend(1);
+            } else if let Some(failure) = work.failures.next() {
+                self.failure(&failure, work);
+                self.spend(1);
+            } else {
+                self.leave_unanswered(work);
+                self.hub.count_refused(work);
+                return Progress::Done;
+            }
+            self.account();
+            if self.is_over() && !work.is_done() {
+                return Progress::More;
+            }
         }
     }
 
-    fn carry_out(&mut self, by: u32, what: Effect) -> Result<(), Fault> {
-        match what {
-            Effect::Reply { reply_to, value } => self.reply(by, reply_to, value),
-            Effect::Push { to, except, id, content, .. } => {
-                self.push(by, &to, except, &id, &content)
+    pub(super) fn is_over(&self) -> bool {
+        self.budget.is_spent()
+    }
+
+    pub(super) fn spend(&mut self, deliveries: usize) {
+        self.budget.spend(deliveries);
+    }
+
+    /// Counts what was delivered against the step's budget.
+    pub(super) fn account(&mut self) {
+        let made = self.deliveries.take_made();
+        if made > 0 {
+            self.budget.spend(made);
+        }
+    }
+
+    fn effect(&mut self, by: u32, what: Effect, work: &mut Work) {
+        let (kind, none) = (what.kind(), Key::Text(None));
+        let mut keeps = false;
+        let (key, done) = match what {
+            Effect::Reply { reply_to, value } => {
+                (none, self.reply(by, reply_to, value, work).map(|()| None))
             }
-            Effect::Publish { channel, id, content, except, keep: _, .. } => {
-                self.publish(by, &channel, &id, &content, except)
+            Effect::Push { to, except, id, content, key } => {
+                (Key::Text(key), self.push(by, to, except, id, content))
             }
-            Effect::Subscribe { connection, channel } => self.subscribe(connection, &channel),
+            Effect::Publish { channel, id, content, except, keep, key } => {
+                keeps = keep;
+                (Key::Text(key), self.publish(by, channel, id, content, except))
+            }
+            Effect::Subscribe { connection, channel } => {
+                let done = self.subscribe(connection, &channel);
+                (Key::Channel(channel), done.map(|()| None))
+            }
             Effect::Unsubscribe { connection, channel } => {
-                let link = self.own(connection)?;
-                self.hub.unsubscribe(&link, &channel);
-                Ok(())
+                let done = self.own(connection);
+                let done = done.map(|link| self.hub.unsubscribe(&link, &channel));
+                (Key::Channel(channel), done.map(|_| None))
             }
-            Effect::Close { connection, code, reason } => self.close(connection, code, reason),
-            Effect::SetTimer { .. } | Effect::CancelTimer { .. } => Err(not_offered("timers")),
-            Effect::Unsupported { kind, .. } => Err(not_offered(&kind)),
+            Effect::Close { connection, code, reason } => {
+                (none, self.close(connection, code, reason).map(|()| None))
+            }
+            Effect::SetTimer { key, .. } | Effect::CancelTimer { key } => {
+                (Key::Text(Some(key)), Err(not_offered("timers")))
+            }
+            Effect::Unsupported { name, key, .. } => (Key::Text(key), Err(not_offered(&name))),
+        };
+        self.note(Cause { by, kind, key, keep: keeps }, done, work);
+    }
+
+    fn go_on(&mut self, begun: Begun, work: &mut Work) {
+        let Begun { cause, what } = begun;
+        let done = match what {
+            Stage::Gathering(gathering, letter) => self.gather(gathering, letter),
+            Stage::Pushing(pushing) => self.deliver(pushing),
+            Stage::Publishing(publishing) => match publishing.go_on(self) {
+                None => Ok(Some(Stage::Publishing(publishing))),
+                Some(end) => end.map(|()| None),
+            },
+        };
+        self.note(cause, done, work);
+    }
+
+    fn note(&mut self, cause: Cause, done: Done, work: &mut Work) {
+        let Cause { by, kind, .. } = cause;
+        match done {
+            Ok(Some(what)) => work.begun = Some(Box::new(Begun { cause, what })),
+            Ok(None) if cause.keep => {
+                let (kind, key) = (effect::Kind::Keep, cause.key.text());
+                work.refuse(Refused { by: Some(by), kind, key, why: not_kept() });
+            }
+            Ok(None) => {}
+            Err(why) => work.refuse(Refused { by: Some(by), kind, key: cause.key.text(), why }),
         }
     }
 
@@ -92,55 +187,90 @@ impl<'a> Act<'a> {
         by: u32,
         reply_to: u32,
         value: Result<Content, Fault>,
+        work: &mut Work,
     ) -> Result<(), Fault> {
         let Some(expected) = self.hub.take_reply(reply_to, self.plugin) else {
             Counters::add(&self.hub.counters.stray_replies, 1);
             return Err(Fault::new(FaultId::NotFound, "nobody waits for this reply any more"));
         };
-        match value {
-            Ok(content) => {
-                let content = self.payload(&content)?;
-                let span = self.send_span(by, &expected.event).map(Arc::new);
-                self.hub.answer(&expected, content, span, &mut self.deliveries);
+        let own = self.event(by).and_then(Event::reply_to);
+        work.settled += usize::from(own == Some(reply_to));
+        let content = match value {
+            Ok(content) => self.payload(content),
+            Err(why) => {
+                self.hub.answer_fault(&expected, &why);
+                return Ok(());
             }
-            Err(why) => self.hub.answer_fault(&expected, &why),
-        }
-        Ok(())
+        };
+        let answered = content.and_then(|content| {
+            let span = self.send_span(by, &expected.event).map(Arc::new);
+            self.hub.answer(&expected, &content, span, &mut self.deliveries)
+        });
+        // The caller waits for nothing else.
+        answered.inspect_err(|why| self.hub.answer_fault(&expected, why))
     }
 
     fn push(
         &mut self,
         by: u32,
-        to: &Target,
+        to: Target,
         except: Option<Handle>,
-        id: &EventId,
-        content: &Content,
-    ) -> Result<(), Fault> {
+        id: EventId,
+        content: Content,
+    ) -> Done {
         let content = self.payload(content)?;
-        let receivers = self.receivers(by, to)?;
-        let mut span = self.send_span(by, id);
-        if let Some(span) = &mut span {
-            span.set("messaging.batch.message_count", count(receivers.len()));
+        if let Target::Channel(channel) = &to {
+            self.granted(channel)?;
+            let span = self.send_span(by, &id);
+            return self
+                .fan_out(channel, Letter { kind: Kind::Push { id }, content, except, span });
         }
-        let mut broadcast = Broadcast::new(Kind::Push { id }, content, span.map(Arc::new));
-        for link in receivers.iter().filter(|link| Some(link.facts.handle) != except) {
-            broadcast.deliver(&mut self.deliveries, link);
+        let gathering = Gathering::begin(self, by, to)?;
+        let span = self.send_span(by, &id);
+        self.gather(gathering, Letter { kind: Kind::Push { id }, content, except, span })
+    }
+
+    /// Finds whom it is for, then delivers.
+    fn gather(&mut self, gathering: Gathering, letter: Letter) -> Done {
+        let links = match gathering.go_on(self) {
+            Err(gathering) => return Ok(Some(Stage::Gathering(gathering, letter))),
+            Ok(links) => links?,
+        };
+        self.deliver(Pushing { broadcast: letter.to(links.len()), left: links.into_iter() })
+    }
+
+    fn deliver(&mut self, pushing: Pushing) -> Done {
+        match pushing.go_on(self) {
+            Ok(end) => end.map(|()| None),
+            Err(pushing) => Ok(Some(Stage::Pushing(pushing))),
         }
-        broadcast.outcome().map(drop)
     }
 
     fn publish(
         &mut self,
         by: u32,
-        channel: &Channel,
-        id: &EventId,
-        content: &Content,
+        channel: Channel,
+        id: EventId,
+        content: Content,
         except: Option<Handle>,
-    ) -> Result<(), Fault> {
-        self.granted(channel)?;
+    ) -> Done {
+        self.granted(&channel)?;
         let content = self.payload(content)?;
-        let span = self.send_span(by, id);
-        self.hub.publish(channel, id, content, except, span, &mut self.deliveries).map(drop)
+        let mut span = self.send_span(by, &id);
+        if let Some(span) = &mut span {
+            span.set("messaging.destination.name", channel.to_string());
+        }
+        let kind = Kind::Publication { channel: channel.clone(), id, offset: 0 };
+        self.fan_out(&channel, Letter { kind, content, except, span })
+    }
+
+    /// Sends to all subscribers of a channel, which may be none.
+    fn fan_out(&mut self, channel: &Channel, letter: Letter) -> Done {
+        let Some(members) = self.hub.read_tables().channels.members(channel) else {
+            return Ok(None);
+        };
+        let begun = Publishing::begin(members, letter, &mut self.deliveries)?;
+        Ok(begun.map(Stage::Publishing))
     }
 
     fn subscribe(&mut self, connection: Handle, channel: &Channel) -> Result<(), Fault> {
@@ -151,7 +281,7 @@ impl<'a> Act<'a> {
         }
         Err(Fault::new(
             FaultId::LimitReached,
-            "the connection has as many subscriptions as it may have",
+            "the connection has as many subscriptions as it may have (`limits.per_connection.subscriptions`)",
         ))
     }
 
@@ -166,103 +296,29 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
-    /// Everybody a push is meant for. Users and channels reach over endpoints, hence their grants.
-    fn receivers(&self, by: u32, to: &Target) -> Result<Vec<Arc<Link>>, Fault> {
-        match to {
-            Target::Connection(handle) => Ok(vec![self.own(*handle)?]),
-            // Those that have gone meanwhile are nobody's fault; a foreign one refuses the whole push.
-            Target::Connections(handles) => {
-                let links = handles.iter().filter_map(|handle| self.hub.link(*handle));
-                links.map(|link| self.owned(link)).collect()
-            }
-            Target::User(user) => self.of_users(std::slice::from_ref(user)),
-            Target::Users(users) => self.of_users(users),
-            Target::Channel(channel) => {
-                self.granted(channel)?;
-                let Some(members) = self.hub.read_tables().channels.members(channel) else {
-                    return Ok(Vec::new());
-                };
-                let members = members.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok(members.subscribers.values().cloned().collect())
-            }
-            Target::Endpoint => self.of_endpoint(by),
-        }
+    fn event(&self, by: u32) -> Option<&Event> {
+        self.events.get(usize::try_from(by).ok()?)
     }
 
-    fn of_users(&self, users: &[UserId]) -> Result<Vec<Arc<Link>>, Fault> {
-        if let Some(user) = users.iter().find(|user| !self.rights.grants.may_push_to(user)) {
-            let message = format!("pushing to the user `{user}` needs `grant.push`");
-            return Err(Fault::new(FaultId::NotAllowed, message));
-        }
-        let tables = self.hub.read_tables();
-        Ok(users.iter().flat_map(|user| tables.of_user(user)).cloned().collect())
+    fn link_of(&self, event: &Event) -> Option<Arc<Link>> {
+        event.connection.as_ref().and_then(|connection| self.hub.link(connection.handle))
     }
 
-    fn of_endpoint(&self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
-        if !self.rights.grants.endpoint {
-            return Err(Fault::new(
-                FaultId::NotAllowed,
-                "pushing to a whole endpoint needs `grant.endpoint`",
-            ));
-        }
-        let cause = self.events.get(by as usize).and_then(|event| event.connection.as_ref());
-        let Some(cause) = cause else {
-            return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
-        };
-        let tables = self.hub.read_tables();
-        let same = |link: &&Arc<Link>| link.facts.endpoint_index == cause.endpoint_index;
-        Ok(tables.links().filter(same).cloned().collect())
-    }
-
-    fn own(&self, handle: Handle) -> Result<Arc<Link>, Fault> {
-        match self.hub.link(handle) {
-            Some(link) => self.owned(link),
-            None => Err(Fault::new(FaultId::Closed, "the connection has ended")),
-        }
-    }
-
-    fn owned(&self, link: Arc<Link>) -> Result<Arc<Link>, Fault> {
-        if self.rights.owns(&link) {
-            return Ok(link);
-        }
-        Err(Fault::new(
-            FaultId::NotAllowed,
-            "the connection belongs to an endpoint that is not routed to this plugin",
-        ))
-    }
-
-    fn granted(&self, channel: &Channel) -> Result<(), Fault> {
-        if self.rights.grants.may_publish(channel) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultId::NotAllowed,
-            format!("the channel `{channel}` needs `grant.publish`"),
-        ))
-    }
-
-    fn payload<'c>(&self, content: &'c Content) -> Result<&'c Payload, Fault>
-    where
-        'a: 'c,
-    {
+    fn payload(&self, content: Content) -> Result<Payload, Fault> {
         match content {
             Content::Payload(payload) => Ok(payload),
-            Content::OfEvent(place) => {
-                match self.events.get(*place as usize).map(|event| &event.what) {
-                    Some(Occurrence::Message(message)) => Ok(&message.payload),
-                    _ => Err(Fault::new(
-                        FaultId::NotFound,
-                        "`of-event` names no message of this batch",
-                    )),
+            Content::OfEvent(place) => match self.event(place).map(|event| &event.what) {
+                Some(Occurrence::Message(message)) => Ok(message.payload.clone()),
+                _ => {
+                    Err(Fault::new(FaultId::NotFound, "`of-event` names no message of this batch"))
                 }
-            }
+            },
         }
     }
 
     /// The delivery's span, when the causing event is recorded. It ends with the last write.
     fn send_span(&self, by: u32, target: &str) -> Option<Span> {
-        let cause = self.events.get(by as usize)?;
-        let parent = cause.span.context().filter(|context| context.sampled)?;
+        let parent = self.event(by)?.span.context().filter(|context| context.sampled)?;
         let start = Start {
             operation: "send",
             target,
@@ -277,13 +333,12 @@ impl<'a> Act<'a> {
         Some(span)
     }
 
-    fn failure(&mut self, failure: &Failure) {
-        let Some(event) = self.events.get(failure.by as usize) else { return };
+    fn failure(&mut self, failure: &Failure, work: &mut Work) {
+        let Some(event) = self.event(failure.by) else { return };
+        work.settled += usize::from(event.reply_to().is_some());
         self.tell_sender(event, &failure.why);
         if let Some(code) = failure.close
-            && close::plugin_may_close_with(code)
-            && let Some(link) =
-                event.connection.as_ref().and_then(|connection| self.hub.link(connection.handle))
+            && let Some(link) = self.link_of(event)
         {
             link.close(Reason::Plugin { code, reason: failure.why.id.word().to_owned() });
         }
@@ -293,37 +348,45 @@ impl<'a> Act<'a> {
     fn tell_sender(&self, event: &Event, why: &Fault) {
         let Occurrence::Message(message) = &event.what else { return };
         match message.reply_to {
-            Some(number) => {
-                if let Some(expected) = self.hub.take_reply(number, self.plugin) {
-                    self.hub.answer_fault(&expected, why);
-                }
-            }
+            Some(number) => self.hub.decided(number, self.plugin, Some(why)),
             None => {
-                if let Some(link) =
-                    event.connection.as_ref().and_then(|facts| self.hub.link(facts.handle))
-                {
+                if let Some(link) = self.link_of(event) {
                     self.hub.send_fault(&link, why, Some(&message.id), None);
                 }
             }
         }
     }
 
-    fn refuse(&mut self, by: u32, key: Option<String>, why: Fault) {
-        Counters::add(&self.hub.counters.refused_effects, 1);
-        tracing::debug!(plugin = %self.plugin, why = %why.message, "effect refused");
-        let Some(key) = key else { return };
-        let connection = self.events.get(by as usize).and_then(|event| event.connection.clone());
-        self.refused.push(Event {
-            connection,
-            seq: 0,
-            at: SystemTime::now(),
-            what: Occurrence::Refused { key, why },
-            span: Span::none(),
-            permit: None,
-        });
+    /// The batch is decided: senders that got no reply will be told so, unless one comes in time after all.
+    fn leave_unanswered(&self, work: &Work) {
+        let asked = self.events.iter().filter(|event| event.reply_to().is_some()).count();
+        if asked <= work.settled {
+            return;
+        }
+        for (by, event) in (0..).zip(self.events) {
+            if let Some(number) = event.reply_to()
+                && !work.has_failed(by)
+            {
+                self.hub.decided(number, self.plugin, None);
+            }
+        }
+    }
+}
+
+impl Key {
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => text,
+            Self::Channel(channel) => Some(channel.to_string()),
+        }
     }
 }
 
 fn not_offered(what: &str) -> Fault {
     Fault::new(FaultId::Unsupported, format!("this version of the gateway does not offer {what}"))
+}
+
+fn not_kept() -> Fault {
+    let message = "published, but not kept: this version of the gateway keeps no history";
+    Fault::new(FaultId::Unsupported, message)
 }

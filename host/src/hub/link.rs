@@ -4,6 +4,7 @@ mod direct;
 
 pub use direct::{Rest, Shortcut};
 
+use super::replies::Numbers;
 use crate::{
     close::Reason,
     envelope::Wire,
@@ -31,6 +32,8 @@ pub struct Link {
     /// Sente's name for the client instance: a new connection of the same one replaces the old.
     client: OnceLock<String>,
     state: Mutex<State>,
+    /// Replies that its peer waits for.
+    pub(super) replies: Numbers,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
 }
@@ -92,6 +95,7 @@ impl Link {
             wire,
             client: OnceLock::new(),
             state: Mutex::new(state),
+            replies: Numbers::default(),
             ending: AtomicBool::new(false),
         }
     }

@@ -4,7 +4,10 @@
 //! `act` carries their effects out.
 
 mod act;
+mod budget;
+mod fanout;
 mod link;
+mod reach;
 mod replies;
 mod requests;
 mod send;
@@ -12,11 +15,13 @@ mod tables;
 mod writers;
 
 pub use link::{Left, Link, Rest, Shortcut};
-pub use replies::Expected;
+pub use replies::{Ended, Expected};
 
 use crate::{
     close::Reason,
+    effect::{Kind, Refusals, Tally},
     event::Connection,
+    fault::{self, Fault, FaultId},
     id::{Channel, Handle, PluginName},
     settings::{Grants, Limits},
     trace::Tracer,
@@ -32,6 +37,9 @@ use std::{
 };
 use tables::Tables;
 use writers::Writers;
+
+/// Callers that are told in one go that nobody answered.
+const EXPIRED_AT_ONCE: usize = 1024;
 
 /// What a plugin may touch: its grants, and the endpoints whose connections are its own.
 #[derive(Debug, Clone, Default)]
@@ -67,15 +75,18 @@ pub struct Counters {
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
-    pub refused_effects: AtomicU64,
+    pub refused: Refusals,
     /// Replies to nothing: unknown, too late, or given twice.
     pub stray_replies: AtomicU64,
-    /// Callers that waited in vain.
+    /// Callers that waited in vain: nobody decided about their event in time.
     pub reply_timeouts: AtomicU64,
+    /// Callers that waited in vain: their event was decided without a reply.
+    pub unanswered: AtomicU64,
     /// Payloads that a receiver's format cannot hold.
     pub unsupported: AtomicU64,
     pub malformed: AtomicU64,
-    pub overloaded: AtomicU64,
+    /// Events that no handler took.
+    pub declined: fault::Counts,
     pub unrouted: AtomicU64,
 }
 
@@ -139,8 +150,21 @@ impl Hub {
     pub fn open(&self, link: &Arc<Link>) {
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
+        let mut left_out = 0;
         for channel in link.take_initial_channels() {
-            self.subscribe(link, &channel);
+            left_out += u64::from(!self.subscribe(link, &channel));
+        }
+        if left_out > 0 {
+            self.left_out(link, left_out);
+        }
+    }
+
+    /// Channels that a connection came in with and that it did not get, over the limit.
+    fn left_out(&self, link: &Link, count: u64) {
+        let message = "an admission names more channels than `limits.per_connection.subscriptions`";
+        let why = Fault::new(FaultId::LimitReached, message);
+        if self.counters.refused.add(&Tally { kind: Kind::Subscribe, why, count }) {
+            tracing::warn!(connection = %link.facts.id, count, "{message}: raise the limit, or have the authenticator name fewer. Further ones are only counted");
         }
     }
 
@@ -150,6 +174,10 @@ impl Hub {
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
+        let unanswered = link.replies.take();
+        if !unanswered.is_empty() {
+            self.replies().forget(&unanswered);
+        }
     }
 
     pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
@@ -206,13 +234,24 @@ impl Hub {
             .collect()
     }
 
-    /// Answers callers whose handler did not, with `timeout`. To be called every second or so.
-    pub fn expire_replies(&self, now: Instant) {
-        let expired = self.replies().expire(now);
-        for expected in expired {
-            Counters::add(&self.counters.reply_timeouts, 1);
-            self.answer_fault(&expected, &replies::too_late());
+    /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again
+    /// at once, after others had their turn, when this says that there may be more.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let expired = self.replies().expire(now, EXPIRED_AT_ONCE);
+        for Ended { expected, why } in &expired {
+            match why.id {
+                FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
+                FaultId::Unanswered => Counters::add(&self.counters.unanswered, 1),
+                _ => {}
+            }
+            self.answer_fault(expected, why);
         }
+        expired.len() == EXPIRED_AT_ONCE
+    }
+
+    /// Replies that callers wait for.
+    pub fn open_replies(&self) -> usize {
+        self.replies().len()
     }
 
     /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.

@@ -21,13 +21,14 @@ impl Hub {
     pub(crate) fn request(&self, link: &Arc<Link>, arrived: Arrived) {
         let result = self.answer_request(link, &arrived);
         let Arrived { id, callback, .. } = arrived;
-        match (result, callback) {
-            (Ok(value), Some(callback)) => {
-                let expected = Expected::new(Arc::clone(link), callback, id, "tengen".into());
-                self.answer(&expected, &value, None, &mut Deliveries::new(self));
-            }
-            (Ok(_), None) => {}
-            (Err(why), callback) => self.send_fault(link, &why, Some(&id), callback.as_ref()),
+        let answered = result.and_then(|value| {
+            let Some(callback) = callback.clone() else { return Ok(()) };
+            let plugin = "tengen".into();
+            let expected = Expected::new(Arc::clone(link), callback, id.clone(), plugin);
+            self.answer(&expected, &value, None, &mut Deliveries::new(self))
+        });
+        if let Err(why) = answered {
+            self.send_fault(link, &why, Some(&id), callback.as_ref());
         }
     }
 

@@ -1,57 +1,97 @@
 //! Delivery: one message, encoded at most once per wire, to any number of outboxes.
 
-use super::{Counters, Expected, Hub, Link};
+use super::{Counters, Ended, Expected, Hub, Link, budget};
 use crate::{
     effect::{Failure, Outcome},
     envelope::{self, Publication, Wire},
     fault::Fault,
-    handler::{Actor, Declined},
+    handler::{Actor, Declined, Progress, Work},
     id::{Channel, EventId, Handle, PluginName},
     outbox::{Item, Offered},
     payload::{Frame, Payload},
     trace::{Span, TraceContext},
 };
-use std::{
-    sync::{Arc, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 /// What is sent, before it has a wire.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Kind<'a> {
-    Push { id: &'a EventId },
-    Publication { channel: &'a Channel, id: &'a EventId, offset: u64 },
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Push {
+        id: EventId,
+    },
+    /// Its number comes with the channel, see [`Letter::number`].
+    Publication {
+        channel: Channel,
+        id: EventId,
+        offset: u64,
+    },
 }
 
-/// A message on its way to many: each wire's frame is made when its first receiver comes up, and shared by the others.
+/// A message of which nobody has got anything yet.
 #[derive(Debug)]
-pub(super) struct Broadcast<'a> {
-    kind: Kind<'a>,
-    content: &'a Payload,
-    span: Option<Arc<Span>>,
-    frames: [Option<Option<Frame>>; Wire::ALL.len()],
-    pub(super) reached: u32,
-    fault: Option<Fault>,
+pub(super) struct Letter {
+    pub(super) kind: Kind,
+    pub(super) content: Payload,
+    /// Who is left out.
+    pub(super) except: Option<Handle>,
+    pub(super) span: Option<Span>,
 }
 
-impl<'a> Broadcast<'a> {
-    pub(super) fn new(kind: Kind<'a>, content: &'a Payload, span: Option<Arc<Span>>) -> Self {
-        Self {
+impl Letter {
+    /// Sends it to so many.
+    pub(super) fn to(self, receivers: usize) -> Broadcast {
+        let Self { kind, content, except, mut span } = self;
+        if let Some(span) = &mut span {
+            let count = i64::try_from(receivers).unwrap_or(i64::MAX);
+            span.set("messaging.batch.message_count", count);
+        }
+        Broadcast {
             kind,
             content,
-            span,
+            except,
+            span: span.map(Arc::new),
             frames: [const { None }; Wire::ALL.len()],
             reached: 0,
+            left_out: 0,
             fault: None,
         }
     }
 
+    /// Gives a publication its number.
+    pub(super) fn number(&mut self, next: impl FnOnce() -> u64) {
+        if let Kind::Publication { offset, .. } = &mut self.kind {
+            *offset = next();
+        }
+    }
+}
+
+/// A message on its way to many: each wire's frame is made when its first receiver comes up, and shared by the others.
+#[derive(Debug)]
+pub(super) struct Broadcast {
+    kind: Kind,
+    content: Payload,
+    except: Option<Handle>,
+    span: Option<Arc<Span>>,
+    frames: [Option<Option<Frame>>; Wire::ALL.len()],
+    /// Whose outboxes took it.
+    reached: u32,
+    /// Whose formats cannot hold it.
+    left_out: u32,
+    fault: Option<Fault>,
+}
+
+impl Broadcast {
     /// Queues the message for one receiver.
     pub(super) fn deliver(&mut self, deliveries: &mut Deliveries<'_>, link: &Arc<Link>) {
+        deliveries.made += 1;
+        if Some(link.facts.handle) == self.except {
+            return;
+        }
         let context = self.span.as_ref().and_then(|span| span.context());
         let Some(place) = self.frames.get_mut(link.wire.index()) else { return };
         let frame = place.get_or_insert_with(|| {
-            match encode(link.wire, self.kind, self.content, context) {
+            deliveries.made += budget::encoding(self.content.body.len());
+            match encode(link.wire, &self.kind, &self.content, context) {
                 Ok(frame) => Some(frame),
                 Err(fault) => {
                     self.fault.get_or_insert(fault);
@@ -60,10 +100,11 @@ impl<'a> Broadcast<'a> {
             }
         });
         let Some(frame) = frame else {
+            self.left_out += 1;
             Counters::add(&deliveries.hub.counters.unsupported, 1);
             return;
         };
-        let channel = match self.kind {
+        let channel = match &self.kind {
             Kind::Publication { channel, .. } => Some(channel.clone()),
             Kind::Push { .. } => None,
         };
@@ -73,12 +114,16 @@ impl<'a> Broadcast<'a> {
         }
     }
 
-    /// How many outboxes took it; or why nobody's format could hold it.
-    pub(super) fn outcome(self) -> Result<u32, Fault> {
-        match self.fault {
-            Some(fault) if self.reached == 0 => Err(fault),
-            _ => Ok(self.reached),
+    /// Why it did not reach all: there is a format that cannot hold it.
+    pub(super) fn end(self) -> Result<(), Fault> {
+        let Some(fault) = self.fault else { return Ok(()) };
+        if self.reached == 0 {
+            return Err(fault);
         }
+        let (left_out, message) = (self.left_out, &fault.message);
+        let all = self.reached.saturating_add(left_out);
+        let message = format!("{left_out} of {all} receivers did not get it: {message}");
+        Err(Fault { message, ..fault })
     }
 }
 
@@ -88,11 +133,17 @@ pub(super) struct Deliveries<'a> {
     hub: &'a Hub,
     /// Connections whose tasks sleep, and for which a writer is to write.
     asleep: Vec<Arc<Link>>,
+    /// How many were made, and what took as long, since somebody asked.
+    made: usize,
 }
 
 impl<'a> Deliveries<'a> {
     pub(super) fn new(hub: &'a Hub) -> Self {
-        Self { hub, asleep: Vec::new() }
+        Self { hub, asleep: Vec::new(), made: 0 }
+    }
+
+    pub(super) fn take_made(&mut self) -> usize {
+        std::mem::take(&mut self.made)
     }
 
     /// Queues one item and counts what was lost by it. True when the connection will get it.
@@ -111,20 +162,16 @@ impl Drop for Deliveries<'_> {
     }
 }
 
-/// A number of receivers as a span's attribute.
-pub(super) fn count(receivers: usize) -> i64 {
-    i64::try_from(receivers).unwrap_or(i64::MAX)
-}
-
 fn encode(
     wire: Wire,
-    kind: Kind<'_>,
+    kind: &Kind,
     content: &Payload,
     context: Option<&TraceContext>,
 ) -> Result<Frame, Fault> {
     match kind {
         Kind::Push { id } => envelope::push(wire, id, content, context),
         Kind::Publication { channel, id, offset } => {
+            let offset = *offset;
             envelope::publication(wire, &Publication { channel, id, content, offset }, context)
         }
     }
@@ -172,77 +219,62 @@ impl Hub {
         }
     }
 
-    /// Publishes to a channel: offsets and deliveries are one order for all subscribers. The offset, and how many
-    /// outboxes took it; none when the channel has no subscriber.
-    pub(super) fn publish(
-        &self,
-        channel: &Channel,
-        id: &EventId,
-        content: &Payload,
-        except: Option<Handle>,
-        mut span: Option<Span>,
-        deliveries: &mut Deliveries<'_>,
-    ) -> Result<u32, Fault> {
-        let Some(members) = self.read_tables().channels.members(channel) else { return Ok(0) };
-        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        members.offset += 1;
-        let kind = Kind::Publication { channel, id, offset: members.offset };
-        if let Some(span) = &mut span {
-            span.set("messaging.destination.name", channel.to_string());
-            span.set("messaging.batch.message_count", count(members.subscribers.len()));
-        }
-        let mut broadcast = Broadcast::new(kind, content, span.map(Arc::new));
-        for (handle, link) in &members.subscribers {
-            if Some(*handle) != except {
-                broadcast.deliver(deliveries, link);
-            }
-        }
-        broadcast.outcome()
-    }
-
-    /// A number by which a handler may answer; what was expected comes back when too many callers wait.
+    /// A number by which handlers may answer; what was expected comes back when too many callers wait.
     pub(crate) fn expect_reply(
         &self,
         expected: Box<Expected>,
         now: Instant,
-    ) -> Result<u32, Box<Expected>> {
+    ) -> Result<u32, Box<Ended>> {
         self.replies().expect(expected, now)
     }
 
     /// Answers the sender of an event that a handler did not take.
     pub(crate) fn decline(&self, plugin: &PluginName, declined: Box<Declined>) {
-        Counters::add(&self.counters.overloaded, 1);
         let Declined { mut event, why } = *declined;
+        self.counters.declined.add(why.id, 1);
         event.span.fail(why.id.word());
         let failure = Failure { by: 0, why, close: None };
-        self.act(plugin, &[event], Outcome { effects: Vec::new(), failures: vec![failure] });
+        let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
+        let mut work = Work::new(outcome, 1);
+        while self.act(plugin, std::slice::from_ref(&event), &mut work) == Progress::More {}
+    }
+
+    /// Counts what of an outcome was not carried out.
+    pub(super) fn count_refused(&self, work: &Work) {
+        for tally in work.tallies() {
+            self.counters.refused.add(tally);
+        }
     }
 
     /// Takes out what a handler was asked for, once.
     pub(super) fn take_reply(&self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
-        self.replies().take(number, plugin).filter(|expected| expected.claim())
+        self.replies().take(number, plugin)
     }
 
-    /// Answers a caller with a value. A value that the caller's format cannot hold becomes the fault that says so.
+    /// A handler is done with an event whose sender waits for a reply, and gave none; or failed.
+    pub(super) fn decided(&self, number: u32, plugin: &PluginName, failed: Option<&Fault>) {
+        let ended = self.replies().decided(number, plugin, failed);
+        if let Some(Ended { expected, why }) = ended {
+            self.answer_fault(&expected, &why);
+        }
+    }
+
+    /// Answers a caller with a value; not with one that the caller's format cannot hold.
     pub(super) fn answer(
         &self,
         expected: &Expected,
         content: &Payload,
         span: Option<Arc<Span>>,
         deliveries: &mut Deliveries<'_>,
-    ) {
+    ) -> Result<(), Fault> {
         let link = &expected.link;
+        deliveries.made += budget::encoding(content.body.len());
         let context = span.as_ref().and_then(|span| span.context());
-        match envelope::reply(link.wire, &expected.callback, content, context) {
-            Ok(frame) => {
-                Counters::add(&self.counters.replies, 1);
-                deliveries.queue(link, Item { frame, channel: None, span });
-            }
-            Err(fault) => {
-                Counters::add(&self.counters.unsupported, 1);
-                self.send_fault(link, &fault, Some(&expected.event), Some(&expected.callback));
-            }
-        }
+        let frame = envelope::reply(link.wire, &expected.callback, content, context)
+            .inspect_err(|_| Counters::add(&self.counters.unsupported, 1))?;
+        Counters::add(&self.counters.replies, 1);
+        deliveries.queue(link, Item { frame, channel: None, span });
+        Ok(())
     }
 
     /// Answers a caller whose event failed.
@@ -258,7 +290,7 @@ impl Hub {
         event: Option<&str>,
         callback: Option<&envelope::Callback>,
     ) {
-        if let Some(frame) = envelope::error(link.wire, why, event, callback) {
+        for frame in envelope::error(link.wire, why, event, callback) {
             self.queue(link, Item { frame, channel: None, span: None });
         }
     }

@@ -1,6 +1,6 @@
 //! Connections by handle, by user, by channel. One lock guards them all: they must agree.
 
-use super::{Link, Unwelcome, link::Client};
+use super::{Link, Unwelcome, fanout::FanOut, link::Client};
 use crate::{
     channels::Channels,
     close::Reason,
@@ -19,7 +19,7 @@ pub(super) struct Tables {
     reserved: HashSet<Handle, RandomState>,
     clients: HashMap<Client, Handle>,
     users: HashMap<UserId, Vec<Arc<Link>>>,
-    pub(super) channels: Channels<Arc<Link>>,
+    pub(super) channels: Channels<Arc<Link>, FanOut>,
     last_handle: u32,
     pub(super) draining: bool,
 }

@@ -1,6 +1,7 @@
 //! What is counted of one plugin over all its versions and instances.
 
 use super::text::plain;
+use crate::{effect::Refusals, fault};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -24,8 +25,9 @@ pub(super) struct Counters {
     pub(super) errors: AtomicU64,
     pub(super) traps: AtomicU64,
     pub(super) overruns: AtomicU64,
-    pub(super) refused_effects: AtomicU64,
-    pub(super) declined_events: AtomicU64,
+    pub(super) refused: Refusals,
+    /// Events that were not taken.
+    pub(super) declined: fault::Counts,
     pub(super) dropped_signals: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,

@@ -5,7 +5,6 @@
 
 use super::{
     bindings::snapshot,
-    counters::count,
     error::PluginError,
     gathering::Gathering,
     inline::{Inline, Visited},
@@ -110,11 +109,13 @@ impl Handler for Seat {
         if let Occurrence::Message(message) = &event.what
             && !self.shared.current.load().about.wants(&message.id)
         {
-            count(&self.shared.counters.declined_events);
             let why = Fault::new(FaultId::UnknownEvent, "the plugin does not take this event");
+            self.shared.counters.declined.add(why.id, 1);
             return Err(Box::new(Declined { event, why }));
         }
-        self.queue.offer(event).inspect_err(|_| count(&self.shared.counters.declined_events))
+        self.queue.offer(event).inspect_err(|declined| {
+            self.shared.counters.declined.add(declined.why.id, 1);
+        })
     }
 
     fn settle(&self) {
@@ -138,6 +139,7 @@ async fn drive(
     visited: Visited,
 ) {
     let mut batch = Batch::default();
+    runner.visited = visited.clone();
     let mut stopped = pin!(stop.cancelled());
     // What is large and rare has a box of its own: what every call needs is moved with each call.
     let asked = loop {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     close::{REASON_MAX, plugin_may_close_with},
-    effect::{Caused, Content, Effect, Failure, Outcome, Target},
+    effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused, Target},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
     id::{Channel, EventId, Handle, UserId},
@@ -20,22 +20,15 @@ use std::time::Duration;
 const MESSAGE_MAX: usize = 1024;
 /// The longest name of a channel, a user or a key, in bytes.
 const NAME_MAX: usize = 256;
+/// The code of a connection that a plugin closes with a code that is not its own.
+const INTERNAL: u16 = 1011;
 
 /// What a guest decided, as far as it may be carried out.
 #[derive(Debug, Default)]
 pub(super) struct Decided {
     pub(super) outcome: Outcome,
-    /// Effects that were not taken over. Those with a key are told to the plugin.
+    /// Effects that were not taken over.
     pub(super) refused: Vec<Refused>,
-}
-
-/// An effect that was not taken over.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// The causing event's place in the batch, if the guest named one.
-    pub(super) by: Option<u32>,
-    pub(super) key: Option<String>,
-    pub(super) why: Fault,
 }
 
 /// Checks a call's outcome. `places` says which event of the batch each of the guest's is.
@@ -45,8 +38,8 @@ pub(super) fn decide(
     places: &Places,
     limits: &settings::Plugin,
 ) -> Decided {
-    let spent = Vec::new();
-    let mut reader = Reader { events, places, spent, decided: Decided::default() };
+    let decided = Decided::default();
+    let mut reader = Reader { events, places, spent: Vec::new(), failed: Vec::new(), decided };
     for failure in wanted.failures {
         reader.failure(failure);
     }
@@ -70,6 +63,8 @@ struct Reader<'a> {
     places: &'a Places,
     /// By the number that the guest knows an event by; as long as the highest one that caused something.
     spent: Vec<Spent>,
+    /// By the place in the batch; empty as long as none failed.
+    failed: Vec<bool>,
     decided: Decided,
 }
 
@@ -82,30 +77,53 @@ impl Reader<'_> {
     }
 
     fn failure(&mut self, failure: wit::Failure) {
-        match self.place(failure.by) {
-            Some(by) => {
-                let close =
-                    failure.close.map(|code| if plugin_may_close_with(code) { code } else { 1011 });
-                self.decided.outcome.failures.push(Failure { by, why: said(failure.why), close });
-            }
-            None => self.refuse(None, (None, no_such_event(failure.by))),
+        let Some(by) = self.place(failure.by) else {
+            return self.refuse(None, Kind::Failure, (None, no_such_event(failure.by)));
+        };
+        let mut close = failure.close;
+        if let Some(code) = failure.close
+            && !plugin_may_close_with(code)
+        {
+            // The connection is to end, whatever the number: refusing that would let it stay.
+            close = Some(INTERNAL);
+            let message =
+                format!("{}: closed with {INTERNAL} instead", not_to_be_closed_with(code));
+            let why = Fault::new(FaultId::NotAllowed, message);
+            self.refuse(Some(by), Kind::Failure, (None, why));
+        }
+        if !self.fail(Failure { by, why: said(failure.why), close }) {
+            let why = Fault::new(FaultId::Malformed, "the event is said to have failed twice");
+            self.refuse(Some(by), Kind::Failure, (None, why));
         }
     }
 
-    fn refuse(&mut self, by: Option<u32>, (key, why): Refusal) {
-        self.decided.refused.push(Refused { by, key, why });
+    /// An event fails once; false when it has already.
+    fn fail(&mut self, failure: Failure) -> bool {
+        if self.failed.is_empty() {
+            self.failed.resize(self.events.len(), false);
+        }
+        let failed = usize::try_from(failure.by).ok().and_then(|by| self.failed.get_mut(by));
+        let Some(failed) = failed.filter(|failed| !**failed) else { return false };
+        *failed = true;
+        self.decided.outcome.failures.push(failure);
+        true
+    }
+
+    fn refuse(&mut self, by: Option<u32>, kind: Kind, (key, why): Refusal) {
+        self.decided.refused.push(Refused { by, kind, key, why });
     }
 
     fn effect(&mut self, caused: wit::Caused, limits: &settings::Plugin) {
+        let kind = kind_of(&caused.what);
         let Some(by) = self.place(caused.by) else {
-            return self.refuse(None, (key_of(caused.what), no_such_event(caused.by)));
+            return self.refuse(None, kind, (key_of(caused.what), no_such_event(caused.by)));
         };
         if !self.within(caused.by, size(&caused.what), limits) {
             return self.over(by, caused.by, limits);
         }
-        match self.read(caused.what) {
+        match self.read(by, caused.what) {
             Ok(what) => self.decided.outcome.effects.push(Caused { by, what }),
-            Err(refusal) => self.refuse(Some(by), refusal),
+            Err(refusal) => self.refuse(Some(by), kind, refusal),
         }
     }
 
@@ -135,19 +153,12 @@ impl Reader<'_> {
             "the event caused more than {} effects or {} bytes of them",
             limits.effects_per_event, limits.effect_bytes
         );
-        let why = Fault::new(FaultId::LimitReached, message);
-        self.decided.outcome.failures.push(Failure { by, why, close: None });
+        self.fail(Failure { by, why: Fault::new(FaultId::LimitReached, message), close: None });
     }
 
-    fn read(&self, wanted: Wanted) -> Result<Effect, Refusal> {
+    fn read(&mut self, by: u32, wanted: Wanted) -> Result<Effect, Refusal> {
         Ok(match wanted {
-            Wanted::Reply(reply) => Effect::Reply {
-                reply_to: reply.reply_to,
-                value: match reply.value {
-                    Ok(content) => Ok(self.content(content).map_err(|why| (None, why))?),
-                    Err(why) => Err(said(why)),
-                },
-            },
+            Wanted::Reply(reply) => self.reply(by, reply),
             Wanted::Push(push) => return self.push(push),
             Wanted::Publish(publish) => return self.publish(publish),
             Wanted::Subscribe(membership) => Effect::Subscribe {
@@ -165,11 +176,26 @@ impl Reader<'_> {
                 after: Duration::from_millis(timer.after_ms.into()),
             },
             Wanted::CancelTimer(key) => Effect::CancelTimer { key: timer_key(key)? },
-            Wanted::Ask(ask) => unsupported("ask", Some(ask.key)),
-            Wanted::Put(put) => unsupported("put", Some(put.key)),
-            Wanted::Fetch(request) => unsupported("fetch", Some(request.key)),
-            Wanted::Other((kind, _)) => unsupported(&plain(&kind, NAME_MAX), None),
+            Wanted::Ask(ask) => unsupported(Kind::Ask, Some(ask.key)),
+            Wanted::Put(put) => unsupported(Kind::Put, Some(put.key)),
+            Wanted::Fetch(request) => unsupported(Kind::Fetch, Some(request.key)),
+            Wanted::Other((name, _)) => {
+                let (kind, name) = (Kind::Other, plain(&name, NAME_MAX));
+                Effect::Unsupported { kind, name, key: None }
+            }
         })
+    }
+
+    /// The caller is told in any case: of a reply that cannot be sent, that the plugin failed.
+    fn reply(&mut self, by: u32, reply: wit::Reply) -> Effect {
+        let value = match reply.value {
+            Ok(content) => self.content(content).map_err(|why| {
+                self.refuse(Some(by), Kind::Reply, (None, why));
+                Fault::new(FaultId::PluginFailed, "the plugin answered with what it does not have")
+            }),
+            Err(why) => Err(said(why)),
+        };
+        Effect::Reply { reply_to: reply.reply_to, value }
     }
 
     fn push(&self, push: wit::Push) -> Result<Effect, Refusal> {
@@ -223,8 +249,8 @@ impl Reader<'_> {
     }
 }
 
-fn unsupported(kind: &str, key: Option<String>) -> Effect {
-    Effect::Unsupported { kind: kind.to_owned(), key }
+fn unsupported(kind: Kind, key: Option<String>) -> Effect {
+    Effect::Unsupported { kind, name: kind.word().to_owned(), key }
 }
 
 fn target(target: wit::Target) -> Result<Target, Fault> {
@@ -270,19 +296,24 @@ fn named(text: String) -> Result<String, Fault> {
     Ok(text)
 }
 
+/// The channel of a subscription, whose name is its key as well.
 fn channel(text: String) -> Result<Channel, Refusal> {
-    named(text).map(Channel::new).map_err(|why| (None, why))
+    named(text).map(Channel::new).map_err(unkeyed)
 }
 
 fn timer_key(text: String) -> Result<String, Refusal> {
-    named(text).map_err(|why| (None, why))
+    named(text).map_err(unkeyed)
+}
+
+/// What names it is no name, so nobody could tell by it what was refused.
+fn unkeyed(why: Fault) -> Refusal {
+    (None, why)
 }
 
 fn close(close: wit::Close) -> Result<Effect, Refusal> {
     let wit::Close { connection, code, mut reason } = close;
     if !plugin_may_close_with(code) {
-        let message = format!("a plugin may close with 1000 and 3000 to 4999, not with {code}");
-        return Err((None, Fault::new(FaultId::NotAllowed, message)));
+        return Err((None, Fault::new(FaultId::NotAllowed, not_to_be_closed_with(code))));
     }
     let end = (0..=REASON_MAX.min(reason.len()))
         .rev()
@@ -290,6 +321,10 @@ fn close(close: wit::Close) -> Result<Effect, Refusal> {
         .unwrap_or(0);
     reason.truncate(end);
     Ok(Effect::Close { connection: Handle(connection), code, reason })
+}
+
+fn not_to_be_closed_with(code: u16) -> String {
+    format!("a plugin may close with 1000 and 3000 to 4999, not with {code}")
 }
 
 fn said(why: wit::FaultResult) -> Fault {
@@ -318,10 +353,28 @@ fn key_of(wanted: Wanted) -> Option<String> {
         Wanted::Ask(ask) => Some(ask.key),
         Wanted::Put(put) => Some(put.key),
         Wanted::Fetch(request) => Some(request.key),
-        Wanted::Reply(_) | Wanted::Subscribe(_) | Wanted::Unsubscribe(_) | Wanted::Close(_) => None,
+        Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => Some(membership.channel),
+        Wanted::Reply(_) | Wanted::Close(_) => None,
         Wanted::SetTimer(timer) => Some(timer.key),
         Wanted::CancelTimer(key) => Some(key),
         Wanted::Other(_) => None,
+    }
+}
+
+fn kind_of(wanted: &Wanted) -> Kind {
+    match wanted {
+        Wanted::Reply(_) => Kind::Reply,
+        Wanted::Push(_) => Kind::Push,
+        Wanted::Publish(_) => Kind::Publish,
+        Wanted::Ask(_) => Kind::Ask,
+        Wanted::Subscribe(_) => Kind::Subscribe,
+        Wanted::Unsubscribe(_) => Kind::Unsubscribe,
+        Wanted::Close(_) => Kind::Close,
+        Wanted::SetTimer(_) => Kind::SetTimer,
+        Wanted::CancelTimer(_) => Kind::CancelTimer,
+        Wanted::Put(_) => Kind::Put,
+        Wanted::Fetch(_) => Kind::Fetch,
+        Wanted::Other(_) => Kind::Other,
     }
 }
 
@@ -337,11 +390,15 @@ fn size(wanted: &Wanted) -> usize {
         wit::Target::User(name) | wit::Target::Channel(name) => name.len(),
         wit::Target::Users(users) => users.iter().map(String::len).sum(),
     };
+    let key = |key: &Option<String>| key.as_ref().map_or(0, String::len);
     match wanted {
         Wanted::Reply(reply) => reply.value.as_ref().map_or_else(|why| why.message.len(), content),
-        Wanted::Push(push) => content(&push.content) + to(&push.to) + push.id.len(),
+        Wanted::Push(push) => {
+            content(&push.content) + to(&push.to) + push.id.len() + key(&push.key)
+        }
         Wanted::Publish(publish) => {
-            content(&publish.content) + publish.channel.len() + publish.id.len()
+            let names = publish.channel.len() + publish.id.len();
+            content(&publish.content) + names + key(&publish.key)
         }
         Wanted::Ask(ask) => content(&ask.content) + ask.id.len(),
         Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => membership.channel.len(),

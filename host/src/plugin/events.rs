@@ -59,7 +59,7 @@ impl Places {
 /// Makes what [`tell`] cannot lend; nothing at all for a batch of messages in the guest's encoding.
 pub(super) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     let is_lent = |event: &Event| match &event.what {
-        Occurrence::Message(message) => message.payload.encoding == encoding,
+        Occurrence::Message(message) => is_as_wanted(&message.payload, encoding),
         Occurrence::Opened | Occurrence::Adopted => false,
         _ => true,
     };
@@ -69,10 +69,21 @@ pub(super) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     events.iter().map(|event| make(event, encoding)).collect()
 }
 
+/// Whether a payload goes to a guest that wants this encoding as it is.
+fn is_as_wanted(payload: &Payload, encoding: Encoding) -> bool {
+    payload.encoding == encoding || matches!(payload.encoding, Encoding::Text | Encoding::Binary)
+}
+
 fn make(event: &Event, encoding: Encoding) -> Made<'_> {
     match &event.what {
-        Occurrence::Message(message) if message.payload.encoding != encoding => {
-            codec::transcode(&message.payload, encoding).map_or_else(Made::Unsaid, Made::Payload)
+        // Text and bytes of raw endpoints are nobody's format: they stay what they are.
+        Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
+            match codec::transcode(&message.payload, encoding) {
+                Ok(payload) => Made::Payload(payload),
+                // It has no form in the guest's encoding: it goes as it came, and fails only who reads it.
+                Err(why) if why.id == FaultId::Unsupported => Made::Nothing,
+                Err(why) => Made::Unsaid(why),
+            }
         }
         Occurrence::Opened | Occurrence::Adopted => match &event.connection {
             Some(connection) => Made::Connection(Box::new(MadeConnection {
@@ -104,7 +115,9 @@ pub(super) fn tell<'a>(events: &'a [Event], made: &'a [Made<'a>]) -> Told<'a> {
     let places = match unsaid.is_empty() {
         true => Places::Same,
         false => {
-            let is_said = |place: &u32| unsaid.iter().all(|(other, _)| other != place);
+            // Both in order: each unsaid one is come by once.
+            let mut others = unsaid.iter().map(|(place, _)| *place).peekable();
+            let is_said = |place: &u32| others.next_if_eq(place).is_none();
             Places::Some((0..).take(events.len()).filter(is_said).collect())
         }
     };

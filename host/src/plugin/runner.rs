@@ -6,19 +6,21 @@ use super::{
     bindings::{handling::types, plugin::StartReason},
     breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
     counters::count,
-    effects::{self, Decided, Refused},
+    effects::{self, Decided},
     error::{CallError, PluginError},
     events::{self, Told},
     generation::Generation,
+    inline::Visited,
     instance::{Instance, STOP},
     queue::{Batch, Closed, Queue},
     shared::{Shared, State},
     text::plain,
 };
 use crate::{
-    effect::{Failure, Outcome},
+    effect::{Failure, Outcome, Refused},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
+    handler::{Progress, Work},
     id::Handle,
     trace::{Kind, Span, Start, TraceContext},
 };
@@ -41,6 +43,8 @@ pub(super) struct Runner {
     /// Between two starts that failed.
     pause: Backoff,
     breaker: Breaker,
+    /// Whether it is a visitor who drives.
+    pub(super) visited: Visited,
 }
 
 /// A version that is ready to take over.
@@ -63,6 +67,7 @@ impl Runner {
             down_until: None,
             pause: Backoff::new(seed()),
             breaker: Breaker::new(seed()),
+            visited: Visited::default(),
         };
         runner.adopt(false);
         runner
@@ -118,7 +123,7 @@ impl Runner {
         }
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
-        self.conclude(batch, decided);
+        self.conclude(batch, decided).await;
     }
 
     async fn call(
@@ -158,14 +163,12 @@ impl Runner {
                 false => failure(0, FaultId::PluginFailed, "the plugin failed"),
             };
             let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
-            self.conclude(batch, Decided { outcome, refused: Vec::new() });
-            self.give_up(
-                shunned.unwrap_or_default(),
-                &Fault::new(FaultId::PluginFailed, "the plugin failed"),
-            );
+            self.conclude(batch, Decided { outcome, refused: Vec::new() }).await;
+            let why = Fault::new(FaultId::PluginFailed, "the plugin failed");
+            self.give_up(shunned.unwrap_or_default(), &why).await;
         }
         match verdict.opened {
-            Some(pause) => self.leave_out(pause),
+            Some(pause) => self.leave_out(pause).await,
             None => self.restart().await,
         }
     }
@@ -182,9 +185,9 @@ impl Runner {
     }
 
     /// The plugin keeps failing: no calls for a while.
-    fn leave_out(&mut self, pause: Duration) {
+    async fn leave_out(&mut self, pause: Duration) {
         self.shared.changed(Phase::Open, Some(pause));
-        self.rest(pause);
+        self.rest(pause).await;
     }
 
     /// Events went well.
@@ -212,18 +215,18 @@ impl Runner {
             Err(error) => {
                 self.shared.failed("the plugin cannot be started again", &error);
                 let pause = self.pause.next();
-                self.rest(pause);
+                self.rest(pause).await;
             }
         }
     }
 
     /// No instance runs for a while: events are answered `plugin-unavailable`.
-    fn rest(&mut self, pause: Duration) {
+    async fn rest(&mut self, pause: Duration) {
         self.shared.set_state(State::Unavailable);
         self.down_until = Some(Instant::now() + pause);
         let closed = Closed::Unavailable(pause);
         let left = self.queue.close(closed);
-        self.give_up(left, &closed.fault());
+        self.give_up(left, &closed.fault()).await;
     }
 
     fn up(&mut self, forgive: bool) {
@@ -288,7 +291,7 @@ impl Runner {
     pub(super) async fn finish(mut self) {
         self.shared.set_state(State::Stopped);
         let left = self.queue.close(Closed::Stopped);
-        self.give_up(left, &Closed::Stopped.fault());
+        self.give_up(left, &Closed::Stopped.fault()).await;
         if let Some(instance) = self.instance.take() {
             let mut budget = self.generation.lifecycle();
             budget.wall = budget.wall.min(STOP);
@@ -299,7 +302,7 @@ impl Runner {
     }
 
     /// Answers events that no instance will see.
-    fn give_up(&self, events: Vec<Event>, why: &Fault) {
+    async fn give_up(&mut self, events: Vec<Event>, why: &Fault) {
         if events.is_empty() {
             return;
         }
@@ -309,11 +312,20 @@ impl Runner {
             .collect();
         let mut batch = Batch { events, alone: false };
         let outcome = Outcome { effects: Vec::new(), failures };
-        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() });
+        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() }).await;
     }
 
-    /// Hands over what was decided and puts what was refused in front of the instance.
-    fn conclude(&self, batch: &mut Batch, decided: Decided) {
+    /// Has what was decided carried out, and puts what was refused in front of the instance.
+    async fn conclude(&mut self, batch: &mut Batch, decided: Decided) {
+        if let Some(work) = self.begin_work(batch, decided) {
+            // Large and rare: in the future of every call, it would be moved with it.
+            Box::pin(self.carry_on(&batch.events, work)).await;
+        }
+        batch.events.clear();
+    }
+
+    /// What is left when others are to have their turn.
+    fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { outcome, refused } = decided;
         for failure in &outcome.failures {
             count(&self.shared.counters.errors);
@@ -322,49 +334,53 @@ impl Runner {
                 event.span.fail(failure.why.id.word());
             }
         }
-        let came_of_news =
-            batch.events.iter().any(|event| matches!(event.what, Occurrence::Refused { .. }));
-        let mut news = refused
-            .into_iter()
-            .filter_map(|refused| self.refused(refused, &batch.events))
-            .collect::<Vec<_>>();
-        if !outcome.effects.is_empty() || !outcome.failures.is_empty() {
-            let returned = self.shared.actor.act(&self.shared.name, &batch.events, outcome);
-            self.shared
-                .counters
-                .refused_effects
-                .fetch_add(returned.len() as u64, Ordering::Relaxed);
-            news.extend(returned);
+        let mut work = Work::new(outcome, batch.events.len());
+        refused.into_iter().for_each(|refused| work.refuse(refused));
+        let Shared { actor, name, .. } = &*self.shared;
+        if actor.act(name, &batch.events, &mut work) == Progress::More {
+            return Some(work);
         }
-        // A guest that answers every refusal with another refused effect would keep itself busy for ever.
-        if !news.is_empty() && !came_of_news {
-            let dropped = self.queue.tell(news);
-            if dropped > 0 {
-                tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
-            }
-        }
-        batch.events.clear();
+        self.refused(work, &batch.events);
+        None
     }
 
-    fn refused(&self, refused: Refused, events: &[Event]) -> Option<Event> {
-        count(&self.shared.counters.refused_effects);
-        let Refused { by, key, why } = refused;
-        tracing::debug!(plugin = %self.shared.name, key, fault = why.id.word(), "effect refused: {}", why.message);
-        let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
-        Some(Event {
-            connection: cause.and_then(|event| event.connection.clone()),
-            seq: 0,
-            at: SystemTime::now(),
-            what: Occurrence::Refused { key: key?, why },
-            span: Span::none(),
-            permit: None,
-        })
+    /// Goes on with an outcome that is not carried out at once: others have their turn between its steps, and the next
+    /// call comes after its end. That is the task's work: a visitor has others to serve.
+    async fn carry_on(&mut self, events: &[Event], mut work: Work) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            tokio::task::yield_now().await;
+            if !self.visited.is_so()
+                && shared.actor.act(&shared.name, events, &mut work) == Progress::Done
+            {
+                break;
+            }
+        }
+        self.refused(work, events);
+    }
+
+    /// Counts what was not carried out, tells the operator of the first of each kind, and the plugin of what had a key.
+    fn refused(&self, mut work: Work, events: &[Event]) {
+        for tally in work.tallies() {
+            if self.shared.counters.refused.add(tally) {
+                tally.tell(&self.shared.name);
+            }
+        }
+        let told = work.take_told();
+        let news = told.into_iter().filter_map(|refused| news(refused, events)).collect::<Vec<_>>();
+        if news.is_empty() {
+            return;
+        }
+        let dropped = self.queue.tell(news);
+        if dropped > 0 {
+            tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
+        }
     }
 
     /// A span for each recorded event's part in the call.
     fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
-        let unsaid = |place: u32| told.unsaid.iter().any(|(other, _)| *other == place);
-        let said = (0..).zip(events).filter(|(place, _)| !unsaid(*place));
+        let mut unsaid = told.unsaid.iter().map(|(place, _)| *place).peekable();
+        let said = (0..).zip(events).filter(|(place, _)| unsaid.next_if_eq(place).is_none());
         let recorded = said.filter(|(_, event)| event.span.is_recording());
         recorded.map(|(_, event)| self.span(event, told.records.len())).collect()
     }
@@ -385,6 +401,24 @@ impl Runner {
         span.set("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX));
         span
     }
+}
+
+/// What a plugin hears of an effect that was refused; nothing of one that such news itself caused: a guest that answers
+/// every refusal with another refused effect would keep itself busy for ever.
+fn news(refused: Refused, events: &[Event]) -> Option<Event> {
+    let Refused { by, key, why, .. } = refused;
+    let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
+    if cause.is_some_and(|cause| matches!(cause.what, Occurrence::Refused { .. })) {
+        return None;
+    }
+    Some(Event {
+        connection: cause.and_then(|event| event.connection.clone()),
+        seq: 0,
+        at: SystemTime::now(),
+        what: Occurrence::Refused { key: key?, why },
+        span: Span::none(),
+        permit: None,
+    })
 }
 
 fn fail(spans: &mut [Span], error_type: &str) {

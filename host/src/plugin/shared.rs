@@ -83,8 +83,11 @@ pub struct Status {
     pub traps: u64,
     pub deadline_overruns: u64,
     pub refused_effects: u64,
+    /// By reason, and in that by the kind of effect.
+    pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
     pub declined_events: u64,
+    pub declined_by_reason: BTreeMap<&'static str, u64>,
     pub dropped_signals: u64,
     pub restarts: u64,
     /// How often it was left out of the path because it kept failing.
@@ -198,8 +201,10 @@ impl Shared {
             errors: read(&counters.errors),
             traps: read(&counters.traps),
             deadline_overruns: read(&counters.overruns),
-            refused_effects: read(&counters.refused_effects),
-            declined_events: read(&counters.declined_events),
+            refused_effects: counters.refused.total(),
+            refused_by_reason: counters.refused.all(),
+            declined_events: counters.declined.total(),
+            declined_by_reason: counters.declined.all().collect(),
             dropped_signals: read(&counters.dropped_signals),
             restarts: read(&counters.restarts),
             breaker_opened: read(&counters.breaker_opened),

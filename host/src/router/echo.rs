@@ -1,9 +1,9 @@
 //! The built-in handler of a gateway without plugins.
 
 use crate::{
-    effect::{Caused, Content, Effect, Outcome, Target},
+    effect::{Caused, Content, Effect, Failure, Outcome, Target},
     event::{Event, Occurrence},
-    handler::{Actor, Declined, Handler},
+    handler::{Actor, Declined, Handler, Progress, Work},
     id::PluginName,
 };
 use std::sync::Arc;
@@ -13,6 +13,16 @@ use std::sync::Arc;
 pub struct Echo {
     pub name: PluginName,
     pub actor: Arc<dyn Actor>,
+}
+
+impl Echo {
+    /// One effect or failure is no work for more than a step.
+    fn act(&self, event: &Event, outcome: Outcome) -> Work {
+        let mut work = Work::new(outcome, 1);
+        while self.actor.act(&self.name, std::slice::from_ref(event), &mut work) == Progress::More {
+        }
+        work
+    }
 }
 
 impl Handler for Echo {
@@ -31,8 +41,13 @@ impl Handler for Echo {
                 key: None,
             },
         };
-        let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
-        self.actor.act(&self.name, std::slice::from_ref(&event), outcome);
+        let effects = vec![Caused { by: 0, what }];
+        let work = self.act(&event, Outcome { effects, failures: Vec::new() });
+        // An echo that cannot come back is told to its sender; who was answered knows already.
+        if let Some(refused) = work.tallies().first() {
+            let failure = Failure { by: 0, why: refused.why.clone(), close: None };
+            self.act(&event, Outcome { effects: Vec::new(), failures: vec![failure] });
+        }
         Ok(())
     }
 }

@@ -5,22 +5,19 @@ mod echo;
 pub use echo::Echo;
 
 use crate::{
-    envelope::{Arrived, Callback},
+    envelope::Arrived,
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
     handler::Handler,
-    hub::{Counters, Expected, Hub, Link},
-    id::{EndpointIndex, EventId, PluginName, is_reserved},
+    hub::{Counters, Ended, Expected, Hub, Link},
+    id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
     settings::Limits,
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Instant, SystemTime},
 };
 
@@ -142,22 +139,52 @@ impl Router {
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
-            Counters::add(&self.hub.counters.overloaded, 1);
+            self.hub.counters.declined.add(FaultId::Overloaded, 1);
             let why = Fault::new(
                 FaultId::Overloaded,
                 "too many events of this connection wait for a decision",
             );
             return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         };
-        let mut delivery = Delivery { router: self, link, seq, turn, answered: None };
+        let others: Vec<_> = matching.collect();
+        let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
+            return;
+        };
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
-        for next in matching {
-            delivery.answered.get_or_insert_default();
+        for next in others {
             delivery.hand_over(destination, arrived.clone(), permit.another());
             destination = next;
         }
         delivery.hand_over(destination, arrived, permit);
+    }
+
+    /// The number of the reply that the sender waits for, if it waits for one; none: the event was refused.
+    fn expect(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        first: &Destination,
+        others: &[&Destination],
+        now: Instant,
+    ) -> Option<Option<u32>> {
+        let Some(callback) = arrived.callback.clone() else { return Some(None) };
+        let (id, last) = (arrived.id.clone(), others.last().copied().unwrap_or(first));
+        let mut expected = Expected::new(Arc::clone(link), callback, id, last.plugin.clone());
+        if let [before @ .., _] = others {
+            let asked = std::iter::once(&first).chain(before).map(|to| to.plugin.clone());
+            expected.others = asked.collect();
+        }
+        match self.hub.expect_reply(Box::new(expected), now) {
+            Ok(number) => Some(Some(number)),
+            Err(refused) => {
+                let Ended { expected, why } = *refused;
+                self.hub.counters.declined.add(why.id, 1);
+                self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
+                None
+            }
+        }
     }
 
     fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
@@ -223,24 +250,15 @@ struct Delivery<'a> {
     link: &'a Arc<Link>,
     seq: u32,
     turn: &'a mut Turn,
-    /// Whether the sender has its reply, when several handlers are asked.
-    answered: Option<Arc<AtomicBool>>,
+    /// The reply that the sender waits for: one number for all who are asked.
+    reply_to: Option<u32>,
 }
 
 impl Delivery<'_> {
     fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
         let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
-        let Arrived { id, payload, callback, .. } = arrived;
-        let reply_to = match callback.map(|callback| self.expect(to, callback, &id, &span)) {
-            None => None,
-            Some(Ok(number)) => Some(number),
-            Some(Err(expected)) => {
-                Counters::add(&hub.counters.overloaded, 1);
-                let why = Fault::new(FaultId::Overloaded, "too many replies are waited for");
-                return hub.send_fault(self.link, &why, Some(&id), Some(&expected.callback));
-            }
-        };
+        let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
@@ -253,23 +271,5 @@ impl Delivery<'_> {
             Ok(()) => self.turn.ask(&to.handler),
             Err(declined) => hub.decline(&to.plugin, declined),
         }
-    }
-
-    fn expect(
-        &self,
-        to: &Destination,
-        callback: Callback,
-        event: &EventId,
-        span: &Span,
-    ) -> Result<u32, Box<Expected>> {
-        let expected = Expected {
-            link: Arc::clone(self.link),
-            callback,
-            event: event.clone(),
-            context: span.context().cloned(),
-            plugin: to.plugin.clone(),
-            answered: self.answered.clone(),
-        };
-        self.router.hub.expect_reply(Box::new(expected), self.turn.instant)
     }
 }

@@ -16,7 +16,7 @@ mod cost_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use name::is_portable_name;
+pub(crate) use name::{is_portable_name, is_readable_name};
 pub(crate) use parser::Parser;
 pub use write::write;
 

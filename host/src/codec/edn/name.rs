@@ -77,6 +77,12 @@ pub(super) fn check_name(token: &str) -> Result<(), Problem> {
 
 const COLON: Problem = Problem::Name("a `:` stands alone and not at the end");
 
+/// Whether text can be written as a keyword that readers take back as the same name who are generous about digits, as
+/// Clojure's are: what a peer says and reads itself.
+pub(crate) fn is_readable_name(text: &str) -> bool {
+    text.chars().all(is_constituent) && check_name(text).is_ok()
+}
+
 /// Whether text can be written as a keyword that every EDN reader takes back as the same name.
 pub(crate) fn is_portable_name(text: &str) -> bool {
     let part = |part: &str| {
@@ -92,5 +98,5 @@ pub(crate) fn is_portable_name(text: &str) -> bool {
         Some((namespace, name)) => part(namespace) && part(name),
         None => part(text),
     };
-    parts && text.chars().all(is_constituent) && check_name(text).is_ok()
+    parts && is_readable_name(text)
 }

@@ -19,6 +19,13 @@ fn is(frame: Option<Frame>, text: &str) {
     assert!(frame.text);
 }
 
+#[track_caller]
+fn are(frames: Vec<Frame>, texts: &[&str]) {
+    let said = frames.iter().map(|frame| std::str::from_utf8(&frame.body).unwrap());
+    assert_eq!(said.collect::<Vec<_>>(), texts);
+    assert!(frames.iter().all(|frame| frame.text));
+}
+
 fn payload(encoding: Encoding, body: &str) -> Payload {
     Payload::new(encoding, body.to_owned())
 }
@@ -159,11 +166,11 @@ fn a_publication_names_channel_event_and_offset() {
             r#"[[[:tengen/publication {{:channel "room \"1\"" :id :chat/said :data {{:text "hi"}} :offset 7}}]] nil {{:traceparent "{PARENT}"}}]"#
         ),
     );
-    let odd = EventId::from("room/42");
+    let odd = EventId::from("room/a/b");
     let what = Publication { id: &odd, ..what };
     let frame = publication(EDN, &what, None).unwrap();
     assert!(
-        std::str::from_utf8(&frame.body).unwrap().contains(":id \"room/42\""),
+        std::str::from_utf8(&frame.body).unwrap().contains(":id \"room/a/b\""),
         "no keyword, so a string"
     );
 }
@@ -176,23 +183,49 @@ fn a_failure_is_answered_or_pushed() {
     let json = r#"{"id":"application","message":"ask for another","retry-after-ms":1500,"event":"a/b","code":"no-such-\"room\""}"#;
     let edn = r#"{:id "application" :message "ask for another" :retry-after-ms 1500 :event :a/b :code "no-such-\"room\""}"#;
     let event = Some("a/b");
-    is(error(JSON, &why, event, Some(&cb)), &format!("[{{\"tengen/error\":{json}}},\"c\"]"));
-    is(error(JSON, &why, event, None), &format!("[[[\"tengen/error\",{json}]],null]"));
-    is(error(EDN, &why, event, Some(&cb)), &format!("[{{:tengen/error {edn}}} \"c\"]"));
-    is(error(EDN, &why, event, None), &format!("[[[:tengen/error {edn}]] nil]"));
-    is(error(SENTE, &why, event, Some(&cb)), "[:chsk/error \"c\"]");
-    is(error(SENTE, &why, event, None), &format!("[[[:tengen/error {edn}]] nil]"));
-    is(error(SENTE_JSON, &why, event, Some(&cb)), "[\"chsk/error\",\"c\"]");
-    assert_eq!(error(RAW, &why, event, None), None);
+    are(error(JSON, &why, event, Some(&cb)), &[&format!("[{{\"tengen/error\":{json}}},\"c\"]")]);
+    are(error(JSON, &why, event, None), &[&format!("[[[\"tengen/error\",{json}]],null]")]);
+    are(error(EDN, &why, event, Some(&cb)), &[&format!("[{{:tengen/error {edn}}} \"c\"]")]);
+    are(error(EDN, &why, event, None), &[&format!("[[[:tengen/error {edn}]] nil]")]);
+    are(error(SENTE, &why, event, None), &[&format!("[[[:tengen/error {edn}]] nil]")]);
+    are(error(RAW, &why, event, None), &[]);
+    are(error(RAW, &why, event, Some(&cb)), &[]);
     let bare = Fault::new(FaultId::Malformed, "byte 0: no");
-    is(
+    are(
         error(JSON, &bare, None, None),
-        r#"[[["tengen/error",{"id":"malformed","message":"byte 0: no"}]],null]"#,
+        &[r#"[[["tengen/error",{"id":"malformed","message":"byte 0: no"}]],null]"#],
     );
-    is(
+    are(
         error(EDN, &bare, Some("a b\""), None),
-        r#"[[[:tengen/error {:id "malformed" :message "byte 0: no" :event "a b\""}]] nil]"#,
+        &[r#"[[[:tengen/error {:id "malformed" :message "byte 0: no" :event "a b\""}]] nil]"#],
     );
+}
+
+/// Issue 9, A5: `:chsk/error` alone says nothing.
+#[test]
+fn a_failed_callback_of_sente_hears_why_before_its_error() {
+    let why = Fault::new(FaultId::NotAllowed, "not here");
+    let (cb, event) = (callback("\"c\""), Some("a/b"));
+    let edn = r#"{:id "not-allowed" :message "not here" :event :a/b :callback "c"}"#;
+    are(
+        error(SENTE, &why, event, Some(&cb)),
+        &[&format!("[[[:tengen/error {edn}]] nil]"), "[:chsk/error \"c\"]"],
+    );
+    let json = r#"{"id":"not-allowed","message":"not here","event":"a/b","callback":"c"}"#;
+    are(
+        error(SENTE_JSON, &why, event, Some(&cb)),
+        &[&format!("[[[\"tengen/error\",{json}]],null]"), "[\"chsk/error\",\"c\"]"],
+    );
+}
+
+/// Issue 9, A5: Clojure reads `:room/42`, so it goes out as what it came in.
+#[test]
+fn an_id_with_a_digit_where_clojure_reads_it_is_a_keyword() {
+    for odd in ["room/42", "my/1x", "1a/b", "a/-1", "a/.5"] {
+        let id = EventId::parse(odd).unwrap();
+        let pushed = push(SENTE, &id, &Payload::nil(Encoding::Edn), None);
+        is(pushed.ok(), &format!("[[[:{odd} nil]] nil]"));
+    }
 }
 
 #[test]
@@ -267,7 +300,7 @@ fn a_plugin_cannot_break_a_frame() {
 
 #[test]
 fn an_id_that_is_no_keyword_is_refused_where_keywords_are_spoken() {
-    for odd in ["room/42", "a/b(c", "a/\"", "a/b/c", "a;/b"] {
+    for odd in ["a/b(c", "a/\"", "a/b/c", "a;/b"] {
         let id = EventId::parse(odd).unwrap();
         let content = Payload::nil(Encoding::Json);
         let why = push(EDN, &id, &content, None).unwrap_err();

@@ -21,7 +21,7 @@ use crate::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence},
     fault::{Fault, FaultId},
-    handler::{Actor, Handler},
+    handler::{Actor, Handler, Progress, Work},
     id::{EventId, PluginName},
     payload::{Encoding, Payload},
     settings,
@@ -66,7 +66,11 @@ struct Recorder {
 }
 
 impl Actor for Recorder {
-    fn act(&self, _: &PluginName, events: &[Event], outcome: Outcome) -> Vec<Event> {
+    fn act(&self, _: &PluginName, events: &[Event], work: &mut Work) -> Progress {
+        let outcome = work.take();
+        if outcome == Outcome::default() {
+            return Progress::Done;
+        }
         let effects = outcome.effects.iter().map(|caused| match &caused.what {
             Effect::Reply { reply_to, value: Ok(_) } => format!("r{reply_to}"),
             Effect::Close { code, .. } => format!("close {code}"),
@@ -80,7 +84,7 @@ impl Actor for Recorder {
             decided: effects.chain(failures).collect(),
         };
         self.acted.try_send(acted).expect("the test reads along");
-        Vec::new()
+        Progress::Done
     }
 
     fn connections_of(&self, _: &PluginName) -> Vec<Arc<Connection>> {

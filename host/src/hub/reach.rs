@@ -1,0 +1,135 @@
+//! Who may be reached: everything a plugin names is checked here.
+//!
+//! It touches the connections of its own endpoints, the channels and users it was granted, and nothing else.
+
+use super::{Link, act::Step, budget};
+use crate::{
+    effect::Target,
+    fault::{Fault, FaultId},
+    id::{Channel, Handle, UserId},
+};
+use std::{sync::Arc, vec};
+
+/// Whom a push is for, while they are looked up: a list may be long.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    wanted: Wanted,
+    links: Vec<Arc<Link>>,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Connections(vec::IntoIter<Handle>),
+    Users(vec::IntoIter<UserId>),
+    Nobody,
+}
+
+impl Gathering {
+    /// Channels have their own way, see `fanout`.
+    pub(super) fn begin(step: &mut Step<'_>, by: u32, to: Target) -> Result<Self, Fault> {
+        let (mut wanted, mut links) = (Wanted::Nobody, Vec::new());
+        match to {
+            Target::Connection(handle) => links = vec![step.own(handle)?],
+            Target::Connections(handles) => wanted = Wanted::Connections(handles.into_iter()),
+            Target::User(user) => step.of_user(&user, &mut links)?,
+            Target::Users(users) => wanted = Wanted::Users(users.into_iter()),
+            Target::Endpoint => links = step.of_endpoint(by)?,
+            Target::Channel(_) => {}
+        }
+        Ok(Self { wanted, links })
+    }
+
+    /// Looks up until all are found, or the step is over. A foreign one refuses the whole push.
+    pub(super) fn go_on(
+        mut self,
+        step: &mut Step<'_>,
+    ) -> Result<Result<Vec<Arc<Link>>, Fault>, Self> {
+        loop {
+            if step.is_over() {
+                return Err(self);
+            }
+            let found = match &mut self.wanted {
+                Wanted::Nobody => return Ok(Ok(self.links)),
+                Wanted::Connections(handles) => match handles.next() {
+                    None => return Ok(Ok(self.links)),
+                    Some(handle) => step.if_open(handle, &mut self.links),
+                },
+                Wanted::Users(users) => match users.next() {
+                    None => return Ok(Ok(self.links)),
+                    Some(user) => step.of_user(&user, &mut self.links),
+                },
+            };
+            step.spend(1);
+            if let Err(why) = found {
+                return Ok(Err(why));
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    pub(super) fn own(&self, handle: Handle) -> Result<Arc<Link>, Fault> {
+        match self.hub.link(handle) {
+            Some(link) => self.owned(link),
+            None => Err(Fault::new(FaultId::Closed, "the connection has ended")),
+        }
+    }
+
+    fn owned(&self, link: Arc<Link>) -> Result<Arc<Link>, Fault> {
+        if self.rights.owns(&link) {
+            return Ok(link);
+        }
+        Err(Fault::new(
+            FaultId::NotAllowed,
+            "the connection belongs to an endpoint that is not routed to this plugin",
+        ))
+    }
+
+    pub(super) fn granted(&self, channel: &Channel) -> Result<(), Fault> {
+        if self.rights.grants.may_publish(channel) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            FaultId::NotAllowed,
+            format!("the channel `{channel}` needs `grant.publish`"),
+        ))
+    }
+
+    /// One that has gone meanwhile is nobody's fault.
+    fn if_open(&self, handle: Handle, links: &mut Vec<Arc<Link>>) -> Result<(), Fault> {
+        if let Some(link) = self.hub.link(handle) {
+            links.push(self.owned(link)?);
+        }
+        Ok(())
+    }
+
+    fn of_user(&mut self, user: &UserId, links: &mut Vec<Arc<Link>>) -> Result<(), Fault> {
+        if !self.rights.grants.may_push_to(user) {
+            let message = format!("pushing to the user `{user}` needs `grant.push`");
+            return Err(Fault::new(FaultId::NotAllowed, message));
+        }
+        let before = links.len();
+        links.extend_from_slice(self.hub.read_tables().of_user(user));
+        self.spend(budget::looking_up(links.len() - before));
+        Ok(())
+    }
+
+    fn of_endpoint(&mut self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
+        if !self.rights.grants.endpoint {
+            return Err(Fault::new(
+                FaultId::NotAllowed,
+                "pushing to a whole endpoint needs `grant.endpoint`",
+            ));
+        }
+        let cause = self.events.get(by as usize).and_then(|event| event.connection.as_ref());
+        let Some(cause) = cause else {
+            return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
+        };
+        let tables = self.hub.read_tables();
+        let same = |link: &&Arc<Link>| link.facts.endpoint_index == cause.endpoint_index;
+        let links: Vec<_> = tables.links().filter(same).cloned().collect();
+        drop(tables);
+        self.spend(budget::looking_up(links.len()));
+        Ok(links)
+    }
+}
