@@ -14,6 +14,8 @@ mod write;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
+mod equality_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use name::{is_portable_name, is_readable_name};

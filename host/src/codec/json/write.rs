@@ -59,6 +59,15 @@ fn array(out: &mut String, items: &[Value<'_>]) -> Result<(), WriteError> {
 }
 
 fn object(out: &mut String, pairs: &[(Value<'_>, Value<'_>)]) -> Result<(), WriteError> {
+    // Most often there is nothing to compare, and a text may be full of such maps.
+    if let [(key, value)] = pairs {
+        out.push('{');
+        quote(out, &convert::key_to_json(key)?);
+        out.push(':');
+        write(out, value)?;
+        out.push('}');
+        return Ok(());
+    }
     let keys =
         pairs.iter().map(|(key, _)| convert::key_to_json(key)).collect::<Result<Vec<_>, _>>()?;
     let superseded = convert::superseded(&keys).unwrap_or_default();
