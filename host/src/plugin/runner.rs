@@ -5,6 +5,7 @@
 use super::{
     bindings::{handling::types, plugin::StartReason},
     breaker::{Backoff, Blame, Breaker, Phase, Verdict, seed},
+    contents,
     counters::count,
     effects::{self, Decided},
     error::{CallError, PluginError},
@@ -88,7 +89,8 @@ impl Runner {
 
     /// Runs one batch; leaves it empty.
     pub(super) async fn run(&mut self, batch: &mut Batch) {
-        let made = events::prepare(&batch.events, self.generation.about.encoding);
+        let encoding = self.generation.about.encoding;
+        let made = events::prepare_anywhere(&batch.events, encoding, &self.shared.tasks).await;
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
         if !told.records.is_empty() {
@@ -99,6 +101,7 @@ impl Runner {
                     self.passed(batch);
                     let limits = &self.generation.settings;
                     decided = effects::decide(outcome, &batch.events, &told.places, limits);
+                    decided = contents::read(decided, &self.shared.tasks).await;
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");
