@@ -51,7 +51,7 @@ impl Letter {
             content,
             except,
             span: span.map(Arc::new),
-            converted: Vec::new(),
+            converted: None,
             frames: [const { None }; Wire::ALL.len()],
             reached: 0,
             left_out: 0,
@@ -75,7 +75,7 @@ pub(super) struct Broadcast {
     except: Option<Handle>,
     span: Option<Arc<Span>>,
     /// The content in formats that are not its own: each is made once, however many wires speak it.
-    converted: Vec<Payload>,
+    converted: Option<Box<Converted>>,
     frames: [Option<Option<Frame>>; Wire::ALL.len()],
     /// Whose outboxes took it.
     reached: u32,
@@ -167,20 +167,25 @@ impl Drop for Deliveries<'_> {
     }
 }
 
+/// A payload in other formats than its own. Apart from the message, because most messages need none.
+#[derive(Debug, Default)]
+struct Converted(Vec<Payload>);
+
 /// The content as it can stand in frames of this wire.
 fn in_format_of(
     wire: Wire,
     content: &Payload,
-    converted: &mut Vec<Payload>,
+    converted: &mut Option<Box<Converted>>,
 ) -> Result<Payload, Fault> {
     if wire.dialect == Dialect::Raw || content.encoding == wire.format {
         return Ok(content.clone());
     }
-    if let Some(known) = converted.iter().find(|known| known.encoding == wire.format) {
+    let Converted(known) = &mut **converted.get_or_insert_default();
+    if let Some(known) = known.iter().find(|known| known.encoding == wire.format) {
         return Ok(known.clone());
     }
     let payload = codec::transcode(content, wire.format)?;
-    converted.push(payload.clone());
+    known.push(payload.clone());
     Ok(payload)
 }
 
@@ -327,7 +332,7 @@ mod tests {
     #[test]
     fn a_payload_is_converted_once_for_each_format() {
         let content = Payload::new(Encoding::Edn, "{:text \"hi\"}");
-        let mut converted = Vec::new();
+        let mut converted = None;
         let mut made = Vec::new();
         for wire in Wire::ALL {
             let payload = in_format_of(wire, &content, &mut converted).expect("JSON can hold it");
@@ -341,13 +346,13 @@ mod tests {
             "it is in that format already, or is left alone"
         );
         assert_eq!(json, sente_json);
-        assert_eq!((json.0, converted.len()), (Encoding::Json, 1));
+        assert_eq!((json.0, converted.map(|made| made.0.len())), (Encoding::Json, Some(1)));
     }
 
     #[test]
     fn what_a_format_cannot_hold_fails_for_that_format_alone() {
         let content = Payload::new(Encoding::Edn, "{[1] 2}");
-        let mut converted = Vec::new();
+        let mut converted = None;
         for wire in Wire::ALL {
             let made = in_format_of(wire, &content, &mut converted).map_err(|why| why.id);
             let json = wire.format == Encoding::Json;
