@@ -3,9 +3,9 @@
 use crate::id::{Channel, Handle};
 use foldhash::fast::RandomState;
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// One channel's subscribers and its count of publications.
@@ -119,9 +119,18 @@ impl<T> Roster<T> {
 }
 
 /// All channels with at least one subscriber. A channel without one is forgotten, and with it its offset.
+///
+/// They are counted here and listed in [`Members`]: a publication may hold those for long, and nobody has to wait for that
+/// to come or go.
 #[derive(Debug)]
 pub struct Channels<T, P> {
-    by_name: HashMap<Channel, Arc<Mutex<Members<T, P>>>>,
+    by_name: HashMap<Channel, Entry<T, P>>,
+}
+
+#[derive(Debug)]
+struct Entry<T, P> {
+    count: usize,
+    members: Arc<Mutex<Members<T, P>>>,
 }
 
 impl<T, P> Default for Channels<T, P> {
@@ -137,28 +146,29 @@ impl<T, P> Default for Members<T, P> {
 }
 
 impl<T, P> Channels<T, P> {
-    /// False when the connection was a subscriber already.
-    pub fn subscribe(&mut self, channel: &Channel, handle: Handle, member: T) -> bool {
-        let members = self.by_name.entry(channel.clone()).or_default();
-        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        members.roster.insert(handle, member)
+    /// One more subscriber: who calls this puts it into the members.
+    pub fn join(&mut self, channel: &Channel) -> Arc<Mutex<Members<T, P>>> {
+        let entry = self
+            .by_name
+            .entry(channel.clone())
+            .or_insert_with(|| Entry { count: 0, members: Arc::default() });
+        entry.count += 1;
+        Arc::clone(&entry.members)
     }
 
-    /// False when the connection was no subscriber.
-    pub fn unsubscribe(&mut self, channel: &Channel, handle: Handle) -> bool {
-        let Entry::Occupied(entry) = self.by_name.entry(channel.clone()) else { return false };
-        let mut members = entry.get().lock().unwrap_or_else(PoisonError::into_inner);
-        let was_subscriber = members.roster.remove(handle);
-        let empty = members.roster.is_empty();
-        drop(members);
-        if empty {
-            entry.remove();
+    /// One subscriber less: who calls this takes it out of the members. None: there was none.
+    pub fn leave(&mut self, channel: &str) -> Option<Arc<Mutex<Members<T, P>>>> {
+        let entry = self.by_name.get_mut(channel)?;
+        let members = Arc::clone(&entry.members);
+        entry.count -= 1;
+        if entry.count == 0 {
+            self.by_name.remove(channel);
         }
-        was_subscriber
+        Some(members)
     }
 
     pub fn members(&self, channel: &str) -> Option<Arc<Mutex<Members<T, P>>>> {
-        self.by_name.get(channel).map(Arc::clone)
+        self.by_name.get(channel).map(|entry| Arc::clone(&entry.members))
     }
 
     pub fn len(&self) -> usize {
@@ -180,15 +190,26 @@ mod tests {
         let mut channels = Channels::<_, ()>::default();
         let room = Channel::from("room/1");
         assert!(channels.members("room/1").is_none());
-        assert!(channels.subscribe(&room, Handle(1), "a"));
-        assert!(!channels.subscribe(&room, Handle(1), "a"), "twice is once");
-        assert!(channels.subscribe(&room, Handle(2), "b"));
-        assert!(channels.unsubscribe(&room, Handle(1)));
-        assert!(!channels.unsubscribe(&room, Handle(1)));
+        let members = channels.join(&room);
+        assert!(members.lock().unwrap().roster.insert(Handle(1), "a"));
+        assert!(Arc::ptr_eq(&members, &channels.join(&room)), "the second comes to the first");
+        assert!(channels.leave("room/1").is_some());
         assert_eq!(channels.len(), 1);
-        assert!(channels.unsubscribe(&room, Handle(2)));
+        assert!(channels.leave("room/1").is_some());
         assert!(channels.is_empty());
-        assert!(!channels.unsubscribe(&room, Handle(2)));
+        assert!(channels.leave("room/1").is_none());
+        assert!(!Arc::ptr_eq(&members, &channels.join(&room)), "a new one has nothing of the old");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_publication_to_come_or_go() {
+        let mut channels = Channels::<(), ()>::default();
+        let room = Channel::from("room/1");
+        let members = channels.join(&room);
+        let _publishing = members.lock().unwrap();
+        channels.join(&room);
+        assert!(channels.leave("room/1").is_some() && channels.leave("room/1").is_some());
+        assert!(channels.is_empty());
     }
 
     #[test]

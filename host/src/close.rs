@@ -17,14 +17,22 @@ pub enum Reason {
     TooLarge,
     /// Nothing was heard for longer than the heartbeat allows.
     HeartbeatMissed,
-    /// The outbox was full, or a write took longer than `outbox.write_deadline`.
+    /// The outbox was full, or the peer took too little for longer than `outbox.write_deadline`.
     SlowConsumer,
-    /// The same client-id connected again.
+    /// It was dead, and its client had come back on another connection.
     Replaced,
+    /// The gateway's memory was nearly used up, and this connection held most of it.
+    Memory,
+    /// A message took too long to become whole.
+    Unfinished,
+    /// What the authenticator said of the user has ended: come back with a new token.
+    TokenEnded,
     /// Too many malformed messages.
     Violation,
     /// The gateway is going away.
     Drained,
+    /// What the peer sent found no place, and its dialect has no words to say so.
+    Overloaded,
     /// A plugin asked for it.
     Plugin { code: u16, reason: String },
     /// The gateway failed.
@@ -44,8 +52,12 @@ impl Reason {
             Self::HeartbeatMissed => 4001,
             Self::SlowConsumer => 4000,
             Self::Replaced => 4002,
+            Self::TokenEnded => 4003,
+            Self::Memory => 4000,
+            Self::Unfinished => 1008,
             Self::Violation => 4503,
             Self::Drained => 1012,
+            Self::Overloaded => 1013,
             Self::Plugin { code, .. } => *code,
             Self::Internal => 1011,
         }
@@ -63,15 +75,19 @@ impl Reason {
             Self::HeartbeatMissed => "heartbeat-missed",
             Self::SlowConsumer => "slow-consumer",
             Self::Replaced => "replaced",
+            Self::TokenEnded => "token-ended",
+            Self::Memory => "overloaded",
+            Self::Unfinished => "timeout",
             Self::Violation => "malformed",
             Self::Drained => "drain",
+            Self::Overloaded => "overloaded",
             Self::Plugin { reason, .. } => reason,
             Self::Internal => "internal",
         }
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 13] = [
+    pub const KINDS: [&'static str; 17] = [
         "peer",
         "lost",
         "protocol",
@@ -85,6 +101,10 @@ impl Reason {
         "drain",
         "plugin",
         "internal",
+        "overloaded",
+        "token-ended",
+        "memory",
+        "unfinished",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -103,6 +123,10 @@ impl Reason {
             Self::Drained => 10,
             Self::Plugin { .. } => 11,
             Self::Internal => 12,
+            Self::Overloaded => 13,
+            Self::TokenEnded => 14,
+            Self::Memory => 15,
+            Self::Unfinished => 16,
         }
     }
 
@@ -133,10 +157,14 @@ mod tests {
             (Reason::Violation, "malformed"),
             (plugin, "plugin"),
             (Reason::Internal, "internal"),
+            (Reason::Memory, "memory"),
+            (Reason::Unfinished, "unfinished"),
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }
-        for reason in [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained] {
+        let named = [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Replaced];
+        let others = [Reason::Drained, Reason::TokenEnded, Reason::Overloaded];
+        for reason in named.into_iter().chain(others) {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
         }
     }

@@ -1,5 +1,7 @@
 //! What happens to connections, as handlers are told of it. No wire format in here.
 
+mod waiting;
+
 use crate::{
     close::Reason,
     fault::Fault,
@@ -7,21 +9,15 @@ use crate::{
     payload::Payload,
     trace::{Span, TraceContext},
 };
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+pub use waiting::{Below, Permit, Waiting};
 
 /// Who is at the other end, as the authenticator said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     pub claims: Vec<(String, String)>,
-    /// When the authentication ends.
+    /// When the authentication ends, and the connection with it.
     pub expires_at: Option<SystemTime>,
 }
 
@@ -43,69 +39,6 @@ pub struct Connection {
     pub upgrade: Option<TraceContext>,
     /// What of this connection waits for a decision.
     pub waiting: Waiting,
-}
-
-/// Counts what of one connection waits for a decision (requirement T5b).
-#[derive(Debug, Default)]
-pub struct Waiting {
-    events: AtomicU32,
-    bytes: AtomicUsize,
-}
-
-impl Waiting {
-    pub fn events(&self) -> u32 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// The right of one event to wait: taken from its connection, given back when the event is done with.
-#[derive(Debug)]
-pub struct Permit {
-    connection: Arc<Connection>,
-    bytes: usize,
-}
-
-impl Permit {
-    /// Takes a place for an event of `bytes`, unless the connection already has `max_events` or `max_bytes` waiting.
-    ///
-    /// A first event is always let in, whatever its size: `limits.message` bounds that.
-    pub fn take(
-        connection: &Arc<Connection>,
-        bytes: usize,
-        max_events: u32,
-        max_bytes: usize,
-    ) -> Option<Self> {
-        let waiting = &connection.waiting;
-        // Only the connection's own task takes, so reading before adding lets nobody past the limit.
-        let events = waiting.events.load(Ordering::Relaxed);
-        let held = waiting.bytes.load(Ordering::Relaxed);
-        if events >= max_events || (events > 0 && held.saturating_add(bytes) > max_bytes) {
-            return None;
-        }
-        Some(Self::held(connection, bytes))
-    }
-
-    /// One more for the same event, which goes to another handler too: an event that was let in goes to all of them.
-    pub fn another(&self) -> Self {
-        Self::held(&self.connection, self.bytes)
-    }
-
-    fn held(connection: &Arc<Connection>, bytes: usize) -> Self {
-        connection.waiting.events.fetch_add(1, Ordering::Relaxed);
-        connection.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { connection: Arc::clone(connection), bytes }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.connection.waiting.events.fetch_sub(1, Ordering::Relaxed);
-        self.connection.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 /// One thing that happened, on its way to a handler.
@@ -194,22 +127,5 @@ impl Connection {
             upgrade: None,
             waiting: Waiting::default(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_wait_have_a_bound_and_a_first_event_is_always_let_in() {
-        let connection = Arc::new(Connection::anybody(1));
-        let take = |bytes| Permit::take(&connection, bytes, 10, 100);
-        let first = take(1000).expect("a first event, however large");
-        assert!(take(0).is_none(), "over the limit already");
-        drop(first);
-        let (_one, _two) = (take(60).expect("room"), take(40).expect("room to the byte"));
-        assert!(take(1).is_none());
-        assert_eq!((connection.waiting.events(), connection.waiting.bytes()), (2, 100));
     }
 }

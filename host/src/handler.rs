@@ -3,15 +3,20 @@
 use crate::{
     effect::{Caused, Failure, Outcome, Refused, Tally},
     event::{Connection, Event},
-    fault::Fault,
-    id::PluginName,
+    fault::{Fault, FaultId},
+    id::{Handle, PluginName},
 };
-use std::{any::Any, fmt, sync::Arc, vec};
+use std::{any::Any, fmt, sync::Arc, task::Waker, vec};
 
 /// Decides about events: a plugin, or a built-in like [`crate::router`]'s echo.
 ///
 /// What it decides goes to an [`Actor`], in the order of the events of each connection.
 pub trait Handler: fmt::Debug + Send + Sync {
+    /// Whether it wants events of this id; those that it does not go to the next route.
+    fn wants(&self, _event: &str) -> bool {
+        true
+    }
+
     /// Takes an event over. Never blocks. An event that cannot be taken comes back with the reason.
     ///
     /// What was taken is decided after the next [`Handler::settle`].
@@ -20,7 +25,24 @@ pub trait Handler: fmt::Debug + Send + Sync {
     /// Has all decided that was offered, by several at once where they gathered: before this returns, or soon after
     /// where that would take long or somebody else is at it. Never blocks. To be called after offers, always.
     fn settle(&self) {}
+
+    /// Whether less than half of what may wait for it does. If not, `task` is woken once, as soon as it is so.
+    fn has_room(&self, _seen: &mut Seen, _task: &Waker) -> bool {
+        true
+    }
+
+    /// Gives up what waits of a connection's events, because memory is short. Returns how many.
+    fn forget(&self, _connection: Handle) -> u64 {
+        0
+    }
+
+    /// An event for which there was no room is not offered again: to be counted.
+    fn lost(&self, _why: FaultId) {}
 }
+
+/// What a task has seen of a handler's backlog: by it, one that asks again is still called once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen(pub u64);
 
 /// An event that a handler did not take.
 #[derive(Debug)]

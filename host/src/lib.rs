@@ -5,6 +5,7 @@
 
 // Words: what the gateway talks about.
 pub mod authenticator;
+pub mod budget;
 pub mod close;
 pub mod effect;
 pub mod event;
@@ -22,6 +23,8 @@ pub mod codec;
 pub mod envelope;
 pub mod heartbeat;
 pub mod outbox;
+pub mod pace;
+pub mod rate;
 pub mod routes;
 pub mod websocket;
 

@@ -11,6 +11,8 @@ use crate::{
 };
 use std::{collections::VecDeque, sync::Arc};
 
+/// What a frame costs beside its bytes, about.
+const FRAME: usize = 128;
 /// Control frames that may wait. A peer that sends pings faster than it reads pongs gets fewer pongs.
 pub const CONTROL_MAX: usize = 16;
 
@@ -73,11 +75,7 @@ impl Outbox {
             return Offered::Queued;
         }
         match self.limits.when_full {
-            WhenFull::Close => {
-                self.counts.dropped += 1;
-                Offered::Full
-            }
-            WhenFull::DropNewest => self.drop_newest(),
+            WhenFull::Close | WhenFull::DropNewest => self.refuse(),
             WhenFull::DropOldest => {
                 let mut displaced = 0;
                 while !self.fits(size) && self.remove(0) {
@@ -127,6 +125,30 @@ impl Outbox {
     /// Data frames that wait.
     pub fn depth(&self) -> usize {
         self.data.len()
+    }
+
+    /// What all frames that wait take up, about.
+    pub fn held(&self) -> usize {
+        self.bytes + (self.data.len() + self.control.len()) * FRAME
+    }
+
+    /// Refuses a data frame as if the outbox were full; what waits stays.
+    pub fn refuse(&mut self) -> Offered {
+        if self.limits.when_full == WhenFull::Close {
+            self.counts.dropped += 1;
+            return Offered::Full;
+        }
+        self.drop_newest()
+    }
+
+    /// Gives up everything that waits. Returns how many data frames.
+    pub fn give_up(&mut self) -> u64 {
+        let lost = self.data.len() as u64;
+        self.control = VecDeque::new();
+        self.data = VecDeque::new();
+        self.bytes = 0;
+        self.counts.dropped += lost;
+        lost
     }
 
     /// Bytes of the data frames that wait.

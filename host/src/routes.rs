@@ -40,15 +40,17 @@ impl<H> Routes<H> {
     }
 
     /// Everybody who gets this event, in route order: each matching `all` route, up to and with the first `first`
-    /// route. A plugin with several matching routes gets the event once.
+    /// route. A plugin with several matching routes gets the event once; one that does not want it is passed over, as
+    /// if it had no route.
     pub fn matching<'a>(
         &'a self,
         endpoint: EndpointIndex,
         event: &'a str,
+        wants: impl Fn(&H) -> bool,
     ) -> impl Iterator<Item = &'a H> {
         let mut ended = false;
         self.routes.iter().enumerate().filter_map(move |(place, route)| {
-            if ended || !route.takes(endpoint, event) {
+            if ended || !route.takes(endpoint, event) || !wants(&route.handler) {
                 return None;
             }
             ended = route.mode == Mode::First;
@@ -109,7 +111,7 @@ mod tests {
     #[track_caller]
     fn check(lines: &[&str], endpoint: u16, event: &str, expected: &[&str]) {
         let routes = routes(lines);
-        let found: Vec<_> = routes.matching(EndpointIndex(endpoint), event).collect();
+        let found: Vec<_> = routes.matching(EndpointIndex(endpoint), event, |_| true).collect();
         assert_eq!(found, expected);
     }
 
@@ -127,6 +129,17 @@ mod tests {
         check(&lines, 1, "chat/say", &["mirror", "other"]);
         check(&lines, 1, "chat/join", &["mirror", "rest"]);
         check(&["chat/* chat first -"], 0, "game/move", &[]);
+    }
+
+    #[test]
+    fn an_event_that_a_plugin_does_not_want_goes_to_the_next_route() {
+        let routes = routes(&["* picky first -", "chat/* all all -", "* rest first -"]);
+        let found = |wanted: &str| {
+            let wants = |plugin: &String| plugin != wanted;
+            routes.matching(EndpointIndex(0), "chat/say", wants).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(found("picky"), ["all", "rest"]);
+        assert_eq!(found("rest"), ["picky"]);
     }
 
     #[test]

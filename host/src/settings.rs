@@ -6,7 +6,11 @@ use crate::{
     payload::Encoding,
 };
 use std::{
-    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -49,6 +53,17 @@ pub enum Cache {
     Off,
 }
 
+impl Cache {
+    /// The folder; none: nothing is kept.
+    pub fn folder(&self, of_user: Option<PathBuf>) -> Option<PathBuf> {
+        match self {
+            Self::OfUser => of_user,
+            Self::Folder(folder) => Some(folder.clone()),
+            Self::Off => None,
+        }
+    }
+}
+
 /// How connections are sent away when the gateway ends: `batch` of them `every` so often, all within `deadline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
@@ -86,7 +101,7 @@ pub struct Heartbeat {
 pub struct Outbox {
     pub events: NonZeroUsize,
     pub bytes: NonZeroUsize,
-    /// How long one write may take before the connection counts as stuck.
+    /// How long the peer may take nothing, or less than 1 KiB a second, before the connection counts as stuck.
     pub write_deadline: Duration,
     pub when_full: WhenFull,
 }
@@ -105,18 +120,56 @@ pub enum WhenFull {
 pub struct Limits {
     /// The largest message, in bytes; a warning from half of it.
     pub message: NonZeroUsize,
+    /// What all connections may hold together.
+    pub memory: Memory,
     pub connections: NonZeroUsize,
     pub waiting_events: u32,
     pub waiting_bytes: usize,
+    /// How long a connection is not read, because what came in finds no place, before such events are refused.
+    pub wait: Duration,
     /// Events that wait for one plugin.
     pub plugin_waiting_events: NonZeroUsize,
     pub subscriptions: usize,
     /// How long a handshake may take.
     pub unauthenticated: Duration,
-    /// Malformed messages after which a connection is closed (4503).
-    pub malformed: u32,
+    /// A connection is closed (4503) whose messages are malformed so often.
+    pub malformed: Rate,
     /// How long a client's request waits for the plugin's reply.
     pub reply: Duration,
+}
+
+/// What outboxes, unfinished messages and waiting events may take up together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Half of what the machine has, or of what its control group gives this process.
+    Half,
+    Bytes(NonZeroUsize),
+}
+
+impl Memory {
+    /// In bytes; without a number, as many as can be counted.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Half => usize::MAX / 8,
+            Self::Bytes(bytes) => bytes.get(),
+        }
+    }
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: NonZeroU32,
+    /// Within so long.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many within a minute; one at least.
+    pub fn per_minute(count: u32) -> Self {
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        Self { count, per: Duration::from_secs(60) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -355,13 +408,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message: at_least_one(1 << 20),
+            memory: Memory::Half,
             connections: at_least_one(100_000),
             waiting_events: 64,
             waiting_bytes: 1 << 20,
+            wait: Duration::from_secs(1),
             plugin_waiting_events: at_least_one(8192),
             subscriptions: 128,
             unauthenticated: Duration::from_secs(10),
-            malformed: 16,
+            malformed: Rate::per_minute(16),
             reply: Duration::from_secs(30),
         }
     }

@@ -8,7 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Carries state from one instance to its successor: over a reload, or to another number of instances.
 ///
 /// [`Snapshot::save`] is the old instance's last call but `stop`; [`Snapshot::load`] the new one's first after
-/// `start`. No event comes between the two, so what was saved is the truth.
+/// `start`. No event comes between the two, so what was saved is the truth. It is called once more before, for a rehearsal.
+///
+/// During both an instance may have twice its memory. Answer what goes wrong with an `Err`: then the old instance goes on
+/// with its state. One that panics, or runs past its deadline, in `save` is lost, and its state with it.
 pub trait Snapshot: Plugin {
     /// The format that `save` writes, such as `chat/2`.
     const WRITES: &'static str;

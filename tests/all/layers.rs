@@ -10,6 +10,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
         "words",
         &[
             "id",
+            "budget",
             "payload",
             "fault",
             "close",
@@ -22,7 +23,20 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "settings",
         ],
     ),
-    ("pure", &["codec", "envelope", "websocket", "outbox", "heartbeat", "channels", "routes"]),
+    (
+        "pure",
+        &[
+            "codec",
+            "envelope",
+            "websocket",
+            "outbox",
+            "heartbeat",
+            "pace",
+            "rate",
+            "channels",
+            "routes",
+        ],
+    ),
     ("engines", &["plugin", "telemetry"]),
     ("tasks", &["hub", "router", "connection", "upgrade", "listener"]),
     ("wiring", &["config", "admin", "gateway", "cli"]),
@@ -61,7 +75,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["plugin"]),
+    (&["rustix"], &["connection", "plugin"]),
     (&["toml"], &["config"]),
 ];
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::{self, Examined, Mistake},
+    gateway::{name_of, named_twice},
     id::PluginName,
     plugin::{Inspection, Role},
     settings::Settings,
@@ -21,12 +22,14 @@ pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
         io.note("error: nothing to check; give --config FILE, --plugins DIR, or both");
         return Exit::Wrong;
     }
-    let mut inspector = Inspector::new(&io.compiler);
+    let mut settings = Settings::default();
     if let Some(file) = &files.config {
-        wrong += check_config(file, &mut inspector, io).await;
+        let (mistakes, read) = check_config(file, io).await;
+        wrong += mistakes;
+        settings = read.unwrap_or_default();
     }
     if let Some(folder) = &files.plugins {
-        wrong += check_folder(folder, &mut inspector, io).await;
+        wrong += check_folder(folder, &settings, io).await;
     }
     match wrong {
         0 => Exit::Ok,
@@ -34,19 +37,20 @@ pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
     }
 }
 
-/// How many mistakes there are.
-async fn check_config(file: &Path, inspector: &mut Inspector, io: &mut Io) -> usize {
+/// How many mistakes there are, and what could be read.
+async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Settings>) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
             io.note(format_args!("error: cannot read `{}`: {error}", file.display()));
-            return 1;
+            return (1, None);
         }
     };
     let examined = config::examine(&text, &io.env, file.parent().unwrap_or(Path::new("")));
     let Examined { settings, mut mistakes, warnings, plugin_lines } = examined;
     let settings = settings.unwrap_or_default();
-    let (found, broken) = inspect_all(&settings, &plugin_lines, inspector).await;
+    let mut inspector = Inspector::new(&settings.server.cache, io);
+    let (found, broken) = inspect_all(&settings, &plugin_lines, &mut inspector).await;
     mistakes.extend(broken);
     mistakes.extend(roles(&settings, &found));
     mistakes.extend(folders(&settings));
@@ -58,7 +62,7 @@ async fn check_config(file: &Path, inspector: &mut Inspector, io: &mut Io) -> us
     if count > 0 {
         let mistakes = config::ConfigErrors(mistakes).in_file(file);
         io.note(format_args!("error: {mistakes}"));
-        return count;
+        return (count, Some(settings));
     }
     io.say(format_args!(
         "`{}` is good: {} endpoints, {} plugins, {} routes",
@@ -70,7 +74,7 @@ async fn check_config(file: &Path, inspector: &mut Inspector, io: &mut Io) -> us
     for (name, found) in &found {
         io.say(format_args!("  {name} is {}", summary(found)));
     }
-    0
+    (0, Some(settings))
 }
 
 type Found = BTreeMap<PluginName, Inspection>;
@@ -154,7 +158,9 @@ pub(super) fn components(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-async fn check_folder(folder: &Path, inspector: &mut Inspector, io: &mut Io) -> usize {
+/// The components of a folder, beside those that these settings name.
+async fn check_folder(folder: &Path, settings: &Settings, io: &mut Io) -> usize {
+    let mut inspector = Inspector::new(&settings.server.cache, io);
     let files = match components(folder) {
         Ok(files) => files,
         Err(error) => {
@@ -170,6 +176,11 @@ async fn check_folder(folder: &Path, inspector: &mut Inspector, io: &mut Io) -> 
     }
     let mut wrong = 0;
     for file in files {
+        if let Some(why) = name_of(&file).and_then(|name| named_twice(settings, &name, &file)) {
+            io.note(format_args!("error: `{}`: {why}", file.display()));
+            wrong += 1;
+            continue;
+        }
         match inspector.file(&file).await {
             Ok(found) => io.say(format_args!("`{}` is good: {}", file.display(), summary(&found))),
             Err(why) => {

@@ -1,18 +1,26 @@
 //! Looks into component files, one engine for all of them.
 
-use crate::plugin::{Compiler, Engine, EngineParts, Inspection, PluginError, Role};
-use std::path::Path;
+use super::{Io, serve::user_cache};
+use crate::{
+    plugin::{Compiler, Engine, EngineParts, Inspection, PluginError, Role},
+    settings::Cache,
+};
+use std::path::{Path, PathBuf};
 
-/// Opens component files. The engine is started with the first of them. Nothing is left on disk.
+/// Opens component files. The engine is started with the first of them. What it compiles is kept where the gateway keeps
+/// it: whoever checks before serving does not compile twice, and what serves is checked at once.
 #[derive(Debug)]
 pub(super) struct Inspector {
     compiler: Compiler,
+    cache: Option<PathBuf>,
     engine: Option<Engine>,
 }
 
 impl Inspector {
-    pub(super) fn new(compiler: &Compiler) -> Self {
-        Self { compiler: compiler.clone(), engine: None }
+    /// One that uses this cache, as a configuration names it.
+    pub(super) fn new(cache: &Cache, io: &Io) -> Self {
+        let cache = cache.folder(user_cache(&io.env));
+        Self { compiler: io.compiler.clone(), cache, engine: None }
     }
 
     /// What a component is. Err: what is wrong with it, with its causes.
@@ -20,8 +28,8 @@ impl Inspector {
         let engine = match &self.engine {
             Some(engine) => engine,
             None => {
-                let parts =
-                    EngineParts { compiler: self.compiler.clone(), ..EngineParts::default() };
+                let (compiler, cache) = (self.compiler.clone(), self.cache.clone());
+                let parts = EngineParts { compiler, cache, ..EngineParts::default() };
                 self.engine.insert(Engine::new(parts).map_err(|error| error.explain())?)
             }
         };

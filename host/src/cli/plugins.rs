@@ -1,7 +1,7 @@
 //! `tengen plugin`: what plugins there are and how they do, from the running gateway or from files.
 
 use super::{Exit, Files, Io, Plugin, Running, check::components, find, inspect::Inspector};
-use crate::{admin::client::ClientError, config};
+use crate::{admin::client::ClientError, config, settings::Cache};
 use serde_json::Value;
 use std::{
     error::Error,
@@ -56,9 +56,10 @@ async fn list(running: &Running, files: &Files, io: &mut Io) -> Done {
         return Ok(Exit::Ok);
     }
     io.note("read from files, not from a running gateway:");
-    let mut inspector = Inspector::new(&io.compiler);
+    let (named, cache) = named_files(files, io)?;
+    let mut inspector = Inspector::new(&cache, io);
     let mut exit = Exit::Ok;
-    for (name, file) in named_files(files, io)? {
+    for (name, file) in named {
         match inspector.file(&file).await {
             Ok(found) => io.say(format_args!("{name:<16} {}", super::inspect::summary(&found))),
             Err(why) => {
@@ -70,14 +71,13 @@ async fn list(running: &Running, files: &Files, io: &mut Io) -> Done {
     Ok(exit)
 }
 
-/// The plugins that configuration and folder name.
-fn named_files(
-    files: &Files,
-    io: &Io,
-) -> Result<Vec<(String, PathBuf)>, Box<dyn Error + Send + Sync>> {
-    let mut named = Vec::new();
+/// The plugins that configuration and folder name, and where what they are compiled to is kept.
+fn named_files(files: &Files, io: &Io) -> Result<Named, Box<dyn Error + Send + Sync>> {
+    let (mut named, mut cache) = (Vec::new(), Cache::default());
     if let Some(file) = &files.config {
-        let plugins = config::load(file, &io.env)?.settings.plugins;
+        let settings = config::load(file, &io.env)?.settings;
+        cache = settings.server.cache;
+        let plugins = settings.plugins;
         named.extend(plugins.into_iter().map(|(name, plugin)| (name.to_string(), plugin.file)));
     }
     if let Some(folder) = &files.plugins {
@@ -85,8 +85,10 @@ fn named_files(
             |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         named.extend(components(folder)?.into_iter().map(|file| (name(&file), file)));
     }
-    Ok(named)
+    Ok((named, cache))
 }
+
+type Named = (Vec<(String, PathBuf)>, Cache);
 
 /// A plugin on one line, and below it what went wrong last.
 fn line_of(plugin: &Value) -> Vec<String> {
@@ -118,6 +120,18 @@ fn line_of(plugin: &Value) -> Vec<String> {
             text("breaker_opened")
         ));
     }
+    if plugin.get("lost_states").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
+        lines.push(format!(
+            "  it lost its state with an instance that failed, {} times",
+            text("lost_states")
+        ));
+    }
+    if let Some(refused) = plugin.get("refused_by_reason").and_then(refused) {
+        lines.push(format!("  refused effects: {refused}"));
+    }
+    if let Some(declined) = plugin.get("declined_by_reason").and_then(counts) {
+        lines.push(format!("  declined events: {declined}"));
+    }
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
@@ -125,10 +139,27 @@ fn line_of(plugin: &Value) -> Vec<String> {
     lines
 }
 
+/// Counts by name, as `3 not-allowed, 1 closed`; none when there are none.
+fn counts(counts: &Value) -> Option<String> {
+    let counts = counts.as_object().filter(|counts| !counts.is_empty())?;
+    let each: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    Some(each.join(", "))
+}
+
+/// Counts by reason and kind, as `not-allowed (3 push, 1 close), closed (1 push)`.
+fn refused(refused: &Value) -> Option<String> {
+    let reasons = refused.as_object().filter(|reasons| !reasons.is_empty())?;
+    let each: Vec<_> = reasons
+        .iter()
+        .map(|(reason, kinds)| format!("{reason} ({})", counts(kinds).unwrap_or_default()))
+        .collect();
+    Some(each.join(", "))
+}
+
 async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> Done {
     let path = Path::new(what);
     if path.extension().is_some_and(|extension| extension == "wasm") || path.is_file() {
-        return inspect_file(path, io).await;
+        return inspect_file(path, &Cache::default(), io).await;
     }
     if files.config.is_none() && files.plugins.is_none() {
         let Some(plugins) = ask(running, io).await? else {
@@ -149,9 +180,9 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
         io.say(format_args!("{plugin:#}"));
         return Ok(Exit::Ok);
     }
-    let named = named_files(files, io)?;
+    let (named, cache) = named_files(files, io)?;
     match named.iter().find(|(name, _)| name == what) {
-        Some((_, file)) => inspect_file(file, io).await,
+        Some((_, file)) => inspect_file(file, &cache, io).await,
         None => {
             let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
             io.note(format_args!(
@@ -163,8 +194,8 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
     }
 }
 
-async fn inspect_file(file: &Path, io: &mut Io) -> Done {
-    match Inspector::new(&io.compiler).file(file).await {
+async fn inspect_file(file: &Path, cache: &Cache, io: &mut Io) -> Done {
+    match Inspector::new(cache, io).file(file).await {
         Ok(found) => {
             io.note(format_args!("read from `{}`, not from a running gateway:", file.display()));
             io.say(format_args!("{:#}", serde_json::to_value(&found)?));
@@ -186,9 +217,7 @@ async fn reload(name: &str, running: &Running, key: Option<String>, io: &mut Io)
             Ok(Exit::Ok)
         }
         Err(ClientError::Refused { status, why }) if status == http::StatusCode::CONFLICT => {
-            io.note(format_args!(
-                "error: `{name}` is not reloaded, and the old version goes on: {why}"
-            ));
+            io.note(format_args!("error: `{name}` is not reloaded: {why}"));
             Ok(Exit::Failed)
         }
         Err(error) => Err(error.into()),

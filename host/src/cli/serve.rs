@@ -72,7 +72,7 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
 }
 
 /// Where this user's compiled plugins are kept; none without a home.
-fn user_cache(env: &Env) -> Option<PathBuf> {
+pub(super) fn user_cache(env: &Env) -> Option<PathBuf> {
     let folder = |name: &str| env(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let home = || folder("HOME").map(|home| home.join(".cache"));
     Some(folder("XDG_CACHE_HOME").or_else(home)?.join("tengen"))

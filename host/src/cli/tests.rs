@@ -212,7 +212,7 @@ impl crate::admin::Source for Fake {
     fn plugins(&self) -> serde_json::Value {
         serde_json::json!([{
             "name": "chat", "state": "running", "component": "chat", "version": "0.2.0", "roles": ["handler", "sink"],
-            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken" },
+            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "lost_states": 3, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken" },
         }])
     }
 
@@ -236,7 +236,8 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     let (exit, out, err) = tengen(&["plugin", "list", "--admin", &address]).await;
     let line = "chat             running      chat 0.2.0 (handler,sink), generation 3, 12 events, 1 errors";
     let breaker = "  it keeps failing: its breaker is half-open, opened 2 times";
-    let expected = format!("{line}\n{breaker}\n  last error: reload failed:\n    broken\n");
+    let lost = "  it lost its state with an instance that failed, 3 times";
+    let expected = format!("{line}\n{breaker}\n{lost}\n  last error: reload failed:\n    broken\n");
     assert_eq!((exit, out), (Exit::Ok, expected), "{err}");
 
     let (exit, out, err) = tengen(&["plugin", "inspect", "chat", "--admin", &address]).await;
@@ -251,7 +252,7 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     let (exit, _, err) =
         tengen(&["plugin", "reload", "chat", "--key", "k", "--admin", &address]).await;
     assert_eq!(exit, Exit::Failed);
-    let expected = "error: `chat` is not reloaded, and the old version goes on: `chat.wasm` is not a component\n";
+    let expected = "error: `chat` is not reloaded: `chat.wasm` is not a component\n";
     assert_eq!(err, expected);
     let (exit, _, err) = tengen(&["plugin", "reload", "chat", "--admin", &address]).await;
     assert!(exit == Exit::Failed && err.contains("401") && err.contains("needs a key"), "{err}");

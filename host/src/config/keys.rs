@@ -123,11 +123,15 @@ pub(super) const SECTIONS: &[Section] = &[
         "[heartbeat]",
         "For the tengen and raw dialects; Sente has its own.",
         &[
-            key("ping_every", Default("\"25s\""), "ping a peer that was silent for so long"),
+            key(
+                "ping_every",
+                Default("\"25s\""),
+                "ping a peer from which no byte came for so long; a WebSocket ping follows if it does not answer",
+            ),
             key(
                 "give_up_after",
                 Default("\"60s\""),
-                "close a peer that was silent for so long; longer than `ping_every`",
+                "close a peer from which no byte came for so long, answers to pings among them; longer than `ping_every`",
             ),
         ],
     ),
@@ -142,7 +146,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "write_deadline",
                 Default("\"10s\""),
-                "a write that takes longer closes the connection",
+                "who does not take what waits for so long is closed, unless it took 1 KiB a second over the last minute",
             ),
             key(
                 "when_full",
@@ -159,6 +163,11 @@ pub(super) const SECTIONS: &[Section] = &[
         &[
             key("message", Default("\"1MiB\""), "largest message; a warning from half of it"),
             key(
+                "memory",
+                Default("\"half\""),
+                "memory for all that peers send and do not read: outboxes, unfinished messages, waiting events; `half` of the machine or its control group, or a size. At 80 % those who hold most are closed (4000) and newcomers get 503",
+            ),
+            key(
                 "connections",
                 Default("100_000"),
                 "most open connections; fewer where the system's limit of open files asks for it",
@@ -166,8 +175,8 @@ pub(super) const SECTIONS: &[Section] = &[
             key("unauthenticated", Default("\"10s\""), "longest handshake"),
             key(
                 "malformed",
-                Default("16"),
-                "malformed messages after which a connection is closed",
+                Default("\"16/min\""),
+                "a connection is closed whose messages are malformed so often",
             ),
             key(
                 "reply",
@@ -187,9 +196,14 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "waiting_events",
                 Default("64"),
-                "most events that wait for a decision; over it they are answered `overloaded`",
+                "most events that wait for a decision; over it the connection is not read",
             ),
             key("waiting_bytes", Default("\"1MiB\""), "most bytes of such events"),
+            key(
+                "wait",
+                Default("\"1s\""),
+                "how long it is not read before what finds no place is answered `overloaded`",
+            ),
         ],
     ),
     on(
@@ -227,7 +241,11 @@ pub(super) const SECTIONS: &[Section] = &[
         "A WebAssembly component. With a plugin or a route, the built-in echo is off.",
         &[
             key("file", Required("\"plugins/chat.wasm\""), "the component"),
-            key("memory", Default("\"16MiB\""), "memory of an instance"),
+            key(
+                "memory",
+                Default("\"16MiB\""),
+                "memory of an instance; twice that while it saves its state or takes one over",
+            ),
             key("deadline", Default("\"50ms\""), "time for one event"),
             key(
                 "config",

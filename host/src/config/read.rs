@@ -86,9 +86,10 @@ pub(super) fn outbox(table: &Table<'_>) -> Outbox {
 pub(super) fn limits(table: &Table<'_>) -> Limits {
     let mut limits = Limits::default();
     table.set("message", &mut limits.message, Value::some_size);
+    table.set("memory", &mut limits.memory, Value::memory);
     table.set("connections", &mut limits.connections, Value::count);
     table.set("unauthenticated", &mut limits.unauthenticated, Value::duration);
-    table.set("malformed", &mut limits.malformed, Value::small_count);
+    table.set("malformed", &mut limits.malformed, Value::rate);
     table.set("reply", &mut limits.reply, Value::duration);
     table.set("plugin_waiting_events", &mut limits.plugin_waiting_events, Value::count);
     if let Some(table) = table.table("per_connection", "limits.per_connection") {
@@ -97,6 +98,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
         table.set("waiting_bytes", &mut limits.waiting_bytes, |value| {
             value.some_size().map(Into::into)
         });
+        table.set("wait", &mut limits.wait, Value::duration);
     }
     limits
 }

@@ -278,7 +278,7 @@ fn every_setting_reaches_its_place() {
         when_full = "latest"
         [limits]
         connections = 2_000
-        malformed = 3
+        malformed = "3/s"
         per_connection = { subscriptions = 0, waiting_events = 8, waiting_bytes = "2KiB" }
         [[endpoint]]
         path = "/ws"
@@ -317,7 +317,10 @@ fn every_setting_reaches_its_place() {
     assert_eq!(settings.admin, None);
     assert_eq!(settings.outbox.when_full, WhenFull::Latest);
     let limits = settings.limits;
-    assert_eq!((limits.connections.get(), limits.malformed, limits.subscriptions), (2000, 3, 0));
+    assert_eq!(
+        (limits.connections.get(), limits.malformed.count.get(), limits.subscriptions),
+        (2000, 3, 0)
+    );
     assert_eq!((limits.waiting_events, limits.waiting_bytes), (8, 2048));
     let [ws, chsk] = &settings.endpoints[..] else { panic!("two endpoints") };
     assert_eq!(ws.formats, [Encoding::Edn, Encoding::Json]);
@@ -411,8 +414,20 @@ fn single_mistakes_name_their_remedy() {
             "telemetry.otlp.sample (line 2): must be a number from 0 to 1",
         ),
         (
-            "[limits]\nmalformed = 5000000000",
-            "limits.malformed (line 2): `5000000000` is too large or negative; write a number from 0",
+            "[limits]\nmalformed = 16",
+            "limits.malformed (line 2): is a number within a time; write \"16/min\"",
+        ),
+        (
+            "[limits]\nmalformed = '16'",
+            "limits.malformed (line 2): `16` has no time; write a number and a time (/s, /min, /h), as in \"16/min\"",
+        ),
+        (
+            "[limits]\nmalformed = true",
+            "limits.malformed (line 2): must be a string with a time, as in \"16/min\", and is a truth value",
+        ),
+        (
+            "[limits.per_connection]\nwaiting_events = 5000000000",
+            "limits.per_connection.waiting_events (line 2): `5000000000` is too large or negative; write a number from 0",
         ),
         (
             "[plugin.p]\nfile = 'p.wasm'\nmemory = '1KiB'",

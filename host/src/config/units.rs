@@ -1,6 +1,7 @@
 //! Durations and sizes as a person writes them: `"25s"`, `"1MiB"`.
 
-use std::time::Duration;
+use crate::settings::Rate;
+use std::{num::NonZeroU32, time::Duration};
 
 const DURATIONS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -15,6 +16,10 @@ const SIZES: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
 ];
 
+const RATES: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3600)];
+/// The largest number of a rate: each of what it counts is remembered for its time.
+const RATE_MAX: u32 = 10_000;
+
 /// Reads `"25s"`, `"10ms"`, `"2m"`, `"1.5h"`, `"7d"`. Err: what is wrong and what to write.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let how = "write a number and a unit (ms, s, m, h, d), as in \"25s\"";
@@ -25,6 +30,25 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn size(text: &str) -> Result<usize, String> {
     let how = "write a number and a unit (B, KB, MB, GB, KiB, MiB, GiB), as in \"1MiB\"";
     usize::try_from(amount(text, &SIZES, how)?).map_err(|_| format!("`{text}` is too much"))
+}
+
+/// Reads `"16/min"`, `"5/s"`, `"100/h"`. Err: what is wrong and what to write.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    let how = "write a number and a time (/s, /min, /h), as in \"16/min\"";
+    let Some((number, unit)) = text.split_once('/') else {
+        return Err(format!("`{text}` has no time; {how}"));
+    };
+    let Some((_, seconds)) = RATES.iter().find(|(word, _)| *word == unit.trim_start()) else {
+        return Err(format!("`{text}` is not understood; {how}"));
+    };
+    let Ok(count) = number.trim_end().parse::<u32>() else {
+        return Err(format!("`{text}` is not understood or too much; {how}"));
+    };
+    let count = NonZeroU32::new(count).ok_or_else(|| "must be at least 1".to_owned())?;
+    if count.get() > RATE_MAX {
+        return Err(format!("`{text}` is too much; write {RATE_MAX} at most"));
+    }
+    Ok(Rate { count, per: Duration::from_secs(*seconds) })
 }
 
 /// A number with a unit, in the smallest unit.
@@ -90,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn rates_have_a_number_and_a_time() {
+        for (text, count, seconds) in
+            [("16/min", 16, 60), ("5/s", 5, 1), ("100 / h", 100, 3600), ("10000/min", 10_000, 60)]
+        {
+            let count = NonZeroU32::new(count).unwrap();
+            assert_eq!(rate(text), Ok(Rate { count, per: Duration::from_secs(seconds) }), "{text}");
+        }
+        for bad in ["", "16", "/min", "16/", "16/day", "1.5/min", "-1/s", "16/MIN", "5000000000/s"]
+        {
+            let error = rate(bad).unwrap_err();
+            assert!(error.contains("as in \"16/min\""), "{bad}: {error}");
+        }
+        assert_eq!(rate("0/min").unwrap_err(), "must be at least 1");
+        assert_eq!(rate("10001/h").unwrap_err(), "`10001/h` is too much; write 10000 at most");
+    }
+
+    #[test]
     fn what_is_not_an_amount_says_what_to_write() {
         for bad in [
             "",
@@ -111,7 +152,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,24}") {
-            let (_, _) = (duration(&text), size(&text));
+            let (_, _, _) = (duration(&text), size(&text), rate(&text));
         }
 
         #[test]

@@ -6,11 +6,15 @@ use super::{
     reader::{Document, Place, Table},
     units,
 };
+use crate::settings::{Memory, Rate};
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
     de::{DeString, DeValue},
 };
+
+/// With less than this, no connection could say anything.
+const MEMORY_MIN: usize = 64 << 10;
 
 /// A value of the file.
 pub(super) struct Value<'a> {
@@ -121,6 +125,37 @@ impl<'a> Value<'a> {
 
     pub(super) fn some_size(&self) -> Option<NonZeroUsize> {
         self.at_least_one(self.size()?)
+    }
+
+    /// `"half"`, or a size.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        let DeValue::String(_) = self.value else {
+            return self.wrong_type("\"half\" or a string with a unit, as in \"256MiB\"");
+        };
+        let text = self.text()?;
+        if text == "half" {
+            return Some(Memory::Half);
+        }
+        let size = units::size(&text).map_err(|what| format!("{what}, or \"half\""));
+        match NonZeroUsize::new(self.noted(size)?).filter(|size| size.get() >= MEMORY_MIN) {
+            Some(size) => Some(Memory::Bytes(size)),
+            None => {
+                self.mistake("must be at least 64KiB");
+                None
+            }
+        }
+    }
+
+    /// How often, as in `"16/min"`.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        match self.value {
+            DeValue::String(_) => self.noted(units::rate(&self.text()?)),
+            DeValue::Integer(integer) => {
+                self.mistake(format!("is a number within a time; write \"{integer}/min\""));
+                None
+            }
+            _ => self.wrong_type("a string with a time, as in \"16/min\""),
+        }
     }
 
     /// A whole number of at least 0.

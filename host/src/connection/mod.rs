@@ -3,25 +3,33 @@
 //! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
+mod opened;
 mod out;
+mod reading;
 mod socket;
+mod taking;
 mod tcp;
+mod upload;
 
 use crate::{
     close::Reason,
     envelope::{self, Dialect, Inbound},
     fault::{Fault, FaultId},
     heartbeat::{Due, Heartbeat, Rules},
-    hub::{Counters, Hub, Left, Link},
+    hub::{Counters, Hub, Left, Link, Shortcut},
+    pace::Pace,
     payload::Frame,
-    router::{Router, Source, Turn},
+    rate::Meter,
+    router::{Router, Turn},
     settings::{Limits, Outbox},
     trace::Span,
 };
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
-use socket::{Inbound as Read, Socket};
+use opened::{Account, Opened};
+use reading::Reading;
+use socket::{Inbound as Read, Patience, Socket};
 use std::{
     future::{Future, poll_fn},
     ops::ControlFlow,
@@ -34,11 +42,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{self, Sleep},
 };
+use upload::Upload;
 
 /// Frames read in one turn before others get theirs.
 const TURN: usize = 256;
-/// How often a leaving connection looks whether its last decisions are there.
-const LEAVING_LOOK: Duration = Duration::from_millis(20);
+
+/// How long a goodbye may last while the peer goes on taking what was written before.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How often one that is not read for want of memory looks whether there is some.
+const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
 
 /// What every connection needs of the gateway.
 #[derive(Debug)]
@@ -63,44 +76,63 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = Socket::new(io, &already_read, around.limits.message.get());
-    around.hub.open(&link);
-    let mut source = Source::new(Arc::clone(&link));
-    around.router.opened(&mut source);
+    let opened = Opened::new(&link, &around);
     let heartbeat = Heartbeat::new(rules, now());
+    let pace = Pace::new(around.outbox.write_deadline);
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
     let mut driver = Driver {
         socket,
-        source,
+        opened,
+        account: Account::new(Arc::clone(&link.facts)),
+        upload: Upload::default(),
         around,
         heartbeat,
         timer,
         armed: false,
-        blocked: None,
+        turned: now(),
+        pace,
+        kernel: link.shortcut(),
+        asked: 0,
         unflushed: Vec::new(),
-        malformed: 0,
+        reading: Reading::default(),
+        malformed: None,
     };
     let reason = poll_fn(|cx| driver.poll(cx)).await;
-    let Driver { socket, mut source, around, .. } = driver;
-    around.hub.close(&link, &reason);
-    around.router.closed(&mut source, &(&reason).into());
-    socket.close(&reason).await;
+    let Driver { socket, opened, account, kernel, .. } = driver;
+    opened.end(&reason);
+    // Who takes too little has had its time; others get what is on its way to them.
+    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
+    let linger = if had_its_time { Duration::ZERO } else { LINGER };
+    socket.close(&reason, Patience::new(kernel, linger)).await;
+    drop(account);
     reason
 }
 
 #[derive(Debug)]
 struct Driver<S> {
     socket: Socket<S>,
-    source: Source,
+    opened: Opened,
+    /// What of the budget the task itself holds.
+    account: Account,
+    upload: Upload,
     around: Arc<Surroundings>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     /// Whether the timer knows whom to wake.
     armed: bool,
-    /// Since when the kernel has not taken what we have for the peer.
-    blocked: Option<Instant>,
+    /// When the last turn was.
+    turned: Instant,
+    /// How fast the peer takes what we have for it.
+    pace: Pace,
+    /// What the kernel says of the socket.
+    kernel: Option<Arc<dyn Shortcut>>,
+    /// What the peer had taken in all when it was pinged.
+    asked: u64,
     /// Spans of deliveries that the kernel has not taken yet.
     unflushed: Vec<Arc<Span>>,
-    malformed: u32,
+    reading: Reading,
+    /// How often the peer's messages were malformed; absent before the first.
+    malformed: Option<Box<Meter>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -111,7 +143,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.socket.send_rest(&rest.bytes);
         }
         let now = now();
-        let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
+        if self.link().is_shed() {
+            return Poll::Ready(Reason::Memory);
+        }
+        let ended = self.look_at_end(now).or_else(|| self.read(cx, now)).or_else(|| {
+            self.look_at_successor(now);
+            self.look_at_clock(cx, now)
+        });
         if let Some(reason) = ended {
             return Poll::Ready(reason);
         }
@@ -126,20 +164,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// The turn is over: from here on, others wake the task.
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.turned = now;
+        self.account.set(self.socket.held() + self.opened.source.stuck_bytes());
         let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
+        // One that is sent away goes when its last event is decided, and is woken then.
+        let more = more || self.link().is_ending() && self.link().is_done(cx.waker());
         // While the kernel takes nothing, the socket is what wakes.
-        if more && self.blocked.is_none() {
+        if more && !self.pace.is_stuck() {
             cx.waker().wake_by_ref();
         }
         self.set_timer(cx, now);
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        if self.link().is_ending() {
-            return None;
-        }
         // Dropped when all is read: then it is decided about, and the answers are there to be written.
         let mut turn = None;
+        let waits = self.account.is_to_wait();
+        if waits || !self.reads(cx, now, &mut turn) || self.link().is_ending() {
+            self.heartbeat.deafen(now);
+            return None;
+        }
+        self.heartbeat.listen(now);
+        let ended = self.read_frames(cx, now, turn);
+        if self.socket.take_heard() {
+            self.heartbeat.heard(now);
+        }
+        if self.upload.is_too_slow(now, self.socket.unfinished()) {
+            self.link().close(Reason::Unfinished);
+        }
+        ended
+    }
+
+    fn read_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut turn: Option<Turn>,
+    ) -> Option<Reason> {
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return None,
@@ -149,16 +210,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.link().close(reason);
                     return None;
                 }
-                Poll::Ready(Ok(received)) => {
-                    self.heartbeat.heard(now);
-                    if let Read::Frame(frame) = received {
-                        self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                Poll::Ready(Ok(Read::Frame(frame))) => {
+                    self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                    if self.opened.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                        self.heartbeat.deafen(now);
+                        return None;
                     }
                 }
+                Poll::Ready(Ok(Read::Control)) => {}
             }
         }
         cx.waker().wake_by_ref();
         None
+    }
+
+    /// Whether the peer is read now.
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
+        let Self { reading, around, opened, .. } = self;
+        reading.goes_on(around, &mut opened.source, turn, (cx, now))
     }
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
@@ -169,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match envelope::decode(link.wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
-                self.around.router.route(&mut self.source, arrived, turn);
+                self.around.router.route(&mut self.opened.source, arrived, turn);
             }
             Ok(Inbound::Ping(callback)) => {
                 if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
@@ -179,15 +248,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
             Ok(Inbound::Pong) => {}
-            Err(malformed) => self.refuse(&link, &malformed),
+            Err(malformed) => self.refuse(&link, &malformed, turn.instant()),
         }
     }
 
     /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
-    fn refuse(&mut self, link: &Arc<Link>, malformed: &envelope::Malformed) {
+    fn refuse(&mut self, link: &Arc<Link>, malformed: &envelope::Malformed, now: Instant) {
         let hub = &self.around.hub;
         Counters::add(&hub.counters.malformed, 1);
-        self.malformed += 1;
         hub.send_fault(
             link,
             &malformed.why,
@@ -195,13 +263,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             malformed.callback.as_ref(),
         );
         tracing::debug!(connection = %link.facts.id, why = %malformed.why.message, "malformed message");
-        if self.malformed >= self.around.limits.malformed {
+        let rate = self.around.limits.malformed;
+        if self.malformed.get_or_insert_with(|| Box::new(Meter::new(rate))).note(now) {
             let why = Fault::new(
                 FaultId::Malformed,
-                "too many malformed messages; the connection is closed",
+                "too many malformed messages in a short time; the connection is closed",
             );
             hub.send_fault(link, &why, None, None);
             link.close(Reason::Violation);
+        }
+    }
+
+    /// Nothing that is read after the end of the authentication is decided about. What was queued before it is written,
+    /// for as long as a write may take.
+    fn look_at_end(&self, now: Instant) -> Option<Reason> {
+        let end = self.link().ends().filter(|end| now >= *end)?;
+        self.link().close(Reason::TokenEnded);
+        (now >= end + self.around.outbox.write_deadline).then_some(Reason::TokenEnded)
+    }
+
+    /// A client that came back on another connection may have left this one dead: it is asked at once. What lives is
+    /// left alone.
+    fn look_at_successor(&mut self, now: Instant) {
+        if self.link().take_probe() && self.heartbeat.ask(now) {
+            self.ping();
         }
     }
 
@@ -211,27 +296,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return None;
         }
         self.armed = true;
-        if self.timer.as_mut().poll(cx).is_pending() {
+        let due = self.timer.deadline().into_std();
+        // Something else may have woken us before the timer did: what is due is due.
+        if self.timer.as_mut().poll(cx).is_pending() && now < due {
             return None;
         }
-        if self.blocked.is_some_and(|since| now >= since + self.around.outbox.write_deadline) {
-            Counters::add(&self.around.hub.counters.slow_consumers, 1);
-            return Some(Reason::SlowConsumer);
-        }
+        self.excuse_lateness(now, due);
+        self.look_at_pace(now);
         if let Some(wrote) = self.link().take_wrote() {
             self.heartbeat.wrote(wrote);
         }
         match self.heartbeat.due(now) {
             Due::Nothing => None,
+            Due::GiveUp if self.may_be_unasked(now) => None,
+            Due::GiveUp if self.link().is_superseded() => Some(Reason::Replaced),
             Due::GiveUp => Some(Reason::HeartbeatMissed),
-            Due::Ping => self.ping(),
+            Due::Ping => {
+                self.ping();
+                None
+            }
+            Due::PlainPing => {
+                self.socket.send_ping();
+                None
+            }
         }
     }
 
-    fn ping(&mut self) -> Option<Reason> {
+    fn ping(&mut self) {
+        self.asked = self.taken();
         if self.link().wire.dialect == Dialect::Raw {
-            self.socket.send_ping();
-            return None;
+            return self.socket.send_ping();
         }
         if let Some(frame) = envelope::ping(self.link().wire)
             && !self.link().send_control(frame)
@@ -239,7 +333,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
             Counters::add(&self.around.hub.counters.outbox_dropped, 1);
         }
-        None
     }
 
     /// Writes what waits and flushes once. Some: the connection is over.
@@ -250,8 +343,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Err(reason)) => return Some(reason),
                 Poll::Ready(Ok(())) => {}
             }
-            let Self { socket, source, heartbeat, unflushed, .. } = self;
-            let left = source.link.drain(|item| {
+            let Self { socket, opened, heartbeat, unflushed, .. } = self;
+            let left = opened.source.link.drain(|item| {
                 heartbeat.wrote(now);
                 unflushed.extend(item.span);
                 socket.send(item.frame);
@@ -267,31 +360,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Pending => self.stuck(now),
             Poll::Ready(Err(reason)) => Some(reason),
             Poll::Ready(Ok(())) => {
-                self.blocked = None;
+                self.pace.clear();
                 self.unflushed = Vec::new();
                 closing
             }
         }
     }
 
-    fn stuck(&mut self, now: Instant) -> Option<Reason> {
-        self.blocked.get_or_insert(now);
-        None
-    }
-
     /// Sets the timer to the next thing the clock has to do. A timer that is early does no harm: it looks and is set
     /// again, which is cheaper than moving it with every frame.
     fn set_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
         let mut next = self.heartbeat.next();
-        if let Some(since) = self.blocked {
-            next = next.min(since + self.around.outbox.write_deadline);
+        if let Some(judged) = self.pace.next() {
+            next = next.min(judged);
         }
-        if self.link().is_ending() {
-            next = next.min(now + LEAVING_LOOK);
+        // Looked at when something is read: a turn that does not read leaves it to the next that does.
+        if let Some(due) = self.upload.due().filter(|due| now < *due) {
+            next = next.min(due);
         }
-        let next = time::Instant::from_std(next);
-        if self.timer.is_elapsed() || next < self.timer.deadline() {
-            self.timer.as_mut().reset(next);
+        if self.account.is_to_wait() {
+            next = next.min(now + SHORT_OF_MEMORY);
+        }
+        if let Some(since) = self.reading.stopped() {
+            next = next.min(since + self.around.limits.wait);
+        }
+        if let Some(end) = self.link().ends() {
+            let over = now >= end;
+            next = next.min(if over { end + self.around.outbox.write_deadline } else { end });
+        }
+        let set = self.timer.deadline().into_std();
+        if self.timer.is_elapsed() || set <= now || next < set {
+            self.timer.as_mut().reset(time::Instant::from_std(next));
             if self.timer.as_mut().poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
             }
@@ -299,7 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn link(&self) -> &Arc<Link> {
-        &self.source.link
+        &self.opened.source.link
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Out {
     back: Vec<u8>,
     written: usize,
     waiting: usize,
+    /// Bytes that the kernel has taken, in all.
+    total: u64,
     /// The stream was given bytes that it may hold back until it is flushed.
     unflushed: bool,
 }
@@ -41,6 +43,16 @@ pub(super) struct Out {
 impl Out {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting == 0 && !self.unflushed
+    }
+
+    /// Bytes that the kernel has taken since the connection began.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Bytes that the kernel has not taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Whether one more frame is taken.
@@ -118,6 +130,7 @@ impl Out {
 
     fn advance(&mut self, mut written: usize) {
         self.waiting -= written;
+        self.total += written as u64;
         while let Some(first) = self.front.front_mut() {
             if written < first.len() {
                 first.advance(written);

@@ -3,26 +3,28 @@
 use super::out::Out;
 use crate::{
     close::Reason,
+    hub::Shortcut,
     payload::Frame,
-    websocket::{Opcode, Reader, Received, close_payload},
+    websocket::{Opcode, Reader, Received, Unfinished, close_payload},
 };
 use bytes::Bytes;
 use std::{
     cell::RefCell,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     time,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Bytes that are asked of the kernel at a time.
 const READ: usize = 16 << 10;
-/// How long a peer may take to answer our close frame.
+/// How long a peer may take to answer our close frame, unless it takes what was written before.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -34,7 +36,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) enum Inbound {
     Frame(Frame),
-    /// A ping or pong of the WebSocket layer: answered in here, but a sign of life.
+    /// A ping or pong of the WebSocket layer: answered in here.
     Control,
 }
 
@@ -43,6 +45,8 @@ pub(super) struct Socket<S> {
     io: S,
     reader: Reader,
     out: Out,
+    /// Bytes came in since somebody asked.
+    heard: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -50,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) fn new(io: S, already_read: &[u8], max_message: usize) -> Self {
         let mut reader = Reader::new(max_message);
         reader.feed(already_read);
-        Self { io, reader, out: Out::default() }
+        Self { io, reader, out: Out::default(), heard: false }
     }
 
     /// The next frame; Err: why no more will come.
@@ -80,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        let Self { io, reader, .. } = self;
+        let Self { io, reader, heard, .. } = self;
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             match Pin::new(io).poll_read(cx, &mut read) {
@@ -89,12 +93,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Poll::Pending
                 }
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    *heard = true;
                     reader.feed(read.filled());
                     Poll::Ready(Ok(()))
                 }
                 Poll::Ready(_) => Poll::Ready(Err(Reason::Lost)),
             }
         })
+    }
+
+    /// Whether any byte has come in since this was asked last, be it of a message that is not whole yet.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
     }
 
     /// Whether another frame is taken; pending while the kernel takes nothing.
@@ -121,6 +131,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.out.is_empty()
     }
 
+    /// Bytes of what came in and of what waits to be written.
+    pub(super) fn held(&self) -> usize {
+        self.reader.held() + self.out.waiting()
+    }
+
+    /// What has begun to come in and is not whole.
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        self.reader.unfinished()
+    }
+
+    /// Bytes that the kernel has taken since the connection began.
+    pub(super) fn total(&self) -> u64 {
+        self.out.total()
+    }
+
     /// Takes over a ping of the WebSocket layer.
     pub(super) fn send_ping(&mut self) {
         self.out.push(Opcode::Ping, Bytes::new());
@@ -135,31 +160,93 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Says goodbye: a close frame, then a bounded wait for the peer's and for the end of its stream.
-    pub(super) async fn close(mut self, reason: &Reason) {
+    ///
+    /// `patience`: how long it may last while the peer goes on taking what the kernel holds for it.
+    pub(super) async fn close(mut self, reason: &Reason, mut patience: Patience) {
         if *reason == Reason::Lost {
             return;
         }
-        let goodbye = async {
-            let told = match reason {
-                // Its own code comes back (RFC 6455 section 5.5.1).
-                Reason::Peer(code) => close_payload(*code, ""),
-                reason => close_payload(reason.code(), reason.word()),
-            };
-            self.out.push(Opcode::Close, told.into());
-            poll_fn(|cx| self.poll_flush(cx)).await?;
-            // Who broke the protocol may think that it has closed already (RFC 6455 section 7.1.7).
-            let broken = matches!(reason, Reason::Protocol | Reason::NotUtf8 | Reason::TooLarge);
-            if !broken && !matches!(reason, Reason::Peer(_)) {
-                while poll_fn(|cx| self.poll_receive(cx)).await.is_ok() {}
-            }
-            self.io.shutdown().await.map_err(|_| Reason::Lost)?;
-            // A socket closed with unread bytes is reset, and the reset may overtake the close frame.
-            let mut scrap = [0; 512];
-            while matches!(self.io.read(&mut scrap).await, Ok(1..)) {}
-            Ok::<_, Reason>(())
+        let told = match reason {
+            // Its own code comes back (RFC 6455 section 5.5.1).
+            Reason::Peer(code) => close_payload(*code, ""),
+            reason => close_payload(reason.code(), reason.word()),
         };
-        // The peer had its time: what it did not take by now is lost, which its close code says.
-        drop(time::timeout(CLOSE_WITHIN, goodbye).await);
+        self.reader.throw_away();
+        self.out.push(Opcode::Close, told.into());
+        // Each step ends early when the peer has had its time: what it did not take by then is lost, as its close code says.
+        let Some(Ok(())) = patience.wait(&mut self, Self::poll_flush).await else { return };
+        // Who broke the protocol may think that it has closed already (RFC 6455 section 7.1.7).
+        let broken = matches!(reason, Reason::Protocol | Reason::NotUtf8 | Reason::TooLarge);
+        if !broken && !matches!(reason, Reason::Peer(_)) {
+            patience.wait(&mut self, Self::poll_farewell).await;
+        }
+        if !matches!(patience.wait(&mut self, Self::poll_shutdown).await, Some(Ok(()))) {
+            return;
+        }
+        // A socket closed with unread bytes is reset, and the reset may overtake the close frame.
+        patience.wait(&mut self, Self::poll_end).await;
+    }
+
+    /// The peer's close frame, or the end of its stream.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.poll_receive(cx)).is_ok() {}
+        Poll::Ready(())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 512];
+        loop {
+            let mut read = ReadBuf::new(&mut scrap);
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// How long a goodbye may last.
+#[derive(Debug)]
+pub(super) struct Patience {
+    kernel: Option<Arc<dyn Shortcut>>,
+    until: time::Instant,
+    /// When the wait ends, unless the peer takes something until then.
+    next: time::Instant,
+}
+
+impl Patience {
+    /// `most`: how long in all.
+    pub(super) fn new(kernel: Option<Arc<dyn Shortcut>>, most: Duration) -> Self {
+        let now = time::Instant::now();
+        Self { kernel, until: now + most.max(CLOSE_WITHIN), next: now + CLOSE_WITHIN }
+    }
+
+    /// None: the peer had its time.
+    async fn wait<S: AsyncRead + AsyncWrite + Unpin, T>(
+        &mut self,
+        socket: &mut Socket<S>,
+        mut poll: impl FnMut(&mut Socket<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        loop {
+            let before = self.left(socket);
+            let step = poll_fn(|cx| poll(socket, cx));
+            if let Ok(done) = time::timeout_at(self.next.min(self.until), step).await {
+                return Some(done);
+            }
+            if self.left(socket) >= before || self.next >= self.until {
+                return None;
+            }
+            self.next = time::Instant::now() + CLOSE_WITHIN;
+        }
+    }
+
+    /// Bytes that the peer has still to take.
+    fn left<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &Socket<S>) -> usize {
+        socket.out.waiting() + self.kernel.as_ref().map_or(0, |kernel| kernel.untaken())
     }
 }
 

@@ -59,6 +59,11 @@ impl Shortcut for Write {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
+
+    fn untaken(&self) -> usize {
+        let stream: &TcpStream = self.0.as_ref();
+        send_queue(stream)
+    }
 }
 
 impl AsyncRead for Tcp {
@@ -104,4 +109,23 @@ impl AsyncWrite for Tcp {
             ended => ended,
         })
     }
+}
+
+/// What waits in the kernel for the peer: not sent, or sent and not acknowledged.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[expect(unsafe_code, reason = "an ioctl that reads one integer; no safe wrapper of it exists")]
+fn send_queue(stream: &TcpStream) -> usize {
+    use rustix::ioctl::{Getter, Opcode, ioctl};
+
+    /// `SIOCOUTQ` of tcp(7).
+    const SIOCOUTQ: Opcode = 0x5411;
+    // SAFETY: the call writes one C `int`, and nothing else.
+    let count = unsafe { ioctl(stream, Getter::<SIOCOUTQ, i32>::new()) };
+    count.ok().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+}
+
+/// Elsewhere what the kernel has taken counts as taken.
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn send_queue(_: &TcpStream) -> usize {
+    0
 }

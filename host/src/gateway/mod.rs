@@ -2,23 +2,26 @@
 
 mod drain;
 mod files;
+mod memory;
 mod plugins;
 mod reload;
+mod retries;
 mod source;
 
 pub use drain::Drained;
 pub use plugins::LoadError;
+pub(crate) use plugins::{name_of, named_twice};
 
 use crate::{
     admin,
     connection::Surroundings,
     hub::Hub,
     listener::{self, BindError, Rules},
-    plugin::{Compiler, EngineLimits, EngineParts, PluginError},
+    plugin::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch},
     router::Router,
-    settings::{self, Limits, Settings},
+    settings::{Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
-    upgrade::Upgrades,
+    upgrade::{Often, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -155,12 +158,16 @@ impl Shared {
         address: SocketAddr,
         work: &Work,
     ) -> Result<Self, GatewayError> {
+        // Telemetry has tasks of its own: what may fail comes before it.
+        let engine =
+            Engine::new(engine_parts(&settings, &options)).map_err(GatewayError::Engine)?;
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node)?;
         let tracer = telemetry.tracer();
         let room = Room::here(settings.limits.connections);
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
-        let limits = Limits { connections: room.connections, ..settings.limits };
+        let memory = memory::resolve(settings.limits.memory);
+        let limits = Limits { connections: room.connections, memory, ..settings.limits };
         let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -177,11 +184,12 @@ impl Shared {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
+            refusals: Often::default(),
+            ends: Arc::default(),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
-        let engine = engine_parts(&settings, &options);
-        let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work)?;
+        let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work);
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
             requests: room.requests,
@@ -200,8 +208,57 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Starts every task. Whatever fails is before anybody is let in.
+    async fn begin(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+        watch: Watch,
+        work: &Work,
+    ) -> Result<(), GatewayError> {
+        let failed = self.load_plugins(&work.tasks).await?;
+        // The port is open already: who reads it there and comes at once waits until it is served.
+        write_port_file(self)?;
+        reload::start(self, watch, failed, (&work.tasks, &work.stop));
+        work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
+        for _ in 0..Handle::current().metrics().num_workers() {
+            work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
+        }
+        let settings = self.settings.load_full();
+        work.tasks.spawn(listener::serve(
+            listener,
+            Arc::clone(&self.upgrades),
+            Rules { requests: self.requests, head_within: settings.limits.unauthenticated },
+            work.connections.clone(),
+            work.accepting.clone(),
+        ));
+        self.ready.store(true, Ordering::Release);
+        if let Some(listener) = admin {
+            let keys = settings.admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+            let source = Arc::clone(self) as Arc<dyn admin::Source>;
+            let serve = admin::serve(listener, source, keys, work.tasks.clone(), work.stop.clone());
+            work.tasks.spawn(serve);
+        }
+        Ok(())
+    }
+
+    /// Ends what had begun before the start failed, and waits for it: plugins are told, sinks get what is queued.
+    async fn give_up(&self, work: &Work) {
+        self.telemetry.stop_sinks(LAST_WORDS / 5).await;
+        self.plugins.stop(LAST_WORDS / 5).await;
+        work.stop.cancel();
+        work.tasks.close();
+        if time::timeout(LAST_WORDS, work.tasks.wait()).await.is_err() {
+            tracing::warn!("tasks were still running when the start had failed");
+        }
+        self.telemetry.shutdown(LAST_WORDS / 5).await;
+    }
+}
+
 impl Gateway {
-    /// Builds a gateway and starts it. When this returns, its port accepts.
+    /// Builds a gateway and starts it. When this returns, its port accepts; when it fails, nothing of it runs any more.
     pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
         options.overrides.apply(&mut settings);
         let work = Work::default();
@@ -212,29 +269,11 @@ impl Gateway {
         let watch = reload::watch(&settings, options.config_file.as_deref())
             .map_err(GatewayError::Watch)?;
         let shared = Arc::new(Shared::build(settings, options, address, &work)?);
-        shared.load_plugins(&work.tasks).await?;
-        reload::start(&shared, watch, &work.tasks, &work.stop);
-        work.tasks.spawn(expire_replies(Arc::clone(&shared.hub), work.stop.clone()));
-        for _ in 0..Handle::current().metrics().num_workers() {
-            work.tasks.spawn(write_for_others(Arc::clone(&shared.hub), work.stop.clone()));
+        if let Err(error) = shared.begin(listener, admin, watch, &work).await {
+            shared.give_up(&work).await;
+            return Err(error);
         }
-        let settings = shared.settings.load_full();
-        work.tasks.spawn(listener::serve(
-            listener,
-            Arc::clone(&shared.upgrades),
-            Rules { requests: shared.requests, head_within: settings.limits.unauthenticated },
-            work.connections.clone(),
-            work.accepting.clone(),
-        ));
-        shared.ready.store(true, Ordering::Release);
-        if let Some(listener) = admin {
-            let keys = settings.admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
-            let source = Arc::clone(&shared) as Arc<dyn admin::Source>;
-            let serve = admin::serve(listener, source, keys, work.tasks.clone(), work.stop.clone());
-            work.tasks.spawn(serve);
-        }
-        write_port_file(&shared)?;
-        let requested = settings.server.listen;
+        let requested = shared.settings.load().server.listen;
         tracing::info!(%address, %requested, ephemeral = shared.ephemeral, "accepting connections");
         Ok(Self { address, admin_address, shared, work })
     }
@@ -312,11 +351,7 @@ impl Gateway {
 }
 
 fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
-    let cache = match &settings.server.cache {
-        settings::Cache::OfUser => options.user_cache.clone(),
-        settings::Cache::Folder(folder) => Some(folder.clone()),
-        settings::Cache::Off => None,
-    };
+    let cache = settings.server.cache.folder(options.user_cache.clone());
     EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
 }
 
@@ -330,6 +365,10 @@ fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
     // Ended early or not: what it leaves, connections write themselves.
     stop.run_until_cancelled(hub.write_for_others()).await;
+}
+
+async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.keep_memory()).await;
 }
 
 async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
@@ -353,6 +392,11 @@ fn write_port_file(shared: &Shared) -> Result<(), GatewayError> {
     let failed = |source| GatewayError::PortFile { path: path.clone(), source };
     let mut temporary = path.clone().into_os_string();
     temporary.push(".part");
-    std::fs::write(&temporary, format!("{}\n", shared.address.port())).map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)
+    let written = std::fs::write(&temporary, format!("{}\n", shared.address.port()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        // There may be none; what there is would be left behind.
+        std::fs::remove_file(&temporary).ok();
+    }
+    written.map_err(failed)
 }

@@ -1,12 +1,12 @@
 //! The plugins of a gateway: loaded, wired to routes and rights, watched.
 
-use super::{GatewayError, Shared, Work};
+use super::{Shared, Work};
 use crate::{
     authenticator::Authenticator,
     handler::{Actor, Handler},
     hub::{Hub, Rights},
     id::{EndpointIndex, PluginName},
-    plugin::{Engine, EngineParts, Parts, Plugin, PluginError},
+    plugin::{Engine, Parts, Plugin, PluginError},
     router::{Destination, Echo},
     routes::Routes,
     settings::{self, Limits, Mode, Pattern, Route, Settings},
@@ -15,7 +15,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -40,14 +40,13 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(super) fn new(
-        engine: EngineParts,
+        engine: Engine,
         hub: &Arc<Hub>,
         tracer: Arc<dyn Tracer>,
         limits: Limits,
         work: &Work,
-    ) -> Result<Self, GatewayError> {
-        let engine = Engine::new(engine).map_err(GatewayError::Engine)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             engine,
             running: ArcSwap::default(),
             actor: Arc::clone(hub) as Arc<dyn Actor>,
@@ -55,7 +54,7 @@ impl Plugins {
             limits,
             tasks: work.tasks.clone(),
             stop: work.stop.clone(),
-        })
+        }
     }
 
     pub(super) fn running(&self) -> Arc<BTreeMap<PluginName, Arc<Plugin>>> {
@@ -91,6 +90,18 @@ impl Plugins {
         Ok(())
     }
 
+    /// Brings in what a plugin's file holds now. It goes on when its caller no longer waits: half a reload would be none.
+    pub(super) async fn reload(&self, plugin: Arc<Plugin>) -> Result<(), String> {
+        const ENDED: &str = "the gateway stops";
+        let stop = self.stop.clone();
+        let reload = self.tasks.spawn(async move {
+            let reloaded = stop.run_until_cancelled(plugin.reload(None)).await;
+            let why = |error: PluginError| format!("{}: {}", error.aftermath(), error.explain());
+            reloaded.map(|reloaded| reloaded.map_err(why))
+        });
+        reload.await.ok().flatten().ok_or(ENDED)?.map(drop)
+    }
+
     /// Tells all plugins to stop, each within the same deadline.
     pub(super) async fn stop(&self, within: Duration) {
         let running = self.running();
@@ -101,11 +112,15 @@ impl Plugins {
 
 impl Shared {
     /// Loads every plugin of the settings; one that fails keeps the gateway from starting, all failures told at once.
-    pub(super) async fn load_plugins(&self, tasks: &TaskTracker) -> Result<(), LoadError> {
+    /// Returns the files of the plugin folder that may be loaded later.
+    pub(super) async fn load_plugins(
+        &self,
+        tasks: &TaskTracker,
+    ) -> Result<Vec<PathBuf>, LoadError> {
         let settings = self.settings.load_full();
         // Before any plugin runs: what it does in its first call is checked against its rights.
         self.wire(&settings);
-        let mut failed = Vec::new();
+        let (mut failed, mut later) = (Vec::new(), Vec::new());
         for (name, plugin) in &settings.plugins {
             if let Err(error) = self.plugins.load(name, plugin.clone()).await {
                 failed.push(format!("plugin.{name}: {}", error.explain()));
@@ -113,9 +128,15 @@ impl Shared {
         }
         if let Some(folder) = &settings.plugin_folder {
             for (name, plugin) in in_folder(folder) {
+                if let Some(why) = named_twice(&settings, &name, &plugin.file) {
+                    failed.push(format!("plugin.{name}: {why}"));
+                    continue;
+                }
+                let file = plugin.file.clone();
                 // A folder is worked in: what is broken in it now may be whole in a moment.
                 if let Err(error) = self.plugins.load(&name, plugin).await {
                     tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
+                    later.extend(error.is_passing().then_some(file));
                 }
             }
         }
@@ -123,7 +144,8 @@ impl Shared {
             return Err(LoadError(failed));
         }
         self.wire(&settings);
-        self.attach_sinks(&settings, tasks)
+        self.attach_sinks(&settings, tasks)?;
+        Ok(later)
     }
 
     /// Leads routes, rights and authenticators to the plugins that run.
@@ -225,6 +247,16 @@ fn index_of(settings: &Settings, path: &str) -> Option<EndpointIndex> {
     u16::try_from(place).ok().map(EndpointIndex)
 }
 
+/// Why a component of the plugin folder cannot have its name: the configuration gave it to another.
+pub(crate) fn named_twice(settings: &Settings, name: &PluginName, file: &Path) -> Option<String> {
+    let configured = settings.plugins.get(name)?;
+    Some(format!(
+        "the name is given twice: to `{}` by the configuration, and to `{}` by the plugin folder; rename one of them",
+        configured.file.display(),
+        file.display()
+    ))
+}
+
 /// The components of a folder, each a plugin under its file's name.
 pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
     let entries = match std::fs::read_dir(folder) {
@@ -242,7 +274,7 @@ pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
 }
 
 /// The plugin a file of the folder stands for; none when it is no component.
-pub(super) fn name_of(file: &Path) -> Option<PluginName> {
+pub(crate) fn name_of(file: &Path) -> Option<PluginName> {
     let component = file.extension().is_some_and(|extension| extension == "wasm");
     let stem = file.file_stem()?.to_str()?;
     (component && !stem.starts_with('.')).then(|| stem.into())

@@ -1,6 +1,6 @@
 //! What changes while the gateway runs: components, and the configuration file.
 
-use super::{Shared, plugins};
+use super::{Shared, plugins, retries::Retries};
 use crate::{
     config::{self, Change},
     plugin::{self, PluginError, Reloaded, Watch},
@@ -11,8 +11,13 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long one reading of the configuration waits for the one before.
+const TURN: Duration = Duration::from_secs(60);
 
 /// Watches the plugins' files, the plugin folder and the configuration file from now on. Called before they are read
 /// for the first time, so that no change falls in between.
@@ -25,29 +30,41 @@ fn files(settings: &Settings, config_file: Option<&Path>) -> Vec<PathBuf> {
     plugins.chain(config_file.map(Path::to_owned)).collect()
 }
 
-/// Applies changes of watched files until `stop`. Each file has a reload of its own, so that one that takes long holds
-/// up no other; what changes again meanwhile is reloaded once more after it.
+/// Applies changes of watched files until `stop`. Each file has a reload of its own, so that one that takes long holds up
+/// no other; what changes again meanwhile is reloaded once more after it. What failed for a reason that passes (`failed`:
+/// when the gateway started) is tried again with growing pauses.
 pub(super) fn start(
     shared: &Arc<Shared>,
     mut watch: Watch,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    failed: Vec<PathBuf>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
 ) {
     let (shared, stop) = (Arc::clone(shared), stop.clone());
     tasks.spawn(async move {
         let mut reloads = FuturesUnordered::new();
         let (mut busy, mut again) = (BTreeSet::new(), BTreeSet::new());
+        let mut retries = Retries::default();
+        failed.into_iter().for_each(|file| retries.failed(file));
         loop {
             let written = tokio::select! {
                 () = stop.cancelled() => return,
-                Some(file) = reloads.next() => {
+                Some((file, done)) = reloads.next() => {
                     let settings = shared.settings.load_full();
                     watch.set_files(files(&settings, shared.options.config_file.as_deref()));
                     busy.remove(&file);
-                    again.take(&file)
+                    let again = again.take(&file);
+                    match done {
+                        Done::Try if again.is_none() => retries.failed(file),
+                        _ => retries.done(&file),
+                    }
+                    again
                 }
+                file = retries.due() => Some(file),
                 change = watch.next() => match change {
-                    plugin::Change::Written(file) => Some(file),
+                    plugin::Change::Written(file) => {
+                        retries.done(&file);
+                        Some(file)
+                    }
                     plugin::Change::Removed(file) => {
                         tracing::warn!(file = %file.display(), "a watched file is gone, or can no longer be read; what was read from it stays in use");
                         None
@@ -64,14 +81,28 @@ pub(super) fn start(
     });
 }
 
+/// What came of a file.
+enum Done {
+    /// It is in use, or it is no good.
+    For,
+    /// It failed for a reason that passes.
+    Try,
+}
+
+impl Done {
+    fn after(error: &PluginError) -> Self {
+        if error.is_passing() { Self::Try } else { Self::For }
+    }
+}
+
 /// Gives back the file when it is done with it.
-async fn reload(shared: &Shared, file: PathBuf) -> PathBuf {
-    shared.written(&file).await;
-    file
+async fn reload(shared: &Shared, file: PathBuf) -> (PathBuf, Done) {
+    let done = shared.written(&file).await;
+    (file, done)
 }
 
 impl Shared {
-    async fn written(&self, file: &Path) {
+    async fn written(&self, file: &Path) -> Done {
         if self.options.config_file.as_deref() == Some(file) {
             match self.reload_config().await {
                 Ok(changes) if changes.is_empty() => {}
@@ -80,32 +111,40 @@ impl Shared {
                 }
                 Err(why) => tracing::error!(%why, "the changed configuration is not used"),
             }
-            return;
+            return Done::For;
         }
         let running = self.plugins.running();
-        let mut known = false;
+        let (mut known, mut done) = (false, Done::For);
         for plugin in running.values().filter(|plugin| plugin.settings().file == file) {
             known = true;
             // A failure is logged and shown where the plugin is listed.
-            drop(plugin.reload(None).await);
+            if let Err(error) = plugin.reload(None).await
+                && error.is_passing()
+            {
+                done = Done::Try;
+            }
         }
-        if !known {
-            self.add_from_folder(file).await;
-        }
+        if known { done } else { self.add_from_folder(file).await }
     }
 
     /// A component that is new in the plugin folder.
-    async fn add_from_folder(&self, file: &Path) {
+    async fn add_from_folder(&self, file: &Path) -> Done {
         let settings = self.settings.load_full();
         let in_folder = file.parent() == settings.plugin_folder.as_deref();
-        let Some(name) = plugins::name_of(file).filter(|_| in_folder) else { return };
+        let Some(name) = plugins::name_of(file).filter(|_| in_folder) else { return Done::For };
+        if let Some(why) = plugins::named_twice(&settings, &name, file) {
+            tracing::error!(plugin = %name, %why, "plugin not loaded");
+            return Done::For;
+        }
         match self.plugins.load(&name, crate::settings::Plugin::new(file)).await {
             Ok(()) => {
                 self.wire(&settings);
                 tracing::info!(plugin = %name, "plugin added");
+                Done::For
             }
             Err(error) => {
-                tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded")
+                tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
+                Done::after(&error)
             }
         }
     }
@@ -113,7 +152,8 @@ impl Shared {
     /// Reads the configuration file again. Plugins whose settings changed are reloaded; the rest of what changed is
     /// listed as needing a restart. A file with mistakes changes nothing.
     pub(super) async fn reload_config(&self) -> Result<Vec<String>, String> {
-        let _only = self.reloading.lock().await;
+        let busy = |_| "the configuration is being read already; try again later".to_owned();
+        let _only = timeout(TURN, self.reloading.lock()).await.map_err(busy)?;
         let Some(file) = &self.options.config_file else {
             return Err("the gateway runs without a configuration file".into());
         };

@@ -6,7 +6,10 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 impl admin::Source for Shared {
@@ -34,9 +37,17 @@ impl admin::Source for Shared {
                 "limit": self.hub.limits().connections.get(),
                 "opened": count(&counters.opened),
                 "rejected": count(&counters.rejected),
+                "rejected-by": self.upgrades.refusals.counts(),
                 "failed-requests": count(&counters.failed_requests),
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
+            },
+            "memory": {
+                "held": self.hub.budget().held(),
+                "limit": self.hub.budget().limit(),
+                "closed": count(&counters.shed),
+                "refused": count(&counters.refused_for_memory),
+                "lost-events": count(&counters.shed_events),
             },
             "channels": self.hub.channels(),
             "events": {
@@ -80,7 +91,7 @@ impl admin::Source for Shared {
             let Some(plugin) = self.plugins.get(name) else {
                 return Err(format!("no plugin `{name}` runs here"));
             };
-            plugin.reload(None).await.map_err(|error| error.explain())?;
+            self.plugins.reload(Arc::clone(&plugin)).await?;
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })
     }

@@ -6,9 +6,10 @@ pub use direct::{Rest, Shortcut};
 
 use super::replies::Numbers;
 use crate::{
+    budget::Gauge,
     close::Reason,
     envelope::Wire,
-    event::Connection,
+    event::{Below, Connection},
     id::{Channel, EndpointIndex, UserId},
     outbox::{Counts, Item, Offered, Outbox},
     payload::Frame,
@@ -16,26 +17,37 @@ use crate::{
 };
 use direct::Direct;
 use std::{
+    net::IpAddr,
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
+    time::Instant,
 };
+
+/// Who has so much waiting lags behind.
+const BEHIND: usize = 16 << 10;
 
 /// Shared between the connection's task, which empties the outbox, and everybody who fills it.
 #[derive(Debug)]
 pub struct Link {
     pub facts: Arc<Connection>,
     pub wire: Wire,
-    /// Sente's name for the client instance: a new connection of the same one replaces the old.
+    /// Sente's name for the client instance.
     client: OnceLock<String>,
+    /// When its authentication ends, by tokio's clock.
+    ends: Option<Instant>,
     state: Mutex<State>,
     /// Replies that its peer waits for.
     pub(super) replies: Numbers,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
+    /// A newer connection of the same client instance is there.
+    superseded: AtomicBool,
+    /// The task has not asked the peer yet whether it lives, and is to.
+    probe: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -45,9 +57,12 @@ struct State {
     closing: Option<Reason>,
     /// Read no more; close when nothing waits for a decision.
     leaving: bool,
+    /// In order, so that each is found quickly among however many.
     subscriptions: Vec<Channel>,
     initial: Vec<Channel>,
     direct: Direct,
+    /// What of the outbox counts with all that the connection holds.
+    gauge: Gauge,
     /// The connection's task.
     waker: Option<Waker>,
     /// Whether it has to be woken. Not while it runs: what it causes itself needs no other turn.
@@ -58,8 +73,26 @@ struct State {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Client {
     endpoint: EndpointIndex,
-    user: Option<UserId>,
+    who: Who,
     name: String,
+}
+
+/// Who a name counts for: anybody can say any name, so it means something only beside what is known otherwise.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Who {
+    User(UserId),
+    /// Nobody vouches for an anonymous client: it is the same one only if it comes from the same address.
+    Anonymous(IpAddr),
+}
+
+/// What came of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    New,
+    /// Noting one twice is noting it once.
+    Already,
+    /// There would be too many.
+    Full,
 }
 
 /// What the connection's task has to do when it has taken what it could.
@@ -87,6 +120,7 @@ impl Link {
             subscriptions: Vec::new(),
             initial,
             direct: Direct::default(),
+            gauge: Gauge::default(),
             waker: None,
             asleep: false,
         };
@@ -94,10 +128,23 @@ impl Link {
             facts,
             wire,
             client: OnceLock::new(),
+            ends: None,
             state: Mutex::new(state),
             replies: Numbers::default(),
             ending: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+            probe: AtomicBool::new(false),
         }
+    }
+
+    /// The same, to be ended at this time by tokio's clock, which does not jump.
+    pub fn ending_at(self, ends: Option<Instant>) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// When the authentication ends, and the connection with it.
+    pub fn ends(&self) -> Option<Instant> {
+        self.ends
     }
 
     /// Names the client instance behind the connection; before it opens, once.
@@ -105,11 +152,32 @@ impl Link {
         self.client.get_or_init(|| client);
     }
 
-    /// The client instance, as it may be replaced: by the same user, on the same endpoint, under the same name.
+    /// The client instance, as it may come back: as the same user, on the same endpoint, under the same name.
     pub(super) fn client(&self) -> Option<Client> {
-        let user = self.facts.user.as_ref().map(|user| user.id.clone());
         let name = self.client.get()?.clone();
-        Some(Client { endpoint: self.facts.endpoint_index, user, name })
+        let who = match &self.facts.user {
+            Some(user) => Who::User(user.id.clone()),
+            None => Who::Anonymous(self.facts.peer.ip().to_canonical()),
+        };
+        Some(Client { endpoint: self.facts.endpoint_index, who, name })
+    }
+
+    /// The same client has come back on another connection: this one is pinged at once, and lives if it answers.
+    pub(super) fn supersede(&self) {
+        let mut state = self.state();
+        self.superseded.store(true, Ordering::Relaxed);
+        self.probe.store(true, Ordering::Relaxed);
+        state.wake();
+    }
+
+    /// Whether the peer is to be asked now if it lives; once true.
+    pub fn take_probe(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) && self.probe.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the same client has come back on another connection.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
     }
 
     /// Queues a data frame. A connection that is closing takes none.
@@ -124,12 +192,39 @@ impl Link {
         if state.closing.is_some() {
             return Offered::Dropped;
         }
-        let offered = state.outbox.offer(item);
+        // When all memory is used up, who lags behind gets nothing more.
+        let tight = state.outbox.bytes() >= BEHIND && self.facts.waiting.holding.is_budget_full();
+        let offered = if tight { state.outbox.refuse() } else { state.outbox.offer(item) };
+        if !state.direct.clear {
+            // It will lie there for a while. Elsewhere it is written at once, or counted if it is not.
+            self.count(state);
+        }
         if offered == Offered::Full {
             state.closing = Some(Reason::SlowConsumer);
             self.ending.store(true, Ordering::Relaxed);
         }
         offered
+    }
+
+    /// Counts what is queued.
+    fn count(&self, state: &mut State) {
+        state.gauge.set(&self.facts.waiting.holding, state.outbox.held());
+    }
+
+    /// Ends the connection at once, because memory is short: what is queued for it is given up. Returns how many frames.
+    pub(super) fn shed(&self) -> u64 {
+        let mut state = self.state();
+        state.closing = Some(Reason::Memory);
+        self.ending.store(true, Ordering::Relaxed);
+        let lost = state.outbox.give_up();
+        self.count(&mut state);
+        state.wake();
+        lost
+    }
+
+    /// Whether [`Link::shed`] ended it: nothing more is to be written.
+    pub fn is_shed(&self) -> bool {
+        self.is_ending() && self.state().closing == Some(Reason::Memory)
     }
 
     /// The task writes what is queued.
@@ -180,9 +275,21 @@ impl Link {
         Left::Nothing
     }
 
+    /// Whether it is leaving and nothing of it waits for a decision any more. If something does, `task` is woken when
+    /// nothing does.
+    pub fn is_done(&self, task: &Waker) -> bool {
+        let nothing = Below { events: 1, bytes: usize::MAX };
+        self.state().leaving && self.facts.waiting.is_below(nothing, task)
+    }
+
     /// Whether it was told to go.
     pub fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is ending because its peer reads too slowly.
+    pub fn is_given_up(&self) -> bool {
+        self.is_ending() && self.state().closing == Some(Reason::SlowConsumer)
     }
 
     /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
@@ -200,10 +307,11 @@ impl Link {
         let mut state = self.state();
         state.asleep = true;
         state.direct.clear = clear;
+        self.count(&mut state);
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
-        !state.outbox.is_empty() || state.closing.is_some()
+        !state.outbox.is_empty() || state.closing.is_some() || self.probe.load(Ordering::Relaxed)
     }
 
     pub fn counts(&self) -> Counts {
@@ -224,7 +332,8 @@ impl Link {
         let depth = state.outbox.depth() as u64;
         state.closing.get_or_insert(Reason::Lost);
         state.direct.end();
-        while state.outbox.pop().is_some() {}
+        state.outbox.give_up();
+        self.count(&mut state);
         depth
     }
 
@@ -236,21 +345,28 @@ impl Link {
         std::mem::take(&mut self.state().subscriptions)
     }
 
-    /// False when there would be more than `max`. Noting one twice is noting it once.
-    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> bool {
+    /// Takes a note of a subscription; there may be `max`.
+    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> Noted {
         let mut state = self.state();
-        if state.subscriptions.contains(channel) {
-            return true;
+        match state.subscriptions.binary_search(channel) {
+            Ok(_) => Noted::Already,
+            Err(_) if state.subscriptions.len() >= max => Noted::Full,
+            Err(place) => {
+                state.subscriptions.insert(place, channel.clone());
+                Noted::New
+            }
         }
-        let room = state.subscriptions.len() < max;
-        if room {
-            state.subscriptions.push(channel.clone());
-        }
-        room
     }
 
-    pub(super) fn forget_subscription(&self, channel: &Channel) {
-        self.state().subscriptions.retain(|other| other != channel);
+    /// False when there was none.
+    pub(super) fn forget_subscription(&self, channel: &Channel) -> bool {
+        let mut state = self.state();
+        let found = state.subscriptions.binary_search(channel);
+        found.map(|place| state.subscriptions.remove(place)).is_ok()
+    }
+
+    pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
+        self.state().subscriptions.binary_search(channel).is_ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -8,6 +8,7 @@ mod budget;
 mod fanout;
 mod link;
 mod reach;
+mod relief;
 mod replies;
 mod requests;
 mod send;
@@ -18,6 +19,7 @@ pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
 use crate::{
+    budget::Budget,
     close::Reason,
     effect::{Kind, Refusals, Tally},
     event::Connection,
@@ -54,6 +56,8 @@ pub struct Rights {
 pub enum Unwelcome {
     /// `limits.connections` is reached.
     Full,
+    /// `limits.memory` is nearly used up.
+    Memory,
     Draining,
 }
 
@@ -72,6 +76,12 @@ pub struct Counters {
     pub delivered: AtomicU64,
     /// Frames that an outbox did not take or gave up.
     pub outbox_dropped: AtomicU64,
+    /// Connections closed because they held most when memory was short.
+    pub shed: AtomicU64,
+    /// Upgrades that were refused because memory was short.
+    pub refused_for_memory: AtomicU64,
+    /// Events that waited for a plugin and were given up because memory was short.
+    pub shed_events: AtomicU64,
     /// Connections closed because they read too slowly.
     pub slow_consumers: AtomicU64,
     /// Effects that were not carried out.
@@ -110,6 +120,7 @@ pub struct Hub {
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
+    budget: Arc<Budget>,
     pub counters: Counters,
 }
 
@@ -122,6 +133,7 @@ impl Hub {
             limits,
             tracer,
             writers: Writers::default(),
+            budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
         }
     }
@@ -138,6 +150,10 @@ impl Hub {
 
     /// A handle for a connection that is about to open. Fails when there is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        if self.budget.is_over_mark() {
+            Counters::add(&self.counters.refused_for_memory, 1);
+            return Err(Unwelcome::Memory);
+        }
         self.write_tables().reserve(self.limits.connections.get())
     }
 
@@ -148,6 +164,7 @@ impl Hub {
 
     /// The connection is open: pushes reach it from now on.
     pub fn open(&self, link: &Arc<Link>) {
+        link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
         let mut left_out = 0;
@@ -170,10 +187,14 @@ impl Hub {
 
     /// The connection is gone: its subscriptions and pending replies end.
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
-        self.write_tables().remove(link);
+        let left = self.write_tables().remove(link);
+        for membership in left {
+            membership.settle(link);
+        }
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
+        link.facts.waiting.holding.leave();
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
             self.replies().forget(&unanswered);
@@ -199,23 +220,35 @@ impl Hub {
 
     /// Subscribes a connection; false when it has too many subscriptions already.
     pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().subscribe(link, channel, self.limits.subscriptions)
+        let max = self.limits.subscriptions;
+        let (subscribed, membership) = self.write_tables().subscribe(link, channel, max);
+        if let Some(membership) = membership {
+            membership.settle(link);
+        }
+        subscribed
     }
 
+    /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
     pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().unsubscribe(link, channel)
+        if !link.is_subscribed(channel) {
+            return false;
+        }
+        let membership = self.write_tables().unsubscribe(link, channel);
+        membership.is_some_and(|membership| {
+            membership.settle(link);
+            true
+        })
     }
 
     /// No more connections; the open ones are returned, to be sent away.
     pub fn begin_drain(&self) -> Vec<Arc<Link>> {
-        let mut tables = self.write_tables();
-        tables.draining = true;
-        tables.links().cloned().collect()
+        self.write_tables().draining = true;
+        self.all(|_| true)
     }
 
     /// Closes what is still open, at the end of a drain.
     pub fn close_all(&self, reason: &Reason) -> usize {
-        let links: Vec<_> = self.read_tables().links().cloned().collect();
+        let links = self.all(|_| true);
         for link in &links {
             link.close(reason.clone());
         }
@@ -226,12 +259,18 @@ impl Hub {
     fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
         let rights = self.rights.load();
         let Some(rights) = rights.get(plugin) else { return Vec::new() };
-        let tables = self.read_tables();
-        tables
-            .links()
-            .filter(|link| rights.owns(link))
-            .map(|link| Arc::clone(&link.facts))
-            .collect()
+        let owned = self.all(|link| rights.owns(link));
+        owned.iter().map(|link| Arc::clone(&link.facts)).collect()
+    }
+
+    /// The open connections of this kind. Others open and close meanwhile: they are not kept waiting for all of these.
+    fn all(&self, is_wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        let mut found = Vec::new();
+        for number in 0..tables::SHARDS {
+            let tables = self.read_tables();
+            found.extend(tables.shard(number).filter(|link| is_wanted(link)).cloned());
+        }
+        found
     }
 
     /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again

@@ -109,7 +109,7 @@ impl Step<'_> {
             return Err(Fault::new(FaultId::NotAllowed, message));
         }
         let before = links.len();
-        links.extend_from_slice(self.hub.read_tables().of_user(user));
+        links.extend(self.hub.read_tables().of_user(user).cloned());
         self.spend(budget::looking_up(links.len() - before));
         Ok(())
     }
@@ -125,10 +125,8 @@ impl Step<'_> {
         let Some(cause) = cause else {
             return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
         };
-        let tables = self.hub.read_tables();
-        let same = |link: &&Arc<Link>| link.facts.endpoint_index == cause.endpoint_index;
-        let links: Vec<_> = tables.links().filter(same).cloned().collect();
-        drop(tables);
+        let same = |link: &Link| link.facts.endpoint_index == cause.endpoint_index;
+        let links = self.hub.all(same);
         self.spend(budget::looking_up(links.len()));
         Ok(links)
     }

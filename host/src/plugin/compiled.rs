@@ -6,6 +6,7 @@ use super::{
     engine::{Engine, refusal},
     error::PluginError,
     file, format,
+    meter::Ticks,
     state::State,
     text::plain,
 };
@@ -69,6 +70,8 @@ impl fmt::Debug for Hash {
 /// A component ready to be instantiated, and where its exports are.
 pub(super) struct Compiled {
     pub(super) pre: InstancePre<State>,
+    /// The clock that interrupts its instances.
+    pub(super) ticks: Ticks,
     pub(super) plugin: bindings::plugin::GuestIndices,
     pub(super) handler: Option<bindings::handling::handler::GuestIndices>,
     pub(super) authenticator: Option<bindings::authenticator::GuestIndices>,
@@ -108,12 +111,15 @@ impl Source {
         if bytes.len() > limit {
             return Err(PluginError::FileTooLarge { size: metadata.len(), limit });
         }
+        check(&bytes)?;
         Ok(Self { hash: Hash::of(&bytes), bytes: bytes.into() })
     }
+}
 
-    pub(super) fn check(&self) -> Result<(), PluginError> {
-        format::check(&self.bytes)
-    }
+/// What can be told without compiling: whether it is a component, and whether what it imports is offered.
+fn check(bytes: &[u8]) -> Result<(), PluginError> {
+    format::check(bytes)?;
+    check_imports(&format::imports(bytes))
 }
 
 /// Makes code executable and checks what it imports and exports.
@@ -147,6 +153,7 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
         snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
         hash: source.hash,
         size: source.bytes.len(),
+        ticks: engine.ticks().clone(),
         pre,
         imports,
         exports,
@@ -160,8 +167,8 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
 /// All of it at once and in this process.
 #[cfg(any(test, fuzzing))]
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, PluginError> {
+    check(bytes)?;
     let source = Source { hash: Hash::of(bytes), bytes: bytes.into() };
-    source.check()?;
     link(engine, &source, &Code::compile(engine.wasm(), bytes).expect("it compiles"))
 }
 
@@ -194,7 +201,15 @@ fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError
     {
         return Err(other_world(exports));
     }
-    for name in imports {
+    check_imports(imports)
+}
+
+/// Checks the names of imports: of which version they are, and whether they are offered.
+fn check_imports(imports: &[impl AsRef<str>]) -> Result<(), PluginError> {
+    for name in imports.iter().map(AsRef::as_ref) {
+        if interface_of(name).is_some_and(|(_, version)| !is_of_our_track(version)) {
+            return Err(PluginError::Version { wanted: shown(name), offered: VERSION });
+        }
         if let Some(why) = refusal(name) {
             return Err(PluginError::Import { name: shown(name), why });
         }

@@ -13,23 +13,32 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// What is kept of one call; the rest is dropped.
+/// What is kept of one call; the rest is dropped, and counted.
 const KEPT: usize = 8 << 10;
 
 /// A bounded buffer that a guest writes to.
 #[derive(Clone, Default)]
-pub(super) struct Console(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Console(Arc<Mutex<Printed>>);
+
+#[derive(Default)]
+struct Printed {
+    kept: Vec<u8>,
+    /// Bytes that were too many.
+    dropped: usize,
+}
 
 impl Console {
-    /// Takes what has been written.
-    pub(super) fn take(&self) -> Vec<u8> {
-        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes what has been written, and says how many bytes more there were.
+    pub(super) fn take(&self) -> (Vec<u8>, usize) {
+        let printed = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        (printed.kept, printed.dropped)
     }
 
     fn put(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = KEPT.saturating_sub(printed.kept.len()).min(bytes.len());
+        printed.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        printed.dropped = printed.dropped.saturating_add(bytes.len() - room);
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Counters {
     /// Events that were not taken.
     pub(super) declined: fault::Counts,
     pub(super) dropped_signals: AtomicU64,
+    /// How often an instance was lost that had a state to hand over.
+    pub(super) lost_states: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) failed_reloads: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -36,6 +38,10 @@ pub(super) struct Counters {
     pub(super) breaker_opened: AtomicU64,
     /// Connections that were left alone because their events kept breaking it.
     pub(super) shunned: AtomicU64,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub(super) mistakes: ByReason,
+    /// Instances that there are.
+    pub(super) instances: AtomicUsize,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.
@@ -47,9 +53,27 @@ pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Counts by reason. The reasons are ours, so they are few.
+#[derive(Debug, Default)]
+pub(super) struct ByReason(Mutex<BTreeMap<&'static str, u64>>);
+
+impl ByReason {
+    pub(super) fn count(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A plugin's own counters and histograms, by name; bounded, since names come from the guest.
 #[derive(Debug, Default)]
-pub(super) struct Own(Mutex<BTreeMap<String, Measure>>);
+pub(super) struct Own {
+    by_name: Mutex<BTreeMap<String, Measure>>,
+    /// Values that were not counted: under one name too many, or no numbers.
+    dropped: AtomicU64,
+}
 
 /// One of a plugin's own measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -66,21 +90,33 @@ impl Own {
     }
 
     pub(super) fn observe(&self, name: &str, value: f64) {
-        if !value.is_finite() {
-            return;
+        if !value.is_finite() || !self.takes(name, value) {
+            let before = self.dropped.fetch_add(1, Ordering::Relaxed);
+            if before == 0 {
+                let name = plain(name, 64);
+                tracing::warn!(%name, value, "a plugin's own measure is not kept: it has {NAMES} names already, or this is no number. Further ones are only counted");
+            }
         }
-        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+
+    fn takes(&self, name: &str, value: f64) -> bool {
+        let mut own = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let name = plain(name, 64);
         if own.len() >= NAMES && !own.contains_key(&name) {
-            return;
+            return false;
         }
         let measure = own.entry(name).or_default();
         measure.count += 1;
         measure.sum += value;
+        true
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub(super) fn all(&self) -> BTreeMap<String, Measure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -97,7 +133,7 @@ mod tests {
         own.observe("n0", f64::NAN);
         own.add("n0", 3);
         let all = own.all();
-        assert_eq!(all.len(), NAMES);
+        assert_eq!((all.len(), own.dropped()), (NAMES, 11), "what is not kept is counted");
         assert_eq!(all.get("n0"), Some(&Measure { count: 2, sum: 5.0 }));
     }
 }

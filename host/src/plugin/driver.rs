@@ -13,26 +13,28 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    event::{Event, Occurrence},
-    fault::{Fault, FaultId},
-    handler::{Declined, Handler},
+    event::Event,
+    fault::FaultId,
+    handler::{Declined, Handler, Seen},
 };
 use std::{
     future::poll_fn,
     ops::ControlFlow,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Poll, Waker},
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Requests to the task that may wait; reloads are one at a time.
 const REQUESTS: usize = 4;
+/// How long a request waits for its turn, beside the longest call.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Where events for a handler plugin are offered, and how its task is asked for things.
 #[derive(Debug)]
@@ -48,10 +50,24 @@ pub(super) struct Seat {
 #[derive(Debug)]
 enum Request {
     /// The state, for the rehearsal of a reload.
-    Save(oneshot::Sender<Result<snapshot::State, PluginError>>),
-    Swap(Box<Next>, oneshot::Sender<Result<(), PluginError>>),
+    Save(Turn<snapshot::State>),
+    Swap(Box<Next>, Turn<bool>),
     /// Work off what waits, as long as there is time, and end.
     Stop(Instant, oneshot::Sender<()>),
+}
+
+/// How a request learns that its turn has come, and then what came of it.
+#[derive(Debug)]
+struct Turn<T> {
+    begun: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<T, PluginError>>,
+}
+
+impl<T> Turn<T> {
+    /// Where the answer goes; none: whoever asked has given up waiting, and was told that nothing was changed.
+    fn begin(self) -> Option<oneshot::Sender<Result<T, PluginError>>> {
+        self.begun.send(()).is_ok().then_some(self.answer)
+    }
 }
 
 impl Seat {
@@ -77,14 +93,29 @@ impl Seat {
     }
 
     pub(super) async fn save(&self) -> Result<snapshot::State, PluginError> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Request::Save(answer)).await?;
-        answered.await.unwrap_or(Err(ENDED))
+        self.take_turn(Request::Save).await
     }
 
-    pub(super) async fn swap(&self, next: Next) -> Result<(), PluginError> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Request::Swap(Box::new(next), answer)).await?;
+    /// Returns whether the state went along.
+    pub(super) async fn swap(&self, next: Next) -> Result<bool, PluginError> {
+        self.take_turn(|turn| Request::Swap(Box::new(next), turn)).await
+    }
+
+    /// Has something done between two calls. What has not begun in time is not done at all; what has begun ends by itself,
+    /// for the guest's calls have their budgets.
+    async fn take_turn<T>(
+        &self,
+        request: impl FnOnce(Turn<T>) -> Request,
+    ) -> Result<T, PluginError> {
+        let ((begun, begins), (answer, answered)) = (oneshot::channel(), oneshot::channel());
+        let turn = async {
+            self.ask(request(Turn { begun, answer })).await?;
+            begins.await.map_err(|_| ENDED)
+        };
+        let current = self.shared.current.load_full();
+        let patience = TURN.saturating_add(current.budget(current.about.max_batch).wall);
+        let why = "the plugin did not come to it between its events";
+        timeout(patience, turn).await.unwrap_or(Err(PluginError::Busy { why }))?;
         answered.await.unwrap_or(Err(ENDED))
     }
 
@@ -105,16 +136,16 @@ impl Seat {
 const ENDED: PluginError = PluginError::NotRunning { why: "the plugin has been stopped" };
 
 impl Handler for Seat {
+    fn wants(&self, event: &str) -> bool {
+        self.shared.current.load().about.wants(event)
+    }
+
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        if let Occurrence::Message(message) = &event.what
-            && !self.shared.current.load().about.wants(&message.id)
-        {
-            let why = Fault::new(FaultId::UnknownEvent, "the plugin does not take this event");
-            self.shared.counters.declined.add(why.id, 1);
-            return Err(Box::new(Declined { event, why }));
-        }
         self.queue.offer(event).inspect_err(|declined| {
-            self.shared.counters.declined.add(declined.why.id, 1);
+            // For want of room it is offered again, or counted when it is given up.
+            if declined.why.id != FaultId::Overloaded {
+                self.lost(declined.why.id);
+            }
         })
     }
 
@@ -128,6 +159,20 @@ impl Handler for Seat {
         } else if self.gathering.calls() {
             self.driver.wake();
         }
+    }
+
+    fn has_room(&self, seen: &mut Seen, task: &Waker) -> bool {
+        self.queue.has_room(seen, task)
+    }
+
+    fn forget(&self, connection: crate::id::Handle) -> u64 {
+        let forgotten = self.queue.forget(connection);
+        self.shared.counters.declined.add(FaultId::Overloaded, forgotten);
+        forgotten
+    }
+
+    fn lost(&self, why: FaultId) {
+        self.shared.counters.declined.add(why, 1);
     }
 }
 
@@ -188,8 +233,9 @@ enum Due {
     End,
 }
 
-/// Waits for something to do. Requests come first: a reload does not wait for a backlog to end. Only a visitor, who
-/// came for the events that it brought, begins with them.
+/// Waits for something to do. Requests come first: a reload does not wait for a backlog to end. A visitor, who came for
+/// the events that it brought, does not look for anything else, unless there is a request: visitors may follow each
+/// other without end.
 async fn next(
     queue: &Queue,
     requests: &mut mpsc::Receiver<Request>,
@@ -207,7 +253,7 @@ async fn next(
             gathering.ends();
             events = !queue.is_empty();
         }
-        if events && visited.is_so() {
+        if events && visited.is_so() && requests.is_empty() {
             return Poll::Ready(Due::Events);
         }
         if stopped.as_mut().poll(cx).is_ready() {
@@ -255,11 +301,15 @@ async fn obey(
 ) -> ControlFlow<oneshot::Sender<()>> {
     // Nobody waiting for an answer is no failure: the request was carried out.
     match request {
-        Request::Save(answer) => {
-            answer.send(runner.save().await).ok();
+        Request::Save(turn) => {
+            if let Some(answer) = turn.begin() {
+                answer.send(runner.save().await).ok();
+            }
         }
-        Request::Swap(next, answer) => {
-            answer.send(runner.swap(*next).await).ok();
+        Request::Swap(next, turn) => {
+            if let Some(answer) = turn.begin() {
+                answer.send(runner.swap(*next).await).ok();
+            }
         }
         Request::Stop(deadline, answer) => {
             while Instant::now() < deadline && runner.queue.take(runner.max_batch(), batch) {
@@ -274,7 +324,7 @@ async fn obey(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{num::NonZeroUsize, task::Context, task::Waker};
+    use std::{num::NonZeroUsize, task::Context};
 
     #[tokio::test]
     async fn a_call_for_events_that_were_given_up_does_not_keep_the_next_from_calling() {
@@ -288,5 +338,35 @@ mod tests {
         let polled = pin!(waits).poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
         assert!(gathering.calls(), "the next one calls");
+    }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_does_not_wait_until_no_visitor_brings_events() {
+        let (queue, gathering) = (Queue::new(NonZeroUsize::MIN), Gathering::default());
+        let (requests, mut received) = mpsc::channel(REQUESTS);
+        let (stop, visited) = (CancellationToken::new(), Visited::by_somebody());
+        queue.open();
+        queue.adopt(vec![Arc::new(crate::event::Connection::anybody(1))], false);
+        assert!(!queue.is_empty());
+        let mut stopped = pin!(stop.cancelled());
+        let mut due = async || {
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited).await
+        };
+        assert!(matches!(due().await, Due::Events), "a visitor begins with what it brought");
+        let (answer, _) = oneshot::channel();
+        requests.send(Request::Stop(Instant::now(), answer)).await.expect("there is room");
+        assert!(matches!(due().await, Due::Request(_)), "unless there is a request");
+        assert!(matches!(due().await, Due::Events));
+    }
+
+    // Issue 9, C 14.
+    #[tokio::test]
+    async fn a_request_that_nobody_waits_for_any_more_is_not_carried_out() {
+        let ((begun, begins), (answer, mut answered)) = (oneshot::channel(), oneshot::channel());
+        let turn = Turn::<bool> { begun, answer };
+        drop(begins);
+        assert!(turn.begin().is_none());
+        assert!(answered.try_recv().is_err());
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     bindings::handling::types::{self as wit, Effect as Wanted},
     events::Places,
+    inline::Visited,
     text::plain,
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused, Target},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
-    id::{Channel, EventId, Handle, UserId},
+    id::{Channel, EventId, Handle, NAME_MAX, UserId, is_name},
     payload::Payload,
     settings,
 };
@@ -18,8 +19,6 @@ use std::time::Duration;
 
 /// The longest message of a fault that a plugin sends, in bytes.
 const MESSAGE_MAX: usize = 1024;
-/// The longest name of a channel, a user or a key, in bytes.
-const NAME_MAX: usize = 256;
 /// The code of a connection that a plugin closes with a code that is not its own.
 const INTERNAL: u16 = 1011;
 
@@ -31,6 +30,14 @@ pub(super) struct Decided {
     pub(super) refused: Vec<Refused>,
 }
 
+/// Effects and failures that are checked in one go.
+const AT_ONCE: usize = 4096;
+
+/// Whether an outcome is so large that others have their turn while it is checked.
+pub(super) fn is_large(wanted: &wit::Outcome) -> bool {
+    wanted.effects.len() + wanted.failures.len() > AT_ONCE
+}
+
 /// Checks a call's outcome. `places` says which event of the batch each of the guest's is.
 pub(super) fn decide(
     wanted: wit::Outcome,
@@ -38,16 +45,37 @@ pub(super) fn decide(
     places: &Places,
     limits: &settings::Plugin,
 ) -> Decided {
-    let decided = Decided::default();
-    let mut reader = Reader { events, places, spent: Vec::new(), failed: Vec::new(), decided };
+    let mut reader = Reader::new(events, places, limits);
     for failure in wanted.failures {
         reader.failure(failure);
     }
     reader.decided.outcome.effects.reserve(wanted.effects.len());
     for caused in wanted.effects {
-        reader.effect(caused, limits);
+        reader.effect(caused);
     }
     reader.decided
+}
+
+/// As [`decide`], for an outcome that [`is_large`]. It is the task's work, not a visitor's.
+pub(super) async fn decide_in_steps(
+    wanted: wit::Outcome,
+    events: &[Event],
+    places: &Places,
+    limits: &settings::Plugin,
+    visited: &Visited,
+) -> Decided {
+    let mut reader = Reader::new(events, places, limits);
+    let (mut failures, mut effects) = (wanted.failures.into_iter(), wanted.effects.into_iter());
+    loop {
+        let before = failures.len();
+        failures.by_ref().take(AT_ONCE).for_each(|failure| reader.failure(failure));
+        let left = AT_ONCE.saturating_sub(before);
+        effects.by_ref().take(left).for_each(|caused| reader.effect(caused));
+        if failures.len() + effects.len() == 0 {
+            return reader.decided;
+        }
+        visited.others_first().await;
+    }
 }
 
 /// What one event's effects have taken so far.
@@ -61,6 +89,7 @@ struct Spent {
 struct Reader<'a> {
     events: &'a [Event],
     places: &'a Places,
+    limits: &'a settings::Plugin,
     /// By the number that the guest knows an event by; as long as the highest one that caused something.
     spent: Vec<Spent>,
     /// By the place in the batch; empty as long as none failed.
@@ -71,7 +100,12 @@ struct Reader<'a> {
 /// An effect that is not taken over: its key, and why.
 type Refusal = (Option<String>, Fault);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(events: &'a [Event], places: &'a Places, limits: &'a settings::Plugin) -> Self {
+        let (spent, failed) = (Vec::new(), Vec::new());
+        Self { events, places, limits, spent, failed, decided: Decided::default() }
+    }
+
     fn place(&self, by: u32) -> Option<u32> {
         self.places.of(by, self.events.len())
     }
@@ -113,13 +147,13 @@ impl Reader<'_> {
         self.decided.refused.push(Refused { by, kind, key, why });
     }
 
-    fn effect(&mut self, caused: wit::Caused, limits: &settings::Plugin) {
+    fn effect(&mut self, caused: wit::Caused) {
         let kind = kind_of(&caused.what);
         let Some(by) = self.place(caused.by) else {
             return self.refuse(None, kind, (key_of(caused.what), no_such_event(caused.by)));
         };
-        if !self.within(caused.by, size(&caused.what), limits) {
-            return self.over(by, caused.by, limits);
+        if !self.within(caused.by, size(&caused.what)) {
+            return self.over(by, caused.by);
         }
         match self.read(by, caused.what) {
             Ok(what) => self.decided.outcome.effects.push(Caused { by, what }),
@@ -128,7 +162,7 @@ impl Reader<'_> {
     }
 
     /// Whether one more effect of this size is within what one event may cause.
-    fn within(&mut self, by: u32, size: usize, limits: &settings::Plugin) -> bool {
+    fn within(&mut self, by: u32, size: usize) -> bool {
         let Ok(by) = usize::try_from(by) else { return false };
         if by >= self.spent.len() {
             // Events that caused nothing so far have spent nothing. `by` is one of the batch's.
@@ -137,11 +171,11 @@ impl Reader<'_> {
         let Some(spent) = self.spent.get_mut(by) else { return false };
         spent.effects += 1;
         spent.bytes = spent.bytes.saturating_add(size);
-        spent.effects <= limits.effects_per_event && spent.bytes <= limits.effect_bytes
+        spent.effects <= self.limits.effects_per_event && spent.bytes <= self.limits.effect_bytes
     }
 
     /// The event caused too much: it fails, once, and what else it caused is passed over.
-    fn over(&mut self, by: u32, asked: u32, limits: &settings::Plugin) {
+    fn over(&mut self, by: u32, asked: u32) {
         let Some(spent) = usize::try_from(asked).ok().and_then(|asked| self.spent.get_mut(asked))
         else {
             return;
@@ -151,7 +185,7 @@ impl Reader<'_> {
         }
         let message = format!(
             "the event caused more than {} effects or {} bytes of them",
-            limits.effects_per_event, limits.effect_bytes
+            self.limits.effects_per_event, self.limits.effect_bytes
         );
         self.fail(Failure { by, why: Fault::new(FaultId::LimitReached, message), close: None });
     }
@@ -286,7 +320,7 @@ fn event_id(text: &str) -> Result<EventId, Fault> {
 
 /// A name of a channel, a user or a key: not empty, bounded, no control characters.
 fn named(text: String) -> Result<String, Fault> {
-    if text.is_empty() || text.len() > NAME_MAX || text.chars().any(char::is_control) {
+    if !is_name(&text) {
         let message = format!(
             "`{}` is no name: 1 to {NAME_MAX} bytes, no control characters",
             plain(&text, 64)
@@ -410,3 +444,7 @@ fn size(wanted: &Wanted) -> usize {
         Wanted::Other((kind, body)) => kind.len() + body.len(),
     }
 }
+
+#[cfg(test)]
+#[path = "effects_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use super::{
     code::Fingerprint,
     compiler::{AT_ONCE, Compiler},
     error::PluginError,
+    meter::Ticks,
     state::State,
 };
 use std::{
@@ -73,7 +74,7 @@ struct Shared {
     compiling: Semaphore,
     cache: Option<Cache>,
     fingerprint: Fingerprint,
-    _clock: Clock,
+    clock: Clock,
 }
 
 impl Engine {
@@ -94,7 +95,7 @@ impl Engine {
             compiling: Semaphore::new(AT_ONCE),
             cache: cache.as_deref().and_then(Cache::open),
             fingerprint: Fingerprint::of(&wasm),
-            _clock: Clock::start(&wasm)?,
+            clock: Clock::start(&wasm)?,
             wasm,
         })))
     }
@@ -121,6 +122,11 @@ impl Engine {
 
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
+    }
+
+    /// The ticks of its clock.
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.0.clock.ticks
     }
 
     /// What machine code must be for.
@@ -159,7 +165,9 @@ pub(super) fn code_config() -> Config {
 /// Room for what interpreters in components need (many core modules and tables); each store limits itself further.
 fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(limits.instances)
+    // All that a 32-bit memory can have: an instance may grow to twice its limit while it saves or loads its state.
+    pool.max_memory_size(4 << 30)
+        .total_component_instances(limits.instances)
         .total_core_instances(limits.instances.saturating_mul(16))
         .total_memories(limits.instances.saturating_mul(2))
         .total_tables(limits.instances.saturating_mul(8))
@@ -172,6 +180,7 @@ fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
 
 /// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed.
 struct Clock {
+    ticks: Ticks,
     over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -179,15 +188,17 @@ struct Clock {
 impl Clock {
     fn start(wasm: &wasmtime::Engine) -> wasmtime::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
-        let (weak, ended) = (wasm.weak(), Arc::clone(&over));
+        let ticks = Ticks::default();
+        let (weak, ended, passing) = (wasm.weak(), Arc::clone(&over), ticks.clone());
         let thread = thread::Builder::new().name("plugin-clock".into()).spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 thread::park_timeout(TICK);
                 let Some(wasm) = weak.upgrade() else { return };
+                passing.pass();
                 wasm.increment_epoch();
             }
         })?;
-        Ok(Self { over, thread: Some(thread) })
+        Ok(Self { ticks, over, thread: Some(thread) })
     }
 }
 

@@ -68,8 +68,15 @@ pub enum PluginError {
     Memory { limit: usize },
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
+    #[error(
+        "all plugins together run as many instances as they can: lower `plugin.NAME.instances`, \
+         or try again when some have ended"
+    )]
+    NoRoom(#[source] Cause),
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
+    #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
+    Described { what: &'static str, found: Found },
     #[error("the plugin's `{function}` failed")]
     Call { function: &'static str, source: CallError },
     #[error("the plugin's `{function}` refused: {message}")]
@@ -78,6 +85,19 @@ pub enum PluginError {
         "the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway"
     )]
     Roles { old: String, new: String },
+    #[error(
+        "the state has {size} bytes, more than the {limit} of the plugin's `memory`: raise that, or keep less"
+    )]
+    StateTooLarge { size: usize, limit: usize },
+    #[error("the running version lost its instance at saving, and its state with it")]
+    StateLost {
+        /// Whether a new instance of the old version runs in its place.
+        restarted: bool,
+        #[source]
+        source: Box<PluginError>,
+    },
+    #[error("{why}; nothing was changed: try again later")]
+    Busy { why: &'static str },
     #[error("the plugin's instance does not run: {why}")]
     NotRunning { why: &'static str },
     #[error(
@@ -102,7 +122,43 @@ pub enum PluginError {
     Engine(#[source] Cause),
 }
 
+/// More than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub(super) found: usize,
+    pub(super) limit: usize,
+    pub(super) of: &'static str,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, where {} are allowed", self.found, self.of, self.limit)
+    }
+}
+
 impl PluginError {
+    /// Whether it may go well without another file or other settings: it is worth trying again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Self::Compiler { .. } | Self::Busy { .. } | Self::NoRoom { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What serves after a reload that ended so.
+    pub fn aftermath(&self) -> &'static str {
+        match self {
+            Self::StateLost { restarted: true, .. } => {
+                "the reload failed, and the old version goes on with a new instance: its state is gone"
+            }
+            Self::StateLost { restarted: false, .. } => {
+                "the reload failed, the state is gone, and the old version cannot be started again now"
+            }
+            _ => "the reload failed, the old version goes on",
+        }
+    }
+
     /// The whole story in one line: this error and its causes, fit for a log and a terminal.
     pub fn explain(&self) -> String {
         let mut story = self.to_string();

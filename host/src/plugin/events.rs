@@ -241,3 +241,7 @@ fn encoding(encoding: Encoding) -> wit::Encoding {
         Encoding::Binary => wit::Encoding::Binary,
     }
 }
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

@@ -1,6 +1,10 @@
 //! What kind of file this is, told from its first bytes and its outermost sections, before anything compiles it.
 
 use super::error::PluginError;
+use wasmparser::{BinaryReader, ComponentImportSectionReader};
+
+/// The id of a component's section of imports.
+const IMPORTS: u8 = 10;
 
 /// `\0asm`, then the version and the layer: 1 and 0 for core modules, 13 and 1 for components.
 const MAGIC: &[u8] = b"\0asm";
@@ -50,14 +54,38 @@ fn guess(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether the outermost sections end where the bytes end: each is an id, its size (LEB128), and so many bytes.
-fn is_whole(mut sections: &[u8]) -> bool {
-    while let Some((_, rest)) = sections.split_first() {
-        let Some((size, rest)) = leb128(rest) else { return false };
-        let Some(rest) = rest.get(size..) else { return false };
-        sections = rest;
+/// The names that a component imports, as far as they can be read: what is not valid the compiler tells better.
+pub(super) fn imports(bytes: &[u8]) -> Vec<&str> {
+    let mut names = Vec::new();
+    let sections = bytes.get(MAGIC.len() + COMPONENT.len()..).unwrap_or_default();
+    for (id, content) in outermost(sections).flatten() {
+        let reader = BinaryReader::new(content, 0);
+        if id == IMPORTS
+            && let Ok(section) = ComponentImportSectionReader::new(reader)
+        {
+            names.extend(section.into_iter().map_while(|import| Some(import.ok()?.name.name)));
+        }
     }
-    true
+    names
+}
+
+/// Whether the outermost sections end where the bytes end.
+fn is_whole(sections: &[u8]) -> bool {
+    outermost(sections).all(|section| section.is_some())
+}
+
+/// The outermost sections: each is an id, its size (LEB128), and so many bytes. None, and the end: it is cut off.
+fn outermost(mut sections: &[u8]) -> impl Iterator<Item = Option<(u8, &[u8])>> {
+    std::iter::from_fn(move || {
+        let (id, rest) = std::mem::take(&mut sections).split_first()?;
+        let cut = || {
+            let (size, rest) = leb128(rest)?;
+            Some((rest.get(..size)?, rest.get(size..)?))
+        };
+        let section = cut();
+        sections = section.map_or(&[], |(_, rest)| rest);
+        Some(section.map(|(content, _)| (*id, content)))
+    })
 }
 
 fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {

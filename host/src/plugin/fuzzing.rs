@@ -88,7 +88,7 @@ impl Guest {
 
     fn instantiate(&self) -> Option<Instance> {
         let name = PluginName::from("fuzzed");
-        let made = Instance::new(&self.compiled, &name, &self.settings, &self.counters);
+        let made = Instance::new(&self.compiled, &name, &self.settings, (&self.counters, false));
         self.runtime.block_on(made).ok()
     }
 }

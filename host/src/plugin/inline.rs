@@ -40,6 +40,24 @@ impl Visited {
     pub(super) fn is_so(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Lets others have their turn before it goes on. What follows is the task's work: a visitor leaves it to the task.
+    pub(super) async fn others_first(&self) {
+        loop {
+            tokio::task::yield_now().await;
+            if !self.is_so() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Visited {
+    /// As somebody sees it who has come.
+    pub(super) fn by_somebody() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
 }
 
 impl Inline {

@@ -13,10 +13,10 @@ use super::{
     },
     compiled::Compiled,
     counters::{Counters, count},
-    engine::TICK,
     error::{CallError, PluginError},
-    generation::{About, Budget, Generation, lifecycle},
-    state::State,
+    generation::{About, Budget, COPIES, Generation, describing, lifecycle},
+    meter::Meter,
+    state::{HandedTooMuch, State},
 };
 use crate::{id::PluginName, settings, trace::TraceContext};
 use std::{
@@ -27,11 +27,15 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Sleep, sleep};
-use wasmtime::{Store, Trap, component::Instance as Component};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::Instance as Component};
+
+const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `snapshot`" };
 
 /// A guest in its store.
 pub(super) struct Instance {
     store: Store<State>,
+    /// The store's.
+    meter: Meter,
     plugin: plugin::Guest,
     handler: Option<handler::Guest>,
     authenticator: Option<authenticator::Guest>,
@@ -46,7 +50,7 @@ macro_rules! call {
         arm(&mut $self.store, budget);
         let result = {
             let call = pin!($guest.$function(&mut $self.store, $($argument),*));
-            within(budget.wall, call).await
+            within(budget.wall, &$self.meter, call).await
         };
         judge(&mut $self.store, budget, result)
     }};
@@ -58,17 +62,24 @@ impl Instance {
         compiled: &Compiled,
         name: &PluginName,
         settings: &Arc<settings::Plugin>,
-        counters: &Arc<Counters>,
+        (counters, rehearsal): (&Arc<Counters>, bool),
     ) -> Result<Self, PluginError> {
-        let mut store = State::store(compiled.pre.engine(), name, settings, counters)?;
+        let mut store = State::store(compiled, name, settings, counters)?;
+        store.data_mut().signals.rehearsal = rehearsal;
         let budget = lifecycle(settings);
         arm(&mut store, budget);
-        let instantiated =
-            within(budget.wall, pin!(compiled.pre.instantiate_async(&mut store))).await;
+        let meter = store.data().meter.clone();
+        let instantiated = {
+            let instantiate = pin!(compiled.pre.instantiate_async(&mut store));
+            within(budget.wall, &meter, instantiate).await
+        };
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
                 return Err(match store.data().memory.denied {
                     true => PluginError::Memory { limit: settings.memory },
+                    false if error.is::<PoolConcurrencyLimitError>() => {
+                        PluginError::NoRoom(error.into())
+                    }
                     false => PluginError::Instantiate(error.into()),
                 });
             }
@@ -99,7 +110,8 @@ impl Instance {
         let authenticator = load!("authenticator", compiled.authenticator);
         let sink = load!("telemetry-sink", compiled.sink);
         let snapshot = load!("snapshot", compiled.snapshot);
-        Ok(Self { plugin, handler, authenticator, sink, snapshot, store })
+        let meter = store.data().meter.clone();
+        Ok(Self { plugin, handler, authenticator, sink, snapshot, store, meter })
     }
 
     /// An instance of a version, told that it begins.
@@ -108,7 +120,7 @@ impl Instance {
         reason: StartReason,
     ) -> Result<Self, PluginError> {
         let Generation { compiled, plugin, settings, counters, .. } = generation;
-        let mut instance = Self::new(compiled, plugin, settings, counters).await?;
+        let mut instance = Self::new(compiled, plugin, settings, (counters, false)).await?;
         instance.begin(generation.lifecycle(), reason).await?;
         Ok(instance)
     }
@@ -121,10 +133,19 @@ impl Instance {
         said("start", call!(self, budget, self.plugin, call_start(reason)))
     }
 
-    pub(super) async fn describe(&mut self, budget: Budget) -> Result<About, PluginError> {
-        call!(self, budget, self.plugin, call_describe())
-            .map(About::from)
-            .map_err(|source| PluginError::Call { function: "describe", source })
+    /// Says whether it only shows that its version would do.
+    pub(super) fn rehearses(&mut self, rehearsal: bool) {
+        self.store.data_mut().signals.rehearsal = rehearsal;
+    }
+
+    pub(super) async fn describe(
+        &mut self,
+        settings: &settings::Plugin,
+    ) -> Result<About, PluginError> {
+        let budget = describing(settings);
+        let said = call!(self, budget, self.plugin, call_describe())
+            .map_err(|source| PluginError::Call { function: "describe", source })?;
+        About::try_from(said)
     }
 
     pub(super) async fn stop(mut self, budget: Budget) -> Result<(), PluginError> {
@@ -132,25 +153,34 @@ impl Instance {
             .map_err(|source| PluginError::Call { function: "stop", source })
     }
 
-    pub(super) async fn save(&mut self, budget: Budget) -> Result<snapshot::State, PluginError> {
-        let guest = self
-            .snapshot
-            .clone()
-            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
-        said("save", call!(self, budget, guest, call_save()))
+    /// The state. Only after [`PluginError::Call`] the instance is lost; whatever else is wrong, it can go on serving.
+    pub(super) async fn save(
+        &mut self,
+        generation: &Generation,
+    ) -> Result<snapshot::State, PluginError> {
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
+        let saved = said("save", call!(self, generation.hand_over(), guest, call_save()));
+        self.store.data_mut().memory.widen(1);
+        let (state, limit) = (saved?, generation.settings.memory);
+        match state.bytes.len() {
+            size if size > limit => Err(PluginError::StateTooLarge { size, limit }),
+            _ => Ok(state),
+        }
     }
 
     pub(super) async fn load(
         &mut self,
-        budget: Budget,
+        generation: &Generation,
         state: snapshot::State,
     ) -> Result<(), PluginError> {
-        let guest = self
-            .snapshot
-            .clone()
-            .ok_or(PluginError::NotRunning { why: "it exports no `snapshot`" })?;
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
         let states = [state];
-        said("load", call!(self, budget, guest, call_load(&states, 0, 1)))
+        let loaded =
+            said("load", call!(self, generation.hand_over(), guest, call_load(&states, 0, 1)));
+        self.store.data_mut().memory.widen(1);
+        loaded
     }
 
     pub(super) async fn handle(
@@ -194,12 +224,20 @@ impl Instance {
 }
 
 /// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
-async fn within<T>(limit: Duration, mut call: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+async fn within<T>(
+    limit: Duration,
+    meter: &Meter,
+    mut call: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
+        if timer.is_some() {
+            meter.resume();
+        }
         if let Poll::Ready(value) = call.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
+        meter.pause();
         timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).map(|()| None)
     })
     .await
@@ -207,16 +245,11 @@ async fn within<T>(limit: Duration, mut call: Pin<&mut impl Future<Output = T>>)
 
 /// Readies the store for one call.
 fn arm(store: &mut Store<State>, budget: Budget) {
-    store.data_mut().allow(ticks(budget.cpu));
+    let data = store.data_mut();
+    data.meter.begin(budget.cpu);
+    data.allow(budget.bytes);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
-}
-
-/// So many ticks of the engine's clock, rounded up; without division of large numbers, for each call asks.
-fn ticks(cpu: Duration) -> u64 {
-    const EACH: u32 = TICK.subsec_nanos();
-    const A_SECOND: u64 = 1_000_000_000 / EACH as u64;
-    cpu.as_secs().saturating_mul(A_SECOND).saturating_add(cpu.subsec_nanos().div_ceil(EACH).into())
 }
 
 /// What came of one call: counts it, and lets out what the guest said meanwhile.
@@ -242,6 +275,9 @@ fn judge<T>(
 }
 
 fn failure(error: wasmtime::Error, budget: Budget) -> CallError {
+    if error.is::<HandedTooMuch>() {
+        return CallError::TooMuch { limit: budget.bytes };
+    }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
         return CallError::Overrun { limit: budget.cpu };
     }

@@ -7,6 +7,7 @@
 //! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
 //! the other events and the other plugins go on.
 
+mod admission;
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
 mod breaker;
@@ -33,7 +34,10 @@ mod generation;
 mod guard;
 mod inline;
 mod instance;
+mod meter;
 mod named;
+mod notices;
+mod places;
 mod pool;
 mod prepare;
 mod queue;
@@ -42,6 +46,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod wants;
 mod watch;
 
 pub use breaker::Phase;

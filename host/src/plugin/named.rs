@@ -29,8 +29,16 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, MutexGuard, Semaphore},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Reloads of one plugin that may wait for their turn,
+const TURNS: usize = 8;
+/// and how long each waits.
+const TURN: Duration = Duration::from_secs(60);
 
 /// What a plugin is built from.
 #[derive(Debug)]
@@ -57,8 +65,10 @@ pub struct Plugin {
     handler: Option<Arc<Seat>>,
     authenticator: Option<Arc<Pool>>,
     sink: Option<Arc<Pool>>,
-    /// Reloads are one at a time.
+    /// Reloads are one at a time,
     reloading: Mutex<()>,
+    /// and so many wait for their turn.
+    turns: Semaphore,
 }
 
 /// What a reload came to.
@@ -87,7 +97,7 @@ impl Plugin {
         let counters = Arc::<Counters>::default();
         let settings = Arc::new(settings);
         let made = Made { number: 1, plugin: name, compiled, settings, counters };
-        let (generation, instance) = rehearse(made, StartReason::First).await?;
+        let (generation, instance) = rehearse(made, StartReason::First, |_| true).await?;
         let shared = Arc::new(Shared::new(generation, actor, tracer, tasks.clone()));
         let mut first = Some(instance);
         let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(
@@ -116,6 +126,7 @@ impl Plugin {
             authenticator,
             sink,
             reloading: Mutex::new(()),
+            turns: Semaphore::new(TURNS),
         }))
     }
 
@@ -156,7 +167,7 @@ impl Plugin {
         &self,
         settings: Option<settings::Plugin>,
     ) -> Result<Reloaded, PluginError> {
-        let _only = self.reloading.lock().await;
+        let _only = self.turn().await?;
         let reloaded = self.replace(settings).await;
         match &reloaded {
             Ok(Reloaded::Unchanged) => {}
@@ -168,10 +179,23 @@ impl Plugin {
             }
             Err(error) => {
                 count(&self.shared.counters.failed_reloads);
-                self.shared.failed("the reload failed, the old version goes on", error);
+                self.shared.failed(error.aftermath(), error);
             }
         }
         reloaded
+    }
+
+    /// Waits for the reload before, bounded in number and in time, and for the instances that it has replaced: however fast
+    /// reloads follow each other, there are never more instances than two versions have.
+    async fn turn(&self) -> Result<MutexGuard<'_, ()>, PluginError> {
+        const WHY: &str = "other reloads of the plugin are under way";
+        let _waits = self.turns.try_acquire().map_err(|_| PluginError::Busy { why: WHY })?;
+        let turn = async {
+            let only = self.reloading.lock().await;
+            self.shared.retired().await;
+            only
+        };
+        timeout(TURN, turn).await.map_err(|_| PluginError::Busy { why: WHY })
     }
 
     async fn replace(&self, settings: Option<settings::Plugin>) -> Result<Reloaded, PluginError> {
@@ -197,11 +221,12 @@ impl Plugin {
             settings,
             counters,
         };
-        let (generation, instance) = rehearse(made, StartReason::Reload).await?;
+        let (generation, instance) = rehearse(made, StartReason::Reload, |new| {
+            // A state is first given to an instance that serves nobody.
+            !(takes_state(&old, new) && self.shared.is_running())
+        })
+        .await?;
         let handed_over = self.take_over(&old, &generation, instance).await?;
-        for pool in [&self.authenticator, &self.sink].into_iter().flatten() {
-            pool.forgive();
-        }
         Ok(Reloaded::Replaced {
             generation: generation.number,
             version: generation.about.version.to_string(),
@@ -216,23 +241,31 @@ impl Plugin {
         &self,
         old: &Generation,
         new: &Arc<Generation>,
-        instance: Instance,
+        mut instance: Instance,
     ) -> Result<bool, PluginError> {
+        let pools = || [&self.authenticator, &self.sink].into_iter().flatten();
         let Some(seat) = &self.handler else {
             self.shared.current.store(Arc::clone(new));
-            if let Some(pool) = self.authenticator.as_ref().or(self.sink.as_ref()) {
-                pool.put(new.number, instance);
-            }
+            let mut instance = Some(instance);
+            instance.iter_mut().for_each(|instance| instance.rehearses(false));
+            pools().for_each(|pool| pool.renew(instance.take()));
             return Ok(false);
         };
-        // A version that does not run has no state to give: the new one begins afresh.
-        let hand_over = takes_state(old, new) && self.shared.is_running();
-        let instance = match hand_over {
-            false => instance,
+        let takes_state = takes_state(old, new);
+        let instance = match takes_state && self.shared.is_running() {
+            false => {
+                instance.rehearses(false);
+                instance
+            }
             true => self.rehearse_hand_over(seat, new, instance).await?,
         };
-        seat.swap(Next { generation: Arc::clone(new), instance, hand_over }).await?;
-        Ok(hand_over)
+        let generation = Arc::clone(new);
+        let handed_over = seat.swap(Next { generation, instance, takes_state }).await?;
+        if let Some(format) = old.saves().filter(|_| !takes_state) {
+            tracing::warn!(plugin = %self.shared.name, format, "the new version does not read the state of the old one: it starts empty");
+        }
+        pools().for_each(|pool| pool.renew(None));
+        Ok(handed_over)
     }
 
     /// Loads the running state into the first instance, to see that it can be; the one that serves is another.
@@ -243,7 +276,7 @@ impl Plugin {
         mut instance: Instance,
     ) -> Result<Instance, PluginError> {
         let state = seat.save().await?;
-        instance.load(new.lifecycle(), state).await?;
+        instance.load(new, state).await?;
         dismiss(new, instance).await;
         Instance::start(new, StartReason::Reload).await
     }
@@ -267,10 +300,6 @@ impl Plugin {
 
 /// Whether the new version reads the format of state that the old one writes.
 fn takes_state(old: &Generation, new: &Generation) -> bool {
-    let both = old.compiled.snapshot.is_some() && new.compiled.snapshot.is_some();
-    both && old
-        .about
-        .snapshot_writes
-        .as_ref()
-        .is_some_and(|format| new.about.snapshot_reads.contains(format))
+    let reads = |format| new.about.snapshot_reads.iter().any(|reads| reads == format);
+    new.compiled.snapshot.is_some() && old.saves().is_some_and(reads)
 }

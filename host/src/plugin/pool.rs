@@ -1,52 +1,38 @@
 //! The stateless roles: a few instances, made on demand, any of which will do.
 
 use super::{
+    admission::{Said, verdict},
     bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
     breaker::{Blame, Phase},
     counters::count,
-    effects::fault,
     error::{CallError, PluginError},
     generation::Generation,
     guard::{Guard, Pass, blame},
     instance::{Instance, STOP},
+    places::{Place, Places},
     shared::Shared,
     text::plain,
 };
 use crate::{
-    authenticator::{Admission, Authenticator, Upgrade, Verdict},
-    event::User,
+    authenticator::{Authenticator, Upgrade, Verdict, Wrong},
     fault::{Fault, FaultId},
-    id::{Channel, UserId},
-    payload::Payload,
     sink::{Level, Refusal, Signal, Sink, Value},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, UNIX_EPOCH},
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
-
-/// Requests that may wait for an instance, for each instance there is.
-const WAITING: usize = 256;
-/// How long a request waits for an instance.
-const WAIT: Duration = Duration::from_secs(5);
 
 /// Instances of one plugin in one stateless role.
 #[derive(Debug)]
 pub(super) struct Pool {
     shared: Arc<Shared>,
     idle: Mutex<Vec<(u64, Instance)>>,
-    places: Semaphore,
-    waiting: AtomicUsize,
-    waiting_max: usize,
+    places: Places,
     guard: Guard,
+    /// The mistakes of this version that were said in the log.
+    said: Said,
 }
 
 /// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
@@ -54,16 +40,14 @@ struct Taken<'a> {
     instance: Instance,
     generation: Arc<Generation>,
     pass: Pass<'a>,
-    _place: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 impl Pool {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let places = shared.current.load().settings.instances.get();
-        let waiting_max = places.saturating_mul(WAITING);
-        let (idle, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let (places, guard) = (Semaphore::new(places), Guard::new(Instant::now()));
-        Self { shared, idle, places, waiting, waiting_max, guard }
+        let places = Places::new(shared.current.load().settings.instances.get());
+        let (idle, guard) = (Mutex::default(), Guard::new(Instant::now()));
+        Self { shared, idle, places, guard, said: Said::default() }
     }
 
     /// Whether calls are made, or the plugin is left out because it keeps failing.
@@ -71,42 +55,41 @@ impl Pool {
         self.guard.phase()
     }
 
-    /// Another version has taken over.
-    pub(super) fn forgive(&self) {
+    /// Another version has taken over: nothing is held against it, it has as many places as it says, and what was kept
+    /// of the one before it ends, but for the instances that have a call in hand.
+    pub(super) fn renew(&self, instance: Option<Instance>) {
         self.guard.reset();
+        self.said.forget();
+        let current = self.shared.current.load();
+        self.places.resize(current.settings.instances.get());
+        let outdated = std::mem::take(&mut *self.lock());
+        outdated.into_iter().for_each(|(_, instance)| self.retire(instance));
+        if let Some(instance) = instance {
+            self.put(current.number, instance);
+        }
     }
 
-    /// Keeps an instance that is started already, so that the first request need not wait for one.
+    /// Keeps an instance for the next request, unless it is one too many, or of a version that is gone.
     pub(super) fn put(&self, generation: u64, instance: Instance) {
-        self.lock().push((generation, instance));
+        let mut idle = self.lock();
+        // Looked at under the lock: `renew` empties under it what there was before the version changed.
+        let keeps = generation == self.shared.current.load().number
+            && idle.len() < self.places.number()
+            && !self.places.is_closed();
+        if keeps {
+            idle.push((generation, instance));
+        } else {
+            drop(idle);
+            self.retire(instance);
+        }
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.places.waiting()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Instance)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits its turn, bounded in number and in time.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        let busy =
-            || Fault::new(FaultId::Overloaded, "the plugin has no free instance").retry_after(WAIT);
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
-        }
-        let _counted = Counted::one(&self.waiting);
-        if self.waiting() > self.waiting_max {
-            return Err(busy());
-        }
-        match timeout(WAIT, self.places.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => {
-                Err(Fault::new(FaultId::PluginUnavailable, "the plugin has been stopped"))
-            }
-            Err(_) => Err(busy()),
-        }
     }
 
     /// Whether a call may be made now.
@@ -122,7 +105,7 @@ impl Pool {
     }
 
     async fn take(&self, blame: Blame) -> Result<Taken<'_>, Fault> {
-        let place = self.place().await?;
+        let place = self.places.take().await?;
         let pass = self.admit()?;
         let generation = self.shared.current.load_full();
         let idle = self.lock().pop();
@@ -157,22 +140,11 @@ impl Pool {
         if taken.pass.passed(Instant::now()) {
             self.shared.tell(Phase::Closed, None);
         }
-        if taken.generation.number == self.shared.current.load().number {
-            self.put(taken.generation.number, taken.instance);
-        } else {
-            self.retire(taken.instance);
-        }
+        self.put(taken.generation.number, taken.instance);
     }
 
-    /// Tells an instance of an older version that it ends, where nobody waits for it.
     fn retire(&self, instance: Instance) {
-        let budget = self.shared.current.load().lifecycle();
-        let shared = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(async move {
-            if let Err(error) = instance.stop(budget).await {
-                tracing::warn!(plugin = %shared.name, "an instance did not stop well: {}", error.explain());
-            }
-        });
+        self.shared.retire(instance, self.shared.current.load().lifecycle());
     }
 
     /// What a failed call is answered; the instance is gone with it.
@@ -214,11 +186,15 @@ impl Pool {
             Ok(said) => said,
             Err(error) => return Err(self.failed("authenticate", error, taken, blame)),
         };
+        let generation = Arc::clone(&taken.generation);
         self.give_back(taken);
-        said.map_or_else(
-            || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
-            verdict,
-        )
+        let Some(said) = said else {
+            return Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator"));
+        };
+        verdict(said, &generation.settings.grant).map_err(|wrong| {
+            self.blame(&wrong);
+            wrong.fault()
+        })
     }
 
     async fn deliver_once(
@@ -262,6 +238,19 @@ impl Authenticator for Pool {
     fn authenticate(&self, upgrade: Upgrade) -> BoxFuture<'_, Result<Verdict, Fault>> {
         self.authenticate_once(upgrade).boxed()
     }
+
+    /// The first mistake of a kind is a warning, the others are counts.
+    fn blame(&self, wrong: &Wrong) {
+        count(&self.shared.counters.errors);
+        self.shared.counters.mistakes.count(wrong.mistake.word());
+        let plugin = &self.shared.name;
+        if self.said.is_first(wrong.mistake) {
+            tracing::warn!(%plugin, mistake = wrong.mistake.word(), "the authenticator's answer cannot be used, the upgrade is refused: {}", wrong.why);
+        } else {
+            tracing::debug!(%plugin, mistake = wrong.mistake.word(), "{}", wrong.why);
+        }
+        self.shared.remember(&wrong.why);
+    }
 }
 
 impl Sink for Pool {
@@ -275,22 +264,6 @@ impl Sink for Pool {
 
     fn flush(&self) -> BoxFuture<'_, Result<(), String>> {
         self.flush_once().boxed()
-    }
-}
-
-/// One more, for as long as this lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn one(counter: &'a AtomicUsize) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(counter)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -308,48 +281,8 @@ fn request(upgrade: Upgrade) -> wit::Upgrade {
     }
 }
 
-fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
-    match verdict {
-        wit::Verdict::Allow(admission) => Ok(Verdict::Allow(Admission {
-            user: admission.user.map(user).transpose()?,
-            welcome: admission
-                .welcome
-                .map(|payload| Payload::new(payload.encoding.into(), payload.body)),
-            channels: admission.channels.into_iter().map(Channel::new).collect(),
-            more: pairs(admission.more),
-        })),
-        wit::Verdict::Deny((status, why)) => {
-            Ok(Verdict::Deny { status, why: fault(&why.id, &why.message, why.retry_after_ms) })
-        }
-        wit::Verdict::NeedFirstMessage => {
-            let message = "the authenticator wants the first message, which this gateway does not support yet";
-            Err(Fault::new(FaultId::Unsupported, message))
-        }
-    }
-}
-
-fn user(user: types::User) -> Result<User, Fault> {
-    if user.id.is_empty() || user.id.chars().any(char::is_control) {
-        return Err(Fault::new(
-            FaultId::PluginFailed,
-            "the authenticator gave a user without a usable id",
-        ));
-    }
-    let expires_at =
-        user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
-    Ok(User {
-        id: UserId::new(user.id),
-        claims: pairs(user.claims),
-        expires_at: expires_at.and_then(|since| UNIX_EPOCH.checked_add(since)),
-    })
-}
-
 fn attributes(pairs: Vec<(String, String)>) -> Vec<types::Attribute> {
     pairs.into_iter().map(|(key, value)| types::Attribute { key, value }).collect()
-}
-
-fn pairs(attributes: Vec<types::Attribute>) -> Vec<(String, String)> {
-    attributes.into_iter().map(|attribute| (attribute.key, attribute.value)).collect()
 }
 
 fn record(signal: &Signal) -> telemetry_sink::Signal {

@@ -6,7 +6,7 @@ use super::{
     counters::Counters,
     engine::Engine,
     error::PluginError,
-    generation::{Generation, lifecycle},
+    generation::Generation,
     instance::{Instance, STOP},
 };
 use crate::{id::PluginName, payload::Encoding, settings};
@@ -43,14 +43,14 @@ pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginE
     let settings = Arc::new(settings::Plugin::new(file));
     let name = PluginName::from("inspected");
     let compiled = component(engine, file, None).await?;
-    let mut instance = Instance::new(&compiled, &name, &settings, &Arc::default()).await?;
-    let about = instance.describe(lifecycle(&settings)).await?;
+    let mut instance = Instance::new(&compiled, &name, &settings, (&Arc::default(), true)).await?;
+    let about = instance.describe(&settings).await?;
     Ok(Inspection {
         name: about.name,
         version: about.version.to_string(),
         encoding: about.encoding,
         max_batch: about.max_batch,
-        events: about.events.into_iter().map(|pattern| pattern.0).collect(),
+        events: about.events.patterns().iter().map(|pattern| pattern.0.clone()).collect(),
         roles: compiled.roles(),
         snapshot: compiled.snapshot.is_some(),
         imports: compiled.imports.clone(),
@@ -107,7 +107,6 @@ fn find(
     if let Some(running) = running.filter(|running| running.hash == source.hash) {
         return Ok(Found::Ready(running));
     }
-    source.check()?;
     let cached = engine.cache().and_then(|cache| cache.get(source.hash, engine.fingerprint()));
     // Only what linked was kept: if it does not now, it is not what it was, and is compiled again.
     let ready = cached.and_then(|code| link(engine, &source, &code).ok());
@@ -123,17 +122,21 @@ pub(super) struct Made {
     pub(super) counters: Arc<Counters>,
 }
 
-/// A version and its first instance, which has described itself and started.
+/// A version and its first instance, which has described itself and started. The caller knows from its description whether
+/// that instance will serve, or another one after it: until it is known, it is a rehearsal unless it is the first of all.
 pub(super) async fn rehearse(
     made: Made,
     reason: StartReason,
+    serves: impl FnOnce(&Generation) -> bool,
 ) -> Result<(Arc<Generation>, Instance), PluginError> {
     let Made { number, plugin, compiled, settings, counters } = made;
-    let mut instance = Instance::new(&compiled, &plugin, &settings, &counters).await?;
-    let about = instance.describe(lifecycle(&settings)).await?;
+    let unknown = !matches!(reason, StartReason::First);
+    let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
+    let about = instance.describe(&settings).await?;
     let since = SystemTime::now();
     let generation =
         Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
+    instance.rehearses(!serves(&generation));
     instance.begin(generation.lifecycle(), reason).await?;
     Ok((generation, instance))
 }

@@ -8,7 +8,7 @@
 use crate::{
     event::{Connection, Event, Occurrence},
     fault::{Fault, FaultId},
-    handler::Declined,
+    handler::{Declined, Seen},
     id::Handle,
     trace::Span,
 };
@@ -17,6 +17,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -46,6 +47,18 @@ struct Waiting {
     /// Adopted ones go one by one, to find the one that fails.
     careful: bool,
     closed: Option<Closed>,
+    backlog: Backlog,
+}
+
+/// Tasks that are called when there is room; those past it look themselves after a while.
+const CALLED_MAX: usize = 4096;
+
+/// Who waits for it to become less.
+#[derive(Debug, Default)]
+struct Backlog {
+    tasks: Vec<Waker>,
+    /// How often those who waited were called.
+    calls: u64,
 }
 
 /// Why nothing is taken.
@@ -83,8 +96,28 @@ impl Queue {
     /// Up to `max` events, at once; none: nothing waits. `batch` is emptied and filled.
     pub(super) fn take(&self, max: usize, batch: &mut Batch) -> bool {
         batch.events.clear();
-        self.lock().take(max, batch);
+        let mut waiting = self.lock();
+        waiting.take(max, batch);
+        let called = waiting.call(self.bound);
+        drop(waiting);
+        called.into_iter().for_each(Waker::wake);
         !batch.events.is_empty()
+    }
+
+    /// Whether less than half of what may wait does. If not, `task` is woken once, as soon as it is so.
+    pub(super) fn has_room(&self, seen: &mut Seen, task: &Waker) -> bool {
+        let mut waiting = self.lock();
+        if waiting.has_room(self.bound) {
+            return true;
+        }
+        let Backlog { tasks, calls } = &mut waiting.backlog;
+        // Who was not called since it asked is still on the list; what no task has seen yet is zero.
+        let next = *calls + 1;
+        if seen.0 != next && tasks.len() < CALLED_MAX {
+            seen.0 = next;
+            tasks.push(task.clone());
+        }
+        false
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -144,6 +177,23 @@ impl Queue {
         its
     }
 
+    /// Gives up the messages that wait of a connection. Returns how many.
+    pub(super) fn forget(&self, handle: Handle) -> u64 {
+        let mut waiting = self.lock();
+        let before = waiting.alone.len() + waiting.events.len();
+        let stays = |event: &Event| {
+            let is_its = event.connection.as_ref().is_some_and(|of| of.handle == handle);
+            !(is_its && matches!(event.what, Occurrence::Message(_)))
+        };
+        waiting.alone.retain(stays);
+        waiting.events.retain(stays);
+        let forgotten = before - waiting.alone.len() - waiting.events.len();
+        let called = waiting.call(self.bound);
+        drop(waiting);
+        called.into_iter().for_each(Waker::wake);
+        forgotten as u64
+    }
+
     /// Another version, which has been handed the state of this one, may be told of all connections.
     pub(super) fn forgive(&self) {
         self.lock().shunned.clear();
@@ -167,6 +217,9 @@ impl Queue {
         waiting.told.clear();
         let alone = std::mem::take(&mut waiting.alone);
         let events = std::mem::take(&mut waiting.events);
+        let called = waiting.call(self.bound);
+        drop(waiting);
+        called.into_iter().for_each(Waker::wake);
         alone
             .into_iter()
             .chain(events)
@@ -185,6 +238,19 @@ impl Queue {
 }
 
 impl Waiting {
+    fn has_room(&self, bound: usize) -> bool {
+        2 * self.events.len() < bound || self.closed.is_some()
+    }
+
+    /// Those who wait for room, if there is some.
+    fn call(&mut self, bound: usize) -> Vec<Waker> {
+        if self.backlog.tasks.is_empty() || !self.has_room(bound) {
+            return Vec::new();
+        }
+        self.backlog.calls += 1;
+        std::mem::take(&mut self.backlog.tasks)
+    }
+
     fn is_empty(&self) -> bool {
         self.adopted.is_empty() && self.alone.is_empty() && self.events.is_empty()
     }

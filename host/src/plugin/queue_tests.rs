@@ -170,3 +170,36 @@ fn news_of_refusals_goes_first() {
     assert_eq!(queue.tell(vec![news()]), 0);
     assert_eq!(drain(&queue, 16), ["?1 o1 m1"]);
 }
+
+#[test]
+fn who_waits_for_room_is_woken_once_less_than_half_of_the_queue_waits_or_it_closes() {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        task::{Wake, Waker},
+    };
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let woken = Arc::<Woken>::default();
+    let (task, times) = (Waker::from(Arc::clone(&woken)), || woken.0.load(Ordering::SeqCst));
+    let (queue, mut seen) = (queue(4), Seen::default());
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1), message(1), message(1)]);
+    for _ in 0..3 {
+        assert!(!queue.has_room(&mut seen, &task));
+    }
+    let mut batch = Batch::default();
+    assert!(queue.take(2, &mut batch));
+    assert_eq!(times(), 0, "two of four are not less than half");
+    assert!(queue.take(1, &mut batch));
+    assert_eq!(times(), 1, "who asked three times is called once");
+    assert!(queue.has_room(&mut seen, &task));
+    fill(&queue, vec![message(1), message(1), message(1)]);
+    assert!(!queue.has_room(&mut seen, &task), "it can be asked for again");
+    queue.close(Closed::Stopped);
+    assert_eq!(times(), 2);
+    assert!(queue.has_room(&mut seen, &task));
+}

@@ -9,7 +9,7 @@ use super::{
     counters::count,
     effects::{self, Decided},
     error::{CallError, PluginError},
-    events::{self, Told},
+    events::{self, Places, Told},
     generation::Generation,
     inline::Visited,
     instance::{Instance, STOP},
@@ -53,8 +53,8 @@ pub(super) struct Runner {
 pub(super) struct Next {
     pub(super) generation: Arc<Generation>,
     pub(super) instance: Instance,
-    /// Whether it takes over the old one's snapshot.
-    pub(super) hand_over: bool,
+    /// Whether it can take over the old one's state.
+    pub(super) takes_state: bool,
 }
 
 impl Runner {
@@ -99,8 +99,13 @@ impl Runner {
             match answer {
                 Ok(Ok(outcome)) => {
                     self.passed(batch);
-                    let limits = &self.generation.settings;
-                    decided = effects::decide(outcome, &batch.events, &told.places, limits);
+                    let (events, places) = (&batch.events, &told.places);
+                    decided = match effects::is_large(&outcome) {
+                        false => {
+                            effects::decide(outcome, events, places, &self.generation.settings)
+                        }
+                        true => Box::pin(self.decide_in_steps(outcome, events, places)).await,
+                    };
                     decided = contents::read(decided, &self.shared.tasks).await;
                 }
                 Ok(Err(message)) => {
@@ -129,6 +134,17 @@ impl Runner {
         self.conclude(batch, decided).await;
     }
 
+    /// Others have their turn while a large outcome is checked.
+    async fn decide_in_steps(
+        &mut self,
+        outcome: types::Outcome,
+        events: &[Event],
+        places: &Places,
+    ) -> Decided {
+        let limits = Arc::clone(&self.generation);
+        effects::decide_in_steps(outcome, events, places, &limits.settings, &self.visited).await
+    }
+
     async fn call(
         &mut self,
         records: &[types::Event<'_>],
@@ -149,7 +165,14 @@ impl Runner {
         self.instance = None;
         let too_much = matches!(error, CallError::TooMuch { .. });
         let error = PluginError::Call { function: "handle", source: error };
-        self.shared.failed("the instance is replaced", &error);
+        let replaced = match self.generation.saves() {
+            Some(_) => {
+                self.shared.lost_state();
+                "the instance is replaced, its state is gone"
+            }
+            None => "the instance is replaced",
+        };
+        self.shared.failed(replaced, &error);
         let mut verdict = Verdict::default();
         if batch.events.len() > 1 {
             self.queue.retry(batch.events.drain(..), true);
@@ -246,13 +269,14 @@ impl Runner {
         self.queue.adopt(self.shared.actor.connections_of(&self.shared.name), forgive);
     }
 
-    /// Between two calls: the next version takes over, or this one goes on and the reason is returned.
-    pub(super) async fn swap(&mut self, mut next: Next) -> Result<(), PluginError> {
-        let mut handed_over = false;
-        if next.hand_over && self.instance.is_some() {
+    /// Between two calls: the next version takes over, or this one goes on and the reason is returned. Returns whether the
+    /// state went along.
+    pub(super) async fn swap(&mut self, mut next: Next) -> Result<bool, PluginError> {
+        // A version that does not run has no state to give: the new one begins afresh.
+        let handed_over = next.takes_state && self.instance.is_some();
+        if handed_over {
             let state = self.save().await?;
-            next.instance.load(next.generation.lifecycle(), state).await?;
-            handed_over = true;
+            next.instance.load(&next.generation, state).await?;
         }
         let old = self.instance.replace(next.instance);
         let budget = self.generation.lifecycle();
@@ -266,28 +290,26 @@ impl Runner {
             self.up(true);
         }
         if let Some(old) = old {
-            let shared = Arc::clone(&self.shared);
-            self.shared.tasks.spawn(async move {
-                if let Err(error) = old.stop(budget).await {
-                    tracing::warn!(plugin = %shared.name, "the old version did not stop well: {}", error.explain());
-                }
-            });
+            self.shared.retire(old, budget);
         }
-        Ok(())
+        Ok(handed_over)
     }
 
-    /// The instance's state. An instance that fails at it is replaced.
+    /// The instance's state. An instance that is lost at it is replaced: nothing can be got out of a guest that has trapped,
+    /// so its state is gone, and that is what is said.
     pub(super) async fn save(&mut self) -> Result<super::bindings::snapshot::State, PluginError> {
-        let budget = self.generation.lifecycle();
         let Some(instance) = &mut self.instance else {
             return Err(PluginError::NotRunning { why: "it could not be started again" });
         };
-        let saved = instance.save(budget).await;
-        if let Err(PluginError::Call { .. }) = &saved {
-            self.instance = None;
-            self.restart().await;
-        }
-        saved
+        let error = match instance.save(&self.generation).await {
+            Err(error @ PluginError::Call { .. }) => error,
+            other => return other,
+        };
+        self.instance = None;
+        count(&self.shared.counters.errors);
+        self.shared.lost_state();
+        self.restart().await;
+        Err(PluginError::StateLost { restarted: self.instance.is_some(), source: Box::new(error) })
     }
 
     /// The end: what still waits is answered, and the guest told.
@@ -351,14 +373,10 @@ impl Runner {
     /// call comes after its end. That is the task's work: a visitor has others to serve.
     async fn carry_on(&mut self, events: &[Event], mut work: Work) {
         let shared = Arc::clone(&self.shared);
-        loop {
-            tokio::task::yield_now().await;
-            if !self.visited.is_so()
-                && shared.actor.act(&shared.name, events, &mut work) == Progress::Done
-            {
-                break;
-            }
-        }
+        while {
+            self.visited.others_first().await;
+            shared.actor.act(&shared.name, events, &mut work) == Progress::More
+        } {}
         self.refused(work, events);
     }
 

@@ -5,7 +5,8 @@ use super::{
     compiled::Role,
     counters::{Counters, Measure, count},
     error::PluginError,
-    generation::Generation,
+    generation::{Budget, Generation},
+    instance::Instance,
 };
 use crate::{handler::Actor, id::PluginName, trace::Tracer};
 use arc_swap::ArcSwap;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) actor: Arc<dyn Actor>,
     pub(super) tracer: Arc<dyn Tracer>,
     pub(super) tasks: TaskTracker,
+    /// Instances that are being told that they end: closed from the beginning, so that it can be waited for at any time.
+    endings: TaskTracker,
     state: AtomicU8,
     /// The phase of its handler's breaker.
     breaker: AtomicU8,
@@ -85,19 +88,27 @@ pub struct Status {
     pub refused_effects: u64,
     /// By reason, and in that by the kind of effect.
     pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
+    /// Events that were not taken: the queue stayed full, or the plugin was down.
     pub declined_events: u64,
     pub declined_by_reason: BTreeMap<&'static str, u64>,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub unusable_verdicts: BTreeMap<&'static str, u64>,
     pub dropped_signals: u64,
+    /// Values of its own measures that were not kept.
+    pub dropped_measures: u64,
     pub restarts: u64,
     /// How often it was left out of the path because it kept failing.
     pub breaker_opened: u64,
     /// Connections that were left alone because their events kept breaking it.
     pub shunned_connections: u64,
+    /// How often an instance was lost that had a state to hand over, and the state with it.
+    pub lost_states: u64,
     pub reloads: u64,
     pub failed_reloads: u64,
     /// Events that wait for a decision.
     pub waiting: usize,
+    /// Instances that there are, those that are tried or that end included.
+    pub instances: usize,
     /// Linear memory of all its instances.
     pub memory_bytes: usize,
     /// Since when this version runs, in milliseconds since the Unix epoch.
@@ -113,7 +124,10 @@ impl Shared {
         tracer: Arc<dyn Tracer>,
         tasks: TaskTracker,
     ) -> Self {
+        let endings = TaskTracker::new();
+        endings.close();
         Self {
+            endings,
             name: current.plugin.clone(),
             counters: Arc::clone(&current.counters),
             current: ArcSwap::new(current),
@@ -124,6 +138,22 @@ impl Shared {
             breaker: AtomicU8::new(0),
             last_error: Mutex::new(None),
         }
+    }
+
+    /// Tells an instance that serves no more that it ends, where nobody waits for it.
+    pub(super) fn retire(&self, instance: Instance, budget: Budget) {
+        let name = self.name.clone();
+        let end = async move {
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %name, "an instance of the old version did not stop well: {}", error.explain());
+            }
+        };
+        self.tasks.spawn(self.endings.track_future(end));
+    }
+
+    /// Waits until all that are told have ended: each has its budget for that.
+    pub(super) async fn retired(&self) {
+        self.endings.wait().await;
     }
 
     pub(super) fn set_state(&self, state: State) {
@@ -157,20 +187,31 @@ impl Shared {
         }
     }
 
+    /// An instance with a state of its own is gone.
+    pub(super) fn lost_state(&self) {
+        count(&self.counters.lost_states);
+    }
+
     /// Keeps what went wrong for people to see, and says it in the log.
     pub(super) fn failed(&self, what: &str, error: &PluginError) {
         self.note(&format!("{what}: {}", error.explain()));
     }
 
     pub(super) fn note(&self, message: &str) {
+        if self.remember(message) {
+            tracing::error!(plugin = %self.name, "{message}");
+        }
+    }
+
+    /// Keeps what went wrong for people to see. True when it was not kept just now already.
+    pub(super) fn remember(&self, message: &str) -> bool {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
-        if again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS) {
-            tracing::error!(plugin = %self.name, "{message}");
-        }
+        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
         let times = again.map_or(0, |last| last.times) + 1;
         *last = Some(LastError { at_ms: now, message: message.to_owned(), times });
+        is_news
     }
 
     pub(super) fn status(&self, waiting: usize) -> Status {
@@ -205,13 +246,17 @@ impl Shared {
             refused_by_reason: counters.refused.all(),
             declined_events: counters.declined.total(),
             declined_by_reason: counters.declined.all().collect(),
+            unusable_verdicts: counters.mistakes.all(),
             dropped_signals: read(&counters.dropped_signals),
+            dropped_measures: counters.own.dropped(),
             restarts: read(&counters.restarts),
             breaker_opened: read(&counters.breaker_opened),
             shunned_connections: read(&counters.shunned),
+            lost_states: read(&counters.lost_states),
             reloads: read(&counters.reloads),
             failed_reloads: read(&counters.failed_reloads),
             waiting,
+            instances: counters.instances.load(Ordering::Relaxed),
             memory_bytes: counters.memory.load(Ordering::Relaxed),
             since_ms: millis(current.since),
             measures: counters.own.all(),

@@ -1,7 +1,8 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
 use super::{
-    clocks::Coarse, console::Console, counters::Counters, error::PluginError, signals::Signals,
+    clocks::Coarse, compiled::Compiled, console::Console, counters::Counters, error::PluginError,
+    meter::Meter, signals::Signals,
 };
 use crate::{id::PluginName, settings};
 use std::sync::{Arc, atomic::Ordering};
@@ -17,8 +18,15 @@ pub(super) const TABLE_ELEMENTS: usize = 60_000;
 const MEMORIES: usize = 16;
 /// Handles of resources (open files, streams, polls) that one instance may hold.
 const HANDLES: usize = 1024;
+/// What a call of an import counts as, in bytes, beside what it hands over.
+const STEP: usize = 8;
 /// Random bytes in one call.
 const RANDOM_BYTES: u64 = 64 << 10;
+
+/// A guest has handed over more in one call than it may.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the guest handed over too much in one call")]
+pub(super) struct HandedTooMuch;
 
 /// The data of a guest's store.
 pub(super) struct State {
@@ -28,14 +36,17 @@ pub(super) struct State {
     pub(super) config: Arc<settings::Plugin>,
     pub(super) signals: Signals,
     pub(super) counters: Arc<Counters>,
-    /// Ticks of the engine's clock that the call in hand may still see.
-    ticks_left: u64,
+    /// Bytes that the call in hand has handed over by its imports, and the most that it may.
+    handed: usize,
+    handed_max: usize,
+    /// How long the call in hand computes.
+    pub(super) meter: Meter,
 }
 
 impl State {
     /// An empty store for one instance. What the settings grant is in it, and nothing else.
     pub(super) fn store(
-        engine: &wasmtime::Engine,
+        compiled: &Compiled,
         name: &PluginName,
         settings: &Arc<settings::Plugin>,
         counters: &Arc<Counters>,
@@ -46,37 +57,41 @@ impl State {
         let state = Self {
             wasi: wasi(settings, &console)?,
             table,
-            memory: Memory {
-                limit: settings.memory,
-                used: 0,
-                denied: false,
-                counters: Arc::clone(counters),
-            },
+            memory: Memory::new(settings.memory, counters),
             config: Arc::clone(settings),
             signals: Signals::new(name.clone(), console),
             counters: Arc::clone(counters),
-            ticks_left: 0,
+            handed: 0,
+            handed_max: 0,
+            meter: Meter::new(&compiled.ticks),
         };
-        let mut store = Store::new(engine, state);
+        let mut store = Store::new(compiled.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES);
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+        store.epoch_deadline_callback(|store| Ok(store.data().tick()));
         Ok(store)
     }
 
-    /// Gives the next call so many ticks.
-    pub(super) fn allow(&mut self, ticks: u64) {
-        self.ticks_left = ticks;
+    /// The guest was still computing when the clock ticked: let others go first, or end it.
+    fn tick(&self) -> UpdateDeadline {
+        match self.meter.is_over() {
+            false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+            true => UpdateDeadline::Interrupt,
+        }
     }
 
-    /// The guest was still computing when the clock ticked: let others go first, or end it.
-    fn tick(&mut self) -> UpdateDeadline {
-        match self.ticks_left.checked_sub(1) {
-            Some(left) => {
-                self.ticks_left = left;
-                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
-            }
-            None => UpdateDeadline::Interrupt,
+    /// The next call may hand over so many bytes by its imports.
+    pub(super) fn allow(&mut self, bytes: usize) {
+        self.handed = 0;
+        self.handed_max = bytes;
+    }
+
+    /// The guest has handed over so many bytes, or had a step done for it: an error when it was too much in one call.
+    pub(super) fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.handed = self.handed.saturating_add(bytes).saturating_add(STEP);
+        match self.handed > self.handed_max {
+            true => Err(HandedTooMuch.into()),
+            false => Ok(()),
         }
     }
 }
@@ -109,13 +124,28 @@ fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, Plugi
     Ok(wasi.build())
 }
 
-/// Bounds the linear memory of all of a component's modules together, and its tables.
+/// Bounds the linear memory of all of a component's modules together, and its tables. Counts as long as it is there: it
+/// goes with its store.
 pub(super) struct Memory {
-    pub(super) limit: usize,
+    limit: usize,
+    /// What holds for the call in hand: some have more.
+    allowed: usize,
     used: usize,
     /// Whether growth was ever refused.
     pub(super) denied: bool,
     counters: Arc<Counters>,
+}
+
+impl Memory {
+    fn new(limit: usize, counters: &Arc<Counters>) -> Self {
+        counters.instances.fetch_add(1, Ordering::Relaxed);
+        Self { limit, allowed: limit, used: 0, denied: false, counters: Arc::clone(counters) }
+    }
+
+    /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.
+    pub(super) fn widen(&mut self, times: usize) {
+        self.allowed = self.limit.saturating_mul(times);
+    }
 }
 
 impl ResourceLimiter for Memory {
@@ -127,7 +157,7 @@ impl ResourceLimiter for Memory {
     ) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
         let total = self.used.saturating_add(grown);
-        if total > self.limit {
+        if total > self.allowed {
             self.denied = true;
             return Ok(false);
         }
@@ -161,5 +191,6 @@ impl ResourceLimiter for Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         self.counters.memory.fetch_sub(self.used, Ordering::Relaxed);
+        self.counters.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }

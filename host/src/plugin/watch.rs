@@ -1,7 +1,8 @@
 //! Tells which watched file has changed, once whoever writes it is done.
 //!
-//! Editors and build tools write in place, write beside and rename, swap a symbolic link, or delete and create. The
-//! file system's notices only say when to look; what is compared is size, time, identity and, last, the bytes.
+//! Editors and build tools write in place, write beside and rename, swap a symbolic link, or delete and create. A notice
+//! of the file system is a reason to compare the bytes, whatever size and time say: tools set times back. Where there are
+//! no notices, size, identity and times tell, among them that of the last change of the inode, which no tool sets.
 
 use super::{
     compiled::Hash,
@@ -9,20 +10,18 @@ use super::{
     error::{Cause, PluginError},
     file,
     format::is_unfinished,
+    notices::Notices,
 };
-use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
-    event::{AccessKind, AccessMode},
-};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::{
-    sync::Notify,
     task::spawn_blocking,
     time::{Instant, sleep, timeout},
 };
@@ -34,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the files are looked at without a notice: some file systems give none.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Longest pause between two tries to read a file that cannot be read; the first is [`LOOK`].
+const UNREADABLE_MAX: Duration = Duration::from_secs(60);
 /// What happened to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -48,10 +49,12 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Watch {
     watcher: RecommendedWatcher,
-    noticed: Arc<Notify>,
+    noticed: Arc<Notices>,
     files: BTreeSet<PathBuf>,
     folder: Option<PathBuf>,
     known: BTreeMap<PathBuf, Known>,
+    /// Files that are there and cannot be read: when to try again, and the pause after that.
+    unreadable: BTreeMap<PathBuf, (Instant, Duration)>,
     /// Watched directories, and which directory each was when it was watched.
     directories: BTreeMap<PathBuf, Option<Stamp>>,
     changes: VecDeque<Change>,
@@ -66,6 +69,8 @@ struct Stamp {
     modified: Option<SystemTime>,
     /// Which file it is: another one may have been moved to its place.
     identity: u64,
+    /// When its inode last changed, its rights included: seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,19 +84,16 @@ impl Watch {
         files: impl IntoIterator<Item = PathBuf>,
         folder: Option<PathBuf>,
     ) -> Result<Self, PluginError> {
-        let noticed = Arc::new(Notify::new());
-        let notice = Arc::clone(&noticed);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if !matches!(&event, Ok(event) if is_idle(event.kind)) {
-                notice.notify_one();
-            }
-        });
+        let noticed = Arc::<Notices>::default();
+        let notices = Arc::clone(&noticed);
+        let watcher = notify::recommended_watcher(move |event| notices.add(event));
         let mut watch = Self {
             watcher: watcher.map_err(|error| PluginError::Watch(Cause::new(&error.to_string())))?,
             noticed,
             files: BTreeSet::new(),
             folder,
             known: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             directories: BTreeMap::new(),
             changes: VecDeque::new(),
             due: false,
@@ -106,7 +108,11 @@ impl Watch {
         let all = self.all();
         self.known.retain(|file, _| all.contains(file));
         for file in all {
-            self.known.entry(file).or_insert_with_key(|file| known(file));
+            if !self.known.contains_key(&file) {
+                let known = known(&file);
+                self.note_unreadable(&file, known);
+                self.known.insert(file, known);
+            }
         }
         self.watch_directories();
     }
@@ -119,13 +125,12 @@ impl Watch {
             }
             if !self.due {
                 // Without a notice it is time for a look as well.
-                timeout(LOOK, self.noticed.notified()).await.ok();
+                timeout(LOOK, self.noticed.told()).await.ok();
                 self.due = true;
             }
             let give_up = Instant::now() + PATIENCE;
-            while timeout(QUIET, self.noticed.notified()).await.is_ok() && Instant::now() < give_up
-            {
-            }
+            let noticed = || timeout(QUIET, self.noticed.told());
+            while noticed().await.is_ok() && Instant::now() < give_up {}
             self.look().await;
             self.watch_directories();
             self.due = false;
@@ -144,12 +149,16 @@ impl Watch {
     async fn look(&mut self) {
         let mut all = self.all();
         all.extend(self.known.keys().cloned());
+        let noticed = self.noticed.take();
+        self.unreadable.retain(|file, _| all.contains(file));
         for file in all {
             let before = self.known.get(&file).copied().unwrap_or_default();
-            if stamp(&file) == before.stamp {
+            let as_before = stamp(&file) == before.stamp;
+            if as_before && !noticed.may_mean(&file) && !self.is_tried_again(&file) {
                 continue;
             }
             let now = settled(&file).await;
+            self.note_unreadable(&file, now);
             let change = match (before.hash, now.hash) {
                 (before, after) if before == after => None,
                 (_, Some(_)) => Some(Change::Written(file.clone())),
@@ -162,6 +171,22 @@ impl Watch {
                 self.known.insert(file, now);
             }
         }
+    }
+
+    /// Whether the pause is over after which a file that could not be read is tried again: what keeps it from being read
+    /// need not change the file.
+    fn is_tried_again(&self, file: &Path) -> bool {
+        self.unreadable.get(file).is_some_and(|(at, _)| *at <= Instant::now())
+    }
+
+    fn note_unreadable(&mut self, file: &Path, now: Known) {
+        if now.stamp.is_none() || now.hash.is_some() {
+            self.unreadable.remove(file);
+            return;
+        }
+        let pause = self.unreadable.get(file).map_or(LOOK, |(_, pause)| *pause);
+        let next = pause.saturating_mul(2).min(UNREADABLE_MAX);
+        self.unreadable.insert(file.to_owned(), (Instant::now() + pause, next));
     }
 
     /// Watches the directories that the files are in, and those that symbolic links lead to.
@@ -186,8 +211,12 @@ impl Watch {
             self.watcher.unwatch(&directory).ok();
         }
         for directory in wanted {
-            let identity =
-                stamp(&directory).map(|stamp| Stamp { size: 0, modified: None, ..stamp });
+            let identity = stamp(&directory).map(|stamp| Stamp {
+                size: 0,
+                modified: None,
+                changed: (0, 0),
+                ..stamp
+            });
             if self.directories.get(&directory) == Some(&identity) {
                 continue;
             }
@@ -195,15 +224,6 @@ impl Watch {
             let watched = self.watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok();
             self.directories.insert(directory, identity.filter(|_| watched));
         }
-    }
-}
-
-/// Notices of reading, ours among them.
-fn is_idle(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        EventKind::Access(_) => true,
-        _ => false,
     }
 }
 
@@ -255,18 +275,9 @@ fn stamp(file: &Path) -> Option<Stamp> {
     Some(Stamp {
         size: metadata.len(),
         modified: metadata.modified().ok(),
-        identity: identity(&metadata),
+        identity: metadata.ino(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
     })
-}
-
-#[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> u64 {
-    0
 }
 
 fn directory(file: &Path) -> PathBuf {
@@ -363,6 +374,72 @@ mod tests {
             Some(Hash::of(&component(4)))
         );
         fs::write(&target, component(5)).expect("written behind the link");
+        assert_eq!(next(&mut watch).await, Change::Written(file));
+    }
+
+    fn set_time(file: &Path) {
+        let open = OpenOptions::new().write(true).open(file).expect("open");
+        open.set_modified(SystemTime::UNIX_EPOCH).expect("set back");
+    }
+
+    // Issue 9, D 19.
+    #[tokio::test]
+    async fn other_bytes_of_the_same_size_and_time_are_told() {
+        let Place { _kept, file, .. } = place();
+        set_time(&file);
+        let mut watch = Watch::new([file.clone()], None).expect("watched");
+        let before = stamp(&file).expect("it is there");
+        let mut open = OpenOptions::new().write(true).open(&file).expect("open");
+        open.write_all(&component(2)).expect("in place");
+        set_time(&file);
+        let now = stamp(&file).expect("it is there");
+        assert_eq!(
+            (now.size, now.modified, now.identity),
+            (before.size, before.modified, before.identity)
+        );
+        assert_eq!(next(&mut watch).await, Change::Written(file));
+    }
+
+    // Issue 9, D 19: on a file system that gives no time to an inode's changes.
+    #[tokio::test]
+    async fn a_notice_is_a_reason_to_compare_the_bytes() {
+        let Place { _kept, file, mut watch, .. } = place();
+        fs::write(&file, component(2)).expect("written");
+        watch.known.get_mut(&file).expect("known").stamp = stamp(&file);
+        assert_eq!(next(&mut watch).await, Change::Written(file));
+    }
+
+    // Issue 9, D 19.
+    #[tokio::test]
+    async fn a_file_that_becomes_readable_is_told() {
+        let kept = tempfile::tempdir().expect("a folder");
+        let (file, target) = (kept.path().join("a.wasm"), kept.path().join("elsewhere"));
+        // A link to a directory cannot be read as a file: whoever runs the tests may read what `chmod` forbids.
+        fs::create_dir(&target).expect("made");
+        fs::write(kept.path().join("real"), component(1)).expect("written");
+        std::os::unix::fs::symlink(&target, &file).expect("linked");
+        let mut watch = Watch::new([file.clone()], None).expect("watched");
+        assert!(watch.unreadable.contains_key(&file));
+        watch.note_unreadable(&file, Known { stamp: stamp(&file), hash: None });
+        let (_, pause) = watch.unreadable.get(&file).copied().expect("it is tried again");
+        assert_eq!(pause, LOOK * 4, "with growing pauses");
+        fs::remove_dir(&target).expect("removed");
+        fs::rename(kept.path().join("real"), &target).expect("moved");
+        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert!(!watch.unreadable.contains_key(&file));
+    }
+
+    // Issue 9, D 19.
+    #[tokio::test]
+    async fn what_cannot_be_read_is_tried_again_though_nothing_about_it_changes() {
+        let Place { _kept, file, mut watch, .. } = place();
+        watch.noticed.take();
+        // As after a read that failed for want of file descriptors.
+        let known = watch.known.get_mut(&file).expect("known");
+        known.hash = None;
+        let known = *known;
+        watch.note_unreadable(&file, known);
+        watch.unreadable.get_mut(&file).expect("it is tried again").0 = Instant::now();
         assert_eq!(next(&mut watch).await, Change::Written(file));
     }
 

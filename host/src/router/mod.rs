@@ -1,14 +1,16 @@
 //! From a connection's frame to the handlers it is routed to.
 
 mod echo;
+mod source;
 
 pub use echo::Echo;
+pub use source::Source;
 
 use crate::{
     envelope::Arrived,
     event::{Closing, Event, Message, Occurrence, Permit},
     fault::{Fault, FaultId},
-    handler::Handler,
+    handler::{Declined, Handler},
     hub::{Counters, Ended, Expected, Hub, Link},
     id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
@@ -52,6 +54,11 @@ impl Turn {
         Self { instant, time: SystemTime::now(), asked: [const { None }; 2] }
     }
 
+    /// When it began.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
     fn ask(&mut self, handler: &Arc<dyn Handler>) {
         for place in &mut self.asked {
             match place {
@@ -71,24 +78,6 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.asked.iter().flatten().for_each(|handler| handler.settle());
-    }
-}
-
-/// One connection's place in the router: its link, and how many events it has had.
-#[derive(Debug)]
-pub struct Source {
-    pub link: Arc<Link>,
-    seq: u32,
-}
-
-impl Source {
-    pub fn new(link: Arc<Link>) -> Self {
-        Self { link, seq: 0 }
-    }
-
-    fn next_seq(&mut self) -> u32 {
-        self.seq = self.seq.wrapping_add(1);
-        self.seq
     }
 }
 
@@ -116,6 +105,15 @@ impl Router {
         self.tell_owners(source, || Occurrence::Closed(closing.clone()));
     }
 
+    /// A connection was closed because memory is short: what waits of it is given up.
+    pub fn forget(&self, source: &mut Source) {
+        let mut forgotten = source.give_up();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            forgotten += owner.handler.forget(source.link.facts.handle);
+        }
+        Counters::add(&self.hub.counters.shed_events, forgotten);
+    }
+
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
         self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
@@ -123,34 +121,29 @@ impl Router {
             return self.hub.request(&source.link, arrived);
         }
         let seq = source.next_seq();
-        let link = &source.link;
+        self.let_in(source, arrived, seq, turn);
+    }
+
+    /// Takes one event to its handlers, if its connection's share has a place for it.
+    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
         let routes = self.routes.load();
         let id = arrived.id.clone();
-        let mut matching = routes.matching(link.facts.endpoint_index, &id);
-        let Some(first) = matching.next() else {
-            Counters::add(&self.hub.counters.unrouted, 1);
-            let why = Fault::new(
-                FaultId::UnknownEvent,
-                format!("nothing handles the event `{}`", arrived.id),
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
-        };
+        let link = &source.link;
+        let wants = |to: &Destination| to.handler.wants(&id);
+        let mut matching = routes.matching(link.facts.endpoint_index, &id, wants);
+        let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
-            self.hub.counters.declined.add(FaultId::Overloaded, 1);
-            let why = Fault::new(
-                FaultId::Overloaded,
-                "too many events of this connection wait for a decision",
-            );
-            return self.hub.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
+            return self.is_full(source, arrived, seq);
         };
         let others: Vec<_> = matching.collect();
         let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
             return;
         };
-        let mut delivery = Delivery { router: self, link, seq, turn, reply_to };
+        let declined = Vec::new();
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
         for next in others {
@@ -158,6 +151,17 @@ impl Router {
             destination = next;
         }
         delivery.hand_over(destination, arrived, permit);
+        let declined = delivery.declined;
+        if !declined.is_empty() {
+            self.declined(source, declined);
+        }
+    }
+
+    fn unrouted(&self, source: &Source, arrived: &Arrived) {
+        Counters::add(&self.hub.counters.unrouted, 1);
+        let message = format!("nothing handles the event `{}`", arrived.id);
+        let why = Fault::new(FaultId::UnknownEvent, message);
+        self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
     }
 
     /// The number of the reply that the sender waits for, if it waits for one; none: the event was refused.
@@ -199,6 +203,9 @@ impl Router {
                 permit: None,
             };
             if let Err(declined) = owner.handler.offer(event) {
+                if declined.why.id == FaultId::Overloaded {
+                    owner.handler.lost(FaultId::Overloaded);
+                }
                 tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
             }
             owner.handler.settle();
@@ -252,11 +259,12 @@ struct Delivery<'a> {
     turn: &'a mut Turn,
     /// The reply that the sender waits for: one number for all who are asked.
     reply_to: Option<u32>,
+    /// Who did not take it.
+    declined: Vec<(Destination, Box<Declined>)>,
 }
 
 impl Delivery<'_> {
     fn hand_over(&mut self, to: &Destination, arrived: Arrived, permit: Permit) {
-        let hub = &self.router.hub;
         let span = self.router.process_span(self.link, &arrived);
         let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
         let event = Event {
@@ -269,7 +277,7 @@ impl Delivery<'_> {
         };
         match to.handler.offer(event) {
             Ok(()) => self.turn.ask(&to.handler),
-            Err(declined) => hub.decline(&to.plugin, declined),
+            Err(declined) => self.declined.push((to.clone(), declined)),
         }
     }
 }

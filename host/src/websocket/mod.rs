@@ -10,7 +10,7 @@ mod reader;
 mod tests;
 
 pub use header::{Opcode, close_payload, put_header};
-pub use reader::Reader;
+pub use reader::{Reader, Unfinished};
 
 use crate::{close::Reason, payload::Frame};
 use bytes::Bytes;

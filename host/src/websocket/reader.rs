@@ -23,6 +23,19 @@ pub struct Reader {
     frame: Option<Header>,
     /// The fragments so far of a message that has more.
     message: Option<Box<Message>>,
+    /// How many messages, and control frames outside of them, have become whole.
+    whole: u64,
+    /// Messages are thrown away.
+    skims: bool,
+}
+
+/// Something that has begun to come in and is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Another number is another message. Control frames and fragments in a message do not make it another one.
+    pub number: u64,
+    /// So much of it has come in.
+    pub bytes: usize,
 }
 
 #[derive(Debug)]
@@ -36,7 +49,15 @@ struct Message {
 impl Reader {
     /// `max_message`: the longest message, in bytes, whatever its number of fragments.
     pub fn new(max_message: usize) -> Self {
-        Self { max_message, buffer: BytesMut::new(), alone: true, frame: None, message: None }
+        Self {
+            max_message,
+            buffer: BytesMut::new(),
+            alone: true,
+            frame: None,
+            message: None,
+            whole: 0,
+            skims: false,
+        }
     }
 
     /// Takes in what came from the peer. Call [`Reader::take`] until it has nothing more.
@@ -60,6 +81,12 @@ impl Reader {
                 },
             };
             let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
+            if self.skims && !header.opcode.is_control() {
+                if self.skim(header, length) {
+                    continue;
+                }
+                return Ok(None);
+            }
             if self.buffer.len() < length {
                 return Ok(None);
             }
@@ -67,6 +94,7 @@ impl Reader {
             let mut payload = self.cut(length);
             unmask(&mut payload, header.mask);
             if let Some(received) = self.join(header, payload)? {
+                self.whole += u64::from(self.message.is_none());
                 return Ok(Some(received));
             }
         }
@@ -82,9 +110,37 @@ impl Reader {
         }
     }
 
+    /// What has begun to come in and is not whole.
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        let message = self.message.as_ref().map_or(0, |message| message.body.len());
+        let begun = self.message.is_some() || self.frame.is_some() || !self.buffer.is_empty();
+        begun.then(|| Unfinished { number: self.whole, bytes: message + self.buffer.len() })
+    }
+
+    /// From now on messages are thrown away as they come in, and only control frames are taken.
+    pub fn throw_away(&mut self) {
+        self.skims = true;
+        if let Some(message) = &mut self.message {
+            message.body = BytesMut::new();
+        }
+    }
+
+    /// Throws away what is there of a data frame. True: the frame is over.
+    fn skim(&mut self, header: Header, length: usize) -> bool {
+        let there = length.min(self.buffer.len());
+        self.buffer.advance(there);
+        if there < length {
+            self.frame = Some(Header { length: (length - there) as u64, ..header });
+            return false;
+        }
+        self.frame = None;
+        let nothing = || Message { text: false, body: BytesMut::new(), valid: 0 };
+        self.message = (!header.last).then(|| Box::new(nothing()));
+        true
+    }
+
     /// Bytes that it holds.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.buffer.capacity() + self.message.as_ref().map_or(0, |message| message.body.capacity())
     }
 

@@ -3,10 +3,10 @@
 use super::{Scene, nothing_internal};
 use anyhow::{Context, Result, bail, ensure};
 use support::client::Client;
-use tengen::settings::Settings;
+use tengen::settings::{Rate, Settings};
 
 fn patient(settings: &mut Settings) {
-    settings.limits.malformed = 10_000;
+    settings.limits.malformed = Rate::per_minute(10_000);
 }
 
 async fn in_format(scene: &Scene, format: &str) -> Result<Client> {
@@ -232,7 +232,7 @@ async fn half_a_character_comes_back_as_the_replacement_character() -> Result<()
 
 #[tokio::test]
 async fn who_sends_nothing_but_garbage_is_sent_away() -> Result<()> {
-    let scene = Scene::with(|settings| settings.limits.malformed = 5).await?;
+    let scene = Scene::with(|settings| settings.limits.malformed = Rate::per_minute(5)).await?;
     let mut client = in_format(&scene, "json").await?;
     for _ in 0..5 {
         client.send_text("garbage").await?;

@@ -3,6 +3,7 @@
 
 mod floods;
 mod frames;
+mod memory;
 mod messages;
 mod requests;
 

@@ -24,6 +24,11 @@ thread_local! {
 pub trait Shortcut: fmt::Debug + Send + Sync {
     /// Writes what the kernel takes at once; [`io::ErrorKind::WouldBlock`] when it takes nothing.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Bytes that the kernel has taken and the peer has not, as far as the kernel says.
+    fn untaken(&self) -> usize {
+        0
+    }
 }
 
 /// What a connection keeps for it.
@@ -37,6 +42,8 @@ pub(super) struct Direct {
     /// What the kernel did not take; the task writes it first.
     rest: Option<Box<Rest>>,
     wrote: Option<Instant>,
+    /// Bytes that others than the task have written.
+    written: u64,
 }
 
 /// The end of frames whose beginning is written.
@@ -88,6 +95,16 @@ impl Link {
         if !state.is_simple() || !state.write_out(now) {
             state.wake();
         }
+        self.count(&mut state);
+    }
+
+    pub fn shortcut(&self) -> Option<Arc<dyn Shortcut>> {
+        self.state().direct.shortcut.clone()
+    }
+
+    /// Bytes that others have written for the task.
+    pub fn written_for(&self) -> u64 {
+        self.state().direct.written
     }
 
     /// When somebody last wrote for the task.
@@ -122,6 +139,7 @@ impl State {
             direct.wrote = Some(now);
             // A socket that fails has failed for the task as well, which ends the connection.
             let written = shortcut.try_write(bytes).unwrap_or(0);
+            direct.written += written as u64;
             match bytes.get(written..) {
                 None | Some([]) => true,
                 Some(left) => {

@@ -85,6 +85,22 @@ async fn gone(id: u32) {
     drop(end.await.expect("the child is killed").expect("its end is seen"));
 }
 
+// Issue 9, D 19.
+#[tokio::test]
+async fn what_a_component_imports_is_checked_before_it_is_compiled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("guest.wasm");
+    let text = r#"(component (core module) (import "acme:db/store@1.0.0" (instance)))"#;
+    fs::write(&file, wat::parse_str(text).expect("text")).expect("written");
+    // Who asked this compiler would hear that there is none.
+    let engine = engine_with(Path::new("/nonexistent/compiler"), Duration::from_secs(1));
+    let said = why(&engine, &file).await;
+    assert!(said.contains("imports `acme:db/store@1.0.0`"), "{said}");
+    fs::write(&file, Guest::default().component()).expect("written");
+    let said = why(&engine, &file).await;
+    assert!(said.contains("`/nonexistent/compiler` failed"), "{said}");
+}
+
 #[tokio::test]
 async fn a_child_that_never_ends_is_killed_when_its_time_is_up() {
     let place = Place::of_script(HANGS);

@@ -38,7 +38,8 @@ async fn the_cost_of_a_call() {
     let settings = Arc::new(settings::Plugin::new("guest.wasm"));
     let made =
         Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
-    let (generation, mut instance) = rehearse(made, StartReason::First).await.expect("it runs");
+    let (generation, mut instance) =
+        rehearse(made, StartReason::First, |_| true).await.expect("it runs");
     let peer = connection(1);
     for size in [1_usize, 16, 64] {
         let body = format!("\"{}\"", "a".repeat(62));

@@ -195,6 +195,27 @@ async fn host_calls_with_nonsense_are_traps() {
     }
 }
 
+// Issue 9, C 13.
+#[tokio::test]
+async fn what_is_handed_over_in_many_host_calls_counts_together() {
+    for (times, fault) in [(2, None), (3, Some("f:limit-reached"))] {
+        let some = emit(4, (196_608, 3 << 20), (0, 0)).repeat(times);
+        let guest =
+            Guest { pages: 60, ..on_messages(&format!("{some} {}", effect(6, &[1, 3000, 0, 0]))) };
+        let patient = |settings: &mut settings::Plugin| settings.deadline = Duration::from_secs(20);
+        let mut running = load(&guest.component(), patient).await.expect("it runs");
+        running.offer(message(&connection(1), "a/b", "1", 1));
+        assert_eq!(
+            running.decided().await,
+            [fault.unwrap_or("close 3000")],
+            "{:?}",
+            running.status()
+        );
+        let said = running.status().last_error.map_or_else(String::new, |error| error.message);
+        assert_eq!(said.contains("handed the gateway"), fault.is_some(), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn host_calls_with_huge_lists_are_refused() {
     let fill = list(3000, 24, &[70_000, 60_000, 0, 0, 70_000, 60_000]);

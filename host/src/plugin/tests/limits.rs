@@ -203,7 +203,7 @@ async fn alone(engine: &Engine, guest: &Guest) -> (Arc<Generation>, Instance) {
     let settings = Arc::new(settings);
     let made =
         Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
-    rehearse(made, StartReason::First).await.expect("it runs")
+    rehearse(made, StartReason::First, |_| true).await.expect("it runs")
 }
 
 #[tokio::test]
@@ -271,4 +271,9 @@ async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let text = log.text();
     assert!(text.contains("\\u{1b}]0;title\\u{7} \\u{1b}[2J\\u{d}"), "{text:?}");
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    // Issue 9, C 13: what is too much is not dropped unsaid.
+    stream.write(bytes::Bytes::from(vec![b'x'; 9 << 10])).expect("taken");
+    assert_eq!(signals.release(false), 1);
+    let text = log.text();
+    assert!(text.contains("the plugin printed too much") && text.contains("bytes=1024"), "{text}");
 }

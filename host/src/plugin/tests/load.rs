@@ -51,6 +51,25 @@ async fn a_guest_that_fails_at_starting_says_how() {
     );
 }
 
+// Issue 9, C 13.
+#[tokio::test]
+async fn a_guest_that_wants_too_many_patterns_is_refused_with_the_bound() {
+    // So many times the same six bytes.
+    for (count, said) in
+        [(257, "257 entries, where 256 are allowed"), (400_000, "more than 262144 bytes")]
+    {
+        let describe = format!(
+            "(local i32) (local.set 0 (i32.const 131072))
+             (loop $l (i32.store (local.get 0) (i32.const 1056)) (i32.store offset=4 (local.get 0) (i32.const 6))
+               (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 8))) (i32.const {}))))
+             (i32.store (i32.const 40) (i32.const 131072)) (i32.store (i32.const 44) (i32.const {count})) (i32.const 16)",
+            131_072 + 8 * count
+        );
+        let guest = Guest { describe: describe.leak(), pages: 60, ..Guest::default() };
+        check(&why(&guest.component()).await, &["`describe`", said]);
+    }
+}
+
 #[tokio::test]
 async fn another_version_of_the_interface_is_told_with_both_versions() {
     let newer = Guest::default().component_with(|wit| wit.replace("0.1.0", "0.2.0"));

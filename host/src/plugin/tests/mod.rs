@@ -7,12 +7,15 @@ mod compile;
 mod cost;
 mod files;
 mod guests;
+mod hand_over;
 mod hostile;
 mod imports;
 mod lifecycle;
 mod limits;
 mod load;
 mod reload;
+mod roles;
+mod steps;
 
 use super::{
     Compiler, Engine, EngineLimits, EngineParts, Parts, Phase, Plugin, PluginError, State, Status,
@@ -31,7 +34,10 @@ use guests::Guest;
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -63,10 +69,17 @@ struct Acted {
 struct Recorder {
     acted: mpsc::Sender<Acted>,
     open: Mutex<Vec<Arc<Connection>>>,
+    /// As long as it is set, what is decided takes another step.
+    held: AtomicBool,
+    steps: AtomicUsize,
 }
 
 impl Actor for Recorder {
     fn act(&self, _: &PluginName, events: &[Event], work: &mut Work) -> Progress {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        if self.held.load(Ordering::Relaxed) {
+            return Progress::More;
+        }
         let outcome = work.take();
         if outcome == Outcome::default() {
             return Progress::Done;
@@ -124,7 +137,12 @@ async fn load(
     let file = folder.path().join("guest.wasm");
     std::fs::write(&file, component).expect("written");
     let (sender, acted) = mpsc::channel(8192);
-    let recorder = Arc::new(Recorder { acted: sender, open: Mutex::default() });
+    let recorder = Arc::new(Recorder {
+        acted: sender,
+        open: Mutex::default(),
+        held: AtomicBool::new(false),
+        steps: AtomicUsize::new(0),
+    });
     let tasks = TaskTracker::new();
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);

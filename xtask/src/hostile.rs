@@ -1,0 +1,23 @@
+//! Builds the gateway, the guests and the attacks, and runs them.
+
+use crate::{bench, workspace::Workspace};
+use std::process::ExitCode;
+
+/// Hands the arguments on: `tengen-bench hostile` reads them.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<ExitCode> {
+    if arguments.contains(&"--list") {
+        return list(workspace);
+    }
+    let folder = bench::build(workspace, arguments.contains(&"--smoke"))?;
+    let mut command = bench::program(workspace, &folder, "hostile");
+    command.args(arguments);
+    Ok(ExitCode::from(bench::status(command)?))
+}
+
+/// The attacks, which needs no gateway.
+fn list(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    let run = ["run", "--quiet", "--package", "tengen-bench", "--no-default-features", "--"];
+    let mut command = workspace.cargo(run);
+    command.args(["hostile", "--list"]);
+    Ok(ExitCode::from(bench::status(command)?))
+}
