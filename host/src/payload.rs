@@ -1,6 +1,7 @@
 //! Bytes with the name of the format they are written in.
 
 use bytes::Bytes;
+use std::ops::Range;
 
 /// How the bytes of a payload are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,8 +45,22 @@ impl Encoding {
 pub struct Payload {
     pub encoding: Encoding,
     pub body: Bytes,
-    /// Whether the body was read and found to be what the encoding says: exactly one value, nothing around it.
-    checked: bool,
+    /// Where in the body its value stands, when it was read and found to be exactly one.
+    value: Option<Span>,
+}
+
+/// A part of a body. No body is longer than a guest's memory.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn of(span: &Range<usize>) -> Option<Self> {
+        let (start, end) = (u32::try_from(span.start).ok()?, u32::try_from(span.end).ok()?);
+        Some(Self { start, end })
+    }
 }
 
 /// Payloads are the same when their bytes are: who checked them says nothing of what they are.
@@ -60,16 +75,34 @@ impl Eq for Payload {}
 impl Payload {
     /// Bytes that nobody has read.
     pub fn new(encoding: Encoding, body: impl Into<Bytes>) -> Self {
-        Self { encoding, body: body.into(), checked: false }
+        Self { encoding, body: body.into(), value: None }
     }
 
     /// Bytes that a codec has read or written: exactly one value. They stand in frames as they are.
     pub fn checked(encoding: Encoding, body: impl Into<Bytes>) -> Self {
-        Self { encoding, body: body.into(), checked: true }
+        let body = body.into();
+        let value = Span::of(&(0..body.len()));
+        Self { encoding, body, value }
     }
 
+    /// Bytes in which a codec has found exactly one value at `span`, and beside it nothing that means anything.
+    pub(crate) fn checked_at(encoding: Encoding, body: Bytes, span: &Range<usize>) -> Self {
+        Self { encoding, body, value: Span::of(span) }
+    }
+
+    /// Whether a codec has read the body and found it to be what the encoding says.
     pub fn is_checked(&self) -> bool {
-        self.checked
+        self.value.is_some()
+    }
+
+    /// The value alone, as it can stand in a frame; none when nobody has read the body yet.
+    pub(crate) fn value(&self) -> Option<Bytes> {
+        let Span { start, end } = self.value?;
+        let (start, end) = (start as usize, end as usize);
+        Some(match end - start == self.body.len() {
+            true => self.body.clone(),
+            false => self.body.slice(start..end),
+        })
     }
 
     /// The absent value in this encoding. MessagePack's nil is the byte `c0`.

@@ -135,8 +135,7 @@ async fn an_event_that_an_open_plugin_fails_at_is_answered_by_the_next() -> Resu
 #[tokio::test]
 async fn large_messages_of_many_at_once_do_not_break_the_shipped_chat() -> Result<()> {
     const CLIENTS: usize = 24;
-    let mut settings = Settings::default();
-    settings.echo = false;
+    let mut settings = Settings { echo: false, ..Settings::default() };
     let chat = guests::plugin("chat")?;
     settings.plugins.insert("chat".into(), chat);
     settings.routes.push(Route {

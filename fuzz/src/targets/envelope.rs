@@ -91,8 +91,11 @@ fn elements(wire: Wire, frame: &Frame) -> usize {
     match wire.format {
         Encoding::Json => match serde_json::from_str(text) {
             Ok(serde_json::Value::Array(items)) => items.len(),
-            // The only text of ours that others cannot hold: a number beyond the doubles, on its way through.
+            // The only texts of ours that others cannot hold: a number beyond the doubles, on its way through, and half a
+            // character in a callback, which goes back as it came.
             Err(error) if error.to_string().starts_with("number out of range") => 2,
+            Err(error) if error.to_string().contains("surrogate") => 2,
+            Err(error) if error.to_string().starts_with("unexpected end of hex escape") => 2,
             other => panic!("{other:?}: {text}"),
         },
         _ => match edn::read(text) {

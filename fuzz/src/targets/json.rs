@@ -28,13 +28,21 @@ pub fn json(data: &[u8]) {
     write(&mut written, &value).expect("what was JSON can be written as JSON");
     match theirs {
         Ok(theirs) => same(&serde_json::from_str(&written).expect("JSON is written"), &theirs),
-        // A number that is no double is text to us.
-        Err(error) => assert!(error.to_string().starts_with("number out of range"), "{error}"),
+        // A number that is no double is text to us, and half a character is U+FFFD.
+        Err(error) => assert!(is_ours_alone(&error), "{error}"),
     }
     let mut again = String::new();
     let back = self::read(&written).expect("we read what we write");
     write(&mut again, &back).expect("what was JSON can be written as JSON");
     assert_eq!(written, again, "a second pass changes the text");
+}
+
+/// What only other readers refuse.
+fn is_ours_alone(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("number out of range")
+        || text.contains("surrogate")
+        || text.starts_with("unexpected end of hex escape")
 }
 
 /// Ours went through the value model, theirs did not.

@@ -3,16 +3,12 @@
 //! From JSON: a key that reads as a keyword becomes one, everything else stays what it is. To JSON: see
 //! [`super::json::write`], which uses the texts that are made here.
 
-use super::{edn, error::WriteError, value::Value};
+use super::{build::Pairs, edn, error::WriteError, value::Value};
 use std::borrow::Cow;
 
 /// A JSON object's key: a keyword if it reads as one, else a string.
-pub(super) fn key_from_json(key: Cow<'_, str>) -> Value {
-    if reads_as_keyword(&key) {
-        Value::Keyword(key.into_owned())
-    } else {
-        Value::String(key.into_owned())
-    }
+pub(super) fn key_from_json(key: Cow<'_, str>) -> Value<'_> {
+    if reads_as_keyword(&key) { Value::Keyword(key) } else { Value::String(key) }
 }
 
 /// Letters, digits and `*!_?+-./`, not beginning with a digit, and such that every EDN reader takes it: with a slash,
@@ -23,7 +19,7 @@ pub(super) fn reads_as_keyword(key: &str) -> bool {
 }
 
 /// The text of an object's key for a key that JSON can have.
-pub(super) fn key_to_json(key: &Value) -> Result<Cow<'_, str>, WriteError> {
+pub(super) fn key_to_json<'k>(key: &'k Value<'_>) -> Result<Cow<'k, str>, WriteError> {
     Ok(match key {
         Value::String(text) | Value::Keyword(text) | Value::Symbol(text) => Cow::Borrowed(text),
         Value::BigInteger(text) | Value::Ratio(text) | Value::BigDecimal(text) => {
@@ -40,14 +36,14 @@ pub(super) fn key_to_json(key: &Value) -> Result<Cow<'_, str>, WriteError> {
 }
 
 /// Keeps the last of several pairs with the same key, as JSON's readers do.
-pub(super) fn last_wins(mut pairs: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
+pub(super) fn last_wins(mut pairs: Pairs<'_>) -> Pairs<'_> {
     if pairs.len() < 2 {
         return pairs;
     }
     let keys: Vec<&str> = pairs
         .iter()
         .map(|(key, _)| match key {
-            Value::String(text) | Value::Keyword(text) => text.as_str(),
+            Value::String(text) | Value::Keyword(text) => text.as_ref(),
             _ => "",
         })
         .collect();

@@ -26,8 +26,6 @@ pub enum Problem {
     Control,
     #[error("an escape that does not exist here; there are {0}")]
     Escape(&'static str),
-    #[error("half of a surrogate pair; write both `\\u` escapes or the character itself")]
-    Surrogate,
     #[error("not a number: {0}")]
     Number(&'static str),
     #[error("this key or element occurs twice; maps and sets hold each one once")]

@@ -1,7 +1,9 @@
 //! Formats: bytes to values and back, and from one format to another without loss where the formats allow it.
 
 mod base64;
+mod brackets;
 mod build;
+mod check;
 mod convert;
 pub mod edn;
 pub mod error;
@@ -11,6 +13,8 @@ mod strings;
 mod surrogate;
 pub mod value;
 pub(crate) mod walk;
+#[cfg(test)]
+mod work;
 
 use crate::{
     fault::{Fault, FaultId},
@@ -19,6 +23,7 @@ use crate::{
 use bytes::Bytes;
 use error::WriteError;
 use value::Value;
+use walk::Found;
 
 /// How deep values may be nested, tags and discarded forms included. More than anyone writes by hand, and little enough
 /// for every reader's stack.
@@ -50,7 +55,8 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
             Encoding::Json | Encoding::Edn,
         ) => {
             let value = read(payload)?;
-            write(&value, to).map_err(|error| unsupported(error.to_string()))?.into()
+            let text = write(&value, to).map_err(|error| unsupported(error.to_string()))?;
+            return Ok(Payload::checked(to, text));
         }
         (Encoding::Transit | Encoding::Msgpack, _) => return Err(no_codec(payload.encoding)),
         (_, Encoding::Transit | Encoding::Msgpack) => return Err(no_codec(to)),
@@ -58,41 +64,66 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
     Ok(Payload::new(to, body))
 }
 
+/// The payload, read once and for all: no encoding of it is looked at again. Its bytes stay as they are, but for half a
+/// character, which becomes U+FFFD.
+///
+/// Transit and MessagePack come back as they are: nobody here can read them. Err: `malformed`.
+pub(crate) fn checked(payload: Payload) -> Result<Payload, Fault> {
+    if payload.is_checked() {
+        return Ok(payload);
+    }
+    let Payload { encoding, body, .. } = &payload;
+    let found = match encoding {
+        Encoding::Json => walk::only_value::<json::Parser<'_>>(text(&payload)?),
+        Encoding::Edn => walk::only_value::<edn::Parser<'_>>(text(&payload)?),
+        Encoding::Text => {
+            text(&payload)?;
+            return Ok(Payload::checked(*encoding, body.clone()));
+        }
+        Encoding::Binary => return Ok(Payload::checked(*encoding, body.clone())),
+        Encoding::Transit | Encoding::Msgpack => return Ok(payload),
+    };
+    let Found { span, halved } = found.map_err(|error| malformed(*encoding, error))?;
+    let body = if halved { whole(body) } else { body.clone() };
+    Ok(Payload::checked_at(*encoding, body, &span))
+}
+
+/// Well formed JSON or EDN without halves of characters. As long as it was.
+pub(crate) fn whole(text: &Bytes) -> Bytes {
+    match std::str::from_utf8(text) {
+        Ok(text) => surrogate::without_halves(text).into(),
+        Err(_) => text.clone(),
+    }
+}
+
 /// The bytes of a payload in the format of a frame, fit to stand inside it: checked, and without what surrounds the
 /// value, such as a comment that would swallow what follows. Copies nothing when the format is the same.
 pub(crate) fn embeddable(payload: &Payload, format: Encoding) -> Result<Bytes, Fault> {
-    let span = match (payload.encoding, format) {
-        (same, other) if same == other && payload.is_checked() => return Ok(payload.body.clone()),
-        (Encoding::Json, Encoding::Json) => json::check(text(payload)?),
-        (Encoding::Edn, Encoding::Edn) => edn::check(text(payload)?),
-        (Encoding::Transit | Encoding::Msgpack, same) if same == payload.encoding => {
-            return Err(no_codec(same));
-        }
-        _ => return transcode(payload, format).map(|payload| payload.body),
-    };
-    match span {
-        Ok(span) if span.len() == payload.body.len() => Ok(payload.body.clone()),
-        Ok(span) => Ok(payload.body.slice(span)),
-        Err(error) => Err(malformed(payload.encoding, error)),
+    if payload.encoding != format {
+        return transcode(payload, format).map(|payload| payload.body);
+    }
+    match payload.value() {
+        Some(value) => Ok(value),
+        None => checked(payload.clone())?.value().ok_or_else(|| no_codec(format)),
     }
 }
 
 /// A payload as a value.
-fn read(payload: &Payload) -> Result<Value, Fault> {
-    match payload.encoding {
-        Encoding::Json => {
-            json::read(text(payload)?).map_err(|error| malformed(payload.encoding, error))
+fn read(payload: &Payload) -> Result<Value<'_>, Fault> {
+    let encoding = payload.encoding;
+    match encoding {
+        Encoding::Json => json::read(text(payload)?).map_err(|error| malformed(encoding, error)),
+        Encoding::Edn if payload.is_checked() => {
+            edn::read_checked(text(payload)?).map_err(|error| malformed(encoding, error))
         }
-        Encoding::Edn => {
-            edn::read(text(payload)?).map_err(|error| malformed(payload.encoding, error))
-        }
-        Encoding::Text => Ok(Value::String(text(payload)?.to_owned())),
-        Encoding::Binary => Ok(Value::String(base64::encode(&payload.body))),
-        Encoding::Transit | Encoding::Msgpack => Err(no_codec(payload.encoding)),
+        Encoding::Edn => edn::read(text(payload)?).map_err(|error| malformed(encoding, error)),
+        Encoding::Text => Ok(Value::String(text(payload)?.into())),
+        Encoding::Binary => Ok(Value::String(base64::encode(&payload.body).into())),
+        Encoding::Transit | Encoding::Msgpack => Err(no_codec(encoding)),
     }
 }
 
-fn write(value: &Value, to: Encoding) -> Result<String, WriteError> {
+fn write(value: &Value<'_>, to: Encoding) -> Result<String, WriteError> {
     let mut out = String::new();
     match to {
         Encoding::Json => json::write(&mut out, value)?,

@@ -13,8 +13,9 @@ pub(super) trait Escapes {
     /// Names the escapes there are.
     const ESCAPES: Problem;
 
-    /// The character that the escape here stands for, and the escape's length with its backslash. None: no such escape.
-    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>>;
+    /// The character that the escape here stands for, and the escape's length with its backslash. None: no such escape. No
+    /// character: half of a surrogate pair.
+    fn escape(after_backslash: &[u8]) -> Option<(Option<char>, usize)>;
 }
 
 /// What stands between the quotes, checked.
@@ -22,6 +23,8 @@ pub(super) trait Escapes {
 pub(super) struct Raw<'a, E> {
     pub(super) text: &'a str,
     escaped: bool,
+    /// Half of a surrogate pair stands in it.
+    pub(super) halved: bool,
     escapes: PhantomData<E>,
 }
 
@@ -32,19 +35,19 @@ pub(super) fn scan<E: Escapes>(
 ) -> Result<(Raw<'_, E>, usize), ReadError> {
     let bytes = text.as_bytes();
     let start = opening + 1;
-    let (mut at, mut escaped) = (start, false);
+    let (mut at, mut escaped, mut halved) = (start, false, false);
     loop {
         at += plain::<E>(bytes.get(at..).unwrap_or_default());
         match bytes.get(at) {
             Some(b'"') => {
                 let text = text.get(start..at).unwrap_or_default();
-                return Ok((Raw { text, escaped, escapes: PhantomData }, at + 1));
+                return Ok((Raw { text, escaped, halved, escapes: PhantomData }, at + 1));
             }
             Some(b'\\') => {
                 escaped = true;
                 let rest = bytes.get(at + 1..).unwrap_or_default();
-                let (_, length) =
-                    E::escape(rest).map_err(|problem| problem.unwrap_or(E::ESCAPES).at(at))?;
+                let (character, length) = E::escape(rest).ok_or(E::ESCAPES.at(at))?;
+                halved |= character.is_none();
                 at += length;
             }
             Some(_) => return Err(Problem::Control.at(at)),
@@ -77,7 +80,7 @@ fn special<E: Escapes>(word: u64) -> u64 {
 }
 
 impl<'a, E: Escapes> Raw<'a, E> {
-    /// The text that was meant.
+    /// The text that was meant; U+FFFD stands for half a character.
     pub(super) fn unescaped(self) -> Cow<'a, str> {
         if !self.escaped {
             return Cow::Borrowed(self.text);
@@ -87,8 +90,8 @@ impl<'a, E: Escapes> Raw<'a, E> {
         while let Some((plain, after)) = rest.split_once('\\') {
             out.push_str(plain);
             // `scan` has seen that every escape is good.
-            let Ok((character, length)) = E::escape(after.as_bytes()) else { break };
-            out.push(character);
+            let Some((character, length)) = E::escape(after.as_bytes()) else { break };
+            out.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
             rest = after.get(length - 1..).unwrap_or_default();
         }
         out.push_str(rest);

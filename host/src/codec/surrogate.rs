@@ -1,14 +1,19 @@
 //! The `\uXXXX` escapes that JSON and EDN share: UTF-16 code units, so that some characters take two.
+//!
+//! A text that was cut in the middle of such a pair is JSON by the grammar of RFC 8259, and what every browser makes of half
+//! a character. It is taken with U+FFFD in place of the half, as browsers do when they write such a text as UTF-8.
 
-use super::error::Problem;
+/// What an escape of the digits `fffd` says, and what is put where half of a pair stands: no text can hold the half.
+const REPLACEMENT: &str = "fffd";
 
 /// Reads `uXXXX`, or `uXXXX\uXXXX` for a surrogate pair; the bytes begin after the backslash.
 ///
-/// The length includes that backslash. Err: none when the hex digits are missing.
-pub(super) fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), Option<Problem>> {
-    let high = unit(bytes).ok_or(None)?;
+/// The character is missing where only half of a pair stands. The length includes that backslash. Err: the hex digits are
+/// missing.
+pub(super) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
+    let high = unit(bytes)?;
     if let Some(character) = char::from_u32(high) {
-        return Ok((character, 6));
+        return Some((Some(character), 6));
     }
     let low = match bytes.get(5..) {
         Some([b'\\', rest @ ..]) => unit(rest).filter(|low| (0xdc00..0xe000).contains(low)),
@@ -16,7 +21,34 @@ pub(super) fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), Option<Probl
     };
     let pair =
         low.filter(|_| high < 0xdc00).map(|low| 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-    pair.and_then(char::from_u32).map(|character| (character, 12)).ok_or(Some(Problem::Surrogate))
+    match pair.and_then(char::from_u32) {
+        Some(character) => Some((Some(character), 12)),
+        None => Some((None, 6)),
+    }
+}
+
+/// Text of JSON or EDN that was found to be well formed, with the escape of U+FFFD for each half of a pair.
+pub(super) fn without_halves(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, after)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let (half, length) = match unicode_escape(after.as_bytes()) {
+            Some((character, length)) => (character.is_none(), length - 1),
+            None => (false, after.chars().next().map_or(0, char::len_utf8)),
+        };
+        let (escape, after) = after.split_at_checked(length).unwrap_or_default();
+        out.push('\\');
+        if half {
+            out.push('u');
+            out.push_str(REPLACEMENT);
+        } else {
+            out.push_str(escape);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Reads `uXXXX`.

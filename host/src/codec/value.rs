@@ -1,42 +1,44 @@
 //! One value model for all formats: EDN's, and bytes.
 
 use super::inst::Inst;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A value as EDN has it.
 ///
 /// Numbers that no machine type holds stay text, in the form that the format's grammar gives them. Maps and sets keep
-/// the order in which they were written; readers see to it that no key occurs twice.
+/// the order in which they were written; readers see to it that no key occurs twice. Text is lent from what was read
+/// wherever it stands there as it is meant.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum Value<'a> {
     Nil,
     Bool(bool),
     Integer(i64),
     /// Decimal digits with an optional `-`: what is beyond `i64`, or was written with EDN's `N`.
-    BigInteger(String),
+    BigInteger(Cow<'a, str>),
     /// `numerator/denominator`, as written: not reduced.
-    Ratio(String),
+    Ratio(Cow<'a, str>),
     Float(f64),
     /// Digits with optional `-`, fraction and exponent; EDN's `M` is not part of it.
-    BigDecimal(String),
+    BigDecimal(Cow<'a, str>),
     Char(char),
-    String(String),
-    Symbol(String),
+    String(Cow<'a, str>),
+    Symbol(Cow<'a, str>),
     /// Without the colon: `ns/name` or `name`.
-    Keyword(String),
-    List(Vec<Value>),
-    Vector(Vec<Value>),
-    Map(Vec<(Value, Value)>),
-    Set(Vec<Value>),
+    Keyword(Cow<'a, str>),
+    List(Vec<Self>),
+    Vector(Vec<Self>),
+    Map(Vec<(Self, Self)>),
+    Set(Vec<Self>),
     /// A tag that has no variant of its own here, without the `#`.
-    Tagged(String, Box<Value>),
+    Tagged(Cow<'a, str>, Box<Self>),
     Inst(Inst),
     Uuid(Uuid),
     /// `#base64` in EDN.
     Bytes(Vec<u8>),
 }
 
-impl Value {
+impl Value<'_> {
     /// The kind of value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {

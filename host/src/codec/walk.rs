@@ -35,6 +35,30 @@ pub(crate) trait Walk<'a>: Sized {
     /// Passes over one value of any kind and says where it stands.
     fn skip(&mut self) -> Result<Range<usize>, ReadError>;
 
+    /// Whether half of a surrogate pair stood in a string so far.
+    fn is_halved(&self) -> bool;
+
+    /// Where the value ends that begins at this byte and is not well formed: as far as brackets and quotes say. None where
+    /// they do not.
+    fn end_of(text: &str, at: usize) -> Option<usize>;
+
     /// Nothing but white space may follow.
     fn end(&mut self) -> Result<(), ReadError>;
+}
+
+/// A text's only value, checked.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What stands around it is no part of it.
+    pub(crate) span: Range<usize>,
+    /// Half of a surrogate pair stands in it.
+    pub(crate) halved: bool,
+}
+
+/// Checks that a text is one value.
+pub(crate) fn only_value<'a, W: Walk<'a>>(text: &'a str) -> Result<Found, ReadError> {
+    let mut walk = W::new(text, 0);
+    let span = walk.skip()?;
+    walk.end()?;
+    Ok(Found { span, halved: walk.is_halved() })
 }

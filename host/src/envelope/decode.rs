@@ -31,32 +31,42 @@ pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
     if wire.dialect == Dialect::Raw {
         return Ok(Inbound::Event(raw(frame)));
     }
-    let text = match std::str::from_utf8(&frame.body) {
-        _ if matches!(wire.format, Encoding::Transit | Encoding::Msgpack) => {
-            return refuse(codec::no_codec(wire.format));
-        }
-        _ if !frame.text => {
-            let why = format!(
-                "a binary frame where `{}` is spoken: send text frames",
-                wire.format.word()
-            );
-            return refuse(Fault::new(FaultId::Unsupported, why));
-        }
-        Ok(text) => text,
-        Err(error) => {
-            let why = format!("byte {}: not UTF-8", error.valid_up_to());
-            return refuse(Fault::new(FaultId::Malformed, why));
-        }
+    if matches!(wire.format, Encoding::Transit | Encoding::Msgpack) {
+        return refuse(codec::no_codec(wire.format));
+    }
+    let Some(text) = std::str::from_utf8(&frame.body).ok().filter(|_| frame.text) else {
+        return Err(wrong_kind(wire, frame));
     };
     let mut found = Found::new(wire);
-    let read = match wire.format {
-        Encoding::Json => found.read::<json::Parser<'_>>(text),
-        _ => found.read::<edn::Parser<'_>>(text),
-    };
-    match read {
-        Ok(()) => found.inbound(&frame.body),
-        Err(error) => Err(found.malformed(Fault::new(FaultId::Malformed, error.to_string()))),
+    let read = found.read_as(text);
+    match found.mistake.take().or(read.err()) {
+        None => found.inbound(&frame.body),
+        Some(error) => Err(found.malformed(Fault::new(FaultId::Malformed, error.to_string()))),
     }
+}
+
+/// What to say of bytes that are no text. They are looked at nevertheless: somebody may wait for an answer.
+fn wrong_kind(wire: Wire, frame: &Frame) -> Box<Malformed> {
+    let why = match std::str::from_utf8(&frame.body) {
+        Err(error) if frame.text => {
+            let at = error.valid_up_to();
+            Fault::new(FaultId::Malformed, format!("byte {at}: not UTF-8"))
+        }
+        _ => {
+            let format = wire.format.word();
+            let why = format!("a binary frame where `{format}` is spoken: send text frames");
+            Fault::new(FaultId::Unsupported, why)
+        }
+    };
+    let text = String::from_utf8_lossy(&frame.body);
+    let mut found = Found::new(wire);
+    let _broken = found.read_as(&text);
+    // A callback in which a byte was replaced is not the sender's.
+    let is_sent = |callback: &Callback| {
+        !String::from_utf8_lossy(&callback.0).contains(char::REPLACEMENT_CHARACTER)
+    };
+    found.callback = found.callback.filter(is_sent);
+    found.malformed(why)
 }
 
 fn raw(frame: &Frame) -> Arrived {
@@ -85,6 +95,10 @@ struct Found<'a> {
     tracestate: Option<String>,
     /// The first thing that is wrong with a frame whose grammar is right: read on, for the callback comes later.
     complaint: Option<Fault>,
+    /// The first mistake in its grammar that was passed over, for the same reason.
+    mistake: Option<ReadError>,
+    /// Half of a surrogate pair stands in some string.
+    halved: bool,
 }
 
 impl<'a> Found<'a> {
@@ -97,6 +111,8 @@ impl<'a> Found<'a> {
             traceparent: None,
             tracestate: None,
             complaint: None,
+            mistake: None,
+            halved: false,
         }
     }
 
@@ -118,7 +134,11 @@ impl<'a> Found<'a> {
             _ => {}
         }
         let payload = match self.payload {
-            Some(span) => Payload::checked(self.wire.format, body.slice(span)),
+            Some(span) => {
+                let value = body.slice(span);
+                let value = if self.halved { codec::whole(&value) } else { value };
+                Payload::checked(self.wire.format, value)
+            }
             None => Payload::nil(self.wire.format),
         };
         Ok(Inbound::Event(Arrived {
@@ -145,6 +165,13 @@ impl<'a> Found<'a> {
         if self.wire.format == Encoding::Json { json } else { edn }
     }
 
+    fn read_as(&mut self, text: &'a str) -> Result<(), ReadError> {
+        match self.wire.format {
+            Encoding::Json => self.read::<json::Parser<'_>>(text),
+            _ => self.read::<edn::Parser<'_>>(text),
+        }
+    }
+
     fn read<W: Walk<'a>>(&mut self, text: &'a str) -> Result<(), ReadError> {
         // Sente up to 1.17 puts a sign before each frame: `+` wrapped as ever since, `-` the event alone.
         let (start, wrapped) = match text.as_bytes().first() {
@@ -158,6 +185,7 @@ impl<'a> Found<'a> {
         } else {
             self.event(&mut walk)?;
         }
+        self.halved |= walk.is_halved();
         walk.end()
     }
 
@@ -173,9 +201,9 @@ impl<'a> Found<'a> {
             return Err(problem.at(at));
         }
         let mut place = 0;
-        while walk.more(b']', place == 0)? {
+        while self.more(walk, place)? {
             match place {
-                0 => self.event(walk)?,
+                0 => self.some_event(walk, text)?,
                 1 => self.callback(walk, text)?,
                 2 if self.wire.dialect == Dialect::Tengen => self.meta(walk, text)?,
                 _ => {
@@ -188,6 +216,28 @@ impl<'a> Found<'a> {
         if place == 0 {
             self.complain(at, "the frame is empty: its first element is the event");
         }
+        Ok(())
+    }
+
+    /// Whether the frame has another element. A callback is read although nothing parts it from its event.
+    fn more<W: Walk<'a>>(&mut self, walk: &mut W, place: usize) -> Result<bool, ReadError> {
+        match walk.more(b']', place == 0) {
+            Err(error) if place == 1 => {
+                self.mistake.get_or_insert(error);
+                Ok(true)
+            }
+            more => more,
+        }
+    }
+
+    /// The event; or what stands in its place and cannot be read. Whoever waits for an answer to it shall have one, so it
+    /// is passed over if its brackets say where it ends.
+    fn some_event<W: Walk<'a>>(&mut self, walk: &mut W, text: &'a str) -> Result<(), ReadError> {
+        let at = walk.at()?;
+        let Err(error) = self.event(walk) else { return Ok(()) };
+        let Some(end) = W::end_of(text, at) else { return Err(error) };
+        self.mistake.get_or_insert(error);
+        *walk = W::new(text, end);
         Ok(())
     }
 

@@ -345,7 +345,7 @@ fn fixed(wire: Wire, json: &'static str, edn: &'static str) -> Option<Frame> {
 /// A payload as a raw endpoint's frame: text where its encoding is text, else binary.
 fn as_it_is(content: &Payload) -> Result<Frame, Fault> {
     let text = !matches!(content.encoding, Encoding::Msgpack | Encoding::Binary);
-    if text && std::str::from_utf8(&content.body).is_err() {
+    if text && !content.is_checked() && std::str::from_utf8(&content.body).is_err() {
         let why = format!(
             "the payload is not `{}`: not UTF-8; send bytes as `binary`",
             content.encoding.word()

@@ -2,8 +2,9 @@
 
 use super::{Counters, Ended, Expected, Hub, Link, budget};
 use crate::{
+    codec,
     effect::{Failure, Outcome},
-    envelope::{self, Publication, Wire},
+    envelope::{self, Dialect, Publication, Wire},
     fault::Fault,
     handler::{Actor, Declined, Progress, Work},
     id::{Channel, EventId, Handle, PluginName},
@@ -50,6 +51,7 @@ impl Letter {
             content,
             except,
             span: span.map(Arc::new),
+            converted: None,
             frames: [const { None }; Wire::ALL.len()],
             reached: 0,
             left_out: 0,
@@ -72,6 +74,8 @@ pub(super) struct Broadcast {
     content: Payload,
     except: Option<Handle>,
     span: Option<Arc<Span>>,
+    /// The content in formats that are not its own: each is made once, however many wires speak it.
+    converted: Option<Box<Converted>>,
     frames: [Option<Option<Frame>>; Wire::ALL.len()],
     /// Whose outboxes took it.
     reached: u32,
@@ -91,7 +95,8 @@ impl Broadcast {
         let Some(place) = self.frames.get_mut(link.wire.index()) else { return };
         let frame = place.get_or_insert_with(|| {
             deliveries.made += budget::encoding(self.content.body.len());
-            match encode(link.wire, &self.kind, &self.content, context) {
+            let content = in_format_of(link.wire, &self.content, &mut self.converted);
+            match content.and_then(|content| encode(link.wire, &self.kind, &content, context)) {
                 Ok(frame) => Some(frame),
                 Err(fault) => {
                     self.fault.get_or_insert(fault);
@@ -160,6 +165,28 @@ impl Drop for Deliveries<'_> {
     fn drop(&mut self) {
         self.hub.writers.write(std::mem::take(&mut self.asleep));
     }
+}
+
+/// A payload in other formats than its own. Apart from the message, because most messages need none.
+#[derive(Debug, Default)]
+struct Converted(Vec<Payload>);
+
+/// The content as it can stand in frames of this wire.
+fn in_format_of(
+    wire: Wire,
+    content: &Payload,
+    converted: &mut Option<Box<Converted>>,
+) -> Result<Payload, Fault> {
+    if wire.dialect == Dialect::Raw || content.encoding == wire.format {
+        return Ok(content.clone());
+    }
+    let Converted(known) = &mut **converted.get_or_insert_default();
+    if let Some(known) = known.iter().find(|known| known.encoding == wire.format) {
+        return Ok(known.clone());
+    }
+    let payload = codec::transcode(content, wire.format)?;
+    known.push(payload.clone());
+    Ok(payload)
 }
 
 fn encode(
@@ -298,5 +325,44 @@ impl Hub {
         for frame in envelope::error(link.wire, why, event, callback) {
             self.queue(link, Item { frame, channel: None, span: None });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Encoding;
+
+    // Issue 9 C11.
+    #[test]
+    fn a_payload_is_converted_once_for_each_format() {
+        let content = Payload::new(Encoding::Edn, "{:text \"hi\"}");
+        let mut converted = None;
+        let mut made = Vec::new();
+        for wire in Wire::ALL {
+            let payload = in_format_of(wire, &content, &mut converted).expect("JSON can hold it");
+            made.push((payload.encoding, payload.body.as_ptr()));
+        }
+        let [json, edn, sente_edn, sente_json, raw] = made.as_slice() else { panic!("{made:?}") };
+        let own = (Encoding::Edn, content.body.as_ptr());
+        assert_eq!(
+            [edn, sente_edn, raw],
+            [&own; 3],
+            "it is in that format already, or is left alone"
+        );
+        assert_eq!(json, sente_json);
+        assert_eq!((json.0, converted.map(|made| made.0.len())), (Encoding::Json, Some(1)));
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_fails_for_that_format_alone() {
+        let content = Payload::new(Encoding::Edn, "{[1] 2}");
+        let mut converted = None;
+        for wire in Wire::ALL {
+            let made = in_format_of(wire, &content, &mut converted).map_err(|why| why.id);
+            let json = wire.format == Encoding::Json;
+            assert_eq!(made.is_err(), json, "{wire:?}: {made:?}");
+        }
+        assert_eq!(content.body, "{[1] 2}");
     }
 }

@@ -1,6 +1,9 @@
 //! From the gateway's events to the interface's records, which lend what they can of them.
 
-use super::bindings::handling::types::{self as wit, Occurrence as Said};
+use super::{
+    bindings::handling::types::{self as wit, Occurrence as Said},
+    contents,
+};
 use crate::{
     codec,
     event::{Connection, Event, Message, Occurrence, User},
@@ -8,6 +11,7 @@ use crate::{
     payload::{Encoding, Payload},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio_util::task::TaskTracker;
 
 /// What records of one event cannot lend from it, because it has to be made first.
 #[derive(Debug)]
@@ -69,6 +73,32 @@ pub(super) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     events.iter().map(|event| make(event, encoding)).collect()
 }
 
+/// As [`prepare`]; off the workers where much is to be converted.
+pub(super) async fn prepare_anywhere<'a>(
+    events: &'a [Event],
+    encoding: Encoding,
+    tasks: &TaskTracker,
+) -> Vec<Made<'a>> {
+    let unlike = |event: &'a Event| match &event.what {
+        Occurrence::Message(said) => {
+            Some(&said.payload).filter(|payload| !is_as_wanted(payload, encoding))
+        }
+        _ => None,
+    };
+    let bytes: usize = events.iter().filter_map(unlike).map(|payload| payload.body.len()).sum();
+    if bytes <= contents::AT_ONCE {
+        return prepare(events, encoding);
+    }
+    let payloads = events.iter().map(|event| unlike(event).cloned()).collect();
+    // Rare, and large: in the future of every call, it would be moved with it.
+    let converted = Box::pin(contents::converted(payloads, encoding, tasks)).await;
+    let made = |(event, converted): (&'a Event, Option<Result<Payload, Fault>>)| match converted {
+        Some(converted) => said_in(converted),
+        None => make(event, encoding),
+    };
+    events.iter().zip(converted).map(made).collect()
+}
+
 /// Whether a payload goes to a guest that wants this encoding as it is.
 fn is_as_wanted(payload: &Payload, encoding: Encoding) -> bool {
     payload.encoding == encoding || matches!(payload.encoding, Encoding::Text | Encoding::Binary)
@@ -78,12 +108,7 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
     match &event.what {
         // Text and bytes of raw endpoints are nobody's format: they stay what they are.
         Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
-            match codec::transcode(&message.payload, encoding) {
-                Ok(payload) => Made::Payload(payload),
-                // It has no form in the guest's encoding: it goes as it came, and fails only who reads it.
-                Err(why) if why.id == FaultId::Unsupported => Made::Nothing,
-                Err(why) => Made::Unsaid(why),
-            }
+            said_in(codec::transcode(&message.payload, encoding))
         }
         Occurrence::Opened | Occurrence::Adopted => match &event.connection {
             Some(connection) => Made::Connection(Box::new(MadeConnection {
@@ -98,6 +123,16 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
             None => Made::Nothing,
         },
         _ => Made::Nothing,
+    }
+}
+
+/// What a conversion comes to for the guest.
+fn said_in<'a>(converted: Result<Payload, Fault>) -> Made<'a> {
+    match converted {
+        Ok(payload) => Made::Payload(payload),
+        // It has no form in the guest's encoding: it goes as it came, and fails only who reads it.
+        Err(why) if why.id == FaultId::Unsupported => Made::Nothing,
+        Err(why) => Made::Unsaid(why),
     }
 }
 

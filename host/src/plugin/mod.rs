@@ -19,6 +19,7 @@ mod code;
 mod compiled;
 mod compiler;
 mod console;
+mod contents;
 mod counters;
 mod driver;
 mod effects;

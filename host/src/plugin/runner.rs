@@ -8,6 +8,7 @@ use super::{
     bindings::handling::types,
     breaker::{Backoff, Breaker, Phase, seed},
     caution::Caution,
+    contents,
     counters::count,
     effects::{self, Decided},
     error::{CallError, PluginError},
@@ -99,7 +100,8 @@ impl Runner {
 
     /// Runs one batch; leaves it empty.
     pub(super) async fn run(&mut self, batch: &mut Batch) {
-        let made = events::prepare(&batch.events, self.generation.about.encoding);
+        let encoding = self.generation.about.encoding;
+        let made = events::prepare_anywhere(&batch.events, encoding, &self.shared.tasks).await;
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
         let mut suspect = None;
@@ -116,6 +118,7 @@ impl Runner {
                         }
                         true => Box::pin(self.decide_in_steps(outcome, events, places)).await,
                     };
+                    decided = contents::read(decided, &self.shared.tasks).await;
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{num::NonZeroUsize, time::Duration};
 use support::{
     frames::Frame,
-    gateway, guests,
+    guests,
     peer::{Peer, upgrade},
 };
 use tengen::settings::{Memory, Mode, Pattern, Route, Settings};

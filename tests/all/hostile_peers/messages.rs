@@ -76,7 +76,6 @@ async fn broken_json_is_answered_with_the_byte_where_it_breaks() -> Result<()> {
         (r#"[["a/b",{"x":1,}]]"#, "malformed", "byte 15"),
         (r#"[["a/b",{x:1}]]"#, "malformed", "double quotes"),
         (r#"[["a/b","\x"]]"#, "malformed", "escape"),
-        (r#"[["a/b","\ud800"]]"#, "malformed", "surrogate"),
         ("[[\"a/b\",\"\u{1}\"]]", "malformed", "control character"),
         (r#"[["a/b","x]]"#, "malformed", "no closing quote"),
         (r#"[["a/b",01]]"#, "malformed", "begin with 0"),
@@ -200,6 +199,35 @@ async fn a_callback_is_echoed_untouched_even_when_it_is_used_twice() -> Result<(
         }
     }
     scene.unharmed(&[("/replies/sent", 10)]).await
+}
+
+// Issue 9 A4.
+#[tokio::test]
+async fn a_request_with_a_mistake_in_its_data_is_answered() -> Result<()> {
+    let scene = Scene::with(patient).await?;
+    let mut json = in_format(&scene, "json").await?;
+    for data in [r#"{"n":NaN}"#, r#""\x""#, "01", "{a:1}", "[1,]", r#"{"a" 1}"#, ""] {
+        let got = answer(&mut json, &format!(r#"[["a/b",{data}],"7"]"#)).await?;
+        ensure!(got.starts_with(r#"[{"tengen/error":"#) && got.ends_with(r#"},"7"]"#), "{got}");
+    }
+    let mut edn = in_format(&scene, "edn").await?;
+    for data in ["{:x}", "#{1 1}", "\\nothing", "@x", "#inst \"\"", "#(x)", "1/0", "\"\\x ] \""] {
+        let got = answer(&mut edn, &format!("[[:a/b {data}] \"7\"]")).await?;
+        ensure!(got.starts_with("[{:tengen/error ") && got.ends_with("} \"7\"]"), "{got}");
+    }
+    scene.unharmed(&[("/events/malformed", 15)]).await
+}
+
+#[tokio::test]
+async fn half_a_character_comes_back_as_the_replacement_character() -> Result<()> {
+    let scene = Scene::new().await?;
+    let mut json = in_format(&scene, "json").await?;
+    let (sent, got) = (r#"[["a/b","cut \ud83d"],"7"]"#, r#"["cut \ufffd","7"]"#);
+    alive(&mut json, sent, got).await?;
+    let mut edn = in_format(&scene, "edn").await?;
+    let (sent, got) = (r#"[[:a/b "cut \ud83d"] "7"]"#, r#"["cut \ufffd" "7"]"#);
+    alive(&mut edn, sent, got).await?;
+    scene.unharmed(&[("/replies/sent", 2)]).await
 }
 
 #[tokio::test]

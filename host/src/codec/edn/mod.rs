@@ -5,11 +5,16 @@
 //! `#base64 "…"` is ours: the bytes that Transit and MessagePack can hold.
 
 mod keys;
+mod maps;
 mod name;
 mod number;
 mod parser;
 mod write;
 
+#[cfg(test)]
+mod cost_tests;
+#[cfg(test)]
+mod equality_tests;
 #[cfg(test)]
 mod tests;
 
@@ -17,21 +22,25 @@ pub(crate) use name::{is_portable_name, is_readable_name};
 pub(crate) use parser::Parser;
 pub use write::write;
 
-use super::{error::ReadError, value::Value, walk::Walk};
+use super::{
+    error::ReadError,
+    value::Value,
+    walk::{self, Walk},
+};
 use std::ops::Range;
 
 /// Where in a text its only value stands: comments and discarded forms around it are left out. Builds nothing.
 pub fn check(text: &str) -> Result<Range<usize>, ReadError> {
-    let mut parser = Parser::new(text, 0);
-    let span = parser.skip()?;
-    parser.end()?;
-    Ok(span)
+    walk::only_value::<Parser<'_>>(text).map(|found| found.span)
 }
 
 /// An EDN text as a value.
-pub fn read(text: &str) -> Result<Value, ReadError> {
-    let mut parser = Parser::new(text, 0);
-    let value = parser.read()?;
-    parser.end()?;
-    Ok(value)
+pub fn read(text: &str) -> Result<Value<'_>, ReadError> {
+    let span = check(text)?;
+    read_checked(text.get(span).unwrap_or_default())
+}
+
+/// As [`read`], of a text that was checked: keys are not compared again.
+pub(crate) fn read_checked(text: &str) -> Result<Value<'_>, ReadError> {
+    Parser::new(text, 0).read()
 }

@@ -64,18 +64,18 @@ fn ratio<'a>(text: &'a str, denominator: &str) -> Result<Number<'a>, Problem> {
     Ok(Number::Ratio(text))
 }
 
-impl Number<'_> {
-    pub(super) fn value(self) -> Value {
+impl<'a> Number<'a> {
+    pub(super) fn value(self) -> Value<'a> {
         match self {
             Self::Integer(text) => {
-                text.parse().map_or_else(|_| Value::BigInteger(text.to_owned()), Value::Integer)
+                text.parse().map_or_else(|_| Value::BigInteger(text.into()), Value::Integer)
             }
-            Self::Big("-0") => Value::BigInteger("0".to_owned()),
-            Self::Big(text) => Value::BigInteger(text.to_owned()),
-            Self::Ratio(text) => Value::Ratio(text.to_owned()),
+            Self::Big("-0") => Value::BigInteger("0".into()),
+            Self::Big(text) => Value::BigInteger(text.into()),
+            Self::Ratio(text) => Value::Ratio(text.into()),
             // Cannot fail on what `parse` has checked; beyond the range it is infinite, as in Clojure.
             Self::Float(text) => Value::Float(text.parse().unwrap_or(f64::NAN)),
-            Self::Decimal(text) => Value::BigDecimal(text.to_owned()),
+            Self::Decimal(text) => Value::BigDecimal(text.into()),
         }
     }
 }

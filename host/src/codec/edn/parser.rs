@@ -2,8 +2,9 @@
 
 use super::{
     super::{
-        MAX_DEPTH, base64,
-        build::{Build, Check, Keep, pairs},
+        MAX_DEPTH, base64, brackets,
+        build::{Build, Keep},
+        check::Check,
         error::{Problem, ReadError},
         inst::Inst,
         strings::{self, Escapes, Raw},
@@ -11,7 +12,6 @@ use super::{
         value::Value,
         walk::Walk,
     },
-    keys::Keys,
     name, number,
 };
 use std::{borrow::Cow, ops::Range};
@@ -22,19 +22,16 @@ use uuid::Uuid;
 const NAMESPACE_MAX: usize = 128;
 
 pub(crate) struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    /// The text was checked before: keys need not be compared again.
-    trusting: bool,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+    halved: bool,
+    /// Digests of keys that are maps, vectors and the like, and where they begin: of all maps that are open.
+    pub(super) digests: Vec<(u64, usize)>,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn trusting(text: &'a str) -> Self {
-        Self { text, at: 0, trusting: true }
-    }
-
-    /// The value that is here, built.
-    pub(super) fn read(&mut self) -> Result<Value, ReadError> {
+    /// The value that is here, built. It has been checked before.
+    pub(super) fn read(&mut self) -> Result<Value<'a>, ReadError> {
         self.value::<Keep>(0)
     }
 
@@ -42,11 +39,11 @@ impl<'a> Parser<'a> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.byte(0)
     }
 
-    fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -77,20 +74,22 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn deeper(&self, depth: usize) -> Result<usize, ReadError> {
+    pub(super) fn deeper(&self, depth: usize) -> Result<usize, ReadError> {
         if depth < MAX_DEPTH { Ok(depth + 1) } else { self.fail(Problem::TooDeep) }
     }
 
-    fn value<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    pub(super) fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        #[cfg(test)]
+        super::super::work::step();
         self.gap(depth)?;
         match self.peek() {
             Some(b'"') => {
                 let raw = self.quoted()?;
-                Ok(B::leaf(|| Value::String(raw.unescaped().into_owned())))
+                Ok(B::leaf(|| Value::String(raw.unescaped())))
             }
             Some(b':') => {
                 let name = self.keyword()?;
-                Ok(B::leaf(|| Value::Keyword(name.to_owned())))
+                Ok(B::leaf(|| Value::Keyword(name.into())))
             }
             Some(b'[') => self.sequence::<B>(b']', depth, Value::Vector),
             Some(b'(') => self.sequence::<B>(b')', depth, Value::List),
@@ -107,10 +106,11 @@ impl<'a> Parser<'a> {
     fn quoted(&mut self) -> Result<Raw<'a, Edn>, ReadError> {
         let (raw, end) = strings::scan(self.text, self.at)?;
         self.at = end;
+        self.halved |= raw.halved;
         Ok(raw)
     }
 
-    fn keyword(&mut self) -> Result<&'a str, ReadError> {
+    pub(super) fn keyword(&mut self) -> Result<&'a str, ReadError> {
         let start = self.at;
         self.at += 1;
         let token = self.take_token();
@@ -118,7 +118,7 @@ impl<'a> Parser<'a> {
         Ok(token)
     }
 
-    fn take_token(&mut self) -> &'a str {
+    pub(super) fn take_token(&mut self) -> &'a str {
         let (token, _) =
             self.rest().split_at_checked(name::token_length(self.rest())).unwrap_or_default();
         self.at += token.len();
@@ -126,7 +126,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A number, a symbol, `nil`, `true` or `false`.
-    fn token<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+    fn token<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
         let start = self.at;
         let token = self.take_token();
         if token.is_empty() {
@@ -151,11 +151,11 @@ impl<'a> Parser<'a> {
             "nil" => Value::Nil,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            symbol => Value::Symbol(symbol.to_owned()),
+            symbol => Value::Symbol(symbol.into()),
         }))
     }
 
-    fn character<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+    fn character<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.at += 1;
         let Some(first) =
@@ -170,11 +170,11 @@ impl<'a> Parser<'a> {
         Ok(B::leaf(|| Value::Char(character)))
     }
 
-    fn sequence<B: Build>(
+    fn sequence<B: Build<'a>>(
         &mut self,
         close: u8,
         depth: usize,
-        make: fn(Vec<Value>) -> Value,
+        make: fn(Vec<Value<'a>>) -> Value<'a>,
     ) -> Result<B::Value, ReadError> {
         let depth = self.deeper(depth)?;
         let mut items = B::Items::default();
@@ -182,11 +182,11 @@ impl<'a> Parser<'a> {
         while self.inside(close, depth)? {
             B::push(&mut items, self.value::<B>(depth)?);
         }
-        Ok(B::collect(items, make))
+        Ok(B::sequence(items, make))
     }
 
     /// Whether another element follows; if not, the closing bracket has been passed.
-    fn inside(&mut self, close: u8, depth: usize) -> Result<bool, ReadError> {
+    pub(super) fn inside(&mut self, close: u8, depth: usize) -> Result<bool, ReadError> {
         self.gap(depth)?;
         let wanted = match close {
             b']' => "a value or `]`",
@@ -203,61 +203,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn map<B: Build>(
-        &mut self,
-        namespace: Option<&str>,
-        depth: usize,
-    ) -> Result<B::Value, ReadError> {
-        let depth = self.deeper(depth)?;
-        let mut items = B::Items::default();
-        let mut keys = Keys::default();
-        self.at += 1;
-        while self.inside(b'}', depth)? {
-            B::push(&mut items, self.key::<B>(&mut keys, depth)?);
-            if !self.inside(b'}', depth)? {
-                return Err(Problem::Odd.at(self.at - 1));
-            }
-            B::push(&mut items, self.value::<B>(depth)?);
-        }
-        self.all_differ(&keys, namespace)?;
-        Ok(B::collect(items, |items| {
-            let mut pairs = pairs(items);
-            if let Some(namespace) = namespace {
-                pairs.iter_mut().for_each(|(key, _)| qualify(key, namespace));
-            }
-            Value::Map(pairs)
-        }))
-    }
-
-    fn set<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
-        let depth = self.deeper(depth)?;
-        let mut items = B::Items::default();
-        let mut keys = Keys::default();
-        self.at += 2;
-        while self.inside(b'}', depth)? {
-            B::push(&mut items, self.key::<B>(&mut keys, depth)?);
-        }
-        self.all_differ(&keys, None)?;
-        Ok(B::collect(items, Value::Set))
-    }
-
-    /// A map's key or a set's element.
-    fn key<B: Build>(&mut self, keys: &mut Keys, depth: usize) -> Result<B::Value, ReadError> {
-        let start = self.at;
-        let value = self.value::<B>(depth)?;
-        if !self.trusting {
-            let text = self.text.get(start..self.at).unwrap_or_default();
-            keys.add(start..self.at, is_varied(text));
-        }
-        Ok(value)
-    }
-
-    fn all_differ(&self, keys: &Keys, namespace: Option<&str>) -> Result<(), ReadError> {
-        keys.duplicate(self.text, namespace).map_or(Ok(()), |at| Err(Problem::Duplicate.at(at)))
-    }
-
     /// What begins with `#`.
-    fn dispatch<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    fn dispatch<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
         match self.byte(1) {
             Some(b'{') => self.set::<B>(depth),
             Some(b'#') => self.symbolic::<B>(),
@@ -269,7 +216,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn symbolic<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+    fn symbolic<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.at += 2;
         let float = match self.take_token() {
@@ -282,7 +229,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `#:ns{…}`: keys without a namespace get this one.
-    fn namespaced_map<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    fn namespaced_map<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.at += 2;
         let namespace = self.take_token();
@@ -300,7 +247,7 @@ impl<'a> Parser<'a> {
         self.map::<B>(Some(namespace), depth)
     }
 
-    fn tagged<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    fn tagged<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.at += 1;
         let tag = self.take_token();
@@ -315,18 +262,18 @@ impl<'a> Parser<'a> {
             "base64" => self.literal::<B, _>(depth, Problem::Base64, base64::decode, Value::Bytes),
             _ => {
                 let value = self.value::<B>(depth)?;
-                Ok(B::wrap(value, |value| Value::Tagged(tag.to_owned(), Box::new(value))))
+                Ok(B::tagged(tag, value))
             }
         }
     }
 
     /// A tag that takes a string of its own form.
-    fn literal<B: Build, T>(
+    fn literal<B: Build<'a>, T>(
         &mut self,
         depth: usize,
         problem: Problem,
         parse: fn(&str) -> Option<T>,
-        make: fn(T) -> Value,
+        make: fn(T) -> Value<'a>,
     ) -> Result<B::Value, ReadError> {
         self.gap(depth)?;
         let start = self.at;
@@ -338,40 +285,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether another text may mean the same value: true unless equal values are known to have equal texts.
-fn is_varied(text: &str) -> bool {
-    let number = number::is_number(text);
-    match text.as_bytes().first() {
-        Some(b'"') => text.contains('\\'),
-        Some(b'\\' | b'#' | b'(' | b'[' | b'{' | b'+') if text.len() > 1 => true,
-        _ if number => {
-            !text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
-                || text == "-0"
-        }
-        _ => false,
-    }
-}
-
-/// Gives a key of `#:namespace{…}` its namespace; `_` says that it has none, and stays where the rest alone would be read
-/// as something else.
-pub(super) fn qualify(key: &mut Value, namespace: &str) {
-    let is_name = match key {
-        Value::Keyword(_) => |name: &str| name::check_name(name).is_ok(),
-        _ => is_symbol,
-    };
-    if let Value::Keyword(name) | Value::Symbol(name) = key {
-        if let Some(bare) = name.strip_prefix("_/") {
-            if is_name(bare) {
-                *name = bare.to_owned();
-            }
-        } else if !name.contains('/') {
-            *name = format!("{namespace}/{name}");
-        }
-    }
-}
-
 /// Whether a token reads as a symbol, and not as a number or a word of its own.
-fn is_symbol(token: &str) -> bool {
+pub(super) fn is_symbol(token: &str) -> bool {
     let number = |text: &str| {
         number::is_number(text) || text.strip_prefix('.').is_some_and(number::is_number)
     };
@@ -408,7 +323,7 @@ impl Escapes for Edn {
         "`\\\"`, `\\\\`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t`, `\\u` with four hex digits and octal `\\0` to `\\377`",
     );
 
-    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>> {
+    fn escape(after_backslash: &[u8]) -> Option<(Option<char>, usize)> {
         let character = match after_backslash.first() {
             Some(&byte @ (b'"' | b'\\')) => char::from(byte),
             Some(b'b') => '\u{8}',
@@ -418,23 +333,23 @@ impl Escapes for Edn {
             Some(b't') => '\t',
             Some(b'u') => return surrogate::unicode_escape(after_backslash),
             Some(b'0'..=b'7') => return octal(after_backslash),
-            _ => return Err(None),
+            _ => return None,
         };
-        Ok((character, 2))
+        Some((Some(character), 2))
     }
 }
 
 /// One to three octal digits, up to 377.
-fn octal(digits: &[u8]) -> Result<(char, usize), Option<Problem>> {
+fn octal(digits: &[u8]) -> Option<(Option<char>, usize)> {
     let digits = digits.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7'));
     let (code, count) =
         digits.fold((0, 0), |(code, count), digit| (code * 8 + u32::from(digit - b'0'), count + 1));
-    u8::try_from(code).map(|code| (char::from(code), count + 1)).map_err(|_| None)
+    u8::try_from(code).ok().map(|code| (Some(char::from(code)), count + 1))
 }
 
 impl<'a> Walk<'a> for Parser<'a> {
     fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at, trusting: false }
+        Self { text, at, halved: false, digests: Vec::new() }
     }
 
     fn at(&mut self) -> Result<usize, ReadError> {
@@ -485,6 +400,14 @@ impl<'a> Walk<'a> for Parser<'a> {
         let start = self.at;
         self.value::<Check>(0)?;
         Ok(start..self.at)
+    }
+
+    fn end_of(text: &str, at: usize) -> Option<usize> {
+        brackets::end_of_edn(text, at)
+    }
+
+    fn is_halved(&self) -> bool {
+        self.halved
     }
 
     fn end(&mut self) -> Result<(), ReadError> {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 #[track_caller]
-fn reads(text: &str, value: Value) {
+fn reads(text: &str, value: Value<'_>) {
     assert_eq!(format!("{:?}", read(text)), format!("{:?}", Ok::<_, ()>(value)), "{text}");
     assert!(check(text).is_ok(), "{text}");
 }
@@ -19,16 +19,16 @@ fn refused(text: &str, message: &str) {
     assert_eq!(read(text).map(drop), check(text).map(drop), "{text:?}");
 }
 
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
+fn text(text: &str) -> Value<'_> {
+    Value::String(text.into())
 }
 
-fn keyword(name: &str) -> Value {
-    Value::Keyword(name.to_owned())
+fn keyword(name: &str) -> Value<'_> {
+    Value::Keyword(name.into())
 }
 
-fn symbol(name: &str) -> Value {
-    Value::Symbol(name.to_owned())
+fn symbol(name: &str) -> Value<'_> {
+    Value::Symbol(name.into())
 }
 
 #[test]
@@ -315,19 +315,20 @@ fn name() -> impl Strategy<Value = String> {
         .prop_filter("a word of its own", |name| !matches!(name.as_str(), "nil" | "true" | "false"))
 }
 
-fn value() -> impl Strategy<Value = Value> {
+fn value() -> impl Strategy<Value = Value<'static>> {
     let leaf = prop_oneof![
         Just(Value::Nil),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Integer),
-        "-?[1-9][0-9]{0,30}".prop_map(Value::BigInteger),
-        "-?[1-9][0-9]{0,5}/[1-9][0-9]{0,5}".prop_map(Value::Ratio),
+        "-?[1-9][0-9]{0,30}".prop_map(|text| Value::BigInteger(text.into())),
+        "-?[1-9][0-9]{0,5}/[1-9][0-9]{0,5}".prop_map(|text| Value::Ratio(text.into())),
         any::<f64>().prop_map(Value::Float),
-        "-?[1-9][0-9]{0,5}(\\.[0-9]{1,5})?(e-?[0-9]{1,3})?".prop_map(Value::BigDecimal),
+        "-?[1-9][0-9]{0,5}(\\.[0-9]{1,5})?(e-?[0-9]{1,3})?"
+            .prop_map(|text| Value::BigDecimal(text.into())),
         any::<char>().prop_map(Value::Char),
-        ".{0,10}|[\"\\\\\n\u{0}-\u{1f}a]{0,6}".prop_map(Value::String),
-        name().prop_map(Value::Symbol),
-        name().prop_map(Value::Keyword),
+        ".{0,10}|[\"\\\\\n\u{0}-\u{1f}a]{0,6}".prop_map(|text| Value::String(text.into())),
+        name().prop_map(|text| Value::Symbol(text.into())),
+        name().prop_map(|text| Value::Keyword(text.into())),
         (-62_167_219_200_i64..253_402_300_800, 0_u32..1_000_000_000)
             .prop_map(|(seconds, nanos)| Value::Inst(Inst { seconds, nanos })),
         any::<[u8; 16]>().prop_map(|bytes| Value::Uuid(Uuid::from_bytes(bytes))),
@@ -341,7 +342,7 @@ fn value() -> impl Strategy<Value = Value> {
             items.prop_map(Value::Set),
             prop::collection::vec((inner.clone(), inner.clone()), 0..12).prop_map(Value::Map),
             ("[a-z]{1,4}/[a-z]{1,4}", inner)
-                .prop_map(|(tag, value)| Value::Tagged(tag, Box::new(value))),
+                .prop_map(|(tag, value)| Value::Tagged(tag.into(), Box::new(value))),
         ]
     })
 }

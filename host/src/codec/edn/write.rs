@@ -7,7 +7,7 @@ use super::{
 use std::fmt::Write;
 
 /// Writes a value. Err: a name that is none, which only values have that were not read from EDN.
-pub fn write(out: &mut String, value: &Value) -> Result<(), WriteError> {
+pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
     match value {
         Value::Nil => out.push_str("nil"),
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
@@ -77,7 +77,12 @@ fn name(out: &mut String, text: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn sequence(out: &mut String, open: &str, items: &[Value], close: char) -> Result<(), WriteError> {
+fn sequence(
+    out: &mut String,
+    open: &str,
+    items: &[Value<'_>],
+    close: char,
+) -> Result<(), WriteError> {
     out.push_str(open);
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -89,7 +94,7 @@ fn sequence(out: &mut String, open: &str, items: &[Value], close: char) -> Resul
     Ok(())
 }
 
-fn map(out: &mut String, pairs: &[(Value, Value)]) -> Result<(), WriteError> {
+fn map(out: &mut String, pairs: &[(Value<'_>, Value<'_>)]) -> Result<(), WriteError> {
     out.push('{');
     for (place, (key, value)) in pairs.iter().enumerate() {
         if place > 0 {

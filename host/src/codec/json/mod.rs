@@ -1,7 +1,7 @@
 //! JSON (RFC 8259): checked, walked, read and written.
 //!
-//! Stricter than the RFC where it leaves a choice: no half surrogate pairs (RFC 7493 section 2.1), and of a key that
-//! occurs twice the last one stays.
+//! Where the RFC leaves a choice: half of a surrogate pair is taken for U+FFFD, since no text in UTF-8 can hold it, and of a
+//! key that occurs twice the last one stays.
 
 mod parser;
 mod write;
@@ -15,21 +15,18 @@ pub use write::write;
 use super::{
     error::{Problem, ReadError},
     value::Value,
-    walk::Walk,
+    walk::{self, Walk},
 };
 use crate::payload::{Encoding, Payload};
 use std::ops::Range;
 
 /// Where in a text its only value stands. Builds nothing.
 pub fn check(text: &str) -> Result<Range<usize>, ReadError> {
-    let mut parser = Parser::new(text, 0);
-    let span = parser.skip()?;
-    parser.end()?;
-    Ok(span)
+    walk::only_value::<Parser<'_>>(text).map(|found| found.span)
 }
 
 /// A JSON text as a value: keys that read as keywords become keywords, everything else stays what it is.
-pub fn read(text: &str) -> Result<Value, ReadError> {
+pub fn read(text: &str) -> Result<Value<'_>, ReadError> {
     let mut parser = Parser::new(text, 0);
     let value = parser.read()?;
     parser.end()?;

@@ -2,8 +2,9 @@
 
 use super::{
     super::{
-        MAX_DEPTH,
-        build::{Build, Check, Keep, pairs},
+        MAX_DEPTH, brackets,
+        build::{Build, Keep},
+        check::Check,
         convert,
         error::{Problem, ReadError},
         strings::{self, Escapes, Raw},
@@ -18,6 +19,7 @@ use std::{borrow::Cow, ops::Range};
 pub(crate) struct Parser<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
+    halved: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -51,16 +53,18 @@ impl<'a> Parser<'a> {
     }
 
     /// The value that is here, built.
-    pub(super) fn read(&mut self) -> Result<Value, ReadError> {
+    pub(super) fn read(&mut self) -> Result<Value<'a>, ReadError> {
         self.value::<Keep>(0)
     }
 
-    fn value<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        #[cfg(test)]
+        super::super::work::step();
         self.gap();
         match self.peek() {
             Some(b'"') => {
                 let raw = self.quoted()?;
-                Ok(B::leaf(|| Value::String(raw.unescaped().into_owned())))
+                Ok(B::leaf(|| Value::String(raw.unescaped())))
             }
             Some(b'-' | b'0'..=b'9') => self.number::<B>(),
             Some(b'{') => self.object::<B>(depth + 1),
@@ -72,7 +76,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn word<B: Build>(&mut self, word: &'static str, value: Value) -> Result<B::Value, ReadError> {
+    fn word<B: Build<'a>>(
+        &mut self,
+        word: &'static str,
+        value: Value<'a>,
+    ) -> Result<B::Value, ReadError> {
         if !self
             .text
             .as_bytes()
@@ -86,7 +94,7 @@ impl<'a> Parser<'a> {
         Ok(B::leaf(|| value))
     }
 
-    fn array<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    fn array<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
         let mut items = B::Items::default();
         self.open(depth)?;
         let mut first = true;
@@ -94,21 +102,21 @@ impl<'a> Parser<'a> {
             B::push(&mut items, self.value::<B>(depth)?);
             first = false;
         }
-        Ok(B::collect(items, Value::Vector))
+        Ok(B::sequence(items, Value::Vector))
     }
 
-    fn object<B: Build>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
-        let mut items = B::Items::default();
+    fn object<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+        let mut map = B::Map::default();
         self.open(depth)?;
         let mut first = true;
         while self.more(b'}', first)? {
             let key = self.key()?;
-            B::push(&mut items, B::leaf(|| convert::key_from_json(key.unescaped())));
             self.to_value()?;
-            B::push(&mut items, self.value::<B>(depth)?);
+            let key = B::leaf(|| convert::key_from_json(key.unescaped()));
+            B::pair(&mut map, key, self.value::<B>(depth)?);
             first = false;
         }
-        Ok(B::collect(items, |items| Value::Map(convert::last_wins(pairs(items)))))
+        Ok(B::map(map, |pairs| Value::Map(convert::last_wins(pairs))))
     }
 
     /// Passes over the opening bracket.
@@ -131,10 +139,11 @@ impl<'a> Parser<'a> {
     fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
         let (raw, end) = strings::scan(self.text, self.at)?;
         self.at = end;
+        self.halved |= raw.halved;
         Ok(raw)
     }
 
-    fn number<B: Build>(&mut self) -> Result<B::Value, ReadError> {
+    fn number<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.eat(b'-');
         let leading = self.at;
@@ -172,14 +181,14 @@ impl<'a> Parser<'a> {
 }
 
 /// A number as the narrowest type that loses nothing (a fraction: that loses what every reader loses).
-fn number_value(text: &str, whole: bool) -> Value {
+fn number_value(text: &str, whole: bool) -> Value<'_> {
     // `-0` is a number of its own only as a float.
     if whole && text != "-0" {
-        return text.parse().map_or_else(|_| Value::BigInteger(text.to_owned()), Value::Integer);
+        return text.parse().map_or_else(|_| Value::BigInteger(text.into()), Value::Integer);
     }
     match text.parse::<f64>() {
         Ok(float) if float.is_finite() => Value::Float(float),
-        _ => Value::BigDecimal(text.to_owned()),
+        _ => Value::BigDecimal(text.into()),
     }
 }
 
@@ -192,7 +201,7 @@ impl Escapes for Json {
         "`\\\"`, `\\\\`, `\\/`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t` and `\\u` with four hex digits",
     );
 
-    fn escape(after_backslash: &[u8]) -> Result<(char, usize), Option<Problem>> {
+    fn escape(after_backslash: &[u8]) -> Option<(Option<char>, usize)> {
         let character = match after_backslash.first() {
             Some(&byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
             Some(b'b') => '\u{8}',
@@ -201,15 +210,15 @@ impl Escapes for Json {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => return surrogate::unicode_escape(after_backslash),
-            _ => return Err(None),
+            _ => return None,
         };
-        Ok((character, 2))
+        Some((Some(character), 2))
     }
 }
 
 impl<'a> Walk<'a> for Parser<'a> {
     fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at }
+        Self { text, at, halved: false }
     }
 
     fn at(&mut self) -> Result<usize, ReadError> {
@@ -267,6 +276,14 @@ impl<'a> Walk<'a> for Parser<'a> {
         let start = self.at;
         self.value::<Check>(0)?;
         Ok(start..self.at)
+    }
+
+    fn end_of(text: &str, at: usize) -> Option<usize> {
+        brackets::end_of_json(text, at)
+    }
+
+    fn is_halved(&self) -> bool {
+        self.halved
     }
 
     fn end(&mut self) -> Result<(), ReadError> {

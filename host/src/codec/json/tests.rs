@@ -36,14 +36,24 @@ fn mistakes_are_named_with_their_place() {
         r#""a\x""#,
         r#"byte 2: an escape that does not exist here; there are `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t` and `\u` with four hex digits"#,
     );
-    for half in [r#""\ud800""#, r#""\udc00""#, r#""\ud800\u0061""#, r#""\ud800\ud800""#] {
-        refused(
-            half,
-            "byte 1: half of a surrogate pair; write both `\\u` escapes or the character itself",
-        );
-    }
     refused("1 2", "byte 2: a second value; only one is expected");
     refused("\u{feff}1", "byte 0: expected a JSON value");
+}
+
+// Issue 9 A4.
+#[test]
+fn half_a_character_is_read_as_the_replacement_character() {
+    for (text, meant) in [
+        (r#""\ud83d""#, "\u{fffd}"),
+        (r#""\udc00""#, "\u{fffd}"),
+        (r#""cut \ud83d\u0061""#, "cut \u{fffd}a"),
+        (r#""\ud800\ud800\udc00""#, "\u{fffd}\u{10000}"),
+        (r#""\ud800\n\\ud800\\\udfff""#, "\u{fffd}\n\\ud800\\\u{fffd}"),
+        (r#""\ud83d\ude00""#, "😀"),
+    ] {
+        assert_eq!(check(text), Ok(0..text.len()), "{text}");
+        assert_eq!(read(text), Ok(Value::String(meant.into())), "{text}");
+    }
 }
 
 #[test]
@@ -65,9 +75,8 @@ fn depth_is_bounded_whatever_nests() {
 #[test]
 fn large_objects_do_not_cost_the_square_of_their_size() {
     let fields: Vec<_> = (0..100_000).map(|key| format!("\"k{key}\":{key}")).collect();
-    let Value::Map(pairs) = read(&format!("{{{}}}", fields.join(","))).unwrap() else {
-        panic!("no map")
-    };
+    let text = format!("{{{}}}", fields.join(","));
+    let Value::Map(pairs) = read(&text).unwrap() else { panic!("no map") };
     assert_eq!(pairs.len(), 100_000);
 }
 

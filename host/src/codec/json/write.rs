@@ -12,7 +12,7 @@ const EXACT: u64 = 1 << 53;
 /// array; ratio, big integer and decimal, integer beyond 2^53 → string; bytes → base64; tagged → `{"#tag": value}`;
 /// NaN and infinities → null. A key that is neither string, keyword, symbol nor number is an error. Two keys that
 /// become the same text: the last one stays.
-pub fn write(out: &mut String, value: &Value) -> Result<(), WriteError> {
+pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
@@ -46,7 +46,7 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ok = out.write_fmt(text);
 }
 
-fn array(out: &mut String, items: &[Value]) -> Result<(), WriteError> {
+fn array(out: &mut String, items: &[Value<'_>]) -> Result<(), WriteError> {
     out.push('[');
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -58,7 +58,16 @@ fn array(out: &mut String, items: &[Value]) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn object(out: &mut String, pairs: &[(Value, Value)]) -> Result<(), WriteError> {
+fn object(out: &mut String, pairs: &[(Value<'_>, Value<'_>)]) -> Result<(), WriteError> {
+    // Most often there is nothing to compare, and a text may be full of such maps.
+    if let [(key, value)] = pairs {
+        out.push('{');
+        quote(out, &convert::key_to_json(key)?);
+        out.push(':');
+        write(out, value)?;
+        out.push('}');
+        return Ok(());
+    }
     let keys =
         pairs.iter().map(|(key, _)| convert::key_to_json(key)).collect::<Result<Vec<_>, _>>()?;
     let superseded = convert::superseded(&keys).unwrap_or_default();

@@ -199,14 +199,8 @@ fn a_frame_whose_grammar_is_broken_is_refused_with_the_place() {
         (JSON, "{}", "byte 0: expected a frame such as `[[\"ns/name\", data], callback]`", None),
         (EDN, "hello", "byte 0: expected a frame such as `[[:ns/name data] callback]`", None),
         (EDN, "+[[:a/b]]", "byte 0: expected a frame such as `[[:ns/name data] callback]`", None),
-        (
-            JSON,
-            "[[\"a/b\",tru],\"c\"]",
-            "byte 8: expected a JSON value (words are `true`, `false` and `null`)",
-            Some("a/b"),
-        ),
         (JSON, "[[\"a/b\"]] x", "byte 10: a second value; only one is expected", Some("a/b")),
-        (SENTE, "+[[:a/b {:x}] \"c\"]", "byte 11: the map has a key without a value", Some("a/b")),
+        (EDN, "[[:a/b {:x] \"c\"]", "byte 10: expected a value or `}`", Some("a/b")),
         (
             SENTE,
             "[[:a/b \"x] \"c\"]",

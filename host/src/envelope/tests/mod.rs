@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod mistakes;
 mod properties;
 
 use super::{Callback, Dialect, Wire};

@@ -53,6 +53,16 @@ fn scraps() -> impl Strategy<Value = String> {
         .prop_map(|pieces| pieces.concat())
 }
 
+/// Data of any kind in which brackets and quotes come in pairs, so that its end is known whatever is wrong inside it.
+fn balanced() -> impl Strategy<Value = String> {
+    let piece = r#"[a-z0-9+.:'@^~`%#_-]{0,6}|"([a-z0-9 ,\]\[}{);]|\\[a-z0-9"\\]){0,6}"|[ ,:]"#;
+    piece.prop_map(String::from).prop_recursive(4, 24, 4, |inner| {
+        let inside = prop::collection::vec(inner, 0..4).prop_map(|inside| inside.concat());
+        let brackets = prop::sample::select(vec![("[", "]"), ("{", "}")]);
+        (brackets, inside).prop_map(|((open, close), inside)| format!("{open}{inside}{close}"))
+    })
+}
+
 /// How many elements the outermost vector of a frame has; the frame is read by another reader than it was written by.
 fn elements(wire: Wire, frame: &Frame) -> Option<usize> {
     let text = std::str::from_utf8(&frame.body).ok()?;
@@ -91,6 +101,24 @@ proptest! {
                 }
             }
         }
+    }
+
+    // Issue 9 A4.
+    #[test]
+    fn whatever_the_data_its_callback_comes_back(
+        wire in wire().prop_filter("raw frames have no callback", |wire| wire.dialect != Dialect::Raw),
+        data in balanced(),
+    ) {
+        let json = wire.format == Encoding::Json;
+        let (id, comma) = if json { ("\"a/b\"", ",") } else { (":a/b", " ") };
+        let sent = format!("[[{id}{comma}{data}]{comma}\"cb\"]");
+        let (callback, id) = match decode(wire, &frame(&sent)) {
+            Ok(Inbound::Event(arrived)) => (arrived.callback, Some(arrived.id.to_string())),
+            Ok(other) => panic!("{sent}: {other:?}"),
+            Err(malformed) => (malformed.callback, malformed.event),
+        };
+        prop_assert_eq!(callback, Some(super::callback("\"cb\"")), "{}", sent);
+        prop_assert_eq!(id.as_deref(), Some("a/b"), "{}", sent);
     }
 
     #[test]

@@ -37,6 +37,30 @@ async fn messages_are_answered_in_order_and_in_batches() {
     );
 }
 
+/// A reply to 7 with so many bytes at 5000, which are said to be JSON.
+fn reply_of_json(bytes: u32) -> String {
+    let words = [store(4104, 7), store(4108, 0), store(4112, 0), store(4116, 0)].concat();
+    effect(0, 0, &(words + &store(4120, 5000) + &store(4124, bytes)))
+}
+
+// Issue 9 C11.
+#[tokio::test]
+async fn what_a_plugin_sends_is_read_before_it_is_carried_out() {
+    for (byte, refused) in [(b'1', 0), (b'[', 1)] {
+        let guest = store(5000, u32::from(byte)) + &reply_of_json(1);
+        let mut running = run(&Guest::handling(guest)).await;
+        running.offer(message(&connection(1), "a/b", "1", 7));
+        let mut acted = running.next().await;
+        while acted.decided.is_empty() {
+            acted = running.next().await;
+        }
+        let malformed = acted.decided.iter().any(|effect| effect.contains("Malformed"));
+        assert_eq!(malformed, refused > 0, "{acted:?}");
+        wait(&running, |status| status.refused_effects >= refused).await;
+        assert_eq!(running.status().refused_effects, refused);
+    }
+}
+
 #[tokio::test]
 async fn an_event_that_traps_costs_itself_and_the_batch_is_run_again_one_by_one() {
     let mut running = run(&Guest::handling(guests::PICKY)).await;
