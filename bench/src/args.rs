@@ -16,8 +16,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs benches and prints their report as Markdown.
     Run(Run),
+    /// Attacks a gateway and says what another connection notices.
+    Hostile(Hostile),
     /// Loads a server that runs already, to be profiled meanwhile, and says what a message costs it.
     Load(Load),
+    /// Times a calculation and prints microseconds: what `run --against` tells a quiet machine by.
+    Calibrate,
     /// Is a bare server; what `run` measures against.
     Bare {
         role: Role,
@@ -47,6 +51,27 @@ pub(crate) struct Load {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Hostile {
+    /// Which attacks; without names all of them.
+    pub(crate) names: Vec<String>,
+    /// How long each lasts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// A twentieth of everything: shows that the attacks run, decides nothing.
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// Prints the attacks and what they do.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The gateway's binary.
+    #[arg(long, required_unless_present = "list", default_value = "")]
+    pub(crate) gateway: PathBuf,
+    /// The folder of the built guests.
+    #[arg(long, required_unless_present = "list", default_value = "")]
+    pub(crate) guests: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Run {
     /// Which benches.
     #[arg(required_unless_present = "smoke")]
@@ -60,6 +85,18 @@ pub(crate) struct Run {
     /// How costs grow with connections, subscribers and idle ones, instead of the one point of the limits.
     #[arg(long, conflicts_with = "smoke")]
     pub(crate) slopes: bool,
+    /// Compares with another revision, by this name, whose `tengen`, `tengen-bench-call` and guests are in the folder that
+    /// `--against-folder` names.
+    #[arg(long, requires = "against_folder", conflicts_with_all = ["gate", "slopes"])]
+    pub(crate) against: Option<String>,
+    #[arg(long, requires = "against")]
+    pub(crate) against_folder: Option<PathBuf>,
+    /// Its guests, if they are not in `guests` of that folder.
+    #[arg(long, requires = "against")]
+    pub(crate) against_guests: Option<PathBuf>,
+    /// Keeps the cheapest bare echo that this machine has shown.
+    #[arg(long)]
+    pub(crate) quiet: Option<PathBuf>,
     /// How often each server takes its turn.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
     pub(crate) rounds: Option<u32>,
@@ -73,8 +110,10 @@ pub(crate) struct Run {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// One message at a time, and 64.
+    /// One message at a time, 64, and the tail of an open loop.
     Echo,
+    /// The same on a raw endpoint.
+    Raw,
     /// One publication to a thousand subscribers.
     Fanout,
     /// Memory of ten thousand connections that say nothing.
@@ -92,8 +131,9 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 7] = [
+    pub(crate) const EACH: [Self; 8] = [
         Self::Echo,
+        Self::Raw,
         Self::Fanout,
         Self::Idle,
         Self::Handshake,

@@ -17,6 +17,8 @@ pub(crate) struct Bench {
     /// This program, which is also the bare servers.
     pub(crate) own: PathBuf,
     pub(crate) gateway: PathBuf,
+    /// The program that calls a plugin without sockets; it holds the gateway's code.
+    pub(crate) call: PathBuf,
     pub(crate) guests: PathBuf,
     /// For one run: what an earlier run has compiled is new to this one.
     pub(crate) cache: TempDir,

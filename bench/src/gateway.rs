@@ -24,6 +24,11 @@ pub(crate) fn with_plugins(plugins: &[(&str, &Path)]) -> String {
     config
 }
 
+/// As [`with_plugins`], each frame being an event.
+pub(crate) fn raw(plugins: &[(&str, &Path)]) -> String {
+    format!("{}\n[[endpoint]]\npath = \"/ws\"\ndialect = \"raw\"\n", with_plugins(plugins))
+}
+
 /// An endpoint that lets in who has a token.
 pub(crate) fn with_token_auth(file: &Path, secret: &str) -> String {
     let (head, plugin) = (plain(), token_auth(file, secret));

@@ -2,12 +2,14 @@
 //!
 //! `cargo xtask bench` builds and calls this. The load runs in this process, each server in its own.
 
+mod against;
 mod args;
 mod bare;
 mod bench;
 mod collector;
 mod cores;
 mod gateway;
+mod hostile;
 mod load;
 mod measure;
 mod plan;
@@ -16,8 +18,9 @@ mod report;
 mod statistics;
 mod verdict;
 
+use against::Sides;
 use anyhow::{Context as _, Result};
-use args::{Arguments, Command, Load, Name, Run};
+use args::{Arguments, Command, Hostile, Load, Name, Run};
 use bench::{Bench, say};
 use clap::Parser;
 use load::{
@@ -27,13 +30,18 @@ use load::{
 use plan::Plan;
 use process::Server;
 use report::Report;
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Bare { role, port_file } => {
             bare::run(role, &port_file).map(|()| ExitCode::SUCCESS)
         }
+        Command::Calibrate => {
+            print(&format!("{}\n", against::calibrate()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Hostile(wish) => hostile(&wish),
         Command::Load(load) => load_only(&load),
         Command::Run(run) => measure(&run),
     };
@@ -47,6 +55,10 @@ fn measure(run: &Run) -> Result<ExitCode> {
     let bench = surroundings(run)?;
     cores::take_load_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let (Some(name), Some(folder)) = (&run.against, &run.against_folder) {
+        let sides = sides(bench, name, folder, run.against_guests.as_deref())?;
+        return runtime.block_on(compare(run, &sides, &names(run)));
+    }
     let mut report = Report::new(!run.smoke);
     for name in names(run) {
         let result = runtime.block_on(measure::run(name, &bench, &mut report));
@@ -65,6 +77,45 @@ fn measure(run: &Run) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn compare(run: &Run, sides: &Sides, names: &[Name]) -> Result<ExitCode> {
+    let found = against::run(names, sides, run.quiet.as_deref(), &command_line()).await?;
+    print(&found.report);
+    say(&found.summary);
+    // A smoke judges nothing; what it must do is come to an end.
+    Ok(if run.smoke { ExitCode::SUCCESS } else { found.code })
+}
+
+/// The other revision's programs and guests; the load, the bare servers and the configuration are ours for both.
+fn sides(new: Bench, name: &str, folder: &Path, guests: Option<&Path>) -> Result<Sides> {
+    let found = |folder: &Path| {
+        folder.canonicalize().with_context(|| format!("there is no folder `{}`", folder.display()))
+    };
+    let folder = found(folder)?;
+    let guests = found(guests.unwrap_or(&folder.join("guests")))?;
+    let old = || -> Result<Bench> {
+        Ok(Bench {
+            plan: new.plan,
+            own: new.own.clone(),
+            gateway: folder.join("tengen"),
+            call: folder.join("tengen-bench-call"),
+            guests: guests.clone(),
+            cache: tempfile::tempdir()?,
+        })
+    };
+    Ok(Sides { name: name.to_owned(), old: old()?, again: old()?, new })
+}
+
+fn hostile(wish: &Hostile) -> Result<ExitCode> {
+    if wish.list {
+        print(&hostile::list());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (table, code) = hostile::run(wish)?;
+    print(&table);
+    // A smoke decides nothing; what it must do is come to an end.
+    Ok(if wish.smoke { ExitCode::SUCCESS } else { code })
 }
 
 fn load_only(wish: &Load) -> Result<ExitCode> {
@@ -90,7 +141,11 @@ fn surroundings(run: &Run) -> Result<Bench> {
     let folder = own.parent().context("this program has no folder")?;
     let gateway = run.gateway.clone().unwrap_or_else(|| folder.join("tengen"));
     let guests = run.guests.clone().unwrap_or_else(|| folder.join("../guests"));
-    let mut plan = if run.smoke { Plan::smoke() } else { Plan::full(run.slopes) };
+    let mut plan = match (run.smoke, run.against.is_some()) {
+        (true, _) => Plan::smoke(),
+        (false, true) => Plan::against(),
+        (false, false) => Plan::full(run.slopes),
+    };
     if let Some(rounds) = run.rounds {
         plan.rounds = rounds;
     }
@@ -101,7 +156,8 @@ fn surroundings(run: &Run) -> Result<Bench> {
         .canonicalize()
         .with_context(|| format!("there is no folder `{}`", guests.display()))?;
     let cache = tempfile::tempdir().context("cannot make a folder for the cache")?;
-    Ok(Bench { plan, own, gateway, guests, cache })
+    let call = folder.join("tengen-bench-call");
+    Ok(Bench { plan, own, gateway, call, guests, cache })
 }
 
 fn names(run: &Run) -> Vec<Name> {
@@ -115,7 +171,7 @@ fn names(run: &Run) -> Vec<Name> {
 fn command_line() -> String {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
     // Where the binaries were is nobody's business.
-    let places = ["--gateway", "--guests"];
+    let places = ["--gateway", "--guests", "--against-folder", "--against-guests", "--quiet"];
     let mut shown = vec!["cargo xtask bench".to_owned()];
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {

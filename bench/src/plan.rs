@@ -22,6 +22,9 @@ pub(crate) struct Plan {
 /// Latencies that a sample should hold, so that five rounds have enough for a tail.
 const ROUND_TRIPS: usize = 50_000;
 
+/// Rounds of a comparison, unless more are asked for.
+pub(crate) const AGAINST_ROUNDS: u32 = 9;
+
 impl Plan {
     pub(crate) fn full(slopes: bool) -> Self {
         Self {
@@ -35,6 +38,11 @@ impl Plan {
             handshakes: 20_000,
             subscribers: 1000,
         }
+    }
+
+    /// One revision against another: as full, with the rounds that a judgement needs.
+    pub(crate) fn against() -> Self {
+        Self { rounds: AGAINST_ROUNDS, ..Self::full(false) }
     }
 
     pub(crate) fn smoke() -> Self {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 /// How long a server may take until it listens; the first start with a plugin compiles it.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+const STATE_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// A running server. Ends when dropped, if it was started here.
@@ -25,7 +26,7 @@ pub(crate) struct Server {
     address: SocketAddr,
     /// From starting the process to its port file.
     pub(crate) ready_after: Duration,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 /// What starts one. The port file's name is appended to the arguments.
@@ -74,7 +75,7 @@ impl Server {
             child: Some(child),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             ready_after: Duration::ZERO,
-            _folder: Some(folder),
+            folder: Some(folder),
         };
         let port = server.wait_until_ready(&port_file, &log)?;
         server.ready_after = began.elapsed();
@@ -84,7 +85,7 @@ impl Server {
 
     /// One that somebody else started, and ends.
     pub(crate) fn of(pid: u32, address: SocketAddr) -> Self {
-        Self { child: None, pid, address, ready_after: Duration::ZERO, _folder: None }
+        Self { child: None, pid, address, ready_after: Duration::ZERO, folder: None }
     }
 
     fn wait_until_ready(&mut self, port_file: &Path, log: &Path) -> Result<u16> {
@@ -127,7 +128,19 @@ impl Server {
         resident(&fs::read_to_string(self.proc().join("status")).context("the server is gone")?)
     }
 
-    fn proc(&self) -> PathBuf {
+    /// Where the gateway's admin listener is, by the state file beside its port file.
+    pub(crate) fn admin(&self) -> Result<SocketAddr> {
+        let folder = self.folder.as_ref().context("somebody else started it")?;
+        let file = folder.path().join("port.state");
+        // It comes after the port file.
+        let end = Instant::now() + STATE_WITHIN;
+        while !file.exists() && Instant::now() < end {
+            thread::sleep(LOOK_EVERY);
+        }
+        admin(&fs::read_to_string(file).context("the gateway wrote no state file")?)
+    }
+
+    pub(crate) fn proc(&self) -> PathBuf {
         Path::new("/proc").join(self.pid.to_string())
     }
 }
@@ -164,7 +177,7 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
 }
 
 /// `VmRSS`, which unlike `statm` needs no page size.
-fn resident(status: &str) -> Result<u64> {
+pub(crate) fn resident(status: &str) -> Result<u64> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -172,6 +185,13 @@ fn resident(status: &str) -> Result<u64> {
     let kilobytes: u64 =
         line.trim().trim_end_matches(" kB").parse().context("`VmRSS` is not in kB")?;
     Ok(kilobytes * 1024)
+}
+
+/// The value of `admin` in a state file.
+fn admin(state: &str) -> Result<SocketAddr> {
+    let (_, rest) = state.split_once("\"admin\"").context("the state file has no `admin`")?;
+    let address = rest.split('"').nth(1).context("the admin listener is off")?;
+    address.parse().context("`admin` is no address")
 }
 
 /// A port file is whole when its line ends.
@@ -208,6 +228,14 @@ mod tests {
     fn resident_memory_is_read_in_kilobytes() {
         assert_eq!(resident("Name:\tx\nVmRSS:\t    1234 kB\nThreads:\t1\n").unwrap(), 1234 * 1024);
         assert!(resident("Name:\tx\n").is_err());
+    }
+
+    #[test]
+    fn the_admin_listener_is_read_from_the_state_file() {
+        let state = "{\n  \"pid\": 7,\n  \"admin\": \"127.0.0.1:81\"\n}\n";
+        assert_eq!(admin(state).unwrap(), SocketAddr::from(([127, 0, 0, 1], 81)));
+        assert!(admin(r#"{"pid":7,"admin":null}"#).is_err());
+        assert!(admin("{}").is_err());
     }
 
     #[test]

@@ -16,6 +16,29 @@ pub(crate) fn spread(pairs: impl IntoIterator<Item = (f64, f64)>) -> f64 {
     pairs.into_iter().map(|(one, other)| (one / other).max(other / one)).fold(1.0, f64::max)
 }
 
+/// The values below which a quarter and three quarters of the others lie, between two of them where none is there. None of
+/// nothing.
+pub(crate) fn quartiles(values: &[f64]) -> Option<(f64, f64)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let at = |share: f64| {
+        let place = share * last as f64;
+        let (below, above) = (place.floor() as usize, place.ceil() as usize);
+        let (low, high) = (sorted.get(below)?, sorted.get(above)?);
+        Some(low + (high - low) * place.fract())
+    };
+    Some((at(0.25)?, at(0.75)?))
+}
+
+/// How far apart two measurements of the same thing are in the middle of all rounds: never below 1, and no number without
+/// rounds.
+pub(crate) fn typical_spread(pairs: impl IntoIterator<Item = (f64, f64)>) -> f64 {
+    let ratios: Vec<f64> =
+        pairs.into_iter().map(|(one, other)| (one / other).max(other / one)).collect();
+    median(&ratios).unwrap_or(f64::NAN)
+}
+
 /// The value that a share of the others do not exceed; the values are sorted. None of nothing.
 pub(crate) fn quantile(sorted: &[u32], share: f64) -> Option<u32> {
     let last = sorted.len().checked_sub(1)?;
@@ -71,6 +94,21 @@ mod tests {
     fn the_spread_is_the_worst_pair_whichever_side_it_is_on() {
         assert_eq!(spread([]), 1.0);
         assert_eq!(spread([(2.0, 2.0), (2.0, 2.5), (2.0, 1.0)]), 2.0);
+    }
+
+    #[test]
+    fn quartiles_lie_between_values_where_none_is_there() {
+        assert_eq!(quartiles(&[]), None);
+        assert_eq!(quartiles(&[2.0]), Some((2.0, 2.0)));
+        assert_eq!(quartiles(&[5.0, 1.0, 3.0, 2.0, 4.0]), Some((2.0, 4.0)));
+        assert_eq!(quartiles(&[1.0, 2.0, 3.0, 4.0]), Some((1.75, 3.25)));
+    }
+
+    #[test]
+    fn one_bad_pair_does_not_spread_the_others() {
+        assert_eq!(typical_spread([(2.0, 2.0), (2.0, 2.5), (9.0, 1.0)]), 1.25);
+        assert_eq!(typical_spread([(2.0, 1.0)]), 2.0, "whichever side it is on");
+        assert!(typical_spread([]).is_nan());
     }
 
     #[test]

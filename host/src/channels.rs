@@ -2,8 +2,8 @@
 
 use crate::id::{Channel, Handle};
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex},
 };
 
 /// One channel's subscribers and its count of publications.
@@ -17,9 +17,18 @@ pub struct Members<T> {
 }
 
 /// All channels with at least one subscriber. A channel without one is forgotten, and with it its offset.
+///
+/// They are counted here and listed in [`Members`]: a publication may hold those for long, and nobody has to wait for that
+/// to come or go.
 #[derive(Debug)]
 pub struct Channels<T> {
-    by_name: HashMap<Channel, Arc<Mutex<Members<T>>>>,
+    by_name: HashMap<Channel, Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    count: usize,
+    members: Arc<Mutex<Members<T>>>,
 }
 
 impl<T> Default for Channels<T> {
@@ -29,30 +38,29 @@ impl<T> Default for Channels<T> {
 }
 
 impl<T> Channels<T> {
-    /// False when the connection was a subscriber already.
-    pub fn subscribe(&mut self, channel: &Channel, handle: Handle, member: T) -> bool {
-        let members = self.by_name.entry(channel.clone()).or_insert_with(|| {
-            Arc::new(Mutex::new(Members { subscribers: HashMap::new(), offset: 0 }))
+    /// One more subscriber: who calls this puts it into the members.
+    pub fn join(&mut self, channel: &Channel) -> Arc<Mutex<Members<T>>> {
+        let entry = self.by_name.entry(channel.clone()).or_insert_with(|| {
+            let members = Members { subscribers: HashMap::new(), offset: 0 };
+            Entry { count: 0, members: Arc::new(Mutex::new(members)) }
         });
-        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        members.subscribers.insert(handle, member).is_none()
+        entry.count += 1;
+        Arc::clone(&entry.members)
     }
 
-    /// False when the connection was no subscriber.
-    pub fn unsubscribe(&mut self, channel: &Channel, handle: Handle) -> bool {
-        let Entry::Occupied(entry) = self.by_name.entry(channel.clone()) else { return false };
-        let mut members = entry.get().lock().unwrap_or_else(PoisonError::into_inner);
-        let was_subscriber = members.subscribers.remove(&handle).is_some();
-        let empty = members.subscribers.is_empty();
-        drop(members);
-        if empty {
-            entry.remove();
+    /// One subscriber less: who calls this takes it out of the members. None: there was none.
+    pub fn leave(&mut self, channel: &str) -> Option<Arc<Mutex<Members<T>>>> {
+        let entry = self.by_name.get_mut(channel)?;
+        let members = Arc::clone(&entry.members);
+        entry.count -= 1;
+        if entry.count == 0 {
+            self.by_name.remove(channel);
         }
-        was_subscriber
+        Some(members)
     }
 
     pub fn members(&self, channel: &str) -> Option<Arc<Mutex<Members<T>>>> {
-        self.by_name.get(channel).map(Arc::clone)
+        self.by_name.get(channel).map(|entry| Arc::clone(&entry.members))
     }
 
     pub fn len(&self) -> usize {
@@ -73,14 +81,25 @@ mod tests {
         let mut channels = Channels::default();
         let room = Channel::from("room/1");
         assert!(channels.members("room/1").is_none());
-        assert!(channels.subscribe(&room, Handle(1), "a"));
-        assert!(!channels.subscribe(&room, Handle(1), "a"), "twice is once");
-        assert!(channels.subscribe(&room, Handle(2), "b"));
-        assert!(channels.unsubscribe(&room, Handle(1)));
-        assert!(!channels.unsubscribe(&room, Handle(1)));
+        let members = channels.join(&room);
+        members.lock().unwrap().subscribers.insert(Handle(1), "a");
+        assert!(Arc::ptr_eq(&members, &channels.join(&room)), "the second comes to the first");
+        assert!(channels.leave("room/1").is_some());
         assert_eq!(channels.len(), 1);
-        assert!(channels.unsubscribe(&room, Handle(2)));
+        assert!(channels.leave("room/1").is_some());
         assert!(channels.is_empty());
-        assert!(!channels.unsubscribe(&room, Handle(2)));
+        assert!(channels.leave("room/1").is_none());
+        assert!(!Arc::ptr_eq(&members, &channels.join(&room)), "a new one has nothing of the old");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_publication_to_come_or_go() {
+        let mut channels = Channels::<()>::default();
+        let room = Channel::from("room/1");
+        let members = channels.join(&room);
+        let _publishing = members.lock().unwrap();
+        channels.join(&room);
+        assert!(channels.leave("room/1").is_some() && channels.leave("room/1").is_some());
+        assert!(channels.is_empty());
     }
 }

@@ -19,8 +19,10 @@ pub enum Reason {
     HeartbeatMissed,
     /// The outbox was full, or a write took longer than `outbox.write_deadline`.
     SlowConsumer,
-    /// The same client-id connected again.
+    /// It was dead, and its client had come back on another connection.
     Replaced,
+    /// What the authenticator said of the user has ended: come back with a new token.
+    TokenEnded,
     /// Too many malformed messages.
     Violation,
     /// The gateway is going away.
@@ -44,6 +46,7 @@ impl Reason {
             Self::HeartbeatMissed => 4001,
             Self::SlowConsumer => 4000,
             Self::Replaced => 4002,
+            Self::TokenEnded => 4003,
             Self::Violation => 4503,
             Self::Drained => 1012,
             Self::Plugin { code, .. } => *code,
@@ -63,6 +66,7 @@ impl Reason {
             Self::HeartbeatMissed => "heartbeat-missed",
             Self::SlowConsumer => "slow-consumer",
             Self::Replaced => "replaced",
+            Self::TokenEnded => "token-ended",
             Self::Violation => "malformed",
             Self::Drained => "drain",
             Self::Plugin { reason, .. } => reason,
@@ -71,7 +75,7 @@ impl Reason {
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 13] = [
+    pub const KINDS: [&'static str; 14] = [
         "peer",
         "lost",
         "protocol",
@@ -85,6 +89,7 @@ impl Reason {
         "drain",
         "plugin",
         "internal",
+        "token-ended",
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -103,6 +108,7 @@ impl Reason {
             Self::Drained => 10,
             Self::Plugin { .. } => 11,
             Self::Internal => 12,
+            Self::TokenEnded => 13,
         }
     }
 
@@ -136,7 +142,8 @@ mod tests {
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }
-        for reason in [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Drained] {
+        let named = [Reason::Lost, Reason::Protocol, Reason::TooLarge, Reason::Replaced];
+        for reason in named.into_iter().chain([Reason::Drained, Reason::TokenEnded]) {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&reason.word()));
         }
     }

@@ -21,7 +21,7 @@ use std::{
 pub struct User {
     pub id: UserId,
     pub claims: Vec<(String, String)>,
-    /// When the authentication ends.
+    /// When the authentication ends, and the connection with it.
     pub expires_at: Option<SystemTime>,
 }
 

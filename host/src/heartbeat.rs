@@ -73,6 +73,14 @@ impl Heartbeat {
         self.wrote = now;
     }
 
+    /// Asks the peer now, whatever the clock says: its client seems to be somewhere else. False when it has been asked
+    /// already and has not answered yet.
+    pub fn ask(&mut self, now: Instant) -> bool {
+        let unasked = self.pinged.is_none();
+        self.pinged.get_or_insert(now);
+        unasked
+    }
+
     /// When [`Heartbeat::due`] is to be asked next.
     pub fn next(&self) -> Instant {
         match (self.pinged, self.rules.patience) {

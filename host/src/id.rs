@@ -146,6 +146,14 @@ pub fn is_event_id(text: &str) -> bool {
         && matches!(text.split_once('/'), Some((ns, name)) if plain(ns) && plain(name))
 }
 
+/// The longest name of a channel, a user or a key, in bytes.
+pub const NAME_MAX: usize = 256;
+
+/// Whether text may name a channel, a user or a key: 1 to 256 bytes, no control characters.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_MAX && !text.chars().any(char::is_control)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +175,16 @@ mod tests {
             &format!("a/{}", "b".repeat(127)),
         ] {
             assert!(!is_event_id(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_short_and_nothing_in_it_is_unseen() {
+        for good in ["a", "room/Grüße", &"b".repeat(256)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "a\u{1b}[31m", "a\n", "\u{9b}", &"b".repeat(257), &"b".repeat(100_000)] {
+            assert!(!is_name(bad), "{bad:?}");
         }
     }
 

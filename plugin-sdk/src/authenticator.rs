@@ -6,7 +6,8 @@ use crate::{Admission, Fault, Message, Plugin, Upgrade, User, Verdict, instance:
 ///
 /// Instances are stateless and interchangeable: any free one is asked, and its answer has a deadline.
 pub trait Authenticator: Plugin {
-    /// Decides about an upgrade request.
+    /// Decides about an upgrade request. What an [`Admission`] may hold is bounded, and its channels have to be in the
+    /// plugin's grant `publish`: one that breaks a bound is refused as a whole, with status 503.
     fn authenticate(&mut self, upgrade: Upgrade) -> Verdict;
 
     /// Decides from the first message, after [`Verdict::NeedFirstMessage`] (not called by this version of the gateway).
@@ -24,12 +25,12 @@ pub trait Authenticator: Plugin {
 }
 
 impl Verdict {
-    /// Lets this user in.
+    /// Lets this user in, until the time in `expires_at_ms` if there is one: the connection is closed then, with code 4003.
     pub fn user(user: User) -> Self {
         Self::Allow(Admission { user: Some(user), ..Admission::anonymous() })
     }
 
-    /// Refuses with an HTTP status, such as 401 or 403, and a reason that the peer may read.
+    /// Refuses with an HTTP status, such as 401 or 403 (400 to 599), and a reason that the peer may read.
     pub fn deny(status: u16, id: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Deny((status, Fault::new(id, message)))
     }

@@ -17,7 +17,7 @@ const READERS: [(&str, &str); 12] = [
     ("plugin/shared.rs", "when something went wrong last, for people"),
     ("router/mod.rs", "when an event happened, for plugins"),
     ("telemetry/record.rs", "when a record was made"),
-    ("upgrade/mod.rs", "the authenticator compares it with what tokens say"),
+    ("upgrade/authentication.rs", "the authenticator and we compare it with what tokens say"),
 ];
 
 #[test]

@@ -18,6 +18,7 @@ mod docs;
 mod files;
 mod hostile_guests;
 mod hostile_peers;
+mod identity;
 mod layers;
 mod otlp;
 mod plugin;

@@ -156,18 +156,18 @@ async fn a_client_without_a_client_id_is_told_so() -> Result<()> {
     Ok(())
 }
 
+// Issue 9, B9: as Sente's own server, which lets the older connection live while it lives (see also `identity::tabs`).
 #[tokio::test]
-async fn a_client_that_comes_back_replaces_its_old_connection() -> Result<()> {
+async fn a_client_that_comes_back_leaves_its_live_connection_alone() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
     let mut old = open(&gateway).await?;
     let mut new = open(&gateway).await?;
-    assert_eq!(old.closed().await?.code, 4002);
-    new.send_text("[[:my/bare] nil]").await?;
-    assert_eq!(new.next_text().await?, "[[[:my/bare nil]] nil]");
-    let mut other = Client::open(gateway.address(), "/chsk?client-id=client-2", &[]).await?;
-    other.next_text().await?;
-    new.send_text("[[:my/bare] nil]").await?;
-    assert_eq!(new.next_text().await?, "[[[:my/bare nil]] nil]");
+    assert_eq!(old.next_text().await?, "[:chsk/ws-ping nil]", "it is asked whether it lives");
+    old.send_text("[[:chsk/ws-pong] nil]").await?;
+    for client in [&mut old, &mut new] {
+        client.send_text("[[:my/bare] nil]").await?;
+        assert_eq!(client.next_text().await?, "[[[:my/bare nil]] nil]");
+    }
     gateway.drain().await;
     Ok(())
 }

@@ -26,18 +26,19 @@ fn every_source_file_says_first_what_it_is() {
 }
 
 #[test]
-fn every_fixture_is_used_by_a_test() {
+fn every_fixture_is_used_by_a_test_or_an_attack() {
     let tests = files("tests", &[".rs"])
         .unwrap()
         .into_iter()
         .filter(|path| !path.starts_with("tests/fixtures/"));
     let host = files("host", &[".rs"]).unwrap();
-    let text: String = tests.chain(host).map(|path| read(&path).unwrap()).collect();
+    let attacks = files("bench", &[".rs"]).unwrap();
+    let text: String = tests.chain(host).chain(attacks).map(|path| read(&path).unwrap()).collect();
     let unused = |name: &String| {
         !text.contains(&format!("\"{name}\"")) && !text.contains(&format!("{name}.wasm"))
     };
     let unused: Vec<_> = folders("tests/fixtures").unwrap().into_iter().filter(unused).collect();
-    assert!(unused.is_empty(), "no test names these fixtures: {unused:?}");
+    assert!(unused.is_empty(), "no test and no attack names these fixtures: {unused:?}");
 }
 
 #[test]

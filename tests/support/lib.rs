@@ -10,3 +10,4 @@ pub mod peer;
 pub mod process;
 pub mod repository;
 pub mod skip;
+pub mod tokens;

@@ -11,7 +11,9 @@ mod check;
 mod demo;
 mod deny;
 mod fuzz;
+mod git;
 mod guests;
+mod hostile;
 mod mutants;
 mod setup;
 mod steps;
@@ -35,9 +37,16 @@ cargo xtask COMMAND
   setup                 installs what the commands above need, and says what it leaves to you
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
                         without the tree changing: therefore not part of check
-  bench NAME... [--gate]  measures the gateway against bare servers: echo, fanout, idle, handshake, call, reload, start
-                        or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything in
-                        two minutes, deciding nothing. Needs a quiet machine with two cores
+  bench NAME... [--gate]  measures the gateway against bare servers: echo, raw, fanout, idle, handshake, call, reload,
+                        start or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything
+                        in three minutes, deciding nothing. Needs a quiet machine with two cores
+  bench NAME... --against REV  measures this work tree against another revision, which is built once and kept in the
+                        target folder: both take turns, at least nine rounds. Exit codes: 0 no worse in any row; 1 worse in
+                        a row, or it could not be built or measured; 3 a row was not judged, and why is in the table
+  hostile [NAME...]     attacks a release build of the gateway, one attack at a time, from one address or by one plugin, and
+                        says what another connection notices: docs/hostile.md. --list: the attacks; --seconds N: how long
+                        each lasts (10); --smoke: a twentieth of everything, deciding nothing. Exit codes: 0 all hold;
+                        1 one does not; 3 one could not be run, or the machine is too busy to tell
   mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
                         a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
                         nothing, only sees that every patch applies and its test exists
@@ -79,6 +88,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["advisories"] => deny::advisories(&workspace),
         ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
         ["bench"] => Ok(misunderstood("which bench?")),
+        ["hostile", rest @ ..] => hostile::run(&workspace, rest),
         ["mutants", rest @ ..] => match mutants::asked(rest) {
             Ok(asked) => mutants::run(&workspace, asked),
             Err(error) => Ok(misunderstood(&error.to_string())),

@@ -9,25 +9,43 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::{net::TcpStream, task::JoinSet};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 pub(super) async fn serve(stream: TcpStream) -> Result<()> {
-    let mut socket = Box::new(socket::accept(stream).await?);
+    answer(socket::accept(stream).await?, |request| {
+        reply(&request).map(Message::text).context("not a request")
+    })
+    .await
+}
+
+/// Sends back what comes, greets nobody.
+pub(super) async fn serve_raw(stream: TcpStream) -> Result<()> {
+    answer(socket::accept_raw(stream).await?, |text| Ok(Message::Text(text))).await
+}
+
+async fn answer(
+    socket: Socket,
+    reply: impl Fn(Utf8Bytes) -> Result<Message> + Send + Sync + 'static,
+) -> Result<()> {
+    let mut socket = Box::new(socket);
     // A task of its own: this one has room for the handshake, which it would keep.
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move { poll_fn(|cx| turn(&mut socket, cx)).await });
+    tasks.spawn(async move { poll_fn(|cx| turn(&mut socket, &reply, cx)).await });
     tasks.join_next().await.context("the connection's task is gone")??
 }
 
 /// One turn; ready when the connection is over.
-fn turn(socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Result<()>> {
+fn turn(
+    socket: &mut Socket,
+    reply: &impl Fn(Utf8Bytes) -> Result<Message>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<()>> {
     let mut socket = Pin::new(socket);
     loop {
         match socket.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(Message::Text(request)))) => {
                 ready!(socket.as_mut().poll_ready(cx))?;
-                let reply = reply(&request).context("not a request")?;
-                socket.as_mut().start_send(Message::text(reply))?;
+                socket.as_mut().start_send(reply(request)?)?;
             }
             Poll::Ready(Some(Ok(_))) => {}
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),

@@ -19,6 +19,8 @@ use tokio::{
 pub(crate) enum Role {
     /// Answers each request; one flush for all that was readable.
     Echo,
+    /// Sends each frame back as it is; one flush for all that was readable.
+    Raw,
     /// Publishes by writing one frame to every socket, without waking a task.
     Direct,
     /// Publishes through a broadcast channel; one flush for all that waits.
@@ -33,6 +35,7 @@ impl Role {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Raw => "raw",
             Self::Direct => "direct",
             Self::Broadcast => "broadcast",
             Self::Upgrade => "upgrade",
@@ -52,6 +55,7 @@ pub(crate) fn run(role: Role, port_file: &Path) -> Result<()> {
         fs::rename(&part, port_file)?;
         match role {
             Role::Echo => accept(&listener, echo::serve).await,
+            Role::Raw => accept(&listener, echo::serve_raw).await,
             Role::Direct => {
                 let room = direct::Room::default();
                 accept(&listener, move |stream| room.clone().serve(stream)).await

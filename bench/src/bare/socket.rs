@@ -4,7 +4,7 @@ use anyhow::Result;
 use futures_util::SinkExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
+    WebSocketStream, accept_async_with_config, accept_hdr_async_with_config,
     tungstenite::{
         Message,
         handshake::server::{ErrorResponse, Request, Response},
@@ -22,10 +22,18 @@ pub(super) const GREETING: &str = r#"[["chsk/handshake",[null,null,{"connection"
 
 /// Upgrades and greets.
 pub(super) async fn accept(stream: TcpStream) -> Result<Socket> {
-    let config = WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(16 << 10);
-    let mut socket = accept_hdr_async_with_config(stream, agree, Some(config)).await?;
+    let mut socket = accept_hdr_async_with_config(stream, agree, Some(config())).await?;
     socket.send(Message::text(GREETING)).await?;
     Ok(socket)
+}
+
+/// Upgrades without a subprotocol.
+pub(super) async fn accept_raw(stream: TcpStream) -> Result<Socket> {
+    Ok(accept_async_with_config(stream, Some(config())).await?)
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(16 << 10)
 }
 
 #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]

@@ -1,6 +1,9 @@
 //! Messages that are sent in one write, and the frames that must come back.
 
-use super::frame::{self, Opcode};
+use super::{
+    Dialect,
+    frame::{self, Opcode},
+};
 
 /// Requests, encoded once for all connections.
 #[derive(Debug)]
@@ -9,10 +12,31 @@ pub(crate) struct Burst {
     pub(crate) bytes: Vec<u8>,
     /// The payload of each answer, in order.
     pub(crate) answers: Vec<Vec<u8>>,
+    /// What the connections speak that send it.
+    pub(crate) dialect: Dialect,
 }
 
 impl Burst {
-    /// `depth` requests with `size` bytes of data each, answered with that data.
+    /// `depth` messages with `size` bytes of data each, answered with that data.
+    pub(crate) fn of(dialect: Dialect, size: usize, depth: usize) -> Self {
+        match dialect {
+            Dialect::Tengen => Self::echo(size, depth),
+            Dialect::Raw => Self::raw(size, depth),
+        }
+    }
+
+    /// `depth` frames of `size` bytes that come back as they are.
+    fn raw(size: usize, depth: usize) -> Self {
+        let (mut bytes, mut answers) = (Vec::new(), Vec::new());
+        for number in 0..depth {
+            let text = raw_text(size, &format!("{number:06}"));
+            frame::append(&mut bytes, Opcode::Text, text.as_bytes());
+            answers.push(text.into_bytes());
+        }
+        Self { bytes, answers, dialect: Dialect::Raw }
+    }
+
+    /// As [`Burst::of`], in our own dialect.
     pub(crate) fn echo(size: usize, depth: usize) -> Self {
         let data = text_of(size);
         let mut bytes = Vec::new();
@@ -22,7 +46,7 @@ impl Burst {
             frame::append(&mut bytes, Opcode::Text, request.as_bytes());
             answers.push(format!(r#"[{data},"{number:06}"]"#).into_bytes());
         }
-        Self { bytes, answers }
+        Self { bytes, answers, dialect: Dialect::Tengen }
     }
 }
 
@@ -31,10 +55,22 @@ pub(crate) fn text_of(size: usize) -> String {
     format!("\"{}\"", "x".repeat(size.saturating_sub(2)))
 }
 
+/// A text of `size` bytes that ends with a number.
+pub(crate) fn raw_text(size: usize, number: &str) -> String {
+    format!("{}{number}", "x".repeat(size.saturating_sub(number.len())))
+}
+
 /// One client frame with this text.
 pub(crate) fn frame_of(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::append(&mut bytes, Opcode::Text, text.as_bytes());
+    bytes
+}
+
+/// A client's goodbye.
+pub(crate) fn close_frame(code: u16) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append(&mut bytes, Opcode::Close, &code.to_be_bytes());
     bytes
 }
 
@@ -49,5 +85,13 @@ mod tests {
         assert_eq!(burst.answers[1].len(), 64 + r#"[,"000001"]"#.len());
         let frame = 6 + 64 + r#"[["bench/echo",],"000000"]"#.len();
         assert_eq!(burst.bytes.len(), 2 * frame);
+    }
+
+    #[test]
+    fn a_raw_frame_is_its_own_answer() {
+        let burst = Burst::of(Dialect::Raw, 64, 2);
+        assert_eq!(burst.answers[1].len(), 64);
+        assert!(burst.answers[1].ends_with(b"x000001"));
+        assert!(burst.bytes.ends_with(&burst.answers[1]));
     }
 }

@@ -54,7 +54,7 @@ struct Progress {
 
 /// Loads a server and measures it in the middle.
 pub(crate) async fn run(server: &Server, load: &Closed, window: Window) -> Result<Sample> {
-    let peers = open_all(server.address(), load.connections).await?;
+    let peers = open_all(server.address(), load.connections, load.burst.dialect).await?;
     let progress = Arc::new(Progress::default());
     let mut tasks = JoinSet::new();
     for peer in peers {

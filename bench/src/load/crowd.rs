@@ -1,6 +1,6 @@
 //! Connections that are there and say nothing, but answer the gateway's pings.
 
-use super::{Burst, Peer, frame_of, open_all, peer::PATIENCE};
+use super::{Burst, Dialect, Peer, frame_of, open_all, peer::PATIENCE};
 use anyhow::{Context as _, Result, bail};
 use std::{
     net::SocketAddr,
@@ -35,7 +35,8 @@ impl Crowd {
         let (speak, _) = watch::channel(None);
         let (pinged, answered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
-        for (place, peer) in open_all(address, size).await?.into_iter().enumerate() {
+        for (place, peer) in open_all(address, size, Dialect::Tengen).await?.into_iter().enumerate()
+        {
             let member = Member {
                 peer,
                 place,

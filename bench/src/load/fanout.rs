@@ -1,6 +1,6 @@
 //! Fan-out: one publisher, many subscribers, so many publications under way at a time.
 
-use super::{Peer, frame_of, open_all, peer::PATIENCE, text_of};
+use super::{Dialect, Peer, frame_of, open_all, peer::PATIENCE, text_of};
 use crate::process::Server;
 use anyhow::{Context as _, Result, bail};
 use std::{
@@ -112,7 +112,7 @@ async fn publish(
 }
 
 async fn subscribe(server: &Server, count: usize) -> Result<Vec<Peer>> {
-    let mut peers = open_all(server.address(), count).await?;
+    let mut peers = open_all(server.address(), count, Dialect::Tengen).await?;
     let join = frame_of(r#"[["relay/join",1],"cb"]"#);
     for peer in &mut peers {
         peer.send(&join).await?;

@@ -9,8 +9,8 @@ pub(crate) mod handshakes;
 pub(crate) mod open;
 mod peer;
 
-pub(crate) use burst::{Burst, frame_of, text_of};
-pub(crate) use peer::Peer;
+pub(crate) use burst::{Burst, close_frame, frame_of, raw_text, text_of};
+pub(crate) use peer::{Dialect, Peer};
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -20,9 +20,13 @@ use std::net::SocketAddr;
 const AT_ONCE: usize = 64;
 
 /// Opens so many connections.
-pub(crate) async fn open_all(address: SocketAddr, count: usize) -> Result<Vec<Peer>> {
+pub(crate) async fn open_all(
+    address: SocketAddr,
+    count: usize,
+    dialect: Dialect,
+) -> Result<Vec<Peer>> {
     stream::iter(0..count)
-        .map(|_| Peer::open(address))
+        .map(|_| Peer::open_as(address, dialect))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await

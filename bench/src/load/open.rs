@@ -81,9 +81,9 @@ pub(crate) fn callback(number: u32) -> String {
     format!("\"{number:08}\"")
 }
 
-/// The request that a reply answers; none for what is no reply.
+/// The request that a reply answers, or a raw frame that came back; none for anything else.
 fn number(payload: &[u8]) -> Option<u32> {
-    let text = payload.strip_suffix(b"\"]")?.last_chunk::<8>()?;
+    let text = payload.strip_suffix(b"\"]").unwrap_or(payload).last_chunk::<8>()?;
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
@@ -101,5 +101,11 @@ mod tests {
         check(&format!("[{{\"n\":1}},{}]", callback(42)), Some(42));
         check("[[[\"chat/said\",{}]],null]", None);
         check("[\"x\",\"short\"]", None);
+    }
+
+    #[test]
+    fn a_raw_frame_is_told_by_its_end() {
+        check(&super::super::raw_text(64, "00000042"), Some(42));
+        check("xxxx", None);
     }
 }

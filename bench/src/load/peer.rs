@@ -3,17 +3,31 @@
 use super::frame::{self, Opcode};
 use anyhow::{Context as _, Result, bail};
 use std::{cell::RefCell, io, net::SocketAddr, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 /// How long anything may take that should take milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes asked for at a time.
 const READ: usize = 64 << 10;
+/// The receive buffer of a peer that does not read, in bytes.
+const NARROW: u32 = 4 << 10;
 const REQUEST_HEAD_MAX: usize = 8 << 10;
 
 thread_local! {
     /// Read into by every connection of the thread: ten thousand idle ones need no buffer each.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// What an endpoint speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `tengen.v1.json`.
+    Tengen,
+    /// Each frame is an event, and comes back as it is.
+    Raw,
 }
 
 /// An open connection.
@@ -29,7 +43,15 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects, upgrades in `tengen.v1.json` and reads the dialect's first frame.
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
+        Self::open_as(address, Dialect::Tengen).await
+    }
+
+    /// Connects and waits until events may be sent.
+    pub(crate) async fn open_as(address: SocketAddr, dialect: Dialect) -> Result<Self> {
         let opened = async {
+            if dialect == Dialect::Raw {
+                return Self::connect(address, "/ws", "").await;
+            }
             let mut peer = Self::upgrade(address, "").await?;
             let greeting = peer.text().await?;
             if !greeting.starts_with(br#"[["chsk/handshake""#) {
@@ -40,14 +62,38 @@ impl Peer {
         timeout(PATIENCE, opened).await.context("opening a connection took too long")?
     }
 
-    /// Connects and upgrades; `headers` are further lines of the request, each with its end.
+    /// Connects and upgrades in `tengen.v1.json`; `headers` are further lines of the request, each with its end.
     pub(crate) async fn upgrade(address: SocketAddr, headers: &str) -> Result<Self> {
+        let headers = format!("Sec-WebSocket-Protocol: tengen.v1.json\r\n{headers}");
+        Self::connect(address, "/ws", &headers).await
+    }
+
+    /// As [`Peer::open`], on a socket that takes no more than a few kilobytes before somebody reads.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(NARROW)?;
+        let stream = socket.connect(address).await.context("connecting")?;
+        let opened = async {
+            let headers = "Sec-WebSocket-Protocol: tengen.v1.json\r\n";
+            let mut peer = Self::over(stream, &request(address, "/ws", headers)).await?;
+            peer.text().await?;
+            Ok(peer)
+        };
+        timeout(PATIENCE, opened).await.context("opening a connection took too long")?
+    }
+
+    /// Connects and upgrades, naming no format but what the headers name.
+    pub(crate) async fn connect(address: SocketAddr, path: &str, headers: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
+        Self::over(stream, &request(address, path, headers)).await
+    }
+
+    async fn over(stream: TcpStream, request: &str) -> Result<Self> {
         stream.set_nodelay(true)?;
         // Closed by reset: a hundred thousand connections would use up the ports while waiting for late packets.
         stream.set_zero_linger()?;
         let mut peer = Self { stream, unread: Vec::new(), start: 0 };
-        peer.send(request(address, headers).as_bytes()).await?;
+        peer.send(request.as_bytes()).await?;
         peer.read_answer().await?;
         Ok(peer)
     }
@@ -134,10 +180,9 @@ impl Peer {
     }
 }
 
-fn request(address: SocketAddr, headers: &str) -> String {
+fn request(address: SocketAddr, path: &str, headers: &str) -> String {
     format!(
-        "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: tengen.v1.json\r\n{headers}\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     )
 }

@@ -1,44 +1,89 @@
 //! What a message costs that a plugin answers, against a bare server that answers the same bytes.
 
+use super::tail;
 use crate::{
     bare::Role,
     bench::{Bench, say, take_turns},
     collector::Collector,
     gateway,
     load::{
-        Burst,
+        Burst, Dialect,
         closed::{self, Closed, Sample},
     },
+    process::Server,
     report::{Report, Unit},
-    statistics::{compare, median, quantile},
-    verdict::Limits,
+    statistics::{compare, median, quantile, typical_spread},
+    verdict::{Limits, Verdict},
 };
 use anyhow::{Context as _, Result};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-const CONNECTIONS: usize = 50;
-/// Bytes of an event's data.
-pub(super) const SIZE: usize = 64;
+pub(crate) const CONNECTIONS: usize = 50;
+/// Bytes of an event's data, or of a raw frame.
+pub(crate) const SIZE: usize = 64;
 const TRACED_SHARE: f64 = 0.01;
 
-/// In flight per connection, with the limits of CPU time against the bare server.
+/// In flight per connection, with the limits of CPU time against the bare server; a raw endpoint has none yet.
 const DEPTHS: [(usize, Limits); 2] = [(1, Limits::new(1.25, 1.15)), (64, Limits::new(5.0, 3.0))];
+/// Rounds of the tail.
+const TAIL_ROUNDS: u32 = 9;
 
-pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
+/// An echo in our dialect, or on a raw endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) dialect: Dialect,
+    pub(crate) role: Role,
+    word: &'static str,
+}
+
+impl Kind {
+    pub(crate) fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Tengen => Self { dialect, role: Role::Echo, word: "echo" },
+            Dialect::Raw => Self { dialect, role: Role::Raw, word: "raw echo" },
+        }
+    }
+
+    /// The gateway with the echo plugin.
+    pub(crate) fn config(self, bench: &Bench) -> Result<String> {
+        let plugins: [(&str, &Path); 1] = [("echo", &bench.guest("echo")?)];
+        Ok(match self.dialect {
+            Dialect::Tengen => gateway::with_plugins(&plugins),
+            Dialect::Raw => gateway::raw(&plugins),
+        })
+    }
+
+    pub(crate) fn measure(self, depth: usize, what: &str) -> String {
+        format!("{}, {SIZE} B, {CONNECTIONS} connections, {depth} in flight: {what}", self.word)
+    }
+
+    pub(crate) fn tail(self) -> String {
+        format!(
+            "{}, {SIZE} B, {CONNECTIONS} connections, open loop at half of the bare server's capacity: p99",
+            self.word
+        )
+    }
+}
+
+pub(super) async fn run(bench: &Bench, report: &mut Report, dialect: Dialect) -> Result<()> {
+    let kind = Kind::of(dialect);
     let collector = Collector::start().await?;
-    let wasm = bench.with_plugin("echo")?;
-    let traced = gateway::traced(&wasm, &collector.address(), TRACED_SHARE);
-    let servers = [
-        ("bare", bench.bare(Role::Echo)?),
-        ("bare, again", bench.bare(Role::Echo)?),
-        ("gateway, echo plugin", bench.gateway(wasm)?),
-        ("gateway, echo plugin, 1 % traced", bench.gateway(traced)?),
-        ("gateway, built-in echo", bench.gateway(gateway::plain())?),
+    let wasm = kind.config(bench)?;
+    let mut servers = vec![
+        ("bare", bench.bare(kind.role)?),
+        ("bare, again", bench.bare(kind.role)?),
+        ("gateway, echo plugin", bench.gateway(wasm.clone())?),
     ];
+    if dialect == Dialect::Tengen {
+        let traced = gateway::traced(&wasm, &collector.address(), TRACED_SHARE);
+        servers.push(("gateway, echo plugin, 1 % traced", bench.gateway(traced)?));
+        servers.push(("gateway, built-in echo", bench.gateway(gateway::plain())?));
+    }
     let mut table = String::from(HEAD);
     for (depth, limits) in DEPTHS {
-        say(format_args!("echo: {CONNECTIONS} connections, {depth} in flight"));
-        let load = Closed { connections: CONNECTIONS, burst: Arc::new(Burst::echo(SIZE, depth)) };
+        say(format_args!("{}: {CONNECTIONS} connections, {depth} in flight", kind.word));
+        let burst = Arc::new(Burst::of(dialect, SIZE, depth));
+        let load = Closed { connections: CONNECTIONS, burst };
         let samples = take_turns(bench.plan.rounds, servers.len(), async |who| {
             let (name, server) = servers.get(who).context("no such server")?;
             let sample = closed::run(server, &load, bench.plan.window()).await;
@@ -49,9 +94,46 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         for ((name, _), turns) in servers.iter().zip(&turns) {
             table += &turns.row(depth, name, bare, again);
         }
-        wasm.judge(report, depth, limits, bare, again);
+        let limits = (dialect == Dialect::Tengen).then_some(limits);
+        wasm.judge(report, &kind.measure(depth, "CPU"), limits, bare, again);
     }
     report.note(table);
+    judge_tail(bench, report, kind, &servers).await
+}
+
+/// The tail of the first three servers: bare, bare again, and the gateway.
+async fn judge_tail(
+    bench: &Bench,
+    report: &mut Report,
+    kind: Kind,
+    servers: &[(&str, Server)],
+) -> Result<()> {
+    say(format_args!("{}: open loop", kind.word));
+    let pace = tail::pace(bench, kind).await?;
+    let rounds = if bench.plan.smoke { 1 } else { bench.plan.rounds.max(TAIL_ROUNDS) };
+    let samples = take_turns(rounds, 3, async |who| {
+        let (name, server) = servers.get(who).context("no such server")?;
+        tail::run(server, kind, pace).await.with_context(|| format!("{name}, open loop"))
+    });
+    let samples = samples.await?;
+    let p99 = |who: usize| -> Vec<f64> {
+        samples.get(who).into_iter().flatten().map(|sample| sample.p99).collect()
+    };
+    let count = samples.iter().flatten().map(|sample| sample.count).sum::<usize>() / 3;
+    let (bare, again, own) = (p99(0), p99(1), p99(2));
+    let Some(tail) = compare(&bare, &again, &own) else { return Ok(()) };
+    let spread = typical_spread(bare.into_iter().zip(again));
+    let verdict = match kind.dialect {
+        Dialect::Tengen => DEPTHS[0].1.judge_tail(tail.ratio, spread, count),
+        Dialect::Raw => Verdict::Reported,
+    };
+    let how = format!(
+        "{:.0} µs, bare {:.0} µs; bare against itself {spread:.2}; {count} requests at {:.0} a second",
+        tail.value,
+        tail.baseline,
+        1.0 / pace.interval.as_secs_f64()
+    );
+    report.add(&kind.tail(), tail.ratio, Unit::Ratio, verdict, how);
     Ok(())
 }
 
@@ -65,23 +147,18 @@ const HEAD: &str = "\
 struct Turns {
     cpu: Vec<f64>,
     per_second: Vec<f64>,
-    /// The 99th percentile of each turn, in nanoseconds.
-    tails: Vec<f64>,
     /// Of all turns, sorted.
     latencies: Vec<u32>,
 }
 
 impl Turns {
     fn of(samples: Vec<Sample>) -> Self {
-        let tail =
-            |sample: &Sample| f64::from(quantile(&sample.latencies, 0.99).unwrap_or(u32::MAX));
         let mut latencies: Vec<u32> =
             samples.iter().flat_map(|sample| &sample.latencies).copied().collect();
         latencies.sort_unstable();
         Self {
             cpu: samples.iter().map(|sample| sample.cpu).collect(),
             per_second: samples.iter().map(|sample| sample.per_second).collect(),
-            tails: samples.iter().map(tail).collect(),
             latencies,
         }
     }
@@ -100,29 +177,22 @@ impl Turns {
         )
     }
 
-    fn judge(&self, report: &mut Report, depth: usize, limits: Limits, bare: &Self, again: &Self) {
-        let measure = format!("echo, {SIZE} B, {CONNECTIONS} connections, {depth} in flight: CPU");
+    fn judge(
+        &self,
+        report: &mut Report,
+        measure: &str,
+        limits: Option<Limits>,
+        bare: &Self,
+        again: &Self,
+    ) {
         let Some(cpu) = compare(&bare.cpu, &again.cpu, &self.cpu) else { return };
         let how = format!(
             "{:.3} µs, bare {:.3} µs; bare against itself {:.2}",
             cpu.value, cpu.baseline, cpu.spread
         );
-        report.judge(&measure, cpu.ratio, Unit::Ratio, limits, how);
-        let Some(tail) = compare(&bare.tails, &again.tails, &self.tails) else { return };
-        let samples = self.latencies.len().min(bare.latencies.len());
-        let verdict = limits.judge_tail(tail.ratio, tail.spread, samples);
-        let how = format!(
-            "{:.0} µs, bare {:.0} µs; bare against itself {:.2}; {samples} samples",
-            tail.value / 1000.0,
-            tail.baseline / 1000.0,
-            tail.spread
-        );
-        report.add(
-            &measure.replace("CPU", "p99 of a round trip"),
-            tail.ratio,
-            Unit::Ratio,
-            verdict,
-            how,
-        );
+        match limits {
+            Some(limits) => report.judge(measure, cpu.ratio, Unit::Ratio, limits, how),
+            None => report.add(measure, cpu.ratio, Unit::Ratio, Verdict::Reported, how),
+        }
     }
 }

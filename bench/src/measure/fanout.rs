@@ -12,12 +12,12 @@ use crate::{
 use anyhow::{Context as _, Result};
 
 /// Bytes of a publication's data.
-pub(super) const SIZE: usize = 128;
+pub(crate) const SIZE: usize = 128;
 /// The guest that publishes what a client says.
-pub(super) const GUEST: &str = "handler_relay";
+pub(crate) const GUEST: &str = "handler_relay";
 
 /// Publications under way at a time, the best bare server for it, and the limits of CPU time per delivery.
-pub(super) const WINDOWS: [(usize, Role, Limits); 2] =
+pub(crate) const WINDOWS: [(usize, Role, Limits); 2] =
     [(1, Role::Direct, Limits::new(1.25, 1.1)), (16, Role::Broadcast, Limits::new(1.5, 1.2))];
 
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -36,8 +36,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         });
         let samples = samples.await.with_context(|| format!("{window} publications under way"))?;
         let [bare, again, own, slow] = samples.as_slice() else { continue };
-        let measure =
-            format!("fan-out, {SIZE} B to {subscribers}, window {window}: CPU per delivery");
+        let measure = measure(subscribers, window);
         let Some(cpu) = compare(&cpus(bare), &cpus(again), &cpus(own)) else { continue };
         let how = format!(
             "{:.3} µs, bare ({}) {:.3} µs; bare against itself {:.2}; {:.0} deliveries/s, bare {:.0}",
@@ -64,6 +63,10 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         );
     }
     Ok(())
+}
+
+pub(crate) fn measure(subscribers: usize, window: usize) -> String {
+    format!("fan-out, {SIZE} B to {subscribers}, window {window}: CPU per delivery")
 }
 
 pub(super) fn cpus(samples: &[Sample]) -> Vec<f64> {

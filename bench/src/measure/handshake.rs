@@ -15,8 +15,13 @@ use anyhow::{Context as _, Result};
 const PLAIN: Limits = Limits::new(1.3, 1.1);
 const GUARDED: Limits = Limits::new(2.0, 1.5);
 
+pub(crate) const PLAIN_NAME: &str = "handshake without authenticator: CPU";
+pub(crate) const TOKEN_NAME: &str = "handshake with token-auth: CPU";
+pub(crate) const GREETING_NAME: &str =
+    "without authenticator, the dialect's first frame waited for, bare sending one too";
+
 /// A secret, and a token for `sub: bench` without expiry that is signed with it.
-pub(super) const SECRET: &str = "the bench signs with this secret";
+pub(crate) const SECRET: &str = "the bench signs with this secret";
 const TOKEN: &str =
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiZW5jaCJ9.Uc9i2EkqIFZT2QnM1ejVn4pHhox9OKO21yxx1cG0VVQ";
 
@@ -25,7 +30,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     say(format_args!("handshake: {count} a turn"));
     let gateway = bench.gateway(gateway::plain())?;
     let guarded = bench.gateway(gateway::with_token_auth(&bench.guest("token-auth")?, SECRET))?;
-    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let bearer = bearer();
     let plain = Handshakes { count, headers: "", greeting: false };
     let token = Handshakes { headers: &bearer, ..plain };
     let greeting = Handshakes { greeting: true, ..plain };
@@ -47,17 +52,20 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         return Ok(());
     };
     if let Some((ratio, how)) = compared(bare, again, own) {
-        report.judge("handshake without authenticator: CPU", ratio, Unit::Ratio, PLAIN, how);
+        report.judge(PLAIN_NAME, ratio, Unit::Ratio, PLAIN, how);
     }
     if let Some((ratio, how)) = compared(bare, again, guarded) {
-        report.judge("handshake with token-auth: CPU", ratio, Unit::Ratio, GUARDED, how);
+        report.judge(TOKEN_NAME, ratio, Unit::Ratio, GUARDED, how);
     }
     if let Some((ratio, how)) = compared(greeting, greeting_again, greeted) {
-        let measure =
-            "without authenticator, the dialect's first frame waited for, bare sending one too";
-        report.add(measure, ratio, Unit::Ratio, Verdict::Reported, how);
+        report.add(GREETING_NAME, ratio, Unit::Ratio, Verdict::Reported, how);
     }
     Ok(())
+}
+
+/// The header with a token, as [`Handshakes`] takes it.
+pub(crate) fn bearer() -> String {
+    format!("Authorization: Bearer {TOKEN}\r\n")
 }
 
 fn compared(bare: &[Sample], again: &[Sample], own: &[Sample]) -> Option<(f64, String)> {

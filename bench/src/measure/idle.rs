@@ -23,11 +23,14 @@ const SETTLE: Duration = Duration::from_secs(10);
 
 const LIMITS: Limits = Limits::new(6000.0, 3000.0);
 
+/// When memory is measured.
+pub(crate) const WHEN: [&str; 2] = ["after a heartbeat round", "10 s after each echoed 16 KB"];
+
 /// Bytes per connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Memory {
-    pub(super) idle: f64,
-    pub(super) after_large: f64,
+pub(crate) struct Memory {
+    pub(crate) idle: f64,
+    pub(crate) after_large: f64,
 }
 
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -39,26 +42,23 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         own.push(take(&server, count, !bench.plan.smoke).await?);
     }
     let bare = take(&bench.bare(Role::Echo)?, count, false).await?;
-    for (when, of, bare) in [
-        ("after a heartbeat round", (|memory| memory.idle) as fn(&Memory) -> f64, bare.idle),
-        ("10 s after each echoed 16 KB", |memory| memory.after_large, bare.after_large),
-    ] {
+    let figures: [fn(&Memory) -> f64; 2] = [|memory| memory.idle, |memory| memory.after_large];
+    for (when, of) in WHEN.into_iter().zip(figures) {
+        let bare = of(&bare);
         let values: Vec<f64> = own.iter().map(of).collect();
         let value = median(&values).unwrap_or(f64::NAN);
         let how = format!("bare (tungstenite, 4 KiB read buffer) {}", Unit::Bytes.show(bare));
-        report.judge(
-            &format!("memory per idle connection of {count}, {when}"),
-            value,
-            Unit::Bytes,
-            LIMITS,
-            how,
-        );
+        report.judge(&measure(count, when), value, Unit::Bytes, LIMITS, how);
     }
     Ok(())
 }
 
+pub(crate) fn measure(count: usize, when: &str) -> String {
+    format!("memory per idle connection of {count}, {when}")
+}
+
 /// `pings`: whether the server has heartbeats that are worth waiting for.
-pub(super) async fn take(server: &Server, count: usize, pings: bool) -> Result<Memory> {
+pub(crate) async fn take(server: &Server, count: usize, pings: bool) -> Result<Memory> {
     // Once in and out: what the first connection sets up for all is no connection's own.
     drop(Crowd::gather(server.address(), 1).await?);
     let empty = server.resident()? as f64;

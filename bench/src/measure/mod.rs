@@ -1,15 +1,16 @@
 //! The benches, one file each.
 
-mod call;
-mod echo;
-mod fanout;
-mod handshake;
-mod idle;
-mod reload;
+pub(crate) mod call;
+pub(crate) mod echo;
+pub(crate) mod fanout;
+pub(crate) mod handshake;
+pub(crate) mod idle;
+pub(crate) mod reload;
 mod slopes;
-mod start;
+pub(crate) mod start;
+pub(crate) mod tail;
 
-use crate::{args::Name, bench::Bench, report::Report};
+use crate::{args::Name, bench::Bench, load::Dialect, report::Report};
 use anyhow::Result;
 
 /// Runs one bench and puts what it found into the report.
@@ -18,7 +19,8 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         return slopes::run(name, bench, report).await;
     }
     match name {
-        Name::Echo => echo::run(bench, report).await,
+        Name::Echo => echo::run(bench, report, Dialect::Tengen).await,
+        Name::Raw => echo::run(bench, report, Dialect::Raw).await,
         Name::Fanout => fanout::run(bench, report).await,
         Name::Idle => idle::run(bench, report).await,
         Name::Handshake => handshake::run(bench, report).await,

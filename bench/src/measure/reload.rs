@@ -7,6 +7,7 @@ use crate::{
         Peer, frame_of,
         open::{self, Answer, Pace, callback},
     },
+    process::Server,
     report::{Report, Unit},
     statistics::median,
     verdict::Limits,
@@ -15,9 +16,10 @@ use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 const COLD: Limits = Limits::new(400.0, 250.0);
 const WARM: Limits = Limits::new(60.0, 30.0);
@@ -47,31 +49,66 @@ struct Reload {
     longest_wait: f64,
 }
 
+/// What is measured of reloads.
+pub(crate) const NAMES: [&str; 3] = [
+    "reload of chat, end of writing to its first answer, never seen before",
+    "the same, back to a version seen before",
+    "pause of the instance",
+];
+
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let rounds = if bench.plan.smoke { 1 } else { bench.plan.rounds.max(5) };
     say(format_args!("reload: {rounds} versions, each twice"));
-    let original = fs::read(bench.guest("chat")?)?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("chat.wasm");
-    write(&file, &original)?;
-    let server = bench.gateway_on(gateway::with_plugins(&[("chat", &file)]), false)?;
-    let mut peers = Vec::new();
-    for room in 0..CONNECTIONS {
-        let peer = Peer::open(server.address()).await?;
-        let join = format!(r#"[["chat/join",{{"room":"bench{room}","name":"bench"}}],"join"]"#);
-        peer.send(&frame_of(&join)).await?;
-        peers.push(peer);
-    }
+    let mut chat = Chat::start(bench).await?;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         for (version, reloads) in [(version(round), &mut cold), (SHIPPED.to_owned(), &mut warm)] {
-            let component = with_version(&original, &version)?;
-            let reload = one(&mut peers, &file, &component, &version).await;
-            reloads.push(reload.with_context(|| format!("version {version}"))?);
+            reloads.push(chat.become_version(&version).await?);
         }
     }
     tell(report, &cold, &warm);
     Ok(())
+}
+
+/// One version that was never seen and the way back, as [`NAMES`] says. The number is another one each time.
+pub(crate) async fn take(bench: &Bench, number: u32) -> Result<[f64; 3]> {
+    let mut chat = Chat::start(bench).await?;
+    let cold = chat.become_version(&version(number)).await?;
+    let warm = chat.become_version(SHIPPED).await?;
+    Ok([cold.first_answer, warm.first_answer, f64::midpoint(cold.pause, warm.pause)])
+}
+
+/// A gateway whose chat is replaced.
+struct Chat {
+    original: Vec<u8>,
+    file: PathBuf,
+    peers: Vec<Peer>,
+    _server: Server,
+    _folder: TempDir,
+}
+
+impl Chat {
+    async fn start(bench: &Bench) -> Result<Self> {
+        let original = fs::read(bench.guest("chat")?)?;
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("chat.wasm");
+        write(&file, &original)?;
+        let server = bench.gateway_on(gateway::with_plugins(&[("chat", &file)]), false)?;
+        let mut peers = Vec::new();
+        for room in 0..CONNECTIONS {
+            let peer = Peer::open(server.address()).await?;
+            let join = format!(r#"[["chat/join",{{"room":"bench{room}","name":"bench"}}],"join"]"#);
+            peer.send(&frame_of(&join)).await?;
+            peers.push(peer);
+        }
+        Ok(Self { original, file, peers, _server: server, _folder: folder })
+    }
+
+    async fn become_version(&mut self, version: &str) -> Result<Reload> {
+        let component = with_version(&self.original, version)?;
+        let reload = one(&mut self.peers, &self.file, &component, version).await;
+        reload.with_context(|| format!("version {version}"))
+    }
 }
 
 fn tell(report: &mut Report, cold: &[Reload], warm: &[Reload]) {
@@ -82,9 +119,9 @@ fn tell(report: &mut Report, cold: &[Reload], warm: &[Reload]) {
     let per_second = Duration::from_secs(1).as_micros() / INTERVAL.as_micros();
     let how = || format!("median of {}, under {per_second} requests a second", cold.len());
     let first = |reload: &Reload| reload.first_answer;
-    let measure = "reload of chat, end of writing to its first answer, never seen before";
-    report.judge(measure, of(cold, first), unit, COLD, how());
-    report.judge("the same, back to a version seen before", of(warm, first), unit, WARM, how());
+    let [never_seen, seen, paused] = NAMES;
+    report.judge(never_seen, of(cold, first), unit, COLD, how());
+    report.judge(seen, of(warm, first), unit, WARM, how());
     let all: Vec<Reload> = cold.iter().chain(warm).copied().collect();
     let worst = |what: fn(&Reload) -> f64| all.iter().map(what).fold(0.0, f64::max);
     let how = format!(
@@ -92,7 +129,7 @@ fn tell(report: &mut Report, cold: &[Reload], warm: &[Reload]) {
         worst(|reload| reload.pause),
         worst(|reload| reload.longest_wait)
     );
-    report.judge("pause of the instance", of(&all, |reload| reload.pause), unit, PAUSE, how);
+    report.judge(paused, of(&all, |reload| reload.pause), unit, PAUSE, how);
 }
 
 /// Puts a version in place under a stream of requests.
@@ -164,7 +201,7 @@ impl Watch {
 
 /// Never the one that is shipped.
 fn version(number: u32) -> String {
-    format!("1.{}.{}", number / 10 % 10, number % 10)
+    format!("{}.{}.{}", 1 + number / 100 % 9, number / 10 % 10, number % 10)
 }
 
 /// The component with another version in its data. Interfaces' versions, which follow an `@`, stay.

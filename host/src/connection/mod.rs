@@ -111,7 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.socket.send_rest(&rest.bytes);
         }
         let now = now();
-        let ended = self.read(cx, now).or_else(|| self.look_at_clock(cx, now));
+        let ended = self
+            .look_at_end(now)
+            .or_else(|| self.read(cx, now))
+            .or_else(|| self.look_at_successor(now))
+            .or_else(|| self.look_at_clock(cx, now));
         if let Some(reason) = ended {
             return Poll::Ready(reason);
         }
@@ -205,6 +209,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Nothing that is read after the end of the authentication is decided about. What was queued before it is written,
+    /// for as long as a write may take.
+    fn look_at_end(&self, now: Instant) -> Option<Reason> {
+        let end = self.link().ends().filter(|end| now >= *end)?;
+        self.link().close(Reason::TokenEnded);
+        (now >= end + self.around.outbox.write_deadline).then_some(Reason::TokenEnded)
+    }
+
+    /// A client that came back on another connection may have left this one dead: it is asked at once. What lives is
+    /// left alone.
+    fn look_at_successor(&mut self, now: Instant) -> Option<Reason> {
+        if self.link().take_probe() && self.heartbeat.ask(now) { self.ping() } else { None }
+    }
+
     fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         // A timer that waits already wakes at its deadline, and not before.
         if self.armed && now < self.timer.deadline().into_std() {
@@ -223,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match self.heartbeat.due(now) {
             Due::Nothing => None,
+            Due::GiveUp if self.link().is_superseded() => Some(Reason::Replaced),
             Due::GiveUp => Some(Reason::HeartbeatMissed),
             Due::Ping => self.ping(),
         }
@@ -285,6 +304,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut next = self.heartbeat.next();
         if let Some(since) = self.blocked {
             next = next.min(since + self.around.outbox.write_deadline);
+        }
+        if let Some(end) = self.link().ends() {
+            let over = now >= end;
+            next = next.min(if over { end + self.around.outbox.write_deadline } else { end });
         }
         if self.link().is_ending() {
             next = next.min(now + LEAVING_LOOK);

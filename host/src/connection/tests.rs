@@ -50,6 +50,10 @@ struct Setup {
     keeper: Option<Arc<Keeper>>,
     /// What the pipe between the two holds.
     pipe: usize,
+    /// After so long, the peer's authentication ends.
+    ends: Option<Duration>,
+    /// What a Sente client calls itself.
+    client: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -61,12 +65,14 @@ impl Default for Setup {
             outbox: Outbox::default(),
             keeper: None,
             pipe: 64 << 10,
+            ends: None,
+            client: None,
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, pipe } = setup;
+    let Setup { dialect, format, limits, outbox, keeper, pipe, ends, client } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
@@ -96,7 +102,9 @@ async fn connect(setup: Setup) -> Bench {
         upgrade: None,
         waiting: Waiting::default(),
     });
-    let link = Arc::new(Link::new(facts, wire, outbox, Vec::new()));
+    let link = Link::new(facts, wire, outbox, Vec::new());
+    let link = Arc::new(link.ending_at(ends.map(|after| now() + after)));
+    client.into_iter().for_each(|client| link.set_client(client.to_owned()));
     let rules = Rules::of(dialect, &settings::Heartbeat::default());
     let handshake = Handshake {
         user: None,
@@ -335,3 +343,6 @@ async fn who_sent_a_bad_close_frame_is_not_waited_for() {
     );
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
+
+mod ending;
+mod returning;

@@ -20,7 +20,7 @@ use crate::{
     router::Router,
     settings::{Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
-    upgrade::Upgrades,
+    upgrade::{Often, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -182,6 +182,8 @@ impl Shared {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
+            refusals: Often::default(),
+            ends: Arc::default(),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });

@@ -34,6 +34,7 @@ impl admin::Source for Shared {
                 "limit": self.hub.limits().connections.get(),
                 "opened": count(&counters.opened),
                 "rejected": count(&counters.rejected),
+                "rejected-by": self.upgrades.refusals.counts(),
                 "failed-requests": count(&counters.failed_requests),
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),

@@ -194,8 +194,11 @@ impl<'a> Act<'a> {
             let message = format!("pushing to the user `{user}` needs `grant.push`");
             return Err(Fault::new(FaultId::NotAllowed, message));
         }
-        let tables = self.hub.read_tables();
-        Ok(users.iter().flat_map(|user| tables.of_user(user)).cloned().collect())
+        let mut links = Vec::new();
+        for user in users {
+            links.extend(self.hub.read_tables().of_user(user).cloned());
+        }
+        Ok(links)
     }
 
     fn of_endpoint(&self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
@@ -209,9 +212,7 @@ impl<'a> Act<'a> {
         let Some(cause) = cause else {
             return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
         };
-        let tables = self.hub.read_tables();
-        let same = |link: &&Arc<Link>| link.facts.endpoint_index == cause.endpoint_index;
-        Ok(tables.links().filter(same).cloned().collect())
+        Ok(self.hub.all(|link| link.facts.endpoint_index == cause.endpoint_index))
     }
 
     fn own(&self, handle: Handle) -> Result<Arc<Link>, Fault> {

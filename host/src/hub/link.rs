@@ -15,12 +15,14 @@ use crate::{
 };
 use direct::Direct;
 use std::{
+    net::IpAddr,
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
+    time::Instant,
 };
 
 /// Shared between the connection's task, which empties the outbox, and everybody who fills it.
@@ -28,11 +30,17 @@ use std::{
 pub struct Link {
     pub facts: Arc<Connection>,
     pub wire: Wire,
-    /// Sente's name for the client instance: a new connection of the same one replaces the old.
+    /// Sente's name for the client instance.
     client: OnceLock<String>,
+    /// When its authentication ends, by tokio's clock.
+    ends: Option<Instant>,
     state: Mutex<State>,
     /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
     ending: AtomicBool,
+    /// A newer connection of the same client instance is there.
+    superseded: AtomicBool,
+    /// The task has not asked the peer yet whether it lives, and is to.
+    probe: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -42,6 +50,7 @@ struct State {
     closing: Option<Reason>,
     /// Read no more; close when nothing waits for a decision.
     leaving: bool,
+    /// In order, so that each is found quickly among however many.
     subscriptions: Vec<Channel>,
     initial: Vec<Channel>,
     direct: Direct,
@@ -55,8 +64,26 @@ struct State {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Client {
     endpoint: EndpointIndex,
-    user: Option<UserId>,
+    who: Who,
     name: String,
+}
+
+/// Who a name counts for: anybody can say any name, so it means something only beside what is known otherwise.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Who {
+    User(UserId),
+    /// Nobody vouches for an anonymous client: it is the same one only if it comes from the same address.
+    Anonymous(IpAddr),
+}
+
+/// What came of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    New,
+    /// Noting one twice is noting it once.
+    Already,
+    /// There would be too many.
+    Full,
 }
 
 /// What the connection's task has to do when it has taken what it could.
@@ -91,9 +118,22 @@ impl Link {
             facts,
             wire,
             client: OnceLock::new(),
+            ends: None,
             state: Mutex::new(state),
             ending: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+            probe: AtomicBool::new(false),
         }
+    }
+
+    /// The same, to be ended at this time by tokio's clock, which does not jump.
+    pub fn ending_at(self, ends: Option<Instant>) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// When the authentication ends, and the connection with it.
+    pub fn ends(&self) -> Option<Instant> {
+        self.ends
     }
 
     /// Names the client instance behind the connection; before it opens, once.
@@ -101,11 +141,32 @@ impl Link {
         self.client.get_or_init(|| client);
     }
 
-    /// The client instance, as it may be replaced: by the same user, on the same endpoint, under the same name.
+    /// The client instance, as it may come back: as the same user, on the same endpoint, under the same name.
     pub(super) fn client(&self) -> Option<Client> {
-        let user = self.facts.user.as_ref().map(|user| user.id.clone());
         let name = self.client.get()?.clone();
-        Some(Client { endpoint: self.facts.endpoint_index, user, name })
+        let who = match &self.facts.user {
+            Some(user) => Who::User(user.id.clone()),
+            None => Who::Anonymous(self.facts.peer.ip().to_canonical()),
+        };
+        Some(Client { endpoint: self.facts.endpoint_index, who, name })
+    }
+
+    /// The same client has come back on another connection: this one is pinged at once, and lives if it answers.
+    pub(super) fn supersede(&self) {
+        let mut state = self.state();
+        self.superseded.store(true, Ordering::Relaxed);
+        self.probe.store(true, Ordering::Relaxed);
+        state.wake();
+    }
+
+    /// Whether the peer is to be asked now if it lives; once true.
+    pub fn take_probe(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) && self.probe.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the same client has come back on another connection.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
     }
 
     /// Queues a data frame. A connection that is closing takes none.
@@ -199,7 +260,7 @@ impl Link {
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
-        !state.outbox.is_empty() || state.closing.is_some()
+        !state.outbox.is_empty() || state.closing.is_some() || self.probe.load(Ordering::Relaxed)
     }
 
     pub fn counts(&self) -> Counts {
@@ -232,21 +293,28 @@ impl Link {
         std::mem::take(&mut self.state().subscriptions)
     }
 
-    /// False when there would be more than `max`. Noting one twice is noting it once.
-    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> bool {
+    /// Takes a note of a subscription; there may be `max`.
+    pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> Noted {
         let mut state = self.state();
-        if state.subscriptions.contains(channel) {
-            return true;
+        match state.subscriptions.binary_search(channel) {
+            Ok(_) => Noted::Already,
+            Err(_) if state.subscriptions.len() >= max => Noted::Full,
+            Err(place) => {
+                state.subscriptions.insert(place, channel.clone());
+                Noted::New
+            }
         }
-        let room = state.subscriptions.len() < max;
-        if room {
-            state.subscriptions.push(channel.clone());
-        }
-        room
     }
 
-    pub(super) fn forget_subscription(&self, channel: &Channel) {
-        self.state().subscriptions.retain(|other| other != channel);
+    /// False when there was none.
+    pub(super) fn forget_subscription(&self, channel: &Channel) -> bool {
+        let mut state = self.state();
+        let found = state.subscriptions.binary_search(channel);
+        found.map(|place| state.subscriptions.remove(place)).is_ok()
+    }
+
+    pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
+        self.state().subscriptions.binary_search(channel).is_ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -140,13 +140,18 @@ impl Hub {
         self.write_tables().insert(Arc::clone(link));
         Counters::add(&self.counters.opened, 1);
         for channel in link.take_initial_channels() {
-            self.subscribe(link, &channel);
+            if !self.subscribe(link, &channel) {
+                tracing::warn!(connection = %link.facts.id, %channel, "a connection begins without a subscription: `limits.per_connection.subscriptions` is reached");
+            }
         }
     }
 
     /// The connection is gone: its subscriptions and pending replies end.
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
-        self.write_tables().remove(link);
+        let left = self.write_tables().remove(link);
+        for membership in left {
+            membership.settle(link);
+        }
         self.counters.count_end(reason);
         let lost = link.lost();
         Counters::add(&self.counters.outbox_dropped, lost);
@@ -171,23 +176,35 @@ impl Hub {
 
     /// Subscribes a connection; false when it has too many subscriptions already.
     pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().subscribe(link, channel, self.limits.subscriptions)
+        let max = self.limits.subscriptions;
+        let (subscribed, membership) = self.write_tables().subscribe(link, channel, max);
+        if let Some(membership) = membership {
+            membership.settle(link);
+        }
+        subscribed
     }
 
+    /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
     pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        self.write_tables().unsubscribe(link, channel)
+        if !link.is_subscribed(channel) {
+            return false;
+        }
+        let membership = self.write_tables().unsubscribe(link, channel);
+        membership.is_some_and(|membership| {
+            membership.settle(link);
+            true
+        })
     }
 
     /// No more connections; the open ones are returned, to be sent away.
     pub fn begin_drain(&self) -> Vec<Arc<Link>> {
-        let mut tables = self.write_tables();
-        tables.draining = true;
-        tables.links().cloned().collect()
+        self.write_tables().draining = true;
+        self.all(|_| true)
     }
 
     /// Closes what is still open, at the end of a drain.
     pub fn close_all(&self, reason: &Reason) -> usize {
-        let links: Vec<_> = self.read_tables().links().cloned().collect();
+        let links = self.all(|_| true);
         for link in &links {
             link.close(reason.clone());
         }
@@ -198,12 +215,18 @@ impl Hub {
     fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
         let rights = self.rights.load();
         let Some(rights) = rights.get(plugin) else { return Vec::new() };
-        let tables = self.read_tables();
-        tables
-            .links()
-            .filter(|link| rights.owns(link))
-            .map(|link| Arc::clone(&link.facts))
-            .collect()
+        let owned = self.all(|link| rights.owns(link));
+        owned.iter().map(|link| Arc::clone(&link.facts)).collect()
+    }
+
+    /// The open connections of this kind. Others open and close meanwhile: they are not kept waiting for all of these.
+    fn all(&self, is_wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        let mut found = Vec::new();
+        for number in 0..tables::SHARDS {
+            let tables = self.read_tables();
+            found.extend(tables.shard(number).filter(|link| is_wanted(link)).cloned());
+        }
+        found
     }
 
     /// Answers callers whose handler did not, with `timeout`. To be called every second or so.

@@ -5,7 +5,7 @@ use crate::{
     codec::json,
     envelope::Arrived,
     fault::{Fault, FaultId},
-    id::Channel,
+    id::{Channel, is_name},
     payload::{Encoding, Payload},
 };
 use serde::Deserialize;
@@ -71,7 +71,11 @@ impl Hub {
 fn named(payload: &Payload) -> Result<String, Fault> {
     let payload = crate::codec::transcode(payload, Encoding::Json)?;
     let named: Result<Named, _> = serde_json::from_slice(&payload.body);
-    named.map(|named| named.channel).map_err(|_| {
-        Fault::new(FaultId::Malformed, "the data must be a map with the text `channel`")
+    // The name comes back in what is answered: nobody is made to carry more of it than a name may have.
+    named.ok().map(|named| named.channel).filter(|name| is_name(name)).ok_or_else(|| {
+        Fault::new(
+            FaultId::Malformed,
+            "the data must be a map with the text `channel`: 1 to 256 bytes, no control characters",
+        )
     })
 }

@@ -302,3 +302,5 @@ fn a_full_gateway_and_a_draining_one_reserve_nothing() {
     assert!(hub.begin_drain().is_empty());
     assert_eq!(hub.reserve(), Err(Unwelcome::Draining));
 }
+
+mod crowds;

@@ -38,6 +38,8 @@ pub(super) struct Counters {
     pub(super) shunned: AtomicU64,
     /// Instances that there are.
     pub(super) instances: AtomicUsize,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub(super) mistakes: ByReason,
     /// Linear memory of all its instances, in bytes.
     pub(super) memory: AtomicUsize,
     /// What it counts itself.
@@ -47,6 +49,20 @@ pub(super) struct Counters {
 /// Adds one.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counts by reason. The reasons are ours, so they are few.
+#[derive(Debug, Default)]
+pub(super) struct ByReason(Mutex<BTreeMap<&'static str, u64>>);
+
+impl ByReason {
+    pub(super) fn count(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A plugin's own counters and histograms, by name; bounded, since names come from the guest.

@@ -10,7 +10,7 @@ use crate::{
     effect::{Caused, Content, Effect, Failure, Outcome, Target},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
-    id::{Channel, EventId, Handle, UserId},
+    id::{Channel, EventId, Handle, NAME_MAX, UserId, is_name},
     payload::Payload,
     settings,
 };
@@ -18,8 +18,6 @@ use std::time::Duration;
 
 /// The longest message of a fault that a plugin sends, in bytes.
 const MESSAGE_MAX: usize = 1024;
-/// The longest name of a channel, a user or a key, in bytes.
-const NAME_MAX: usize = 256;
 
 /// What a guest decided, as far as it may be carried out.
 #[derive(Debug, Default)]
@@ -260,7 +258,7 @@ fn event_id(text: &str) -> Result<EventId, Fault> {
 
 /// A name of a channel, a user or a key: not empty, bounded, no control characters.
 fn named(text: String) -> Result<String, Fault> {
-    if text.is_empty() || text.len() > NAME_MAX || text.chars().any(char::is_control) {
+    if !is_name(&text) {
         let message = format!(
             "`{}` is no name: 1 to {NAME_MAX} bytes, no control characters",
             plain(&text, 64)

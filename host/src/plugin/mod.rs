@@ -7,6 +7,7 @@
 //! **Invariant:** what an instance does wrong costs the event it had in hand. The instance is dropped; the connection,
 //! the other events and the other plugins go on.
 
+mod admission;
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
 mod breaker;

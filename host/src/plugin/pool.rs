@@ -1,10 +1,10 @@
 //! The stateless roles: a few instances, made on demand, any of which will do.
 
 use super::{
+    admission::{Said, verdict},
     bindings::{authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types},
     breaker::{Blame, Phase},
     counters::count,
-    effects::fault,
     error::{CallError, PluginError},
     generation::Generation,
     guard::{Guard, Pass, blame},
@@ -14,11 +14,8 @@ use super::{
     text::plain,
 };
 use crate::{
-    authenticator::{Admission, Authenticator, Upgrade, Verdict},
-    event::User,
+    authenticator::{Authenticator, Upgrade, Verdict, Wrong},
     fault::{Fault, FaultId},
-    id::{Channel, UserId},
-    payload::Payload,
     sink::{Level, Refusal, Signal, Sink, Value},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -34,6 +31,8 @@ pub(super) struct Pool {
     idle: Mutex<Vec<(u64, Instance)>>,
     places: Places,
     guard: Guard,
+    /// The mistakes of this version that were said in the log.
+    said: Said,
 }
 
 /// An instance for one call. Without [`Pool::give_back`] it is dropped, as one that failed must be.
@@ -47,7 +46,8 @@ struct Taken<'a> {
 impl Pool {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let places = Places::new(shared.current.load().settings.instances.get());
-        Self { shared, idle: Mutex::default(), places, guard: Guard::new(Instant::now()) }
+        let (idle, guard) = (Mutex::default(), Guard::new(Instant::now()));
+        Self { shared, idle, places, guard, said: Said::default() }
     }
 
     /// Whether calls are made, or the plugin is left out because it keeps failing.
@@ -59,6 +59,7 @@ impl Pool {
     /// of the one before it ends, but for the instances that have a call in hand.
     pub(super) fn renew(&self, instance: Option<Instance>) {
         self.guard.reset();
+        self.said.forget();
         let current = self.shared.current.load();
         self.places.resize(current.settings.instances.get());
         let outdated = std::mem::take(&mut *self.lock());
@@ -185,11 +186,15 @@ impl Pool {
             Ok(said) => said,
             Err(error) => return Err(self.failed("authenticate", error, taken, blame)),
         };
+        let generation = Arc::clone(&taken.generation);
         self.give_back(taken);
-        said.map_or_else(
-            || Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator")),
-            verdict,
-        )
+        let Some(said) = said else {
+            return Err(Fault::new(FaultId::PluginUnavailable, "the plugin is no authenticator"));
+        };
+        verdict(said, &generation.settings.grant).map_err(|wrong| {
+            self.blame(&wrong);
+            wrong.fault()
+        })
     }
 
     async fn deliver_once(
@@ -233,6 +238,19 @@ impl Authenticator for Pool {
     fn authenticate(&self, upgrade: Upgrade) -> BoxFuture<'_, Result<Verdict, Fault>> {
         self.authenticate_once(upgrade).boxed()
     }
+
+    /// The first mistake of a kind is a warning, the others are counts.
+    fn blame(&self, wrong: &Wrong) {
+        count(&self.shared.counters.errors);
+        self.shared.counters.mistakes.count(wrong.mistake.word());
+        let plugin = &self.shared.name;
+        if self.said.is_first(wrong.mistake) {
+            tracing::warn!(%plugin, mistake = wrong.mistake.word(), "the authenticator's answer cannot be used, the upgrade is refused: {}", wrong.why);
+        } else {
+            tracing::debug!(%plugin, mistake = wrong.mistake.word(), "{}", wrong.why);
+        }
+        self.shared.remember(&wrong.why);
+    }
 }
 
 impl Sink for Pool {
@@ -263,48 +281,8 @@ fn request(upgrade: Upgrade) -> wit::Upgrade {
     }
 }
 
-fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
-    match verdict {
-        wit::Verdict::Allow(admission) => Ok(Verdict::Allow(Admission {
-            user: admission.user.map(user).transpose()?,
-            welcome: admission
-                .welcome
-                .map(|payload| Payload::new(payload.encoding.into(), payload.body)),
-            channels: admission.channels.into_iter().map(Channel::new).collect(),
-            more: pairs(admission.more),
-        })),
-        wit::Verdict::Deny((status, why)) => {
-            Ok(Verdict::Deny { status, why: fault(&why.id, &why.message, why.retry_after_ms) })
-        }
-        wit::Verdict::NeedFirstMessage => {
-            let message = "the authenticator wants the first message, which this gateway does not support yet";
-            Err(Fault::new(FaultId::Unsupported, message))
-        }
-    }
-}
-
-fn user(user: types::User) -> Result<User, Fault> {
-    if user.id.is_empty() || user.id.chars().any(char::is_control) {
-        return Err(Fault::new(
-            FaultId::PluginFailed,
-            "the authenticator gave a user without a usable id",
-        ));
-    }
-    let expires_at =
-        user.expires_at_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
-    Ok(User {
-        id: UserId::new(user.id),
-        claims: pairs(user.claims),
-        expires_at: expires_at.and_then(|since| UNIX_EPOCH.checked_add(since)),
-    })
-}
-
 fn attributes(pairs: Vec<(String, String)>) -> Vec<types::Attribute> {
     pairs.into_iter().map(|(key, value)| types::Attribute { key, value }).collect()
-}
-
-fn pairs(attributes: Vec<types::Attribute>) -> Vec<(String, String)> {
-    attributes.into_iter().map(|attribute| (attribute.key, attribute.value)).collect()
 }
 
 fn record(signal: &Signal) -> telemetry_sink::Signal {

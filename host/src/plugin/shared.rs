@@ -88,6 +88,8 @@ pub struct Status {
     pub refused_effects: u64,
     /// Events that were not taken: the queue was full, the plugin down, or the event not wanted.
     pub declined_events: u64,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub unusable_verdicts: BTreeMap<&'static str, u64>,
     pub dropped_signals: u64,
     pub restarts: u64,
     /// How often it was left out of the path because it kept failing.
@@ -191,14 +193,20 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
+        if self.remember(message) {
+            tracing::error!(plugin = %self.name, "{message}");
+        }
+    }
+
+    /// Keeps what went wrong for people to see. True when it was not kept just now already.
+    pub(super) fn remember(&self, message: &str) -> bool {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
-        if again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS) {
-            tracing::error!(plugin = %self.name, "{message}");
-        }
+        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
         let times = again.map_or(0, |last| last.times) + 1;
         *last = Some(LastError { at_ms: now, message: message.to_owned(), times });
+        is_news
     }
 
     pub(super) fn status(&self, waiting: usize) -> Status {
@@ -231,6 +239,7 @@ impl Shared {
             deadline_overruns: read(&counters.overruns),
             refused_effects: read(&counters.refused_effects),
             declined_events: read(&counters.declined_events),
+            unusable_verdicts: counters.mistakes.all(),
             dropped_signals: read(&counters.dropped_signals),
             restarts: read(&counters.restarts),
             breaker_opened: read(&counters.breaker_opened),

@@ -6,19 +6,24 @@ use crate::{
     settings::{Endpoint, Origins},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
+use std::time::Duration;
 
 /// Why a request is not upgraded: what the peer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) reason: String,
-    /// The label in logs and spans.
+    /// The label in logs, spans and statistics.
     pub(super) label: &'static str,
+    /// After so long, another try makes sense.
+    pub(super) retry_after: Option<Duration>,
+    /// What whoever runs the gateway has to know of it, and the peer does not.
+    pub(super) inside: Option<String>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, label: &'static str, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), label }
+        Self { status, reason: reason.into(), label, retry_after: None, inside: None }
     }
 }
 

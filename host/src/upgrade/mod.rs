@@ -1,10 +1,14 @@
 //! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
 
+mod authentication;
 mod checks;
+mod often;
 mod statics;
 
+pub use often::Often;
+
 use crate::{
-    authenticator::{Admission, Authenticator, Upgrade, Verdict},
+    authenticator::{Admission, Authenticator},
     close::Reason,
     connection::{self, Surroundings, Tcp},
     envelope::{self, Handshake},
@@ -16,17 +20,19 @@ use crate::{
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
+use authentication::Admitted;
 use bytes::Bytes;
 use checks::{Agreement, Refusal};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+use often::Times;
 use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
@@ -46,6 +52,10 @@ pub struct Upgrades {
     pub authenticators: ArcSwap<HashMap<PluginName, Arc<dyn Authenticator>>>,
     /// This process, in the handshake.
     pub node: String,
+    /// Upgrades that were refused.
+    pub refusals: Often,
+    /// Connections that the gateway ended.
+    pub ends: Arc<Often>,
     pub tasks: TaskTracker,
     /// How long the authenticator may take.
     pub patience: Duration,
@@ -90,7 +100,7 @@ impl Upgrades {
             Err(refusal) => {
                 Counters::add(&self.around.hub.counters.rejected, 1);
                 span.fail(refusal.label);
-                tracing::info!(%peer, endpoint = %endpoint.path, status = refusal.status.as_u16(), why = refusal.label, "upgrade refused");
+                self.log_refusal(&refusal, peer, &endpoint.path);
                 refuse(&refusal, checks::has_body(&parts.headers))
             }
         };
@@ -117,7 +127,8 @@ impl Upgrades {
         let query = parts.uri.query().unwrap_or("").to_owned();
         let agreement = checks::agree(endpoint, &parts.headers, &query)?;
         let place = self.reserve()?;
-        let admission = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
+        let admitted = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
+        let Admitted { admission, ends } = admitted;
         if admission.user.is_none() && !endpoint.anonymous {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
@@ -138,8 +149,23 @@ impl Upgrades {
         if endpoint.dialect == envelope::Dialect::Sente {
             link.set_client(checks::client_id(&query)?);
         }
-        self.hand_over(on_upgrade, link, place);
+        self.hand_over(on_upgrade, Arc::new(link.ending_at(ends)), place);
         Ok(answer)
+    }
+
+    /// The first of a kind that is somebody's work inside is a warning; the log has one of a kind in a second.
+    fn log_refusal(&self, refusal: &Refusal, peer: SocketAddr, endpoint: &str) {
+        let (status, why) = (refusal.status.as_u16(), refusal.label);
+        let inside = refusal.inside.as_deref().unwrap_or_default();
+        match self.refusals.count(refusal.label, Instant::now()) {
+            Some(Times { count: 1, .. }) if refusal.inside.is_some() => {
+                tracing::warn!(%peer, %endpoint, status, why, inside, "upgrade refused");
+            }
+            Some(Times { untold, .. }) => {
+                tracing::info!(%peer, %endpoint, status, why, untold, inside, "upgrade refused");
+            }
+            None => tracing::debug!(%peer, %endpoint, status, why, inside, "upgrade refused"),
+        }
     }
 
     fn reserve(&self) -> Result<Place, Refusal> {
@@ -159,56 +185,6 @@ impl Upgrades {
         }
     }
 
-    async fn authenticate(
-        &self,
-        parts: &Parts,
-        endpoint: &Endpoint,
-        agreement: &Agreement,
-        peer: SocketAddr,
-        span: &Span,
-    ) -> Result<Admission, Refusal> {
-        let Some(name) = &endpoint.authenticator else { return Ok(Admission::default()) };
-        let mut own = self.tracer.start(Start {
-            operation: "authenticate",
-            target: "",
-            kind: Kind::Internal,
-            parent: span.context(),
-            link: None,
-            at: None,
-        });
-        own.set("tengen.plugin.name", name.to_string());
-        let unavailable = |why: String| {
-            tracing::warn!(plugin = %name, %why, "no verdict from the authenticator");
-            let reason = "nobody can say who you are just now; try again later";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "authenticator", reason)
-        };
-        let authenticator = self.authenticators.load().get(name).cloned();
-        let verdict = match authenticator {
-            None => Err(unavailable("it is not running".into())),
-            Some(authenticator) => {
-                let request = request_of(parts, endpoint, agreement, peer);
-                match tokio::time::timeout(self.patience, authenticator.authenticate(request)).await
-                {
-                    Ok(verdict) => verdict.map_err(|why| unavailable(why.message)),
-                    Err(_) => Err(unavailable("it took too long".into())),
-                }
-            }
-        };
-        match verdict {
-            Ok(Verdict::Allow(admission)) => Ok(admission),
-            Ok(Verdict::Deny { status, why }) => {
-                own.fail("denied");
-                let status =
-                    StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
-                Err(Refusal::new(status.unwrap_or(StatusCode::FORBIDDEN), "denied", why.message))
-            }
-            Err(refusal) => {
-                own.fail(refusal.label);
-                Err(refusal)
-            }
-        }
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "everything that makes a connection comes together here, once"
@@ -222,7 +198,7 @@ impl Upgrades {
         admission: Admission,
         agreement: &Agreement,
         span: &Span,
-    ) -> Arc<Link> {
+    ) -> Link {
         let id = ConnectionId::from_bytes(uuid::Uuid::now_v7().into_bytes());
         let facts = Arc::new(Connection {
             handle: place.handle,
@@ -248,8 +224,7 @@ impl Upgrades {
                 welcome: admission.welcome.as_ref(),
             },
         );
-        let link =
-            Arc::new(Link::new(facts, agreement.wire, self.around.outbox, admission.channels));
+        let link = Link::new(facts, agreement.wire, self.around.outbox, admission.channels);
         if let Some(frame) = handshake {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(frame);
@@ -260,7 +235,7 @@ impl Upgrades {
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
     fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
         let tasks = self.tasks.clone();
-        let around = Arc::clone(&self.around);
+        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let rules = Rules::of(link.wire.dialect, &self.heartbeat);
         self.tasks.spawn(async move {
             let Ok(upgraded) = on_upgrade.await else { return };
@@ -268,16 +243,17 @@ impl Upgrades {
                 tracing::error!("the socket behind an upgrade is not a TCP socket");
                 return;
             };
-            place.keep();
             // Copied, because even an empty slice keeps hyper's whole read buffer alive.
             let already_read = parts.read_buf.to_vec();
             let io = Tcp::new(parts.io.into_inner());
             link.set_shortcut(io.shortcut());
             tasks.spawn(async move {
+                // Not before: a task that never runs gives the handle back.
+                place.keep();
                 let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
-                log_close(&facts, &reason);
+                log_close(&facts, &reason, &ends);
             });
         });
     }
@@ -311,37 +287,17 @@ impl Upgrades {
     }
 }
 
-fn request_of(
-    parts: &Parts,
-    endpoint: &Endpoint,
-    agreement: &Agreement,
-    peer: SocketAddr,
-) -> Upgrade {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let mut more = vec![("now-ms".to_owned(), now.to_string())];
-    more.extend(agreement.token.clone().map(|token| ("token".to_owned(), token)));
-    let headers = parts.headers.iter().filter(|(name, _)| **name != header::SEC_WEBSOCKET_PROTOCOL);
-    Upgrade {
-        endpoint: endpoint.path.clone(),
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or("").to_owned(),
-        peer,
-        headers: headers
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect(),
-        subprotocols: agreement.offered.clone(),
-        more,
-    }
-}
-
-fn log_close(facts: &Connection, reason: &Reason) {
+fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
     let (code, why) = (reason.code(), reason.word());
-    match reason {
-        Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. } => {
-            tracing::debug!(connection = %facts.id, code, why, "connection closed");
+    let by_us =
+        !matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. });
+    let label = Reason::KINDS.get(reason.kind()).copied().unwrap_or("other");
+    match by_us.then(|| ends.count(label, Instant::now())).flatten() {
+        Some(Times { untold, .. }) => {
+            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, untold, "connection closed by the gateway");
         }
-        _ => {
-            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed by the gateway")
+        None => {
+            tracing::debug!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed")
         }
     }
 }
@@ -379,10 +335,14 @@ fn refuse(refusal: &Refusal, with_body: bool) -> Answer {
         "bad-version" => {
             drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
         }
-        _ if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
-            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")));
-        }
         _ => {}
+    }
+    let unavailable = refusal.status == StatusCode::SERVICE_UNAVAILABLE;
+    let wait = refusal.retry_after.or_else(|| unavailable.then_some(Duration::from_secs(1)));
+    if let Some(wait) = wait {
+        // Whole seconds, none of them too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     answer
 }

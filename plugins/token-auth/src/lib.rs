@@ -9,13 +9,15 @@
 //! | `public-key` | a PEM key (`BEGIN PUBLIC KEY`): RSA for RS256, P-256 for ES256, Ed25519 for EdDSA |
 //! | `secret.ID`, `secret-base64.ID`, `public-key.ID` | the same for tokens whose header has `"kid": "ID"` |
 //! | `issuer`, `audience` | what `iss` must be, and what `aud` must be or contain; absent: anything |
-//! | `user-claim` | the claim that names the user; default `sub` |
-//! | `leeway` | seconds that clocks may differ by; default 30 |
+//! | `user-claim` | the claim that names the user, a text or a whole number of 64 bits; default `sub` |
+//! | `leeway` | seconds that clocks may differ by; default 30. A connection ends so long after its token's `exp` |
 //! | `anonymous` | `allow`: without a token, leave it to the endpoint; default `deny` |
 //! | `without-expiry` | `allow`: accept tokens without `exp`; default `deny` |
 //!
+//! A connection ends with its token, with close code 4003: the client comes back with a new one.
+//!
 //! A key is good for one algorithm only, so a token cannot choose how it is checked. The other claims become claims of
-//! the user: text as it is, everything else as JSON.
+//! the user: text as it is, everything else as the JSON that stands in the token.
 
 mod claims;
 mod keys;

@@ -70,7 +70,8 @@ fn check_claims(claims: &serde_json::Value, why: &str) {
 fn tokens_that_openssl_signed_name_their_user() {
     for (key, token) in [RS256, ES256, EDDSA] {
         let ann = user(with_token(&[("public-key", key), ("issuer", "https://id.example")], token));
-        assert_eq!((ann.id.as_str(), ann.expires_at_ms), ("ann", Some(2e12)));
+        // The end and the leeway of 30 s.
+        assert_eq!((ann.id.as_str(), ann.expires_at_ms), ("ann", Some(2e12 + 30e3)));
         let claim = |name: &str| {
             ann.claims.iter().find(|claim| claim.key == name).map(|claim| claim.value.as_str())
         };
@@ -156,6 +157,69 @@ fn a_token_is_good_for_its_time_here_and_for_somebody() {
         &[("secret", SECRET), ("without-expiry", "allow")],
         &hs256(&json!({ "sub": "ann" })),
     ));
+}
+
+fn hs256_as_written(claims: &str) -> String {
+    let [header, claims] = [r#"{"alg":"HS256"}"#, claims]
+        .map(|part| Base64UrlUnpadded::encode_string(part.as_bytes()));
+    let message = format!("{header}.{claims}");
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(message.as_bytes());
+    format!("{message}.{}", Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes()))
+}
+
+fn with_sub(sub: &str) -> Verdict {
+    let claims = format!(r#"{{"sub":{sub},"exp":2000000000}}"#);
+    with_token(&[("secret", SECRET)], &hs256_as_written(&claims))
+}
+
+// Two people whose numbers differ in the last digits were one.
+#[test]
+fn a_number_names_a_user_only_if_it_was_read_without_loss() {
+    for whole in ["42", "0", "-7", "18446744073709551615", "-9223372036854775808", "1000"] {
+        assert_eq!(user(with_sub(whole)).id, whole);
+    }
+    for lossy in [
+        "18446744073709551616",
+        "12345678901234567890123",
+        "12345678901234567890999",
+        "7.0",
+        "1e3",
+        "1.5",
+        "true",
+        "null",
+        "[1]",
+        r#"{"a":1}"#,
+    ] {
+        check_denied(with_sub(lossy), "`sub` names no user");
+    }
+    assert_eq!(user(with_sub(r#""12345678901234567890123""#)).id, "12345678901234567890123");
+}
+
+#[test]
+fn claims_are_passed_on_as_they_were_written() {
+    let claims = r#"{"sub":"ann","exp":2000000000,"tenant":12345678901234567890123,"rate":1e3,
+        "groups": [ "a b", "c\"d \\", { "n" : 1.0 } ] }"#;
+    let ann = user(with_token(&[("secret", SECRET)], &hs256_as_written(claims)));
+    let claim = |name: &str| {
+        ann.claims.iter().find(|claim| claim.key == name).map(|claim| claim.value.as_str())
+    };
+    assert_eq!(claim("tenant"), Some("12345678901234567890123"));
+    assert_eq!(claim("rate"), Some("1e3"));
+    assert_eq!(claim("groups"), Some(r#"["a b","c\"d \\",{"n":1.0}]"#));
+}
+
+// B10: whoever is let in within the leeway is not at its end already.
+#[test]
+fn a_token_is_believed_to_its_end_and_the_leeway_that_was_used() {
+    let now = NOW / 1000;
+    let end = |leeway: &str, exp: u64| {
+        let token = hs256(&json!({ "sub": "ann", "exp": exp }));
+        user(with_token(&[("secret", SECRET), ("leeway", leeway)], &token)).expires_at_ms
+    };
+    assert_eq!(end("0", now + 60), Some((NOW + 60_000) as f64));
+    assert_eq!(end("30", now - 20), Some((NOW + 10_000) as f64));
+    assert_eq!(end("4000000000", u64::MAX), Some(u64::MAX as f64), "no overflow");
 }
 
 #[test]

@@ -3,8 +3,11 @@
 use crate::keys::Keys;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use std::fmt;
+use serde_json::{Value, value::RawValue};
+use std::{collections::BTreeMap, fmt};
+
+/// Claims as they stand in the token: a number that is read may be another one than was written.
+pub type Claims = BTreeMap<String, Box<RawValue>>;
 
 /// A token longer than this is not looked at.
 const LONGEST: usize = 8 << 10;
@@ -52,7 +55,7 @@ struct Header {
 }
 
 /// The claims of a token (compact JWS, RFC 7515) whose signature is good.
-pub fn verify(token: &str, keys: &Keys) -> Result<Map<String, Value>, Trouble> {
+pub fn verify(token: &str, keys: &Keys) -> Result<Claims, Trouble> {
     if token.len() > LONGEST {
         return Err(Trouble::Malformed("it is too long"));
     }

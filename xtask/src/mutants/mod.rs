@@ -3,14 +3,13 @@
 mod patch;
 mod scratch;
 
-use crate::workspace::Workspace;
+use crate::{git, workspace::Workspace};
 use anyhow::Context as _;
 use patch::Patch;
 use scratch::{Built, Ran, Scratch};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::Path,
     process::ExitCode,
     time::Instant,
 };
@@ -117,7 +116,7 @@ impl Verdict {
 }
 
 fn kill(workspace: &Workspace, patches: &[Patch]) -> anyhow::Result<ExitCode> {
-    if scratch::is_dirty(&workspace.root)? {
+    if git::is_dirty(&workspace.root)? {
         println!(
             "the work tree has changes that are not committed: they are not in what is tested, which is HEAD"
         );
@@ -212,35 +211,6 @@ fn summary(verdicts: &[(&str, Verdict)]) -> String {
             bad.join(", ")
         ),
     }
-}
-
-/// The last lines of what a command said: the first ones of a long report are the least telling.
-fn tail(text: &[u8], lines: usize) -> String {
-    let text = String::from_utf8_lossy(text);
-    let all: Vec<&str> = text.trim().lines().collect();
-    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
-}
-
-/// A git command in this folder and no other repository.
-fn git(folder: &Path) -> std::process::Command {
-    let mut command = std::process::Command::new("git");
-    command.current_dir(folder);
-    // A folder without `.git` inside somebody's repository would count as a part of that one, and every patch as applied.
-    if let Some(parent) = folder.parent() {
-        command.env("GIT_CEILING_DIRECTORIES", parent);
-    }
-    for key in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-        command.env_remove(key);
-    }
-    command
-}
-
-/// Runs a git command and returns what it printed; its complaint is the error.
-fn ask_git(mut command: std::process::Command) -> anyhow::Result<String> {
-    let output = command.output().context("cannot start git: install it")?;
-    let complaint = || tail(&output.stderr, 10);
-    anyhow::ensure!(output.status.success(), "{}", complaint());
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

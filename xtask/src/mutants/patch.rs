@@ -1,6 +1,6 @@
 //! One patch of `tests/mutants`: which guard it removes, and which test must then fail.
 
-use super::{ask_git, git};
+use crate::git::{self, git};
 use crate::guests;
 use anyhow::Context as _;
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl Patch {
     pub(super) fn check(&self, root: &Path) -> anyhow::Result<()> {
         let mut apply = git(root);
         apply.args(["apply", "--check"]).arg(&self.file);
-        ask_git(apply).context("does not apply")?;
+        git::ask(apply).context("does not apply")?;
         let package = self.package(root)?;
         let name = self.test().rsplit("::").next().unwrap_or_default();
         let written = is_written(&package, &format!("fn {name}("))?;

@@ -2,8 +2,12 @@
 //!
 //! Both are kept between runs: the next run compiles what changed since, and of the dependencies nothing.
 
-use super::{ask_git, git, tail};
-use crate::{guests, guests::Which, workspace::Workspace};
+use crate::{
+    git::{self, git, tail},
+    guests,
+    guests::Which,
+    workspace::Workspace,
+};
 use anyhow::Context as _;
 use serde_json::Value;
 use std::{
@@ -54,12 +58,6 @@ pub(super) enum Ran {
     NotOne(String),
 }
 
-pub(super) fn is_dirty(root: &Path) -> anyhow::Result<bool> {
-    let mut status = git(root);
-    status.args(["status", "--porcelain"]);
-    Ok(!ask_git(status)?.is_empty())
-}
-
 impl Scratch {
     pub(super) fn make(workspace: &Workspace) -> anyhow::Result<Self> {
         let folder = workspace.target.join("mutants");
@@ -70,21 +68,8 @@ impl Scratch {
             ci: workspace.ci,
         };
         let scratch = Self { tree, output: folder.join("output") };
-        let mut head = git(&workspace.root);
-        head.args(["rev-parse", "HEAD"]);
-        let head = ask_git(head)?;
-        if scratch.tree.root.join(".git").exists() {
-            scratch.restore()?;
-            let mut checkout = git(&scratch.tree.root);
-            checkout.args(["checkout", "--quiet", "--force", "--detach", &head]);
-            ask_git(checkout)?;
-        } else {
-            let mut add = git(&workspace.root);
-            // `--force`: it may have been there before somebody emptied the target folder.
-            add.args(["worktree", "add", "--quiet", "--force", "--detach"]);
-            add.arg(&scratch.tree.root).arg(&head);
-            ask_git(add)?;
-        }
+        let head = git::commit(&workspace.root, "HEAD")?;
+        git::work_tree(&workspace.root, &scratch.tree.root, &head)?;
         Ok(scratch)
     }
 
@@ -107,17 +92,12 @@ impl Scratch {
     pub(super) fn apply(&self, patch: &Path) -> anyhow::Result<()> {
         let mut apply = git(&self.tree.root);
         apply.arg("apply").arg(patch);
-        ask_git(apply).map(drop)
+        git::ask(apply).map(drop)
     }
 
     /// Puts everything back.
     pub(super) fn restore(&self) -> anyhow::Result<()> {
-        for arguments in [["reset", "--quiet", "--hard"], ["clean", "--quiet", "-fd"]] {
-            let mut command = git(&self.tree.root);
-            command.args(arguments);
-            ask_git(command).context("cannot restore the scratch work tree")?;
-        }
-        Ok(())
+        git::clean(&self.tree.root)
     }
 
     /// Builds what the arguments of `cargo test` select.
