@@ -9,7 +9,7 @@ use crate::{
     settings::{Outbox as Limits, WhenFull},
     trace::Span,
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
 
 /// What a frame costs beside its bytes, about.
 const FRAME: usize = 128;
@@ -47,12 +47,27 @@ pub struct Counts {
     pub dropped: u64,
 }
 
+/// What of the limits an outbox itself goes by: each connection has a copy.
+#[derive(Debug)]
+struct Bounds {
+    events: NonZeroUsize,
+    bytes: NonZeroUsize,
+    when_full: WhenFull,
+}
+
+impl Bounds {
+    fn of(limits: Limits) -> Self {
+        let Limits { events, bytes, when_full, .. } = limits;
+        Self { events, bytes, when_full }
+    }
+}
+
 #[derive(Debug)]
 pub struct Outbox {
     control: VecDeque<Frame>,
     data: VecDeque<Item>,
     bytes: usize,
-    limits: Limits,
+    limits: Bounds,
     counts: Counts,
 }
 
@@ -62,7 +77,7 @@ impl Outbox {
             control: VecDeque::new(),
             data: VecDeque::new(),
             bytes: 0,
-            limits,
+            limits: Bounds::of(limits),
             counts: Counts::default(),
         }
     }
@@ -198,7 +213,6 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use proptest::prelude::*;
-    use std::num::NonZeroUsize;
 
     fn outbox(when_full: WhenFull) -> Outbox {
         let two = NonZeroUsize::new(2).unwrap();

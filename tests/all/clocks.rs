@@ -5,10 +5,9 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 12] = [
+const READERS: [(&str, &str); 11] = [
     ("cli/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/token.rs", "tokens carry the time of day"),
-    ("hub/act.rs", "when an event happened, for plugins"),
     ("plugin/cache.rs", "files carry the time of day: when one was used last"),
     ("plugin/clocks.rs", "what a plugin sees when it asks for the time of day"),
     ("plugin/prepare.rs", "since when a version runs, for people"),

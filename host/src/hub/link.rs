@@ -36,7 +36,7 @@ pub struct Link {
     pub facts: Arc<Connection>,
     pub wire: Wire,
     /// Sente's name for the client instance.
-    client: OnceLock<String>,
+    client: OnceLock<Box<str>>,
     /// When its authentication ends, by tokio's clock.
     ends: Option<Instant>,
     state: Mutex<State>,
@@ -53,13 +53,13 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
-    /// Set once: write what is queued, close, and take nothing more.
-    closing: Option<Reason>,
+    /// Set once: write what is queued, close, and take nothing more. In a box, since most connections wait for long.
+    closing: Option<Box<Reason>>,
     /// Read no more; close when nothing waits for a decision.
     leaving: bool,
     /// In order, so that each is found quickly among however many.
     subscriptions: Vec<Channel>,
-    initial: Vec<Channel>,
+    initial: Box<[Channel]>,
     direct: Direct,
     /// What of the outbox counts with all that the connection holds.
     gauge: Gauge,
@@ -118,7 +118,7 @@ impl Link {
             closing: None,
             leaving: false,
             subscriptions: Vec::new(),
-            initial,
+            initial: initial.into(),
             direct: Direct::default(),
             gauge: Gauge::default(),
             waker: None,
@@ -149,12 +149,12 @@ impl Link {
 
     /// Names the client instance behind the connection; before it opens, once.
     pub fn set_client(&self, client: String) {
-        self.client.get_or_init(|| client);
+        self.client.get_or_init(|| client.into());
     }
 
     /// The client instance, as it may come back: as the same user, on the same endpoint, under the same name.
     pub(super) fn client(&self) -> Option<Client> {
-        let name = self.client.get()?.clone();
+        let name = self.client.get()?.to_string();
         let who = match &self.facts.user {
             Some(user) => Who::User(user.id.clone()),
             None => Who::Anonymous(self.facts.peer.ip().to_canonical()),
@@ -200,7 +200,7 @@ impl Link {
             self.count(state);
         }
         if offered == Offered::Full {
-            state.closing = Some(Reason::SlowConsumer);
+            state.closing = Some(Box::new(Reason::SlowConsumer));
             self.ending.store(true, Ordering::Relaxed);
         }
         offered
@@ -214,7 +214,7 @@ impl Link {
     /// Ends the connection at once, because memory is short: what is queued for it is given up. Returns how many frames.
     pub(super) fn shed(&self) -> u64 {
         let mut state = self.state();
-        state.closing = Some(Reason::Memory);
+        state.closing = Some(Box::new(Reason::Memory));
         self.ending.store(true, Ordering::Relaxed);
         let lost = state.outbox.give_up();
         self.count(&mut state);
@@ -224,7 +224,7 @@ impl Link {
 
     /// Whether [`Link::shed`] ended it: nothing more is to be written.
     pub fn is_shed(&self) -> bool {
-        self.is_ending() && self.state().closing == Some(Reason::Memory)
+        self.is_ending() && self.state().closing.as_deref() == Some(&Reason::Memory)
     }
 
     /// The task writes what is queued.
@@ -245,7 +245,7 @@ impl Link {
     /// Ends the connection after what is queued. The first reason stands.
     pub fn close(&self, reason: Reason) {
         let mut state = self.state();
-        state.closing.get_or_insert(reason);
+        state.closing.get_or_insert_with(|| Box::new(reason));
         self.ending.store(true, Ordering::Relaxed);
         state.wake();
     }
@@ -266,7 +266,7 @@ impl Link {
                 return Left::More;
             }
         }
-        if let Some(reason) = &state.closing {
+        if let Some(reason) = state.closing.as_deref() {
             return Left::Close(reason.clone());
         }
         if state.leaving && self.facts.waiting.events() == 0 {
@@ -289,7 +289,7 @@ impl Link {
 
     /// Whether it is ending because its peer reads too slowly.
     pub fn is_given_up(&self) -> bool {
-        self.is_ending() && self.state().closing == Some(Reason::SlowConsumer)
+        self.is_ending() && self.state().closing.as_deref() == Some(&Reason::SlowConsumer)
     }
 
     /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
@@ -330,7 +330,7 @@ impl Link {
     pub(super) fn lost(&self) -> u64 {
         let mut state = self.state();
         let depth = state.outbox.depth() as u64;
-        state.closing.get_or_insert(Reason::Lost);
+        state.closing.get_or_insert_with(|| Box::new(Reason::Lost));
         state.direct.end();
         state.outbox.give_up();
         self.count(&mut state);
@@ -338,7 +338,7 @@ impl Link {
     }
 
     pub(super) fn take_initial_channels(&self) -> Vec<Channel> {
-        std::mem::take(&mut self.state().initial)
+        std::mem::take(&mut self.state().initial).into()
     }
 
     pub(super) fn take_subscriptions(&self) -> Vec<Channel> {
