@@ -214,7 +214,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Option<Reason> {
         for _ in 0..TURN {
             match self.socket.poll_receive(cx) {
-                Poll::Pending => return None,
+                Poll::Pending => {
+                    self.reading.is_at_the_end();
+                    return None;
+                }
                 Poll::Ready(Err(reason @ (Reason::Peer(_) | Reason::Lost))) => return Some(reason),
                 Poll::Ready(Err(reason)) => {
                     // What was decided before the bad frame is written before the close.
@@ -392,8 +395,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.account.is_to_wait() {
             next = next.min(now + SHORT_OF_MEMORY);
         }
-        if let Some(since) = self.reading.stopped() {
-            next = next.min(since + self.around.limits.wait);
+        if let Some(end) = self.reading.ends(self.around.limits.wait) {
+            next = next.min(end);
         }
         if let Some(end) = self.link().ends() {
             let over = now >= end;

@@ -6,14 +6,25 @@
 
 use super::Surroundings;
 use crate::router::{Source, Turn};
-use std::{task::Context, time::Instant};
+use std::{
+    task::Context,
+    time::{Duration, Instant},
+};
 
 /// How often what is stuck is tried at one time: others take the places as well.
 const TRIES: usize = 4;
 
-/// Whether a connection is read.
+/// Whether a connection is read, and how long it has not been.
 #[derive(Debug, Default)]
-pub(super) enum Reading {
+pub(super) struct Reading {
+    state: State,
+    /// How long it was not read since there was nothing left to read. A ping may lie behind all that the peer has sent,
+    /// so the pauses in front of it count together, however many events found their place in between.
+    waited: Duration,
+}
+
+#[derive(Debug, Default)]
+enum State {
     /// It is.
     #[default]
     GoingOn,
@@ -32,14 +43,14 @@ impl Reading {
         turn: &mut Option<Turn>,
         (cx, now): (&Context<'_>, Instant),
     ) -> bool {
-        let since = match self {
-            Self::GoingOn if !source.is_stuck() => return true,
-            Self::GoingOn => now,
-            Self::Stopped(since) => *since,
-            Self::Refusing => {
+        let since = match self.state {
+            State::GoingOn if !source.is_stuck() => return true,
+            State::GoingOn => now,
+            State::Stopped(since) => since,
+            State::Refusing => {
                 if around.router.has_room(source, cx.waker()) {
                     around.router.be_patient(source, true);
-                    *self = Self::GoingOn;
+                    *self = Self::default();
                 }
                 return true;
             }
@@ -53,23 +64,29 @@ impl Reading {
             around.router.retry(source, turn.get_or_insert_with(|| Turn::at(now)));
         }
         if !source.is_stuck() {
-            *self = Self::GoingOn;
+            self.state = State::GoingOn;
+            self.waited += now.saturating_duration_since(since);
             return true;
         }
-        if now < since + around.limits.wait {
-            *self = Self::Stopped(since);
+        self.state = State::Stopped(since);
+        if self.ends(around.limits.wait).is_some_and(|end| now < end) {
             return false;
         }
         around.router.be_patient(source, false);
-        *self = Self::Refusing;
+        self.state = State::Refusing;
         true
     }
 
-    /// While it is not read: since when.
-    pub(super) fn stopped(&self) -> Option<Instant> {
-        match self {
-            Self::Stopped(since) => Some(*since),
-            Self::GoingOn | Self::Refusing => None,
+    /// All that the peer has sent is read.
+    pub(super) fn is_at_the_end(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
+    /// While it is not read: until when, if all pauses together may be so long.
+    pub(super) fn ends(&self, wait: Duration) -> Option<Instant> {
+        match self.state {
+            State::Stopped(since) => Some(since + wait.saturating_sub(self.waited)),
+            State::GoingOn | State::Refusing => None,
         }
     }
 }

@@ -194,16 +194,25 @@ async fn a_connection_goes_on_at_once_when_its_plugin_has_caught_up() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pause_is_counted_from_its_beginning_and_not_for_each_event() {
+    behind_a_slow_plugin(400).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_in_front_of_a_ping_count_together_whatever_found_its_place_between_them() {
+    behind_a_slow_plugin(100).await;
+}
+
+/// One event takes so many milliseconds: 20 of them would take longer than a ping may wait.
+async fn behind_a_slow_plugin(milliseconds: u64) {
     let desk = Desk::new(8192, false);
     let mut bench = at_desk(&desk, Setup { limits: waits(4), ..Setup::default() }).await;
     let started = time::Instant::now();
     let asks = (1..=20).map(|number| Message::text(format!(r#"[["a/b",{number}],"cb{number}"]"#)));
     bench.burst(asks.chain([Message::text(r#"[["chsk/ws-ping"],"p"]"#)])).await;
-    // One event in 400 ms: 20 of them would take eight seconds.
     let slow = Arc::clone(&desk);
     let plugin = TaskTracker::new().spawn(async move {
         loop {
-            time::sleep(Duration::from_millis(400)).await;
+            time::sleep(Duration::from_millis(milliseconds)).await;
             slow.decide(1);
         }
     });
