@@ -16,7 +16,7 @@ pub mod close;
 pub mod codec;
 #[path = "../../host/src/config/mod.rs"]
 pub mod config;
-#[path = "../../host/src/effect.rs"]
+#[path = "../../host/src/effect/mod.rs"]
 pub mod effect;
 #[path = "../../host/src/envelope/mod.rs"]
 pub mod envelope;

@@ -14,11 +14,7 @@ const ABOUT_THE_TOKEN: [&str; 4] = ["exp", "nbf", "iat", "jti"];
 const USER_MAX: usize = 256;
 
 /// Checks the claims at a time and says who the user is.
-pub fn user_of(
-    claims: Claims,
-    settings: &Settings,
-    now_ms: u64,
-) -> Result<User, Trouble> {
+pub fn user_of(claims: Claims, settings: &Settings, now_ms: u64) -> Result<User, Trouble> {
     let expires_at_ms = check_times(&claims, settings, now_ms)?;
     if let Some(issuer) = &settings.issuer
         && value(&claims, "iss") != Some(Value::String(issuer.clone()))
@@ -44,11 +40,7 @@ pub fn user_of(
 
 /// Until when the token is believed, in milliseconds since the Unix epoch, if it is good now: its end and the leeway that
 /// clocks have. The gateway ends the connection then, so that who comes in within the leeway is not thrown out at once.
-fn check_times(
-    claims: &Claims,
-    settings: &Settings,
-    now_ms: u64,
-) -> Result<Option<f64>, Trouble> {
+fn check_times(claims: &Claims, settings: &Settings, now_ms: u64) -> Result<Option<f64>, Trouble> {
     let time = |name: &str| match value(claims, name) {
         None => Ok(None),
         Some(value) => match value.as_f64() {
