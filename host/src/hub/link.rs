@@ -222,7 +222,7 @@ impl Link {
         lost
     }
 
-    /// Whether [`Link::shed`] ended it: nothing more is to be written.
+    /// Whether `shed` ended it: nothing more is to be written.
     pub fn is_shed(&self) -> bool {
         self.is_ending() && self.state().closing.as_deref() == Some(&Reason::Memory)
     }
