@@ -289,7 +289,8 @@ async fn a_raw_peer_that_cannot_be_told_is_sent_away() {
     };
     let mut bench = at_desk(&desk, setup).await;
     bench.burst((1..=3).map(|_| Message::text("data"))).await;
-    assert_eq!(bench.close_code().await, 1013);
+    let code = time::timeout(Duration::from_secs(10), bench.close_code()).await;
+    assert_eq!(code.expect("it is sent away"), 1013);
     assert_eq!(bench.ended.await.unwrap(), Reason::Overloaded);
 }
 
