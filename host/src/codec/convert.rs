@@ -6,6 +6,9 @@
 use super::{build::Pairs, edn, error::WriteError, value::Value};
 use std::borrow::Cow;
 
+/// Keys of so small a map are compared each with each, which costs less than sorting them.
+const FEW: usize = 24;
+
 /// A JSON object's key: a keyword if it reads as one, else a string.
 pub(super) fn key_from_json(key: Cow<'_, str>) -> Value<'_> {
     if reads_as_keyword(&key) { Value::Keyword(key) } else { Value::String(key) }
@@ -56,7 +59,7 @@ pub(super) fn last_wins(mut pairs: Pairs<'_>) -> Pairs<'_> {
 
 /// Marks each key that occurs again further on; none when there is nothing to mark.
 pub(super) fn superseded<T: AsRef<str>>(keys: &[T]) -> Option<Vec<bool>> {
-    let few = keys.len() <= 8;
+    let few = keys.len() <= FEW;
     let again = |(place, key): (usize, &T)| {
         keys.iter().skip(place + 1).any(|later| later.as_ref() == key.as_ref())
     };
@@ -215,6 +218,20 @@ mod tests {
         let many: String = (0..40).map(|key| format!("\"k{}\":{key},", key % 20)).collect();
         let last: Vec<_> = (20..40).map(|key| format!(":k{} {key}", key - 20)).collect();
         to_edn(&format!("{{{}}}", many.trim_end_matches(',')), &format!("{{{}}}", last.join(" ")));
+    }
+
+    // Issue 9 C11.
+    #[test]
+    fn what_would_grow_without_bound_is_refused_and_what_is_small_may_grow() {
+        let map = |keys: usize, namespace: usize| {
+            let keys: String = (0..keys).map(|key| format!(":k{key} 1 ")).collect();
+            Payload::new(Encoding::Edn, format!("#:{}{{{keys}}}", "n".repeat(namespace)))
+        };
+        assert!(transcode(&map(400, 120), Encoding::Json).is_ok(), "53 KB");
+        assert!(transcode(&map(20_000, 40), Encoding::Json).is_ok(), "five times as long");
+        let fault = transcode(&map(20_000, 120), Encoding::Json).unwrap_err();
+        assert_eq!(fault.id, FaultId::Unsupported);
+        assert!(fault.message.contains("without a namespace"), "{}", fault.message);
     }
 
     #[test]

@@ -29,6 +29,14 @@ use walk::Found;
 /// for every reader's stack.
 pub const MAX_DEPTH: usize = 64;
 
+/// How many times as long a text may become in another format. Escapes make it six times as long at most; a map with a
+/// namespace of its own (`#:ns{…}`) repeats that before each key, and could make 1 MB into 23 MB for every receiver.
+const GROWTH: usize = 8;
+/// Whatever stays below this length may grow as it likes.
+const SMALL: usize = 64 << 10;
+const GROWN: &str =
+    "the value would be more than eight times as long: send maps without a namespace of their own";
+
 /// The payload in another encoding; the same bytes when it is in that encoding already.
 ///
 /// Text becomes a string; bytes become a string of base64, in EDN too, because a reader that does not know a tag loses
@@ -36,7 +44,7 @@ pub const MAX_DEPTH: usize = 64;
 /// they are UTF-8, the bytes stay as they are.
 ///
 /// Err: `malformed` when the bytes are not what their encoding says, `unsupported` when the other encoding cannot hold
-/// the value or this gateway does not read or write it.
+/// the value, or only in more than eight times its length (and 64 KiB), or this gateway does not read or write it.
 pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
     if payload.encoding == to {
         return Ok(payload.clone());
@@ -56,6 +64,9 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
         ) => {
             let value = read(payload)?;
             let text = write(&value, to).map_err(|error| unsupported(error.to_string()))?;
+            if text.len() > SMALL.max(payload.body.len().saturating_mul(GROWTH)) {
+                return Err(unsupported(GROWN));
+            }
             return Ok(Payload::checked(to, text));
         }
         (Encoding::Transit | Encoding::Msgpack, _) => return Err(no_codec(payload.encoding)),
