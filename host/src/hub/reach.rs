@@ -8,13 +8,34 @@ use crate::{
     fault::{Fault, FaultId},
     id::{Channel, Handle, UserId},
 };
-use std::{sync::Arc, vec};
+use foldhash::fast::RandomState;
+use std::{collections::HashSet, sync::Arc, vec};
 
 /// Whom a push is for, while they are looked up: a list may be long.
 #[derive(Debug)]
 pub(super) struct Gathering {
     wanted: Wanted,
+    found: Found,
+}
+
+/// Each connection once, however often a list names it or its user: else a short list that names a user of many
+/// connections again and again would be a very long one.
+#[derive(Debug, Default)]
+struct Found {
     links: Vec<Arc<Link>>,
+    /// Those of a list.
+    known: HashSet<Handle, RandomState>,
+}
+
+impl Found {
+    /// False when it was there.
+    fn add(&mut self, link: &Arc<Link>) -> bool {
+        let is_new = self.known.insert(link.facts.handle);
+        if is_new {
+            self.links.push(Arc::clone(link));
+        }
+        is_new
+    }
 }
 
 #[derive(Debug)]
@@ -31,12 +52,12 @@ impl Gathering {
         match to {
             Target::Connection(handle) => links = vec![step.own(handle)?],
             Target::Connections(handles) => wanted = Wanted::Connections(handles.into_iter()),
-            Target::User(user) => step.of_user(&user, &mut links)?,
+            Target::User(user) => links = step.of_user(&user)?,
             Target::Users(users) => wanted = Wanted::Users(users.into_iter()),
             Target::Endpoint => links = step.of_endpoint(by)?,
             Target::Channel(_) => {}
         }
-        Ok(Self { wanted, links })
+        Ok(Self { wanted, found: Found { links, known: HashSet::default() } })
     }
 
     /// Looks up until all are found, or the step is over. A foreign one refuses the whole push.
@@ -49,14 +70,14 @@ impl Gathering {
                 return Err(self);
             }
             let found = match &mut self.wanted {
-                Wanted::Nobody => return Ok(Ok(self.links)),
+                Wanted::Nobody => return Ok(Ok(self.found.links)),
                 Wanted::Connections(handles) => match handles.next() {
-                    None => return Ok(Ok(self.links)),
-                    Some(handle) => step.if_open(handle, &mut self.links),
+                    None => return Ok(Ok(self.found.links)),
+                    Some(handle) => step.if_open(handle, &mut self.found),
                 },
                 Wanted::Users(users) => match users.next() {
-                    None => return Ok(Ok(self.links)),
-                    Some(user) => step.of_user(&user, &mut self.links),
+                    None => return Ok(Ok(self.found.links)),
+                    Some(user) => step.of_one(&user, &mut self.found),
                 },
             };
             step.spend(1);
@@ -96,21 +117,36 @@ impl Step<'_> {
     }
 
     /// One that has gone meanwhile is nobody's fault.
-    fn if_open(&self, handle: Handle, links: &mut Vec<Arc<Link>>) -> Result<(), Fault> {
+    fn if_open(&self, handle: Handle, found: &mut Found) -> Result<(), Fault> {
         if let Some(link) = self.hub.link(handle) {
-            links.push(self.owned(link)?);
+            found.add(&self.owned(link)?);
         }
         Ok(())
     }
 
-    fn of_user(&mut self, user: &UserId, links: &mut Vec<Arc<Link>>) -> Result<(), Fault> {
-        if !self.rights.grants.may_push_to(user) {
-            let message = format!("pushing to the user `{user}` needs `grant.push`");
-            return Err(Fault::new(FaultId::NotAllowed, message));
+    fn may_push_to(&self, user: &UserId) -> Result<(), Fault> {
+        if self.rights.grants.may_push_to(user) {
+            return Ok(());
         }
-        let before = links.len();
-        links.extend(self.hub.read_tables().of_user(user).cloned());
-        self.spend(budget::looking_up(links.len() - before));
+        let message = format!("pushing to the user `{user}` needs `grant.push`");
+        Err(Fault::new(FaultId::NotAllowed, message))
+    }
+
+    fn of_user(&mut self, user: &UserId) -> Result<Vec<Arc<Link>>, Fault> {
+        self.may_push_to(user)?;
+        let links: Vec<_> = self.hub.read_tables().of_user(user).cloned().collect();
+        self.spend(budget::looking_up(links.len()));
+        Ok(links)
+    }
+
+    /// One of a list of users. Where its first connection is known, all of them are.
+    fn of_one(&mut self, user: &UserId, found: &mut Found) -> Result<(), Fault> {
+        self.may_push_to(user)?;
+        let before = found.links.len();
+        let tables = self.hub.read_tables();
+        tables.of_user(user).all(|link| found.add(link));
+        drop(tables);
+        self.spend(budget::looking_up(found.links.len() - before));
         Ok(())
     }
 

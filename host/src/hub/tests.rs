@@ -171,6 +171,20 @@ fn users_and_the_endpoint_need_a_grant() {
     assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (0, 0, 1));
 }
 
+// Issue 9 C13.
+#[test]
+fn a_connection_that_a_list_names_again_and_again_gets_one() {
+    let hub = hub(Grants { push: vec![Pattern("*".into())], ..Grants::default() });
+    let (one, two) = (connect(&hub, 0, Some("ann")), connect(&hub, 0, Some("ann")));
+    let bob = connect(&hub, 0, Some("bob"));
+    let users = ["ann", "bob", "ann", "ann"].map(Into::into).to_vec();
+    assert_eq!(act(&hub, &one, push(Target::Users(users), None)), Ok(()));
+    assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (1, 1, 1));
+    let handles = vec![one.facts.handle, bob.facts.handle, one.facts.handle];
+    assert_eq!(act(&hub, &one, push(Target::Connections(handles), None)), Ok(()));
+    assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (1, 0, 1));
+}
+
 fn subscribe(link: &Link, channel: &str) -> Effect {
     Effect::Subscribe { connection: link.facts.handle, channel: channel.into() }
 }

@@ -422,7 +422,10 @@ fn size(wanted: &Wanted) -> usize {
         wit::Target::Connection(_) | wit::Target::Endpoint => 0,
         wit::Target::Connections(handles) => handles.len() * 4,
         wit::Target::User(name) | wit::Target::Channel(name) => name.len(),
-        wit::Target::Users(users) => users.iter().map(String::len).sum(),
+        // Each of them is looked up, however short its name is.
+        wit::Target::Users(users) => {
+            users.iter().map(|user| user.len() + size_of::<String>()).sum()
+        }
     };
     let key = |key: &Option<String>| key.as_ref().map_or(0, String::len);
     match wanted {

@@ -88,6 +88,24 @@ fn what_no_event_caused_comes_back_under_its_key() {
     assert_eq!(refused(&decided), expected);
 }
 
+#[test]
+fn a_long_list_of_users_counts_however_short_their_names_are() {
+    let push = |users: usize| {
+        let users = vec!["a".to_owned(); users];
+        Wanted::Push(wit::Push {
+            to: wit::Target::Users(users),
+            except: None,
+            id: "a/b".to_owned(),
+            content: wit::Content::OfEvent(0),
+            key: Some("all".to_owned()),
+        })
+    };
+    assert_eq!(decided(vec![push(100_000)], Vec::new()).outcome.failures, []);
+    let many = decided(vec![push(200_000)], Vec::new()).outcome;
+    assert_eq!(many.failures.first().map(|failure| failure.why.id), Some(FaultId::LimitReached));
+    assert_eq!(many.effects, []);
+}
+
 #[tokio::test]
 async fn a_large_outcome_is_checked_in_steps_to_the_same_end() {
     let limits = settings::Plugin { effects_per_event: 10_000, ..limits() };
