@@ -7,6 +7,7 @@ mod act;
 mod budget;
 mod fanout;
 mod link;
+mod numbered;
 mod reach;
 mod relief;
 mod replies;

@@ -3,7 +3,7 @@
 //! A place ends with its reply, with the failure of whoever was asked, with its connection, or with `limits.reply`.
 //! Nobody can have so many of them that others get none: a connection has 256, a plugin a quarter of all.
 
-use super::Link;
+use super::{Link, numbered::Numbered};
 use crate::{
     envelope::Callback,
     fault::{Fault, FaultId},
@@ -11,7 +11,7 @@ use crate::{
 };
 use foldhash::fast::RandomState;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -36,13 +36,27 @@ pub struct Expected {
     /// How many of those who were asked have not decided yet.
     deciding: usize,
     /// Why the first of those failed who did.
-    failed: Option<Fault>,
+    failed: Option<Box<Fault>>,
+    /// To whose share it counts, as [`Shares`] knows it.
+    share: usize,
+    /// None before its place is taken.
+    deadline: Option<Instant>,
 }
 
 impl Expected {
     /// A reply that one handler was asked for.
     pub fn new(link: Arc<Link>, callback: Callback, event: EventId, plugin: PluginName) -> Self {
-        Self { link, callback, event, plugin, others: Vec::new(), deciding: 1, failed: None }
+        Self {
+            link,
+            callback,
+            event,
+            plugin,
+            others: Vec::new(),
+            deciding: 1,
+            failed: None,
+            share: 0,
+            deadline: None,
+        }
     }
 
     fn was_asked(&self, plugin: &PluginName) -> bool {
@@ -71,38 +85,69 @@ impl Numbers {
         std::mem::take(&mut *self.lock())
     }
 
+    /// False when there would be too many.
+    fn add(&self, number: u32) -> bool {
+        let mut numbers = self.lock();
+        let has_room = numbers.len() < OF_A_CONNECTION;
+        if has_room {
+            numbers.push(number);
+        }
+        has_room
+    }
+
     fn remove(&self, number: u32) {
         let mut numbers = self.lock();
         // Most are answered in the order in which they were asked.
         if let Some(place) = numbers.iter().position(|other| *other == number) {
             numbers.remove(place);
         }
-        if numbers.is_empty() && numbers.capacity() > 16 {
+        if numbers.is_empty() && numbers.capacity() > 64 {
             *numbers = Vec::new();
         }
     }
 }
 
-/// Counted up, so that a number comes again only after four billion others.
+/// How many are waited for of each plugin.
+#[derive(Debug, Default)]
+struct Shares {
+    /// A name's place among the counts; there are no more names than plugins.
+    places: HashMap<PluginName, usize, RandomState>,
+    counts: Vec<usize>,
+}
+
+impl Shares {
+    fn place(&mut self, plugin: &PluginName) -> usize {
+        if let Some(place) = self.places.get(plugin) {
+            return *place;
+        }
+        self.places.insert(plugin.clone(), self.counts.len());
+        self.counts.push(0);
+        self.counts.len() - 1
+    }
+
+    fn count(&self, place: usize) -> usize {
+        self.counts.get(place).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, place: usize, count: usize) {
+        if let Some(known) = self.counts.get_mut(place) {
+            *known = count;
+        }
+    }
+}
+
+/// Numbered in the order in which they were asked, which is that of their deadlines, since all wait equally long. A number
+/// comes again only after four billion others.
 #[derive(Debug)]
 pub(super) struct Replies {
-    last: u32,
-    waiting: HashMap<u32, Box<Expected>, RandomState>,
-    of_plugins: HashMap<PluginName, usize, RandomState>,
-    /// In the order of their deadlines, since all wait equally long.
-    deadlines: VecDeque<(Instant, u32)>,
+    waiting: Numbered<Box<Expected>>,
+    shares: Shares,
     patience: Duration,
 }
 
 impl Replies {
     pub(super) fn new(patience: Duration) -> Self {
-        Self {
-            last: 0,
-            waiting: HashMap::default(),
-            of_plugins: HashMap::default(),
-            deadlines: VecDeque::new(),
-            patience,
-        }
+        Self { waiting: Numbered::new(), shares: Shares::default(), patience }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -115,51 +160,40 @@ impl Replies {
         mut expected: Box<Expected>,
         now: Instant,
     ) -> Result<u32, Box<Ended>> {
-        if let Err(why) = self.has_room(&expected) {
+        expected.share = self.shares.place(&expected.plugin);
+        let number = self.waiting.next();
+        if let Err(why) = self.take_place(number, &expected) {
             return Err(Box::new(Ended { expected, why }));
         }
         expected.deciding = 1 + expected.others.len();
-        let number = self.next();
-        expected.link.replies.lock().push(number);
-        match self.of_plugins.get_mut(&expected.plugin) {
-            Some(count) => *count += 1,
-            None => drop(self.of_plugins.insert(expected.plugin.clone(), 1)),
-        }
-        self.waiting.insert(number, expected);
-        if self.deadlines.len() > 2 * self.waiting.len() + 1024 {
-            self.forget_answered();
-        }
-        self.deadlines.push_back((now + self.patience, number));
+        expected.deadline = Some(now + self.patience);
+        self.waiting.push(expected);
         Ok(number)
     }
 
-    fn has_room(&self, expected: &Expected) -> Result<(), Fault> {
-        if expected.link.replies.lock().len() >= OF_A_CONNECTION {
-            let message = "the connection waits for as many replies as it may: wait for some before asking more";
-            return Err(Fault::new(FaultId::LimitReached, message));
-        }
-        let of_plugin = self.of_plugins.get(&expected.plugin).copied().unwrap_or(0);
-        if self.waiting.len() >= CAPACITY || of_plugin >= OF_A_PLUGIN {
+    fn take_place(&mut self, number: u32, expected: &Expected) -> Result<(), Fault> {
+        let of_plugin = self.shares.count(expected.share);
+        if self.is_full() || of_plugin >= OF_A_PLUGIN {
             let message = "too many replies are waited for; try again";
             return Err(
                 Fault::new(FaultId::Overloaded, message).retry_after(Duration::from_secs(1))
             );
         }
+        if !expected.link.replies.add(number) {
+            let message = "the connection waits for as many replies as it may: wait for some before asking more";
+            return Err(Fault::new(FaultId::LimitReached, message));
+        }
+        self.shares.set(expected.share, of_plugin + 1);
         Ok(())
     }
 
-    fn next(&mut self) -> u32 {
-        loop {
-            self.last = self.last.wrapping_add(1);
-            if !self.waiting.contains_key(&self.last) {
-                return self.last;
-            }
-        }
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= CAPACITY || self.waiting.is_full()
     }
 
     /// Takes a reply out, if this plugin was asked for it.
     pub(super) fn take(&mut self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
-        if !self.waiting.get(&number)?.was_asked(plugin) {
+        if !self.waiting.get(number)?.was_asked(plugin) {
             return None;
         }
         self.remove(number)
@@ -175,26 +209,26 @@ impl Replies {
         plugin: &PluginName,
         failed: Option<&Fault>,
     ) -> Option<Ended> {
-        let expected = self.waiting.get_mut(&number)?;
+        let expected = self.waiting.get_mut(number)?;
         if !expected.was_asked(plugin) {
             return None;
         }
         expected.deciding = expected.deciding.saturating_sub(1);
         if expected.failed.is_none() {
-            expected.failed = failed.cloned();
+            expected.failed = failed.cloned().map(Box::new);
         }
         if expected.deciding > 0 || expected.failed.is_none() {
             return None;
         }
         let mut expected = self.remove(number)?;
-        let why = expected.failed.take()?;
+        let why = *expected.failed.take()?;
         Some(Ended { expected, why })
     }
 
     /// A plugin has failed at the event, and these have it now instead; none: others have it already. What is returned has
     /// failed, as of [`Replies::decided`].
     pub(super) fn pass_on(&mut self, number: u32, from: &PluginName, to: Vec<PluginName>) {
-        let Some(expected) = self.waiting.get_mut(&number) else { return };
+        let Some(expected) = self.waiting.get_mut(number) else { return };
         if !expected.was_asked(from) {
             return;
         }
@@ -206,17 +240,17 @@ impl Replies {
     /// Takes out those whose time is up, at most so many at a time.
     pub(super) fn expire(&mut self, now: Instant, most: usize) -> Vec<Ended> {
         let mut expired = Vec::new();
+        let is_late = |expected: &Box<Expected>| expected.deadline.is_none_or(|end| end <= now);
         while expired.len() < most
-            && let Some((_, number)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)
+            && let Some((number, mut expected)) = self.waiting.pop_if(is_late)
         {
-            expired.extend(self.remove(number).map(|mut expected| {
-                let failed = expected.failed.take();
-                let why = failed.unwrap_or_else(|| match expected.deciding {
-                    0 => unanswered(),
-                    _ => too_late(),
-                });
-                Ended { expected, why }
-            }));
+            self.release(number, &expected);
+            let why = match (expected.failed.take(), expected.deciding) {
+                (Some(failed), _) => *failed,
+                (None, 0) => unanswered(),
+                (None, _) => too_late(),
+            };
+            expired.push(Ended { expected, why });
         }
         expired
     }
@@ -229,19 +263,16 @@ impl Replies {
     }
 
     fn remove(&mut self, number: u32) -> Option<Box<Expected>> {
-        let expected = self.waiting.remove(&number)?;
-        expected.link.replies.remove(number);
-        if let Some(count) = self.of_plugins.get_mut(&expected.plugin) {
-            *count = count.saturating_sub(1);
-        }
+        let expected = self.waiting.remove(number)?;
+        self.release(number, &expected);
         Some(expected)
     }
 
-    /// Deadlines of answered replies are left in place when they are answered; here they go, so that the queue stays
-    /// in proportion to what is really waited for.
-    fn forget_answered(&mut self) {
-        let waiting = &self.waiting;
-        self.deadlines.retain(|(_, number)| waiting.contains_key(number));
+    /// Its connection and its plugin may have one more.
+    fn release(&mut self, number: u32, expected: &Expected) {
+        expected.link.replies.remove(number);
+        let left = self.shares.count(expected.share).saturating_sub(1);
+        self.shares.set(expected.share, left);
     }
 }
 
