@@ -87,8 +87,8 @@ pub enum Progress {
 pub struct Work {
     pub effects: vec::IntoIter<Caused>,
     pub failures: vec::IntoIter<Failure>,
-    /// What the actor has begun and not ended; its own business.
-    pub begun: Option<Box<dyn Any + Send>>,
+    /// What the actor keeps between two steps; its own business.
+    pub paused: Option<Box<dyn Any + Send>>,
     /// Messages of the batch whose senders wait no more, as the actor counts them.
     pub settled: usize,
     /// By the event's place; empty when none failed.
@@ -113,7 +113,7 @@ impl Work {
         Self {
             effects: effects.into_iter(),
             failures: failures.into_iter(),
-            begun: None,
+            paused: None,
             settled: 0,
             failed,
             told: Vec::new(),
@@ -129,7 +129,7 @@ impl Work {
 
     /// Whether there is nothing left to do.
     pub fn is_done(&self) -> bool {
-        self.begun.is_none() && self.effects.as_slice().is_empty() && self.failures.len() == 0
+        self.paused.is_none() && self.effects.as_slice().is_empty() && self.failures.len() == 0
     }
 
     /// Notes that an effect is not carried out: counted by kind and reason; with a key, the plugin hears of it.

@@ -5,7 +5,7 @@ use super::{
     budget::Budget,
     fanout::{Publishing, Pushing},
     reach::Gathering,
-    send::{Deliveries, Kind, Letter},
+    send::{Asleep, Deliveries, Kind, Letter},
 };
 use crate::{
     close::{self, Reason},
@@ -26,7 +26,16 @@ pub(super) struct Step<'a> {
     pub(super) rights: &'a Rights,
     pub(super) events: &'a [Event],
     pub(super) deliveries: Deliveries<'a>,
+    /// The effect that is under way.
+    begun: Option<Begun>,
     budget: Budget,
+}
+
+/// What one step of an outcome leaves to the next.
+#[derive(Debug, Default)]
+struct Paused {
+    begun: Option<Begun>,
+    asleep: Asleep,
 }
 
 /// An effect that takes more than one step.
@@ -70,8 +79,10 @@ impl Actor for Hub {
         let rights = self.rights.load();
         let nothing = Rights::default();
         let rights = rights.get(plugin).unwrap_or(&nothing);
-        let (deliveries, budget) = (Deliveries::new(self), Budget::new());
-        Step { hub: self, plugin, rights, events, deliveries, budget }.carry_on(work)
+        let paused = work.paused.take().and_then(|paused| paused.downcast::<Paused>().ok());
+        let Paused { begun, asleep } = paused.map_or_else(Paused::default, |paused| *paused);
+        let (deliveries, budget) = (Deliveries::new(self, asleep), Budget::new());
+        Step { hub: self, plugin, rights, events, deliveries, begun, budget }.carry_on(work)
     }
 
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
@@ -82,10 +93,8 @@ impl Actor for Hub {
 impl Step<'_> {
     fn carry_on(mut self, work: &mut Work) -> Progress {
         loop {
-            if let Some(begun) = work.begun.take() {
-                if let Ok(begun) = begun.downcast::<Begun>() {
-                    self.go_on(*begun, work);
-                }
+            if let Some(begun) = self.begun.take() {
+                self.go_on(begun, work);
             } else if let Some(Caused { by, what }) = work.effects.next() {
                 if !work.has_failed(by) {
                     self.effect(by, what, work);
@@ -100,7 +109,9 @@ impl Step<'_> {
                 return Progress::Done;
             }
             self.account();
-            if self.is_over() && !work.is_done() {
+            if self.is_over() && !(self.begun.is_none() && work.is_done()) {
+                let (begun, asleep) = (self.begun, self.deliveries.pause());
+                work.paused = Some(Box::new(Paused { begun, asleep }));
                 return Progress::More;
             }
         }
@@ -125,6 +136,7 @@ impl Step<'_> {
     fn effect(&mut self, by: u32, what: Effect, work: &mut Work) {
         let (kind, none) = (what.kind(), Key::Text(None));
         let mut keeps = false;
+        self.deliveries.next_message();
         let (key, done) = match what {
             Effect::Reply { reply_to, value } => {
                 (none, self.reply(by, reply_to, value, work).map(|()| None))
@@ -172,7 +184,7 @@ impl Step<'_> {
     fn note(&mut self, cause: Cause, done: Done, work: &mut Work) {
         let Cause { by, kind, .. } = cause;
         match done {
-            Ok(Some(what)) => work.begun = Some(Box::new(Begun { cause, what })),
+            Ok(Some(what)) => self.begun = Some(Begun { cause, what }),
             Ok(None) if cause.keep => {
                 let (kind, key) = (effect::Kind::Keep, cause.key.text());
                 work.refuse(Refused { by: Some(by), kind, key, why: not_kept() });

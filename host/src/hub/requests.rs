@@ -1,6 +1,9 @@
 //! Requests that the gateway answers itself: `tengen/*` events from clients (wire.md, "Requests a client can make").
 
-use super::{Expected, Hub, Link, send::Deliveries};
+use super::{
+    Expected, Hub, Link,
+    send::{Asleep, Deliveries},
+};
 use crate::{
     codec::json,
     envelope::Arrived,
@@ -25,7 +28,7 @@ impl Hub {
             let Some(callback) = callback.clone() else { return Ok(()) };
             let plugin = "tengen".into();
             let expected = Expected::new(Arc::clone(link), callback, id.clone(), plugin);
-            self.answer(&expected, &value, None, &mut Deliveries::new(self))
+            self.answer(&expected, &value, None, &mut Deliveries::new(self, Asleep::default()))
         });
         if let Err(why) = answered {
             self.send_fault(link, &why, Some(&id), callback.as_ref());

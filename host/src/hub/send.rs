@@ -12,7 +12,11 @@ use crate::{
     payload::{Frame, Payload},
     trace::{Span, TraceContext},
 };
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{self, Duration},
+};
+use tokio::time::Instant;
 
 /// What is sent, before it has a wire.
 #[derive(Debug, Clone)]
@@ -132,30 +136,72 @@ impl Broadcast {
     }
 }
 
+/// Connections whose tasks sleep, and for which a writer is to write. If none does, they write themselves.
+#[derive(Debug, Default)]
+pub(super) struct Asleep {
+    links: Vec<Arc<Link>>,
+    /// Messages that were queued since somebody wrote: each has so many waiting at most.
+    messages: usize,
+    /// When others first had their turn meanwhile.
+    since: Option<Instant>,
+}
+
+impl Asleep {
+    const MESSAGES_MAX: usize = 64;
+    const TIME_MAX: Duration = Duration::from_millis(10);
+
+    /// Whether more may be queued before anything is written.
+    fn may_wait(&mut self) -> bool {
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(*self.since.get_or_insert(now));
+        self.messages < Self::MESSAGES_MAX && waited < Self::TIME_MAX
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        self.links.iter().for_each(|link| link.write_itself());
+    }
+}
+
 /// Frames that are queued together. When this is dropped, they are on their way.
 #[derive(Debug)]
 pub(super) struct Deliveries<'a> {
     hub: &'a Hub,
-    /// Connections whose tasks sleep, and for which a writer is to write.
-    asleep: Vec<Arc<Link>>,
+    asleep: Asleep,
     /// How many were made, and what took as long, since somebody asked.
     made: usize,
 }
 
 impl<'a> Deliveries<'a> {
-    pub(super) fn new(hub: &'a Hub) -> Self {
-        Self { hub, asleep: Vec::new(), made: 0 }
+    /// `asleep`: who waits for a writer already.
+    pub(super) fn new(hub: &'a Hub, asleep: Asleep) -> Self {
+        Self { hub, asleep, made: 0 }
     }
 
     pub(super) fn take_made(&mut self) -> usize {
         std::mem::take(&mut self.made)
     }
 
+    /// What follows is another message.
+    pub(super) fn next_message(&mut self) {
+        self.asleep.messages += 1;
+    }
+
+    /// Others have their turn, and more will be queued: whoever gets several messages gets them in one write, if that is
+    /// soon.
+    pub(super) fn pause(mut self) -> Asleep {
+        match self.asleep.may_wait() {
+            true => std::mem::take(&mut self.asleep),
+            false => Asleep::default(),
+        }
+    }
+
     /// Queues one item and counts what was lost by it. True when the connection will get it.
     fn queue(&mut self, link: &Arc<Link>, item: Item) -> bool {
         let (offered, to_be_written) = link.send_later(item);
         if to_be_written {
-            self.asleep.push(Arc::clone(link));
+            self.asleep.links.push(Arc::clone(link));
         }
         self.hub.count_offered(link, offered)
     }
@@ -163,7 +209,7 @@ impl<'a> Deliveries<'a> {
 
 impl Drop for Deliveries<'_> {
     fn drop(&mut self) {
-        self.hub.writers.write(std::mem::take(&mut self.asleep));
+        self.hub.writers.write(std::mem::take(&mut self.asleep.links));
     }
 }
 
@@ -250,7 +296,7 @@ impl Hub {
     pub(crate) fn expect_reply(
         &self,
         expected: Box<Expected>,
-        now: Instant,
+        now: time::Instant,
     ) -> Result<u32, Box<Ended>> {
         self.replies().expect(expected, now)
     }

@@ -21,6 +21,7 @@ use std::{
 mod refusals;
 mod replies;
 mod steps;
+mod together;
 
 const PLUGIN: &str = "chat";
 

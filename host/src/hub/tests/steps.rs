@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn hub_of_channels() -> Hub {
+pub(super) fn hub_of_channels() -> Hub {
     let grants = Grants { publish: vec![Pattern("*".into())], endpoint: true, ..Grants::default() };
     hub(grants)
 }
 
-fn members(hub: &Hub, count: usize) -> Vec<Arc<Link>> {
+pub(super) fn members(hub: &Hub, count: usize) -> Vec<Arc<Link>> {
     let links: Vec<_> = (0..count).map(|_| connect(hub, 0, None)).collect();
     for link in &links {
         assert!(hub.subscribe(link, &"room".into()));
@@ -15,7 +15,7 @@ fn members(hub: &Hub, count: usize) -> Vec<Arc<Link>> {
     links
 }
 
-fn publications(count: usize) -> Work {
+pub(super) fn publications(count: usize) -> Work {
     let effects = (0..count).map(|_| Caused { by: 0, what: publish("room", None) }).collect();
     Work::new(Outcome { effects, failures: Vec::new() }, 1)
 }
