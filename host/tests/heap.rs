@@ -13,7 +13,7 @@ use std::{
 };
 use tengen::{
     close::Reason,
-    connection::{Surroundings, serve},
+    connection::{Line, Surroundings, serve},
     envelope::{self, Dialect, Handshake, Wire},
     event::{Connection, Waiting},
     handler::Actor,
@@ -108,7 +108,13 @@ fn surroundings() -> Arc<Surroundings> {
     router.set_routes(routes);
     let rights = Rights { endpoints: vec![true], ..Rights::default() };
     hub.set_rights(HashMap::from([("echo".into(), rights)]));
-    Arc::new(Surroundings { hub, router: Arc::new(router), limits, outbox })
+    Arc::new(Surroundings {
+        hub,
+        router: Arc::new(router),
+        limits,
+        outbox,
+        large: Line::for_workers(1),
+    })
 }
 
 /// A connection as the upgrade makes it, and the size of its task.

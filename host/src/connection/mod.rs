@@ -3,6 +3,7 @@
 //! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
+mod large;
 mod opened;
 mod out;
 mod reading;
@@ -24,9 +25,11 @@ use crate::{
     settings::{Limits, Outbox},
     trace::Span,
 };
+pub use large::Line;
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
+use large::{Entered, InLine};
 use opened::{Account, Opened};
 use reading::Reading;
 use socket::{Inbound as Read, Patience, Socket};
@@ -61,6 +64,8 @@ pub struct Surroundings {
     pub router: Arc<Router>,
     pub limits: Limits,
     pub outbox: Outbox,
+    /// Where large messages wait for their turn.
+    pub large: Line,
 }
 
 /// Serves a connection until it ends, and says why it did.
@@ -102,6 +107,7 @@ where
         asked: 0,
         unflushed: Vec::new(),
         reading: Reading::default(),
+        in_line: None,
         malformed: None,
     };
     let reason = poll_fn(|cx| {
@@ -142,6 +148,8 @@ struct Driver<S> {
     /// Spans of deliveries that the kernel has not taken yet.
     unflushed: Vec<Arc<Span>>,
     reading: Reading,
+    /// A large message that waits for its turn; nothing behind it is read.
+    in_line: Option<Box<InLine>>,
     /// How often the peer's messages were malformed; absent before the first.
     malformed: Option<Box<Meter>>,
 }
@@ -176,7 +184,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// The turn is over: from here on, others wake the task.
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.turned = now;
-        self.account.set(self.socket.held() + self.opened.source.stuck_bytes());
+        let in_line = self.in_line.as_ref().map_or(0, |message| message.bytes());
+        self.account.set(self.socket.held() + self.opened.source.stuck_bytes() + in_line);
         let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
         // One that is sent away goes when its last event is decided, and is woken then.
         let more = more || self.link().is_ending() && self.link().is_done(cx.waker());
@@ -193,6 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let waits = self.account.is_to_wait();
         if waits || !self.reads(cx, now, &mut turn) || self.link().is_ending() {
             self.heartbeat.deafen(now);
+            self.in_line.iter_mut().for_each(|message| message.step_aside());
             return None;
         }
         self.heartbeat.listen(now);
@@ -210,32 +220,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        mut turn: Option<Turn>,
+        turn: Option<Turn>,
     ) -> Option<Reason> {
-        for _ in 0..TURN {
-            match self.socket.poll_receive(cx) {
-                Poll::Pending => {
-                    self.reading.is_at_the_end();
-                    return None;
-                }
+        // Before the turn, and so dropped after it: a large message keeps its place until it is decided.
+        let mut place = None;
+        let (mut turn, mut frames) = (turn, 0..TURN);
+        while place.is_none() && frames.next().is_some() {
+            match self.poll_frame(cx, now) {
+                Poll::Pending => return None,
                 Poll::Ready(Err(reason @ (Reason::Peer(_) | Reason::Lost))) => return Some(reason),
                 Poll::Ready(Err(reason)) => {
                     // What was decided before the bad frame is written before the close.
                     self.link().close(reason);
                     return None;
                 }
-                Poll::Ready(Ok(Read::Frame(frame))) => {
-                    self.receive(frame, turn.get_or_insert_with(|| Turn::at(now)));
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(entered))) => {
+                    place = entered.place;
+                    self.receive(entered.frame, turn.get_or_insert_with(|| Turn::at(now)));
                     if self.opened.source.is_stuck() && !self.reads(cx, now, &mut turn) {
                         self.heartbeat.deafen(now);
                         return None;
                     }
                 }
-                Poll::Ready(Ok(Read::Control)) => {}
             }
         }
         cx.waker().wake_by_ref();
         None
+    }
+
+    /// The next frame that can be worked on; none: it was the protocol's own.
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Poll<Result<Option<Entered>, Reason>> {
+        if self.in_line.is_none() {
+            match self.socket.poll_receive(cx) {
+                Poll::Ready(Ok(Read::Frame(frame))) => match self.around.large.enter(frame) {
+                    Ok(entered) => return Poll::Ready(Ok(Some(entered))),
+                    Err(in_line) => self.in_line = Some(in_line),
+                },
+                Poll::Ready(Ok(Read::Control)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending => {
+                    self.reading.is_at_the_end();
+                    return Poll::Pending;
+                }
+            }
+        }
+        match self.in_line.as_mut().map(|message| message.poll(cx)) {
+            Some(Poll::Ready(entered)) => {
+                self.in_line = None;
+                Poll::Ready(Ok(Some(entered)))
+            }
+            _ => {
+                self.heartbeat.deafen(now);
+                Poll::Pending
+            }
+        }
     }
 
     /// Whether the peer is read now.

@@ -1,6 +1,7 @@
 //! A connection's task against a peer in memory, with the clock stopped.
 
 mod alive;
+mod large;
 mod reading;
 mod slow;
 mod undone;
@@ -63,6 +64,8 @@ struct Setup {
     ends: Option<Duration>,
     /// What a Sente client calls itself.
     client: Option<&'static str>,
+    /// Where large messages wait for their turn.
+    line: Line,
 }
 
 impl Default for Setup {
@@ -78,13 +81,14 @@ impl Default for Setup {
             kernel: None,
             ends: None,
             client: None,
+            line: Line::for_workers(1),
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
-    let Setup { dialect, format, limits, outbox, keeper, handler, pipe, kernel, ends, client } =
-        setup;
+    let Setup { dialect, format, limits, outbox, keeper, handler, pipe, .. } = setup;
+    let Setup { kernel, ends, client, line: large, .. } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
@@ -135,8 +139,13 @@ async fn connect(setup: Setup) -> Bench {
         assert!(link.send_control(frame));
     }
     let (near, far) = tokio::io::duplex(pipe);
-    let around =
-        Arc::new(Surroundings { hub: Arc::clone(&hub), router: Arc::new(router), limits, outbox });
+    let around = Arc::new(Surroundings {
+        hub: Arc::clone(&hub),
+        router: Arc::new(router),
+        limits,
+        outbox,
+        large,
+    });
     #[expect(clippy::disallowed_methods, reason = "the test is the task's owner")]
     let ended = tokio::spawn(serve(near, Vec::new(), Arc::clone(&link), rules, around));
     let peer = WebSocketStream::from_raw_socket(far, Role::Client, None).await;

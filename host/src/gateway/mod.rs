@@ -14,7 +14,7 @@ pub(crate) use plugins::{name_of, named_twice};
 
 use crate::{
     admin,
-    connection::Surroundings,
+    connection::{Line, Surroundings},
     hub::Hub,
     listener::{self, BindError, Rules},
     plugin::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch},
@@ -175,6 +175,7 @@ impl Shared {
             router: Arc::clone(&router),
             limits: settings.limits,
             outbox: settings.outbox,
+            large: Line::for_workers(Handle::current().metrics().num_workers()),
         });
         let upgrades = Arc::new(Upgrades {
             endpoints: settings.endpoints.clone(),

@@ -121,13 +121,9 @@ impl<T> Numbered<T> {
 
     /// The older half of the young moves: each value once, whatever comes.
     fn age(&mut self) {
-        let mut number = self.next - self.young.len() as u64;
-        for value in self.young.drain(..self.young.len() / 2) {
-            if value.is_some() {
-                self.old.push_back((number, value));
-            }
-            number += 1;
-        }
+        let (first, half) = (self.next - self.young.len() as u64, self.young.len() / 2);
+        let numbered = (first..).zip(self.young.drain(..half));
+        self.old.extend(numbered.filter(|(_, value)| value.is_some()));
         self.close_gaps();
     }
 }

@@ -240,9 +240,9 @@ impl Replies {
     /// Takes out those whose time is up, at most so many at a time.
     pub(super) fn expire(&mut self, now: Instant, most: usize) -> Vec<Ended> {
         let mut expired = Vec::new();
-        let is_late = |expected: &Box<Expected>| expected.deadline.is_none_or(|end| end <= now);
         while expired.len() < most
-            && let Some((number, mut expected)) = self.waiting.pop_if(is_late)
+            && let Some((number, mut expected)) =
+                self.waiting.pop_if(|expected| expected.deadline.is_none_or(|end| end <= now))
         {
             self.release(number, &expected);
             let why = match (expected.failed.take(), expected.deciding) {

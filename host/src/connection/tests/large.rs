@@ -1,0 +1,86 @@
+//! Large messages wait for each other, and nobody else waits for them (issue 9, C17).
+
+use super::*;
+use crate::connection::large::Place;
+use futures_util::FutureExt as _;
+use tokio::time::timeout;
+
+const LONG: Duration = Duration::from_secs(5);
+
+fn large(callback: &str) -> String {
+    format!(r#"[["a/b","{}"],"{callback}"]"#, "x".repeat(100_000))
+}
+
+/// A place in the line, as a connection has it while it is at a large message.
+fn place(line: &Line) -> Place {
+    let frame = Frame { text: true, body: vec![b'x'; 100_000].into() };
+    line.enter(frame).ok().and_then(|entered| entered.place).expect("nobody else is in the line")
+}
+
+async fn with(line: &Line) -> Bench {
+    let mut bench = connect(Setup { line: line.clone(), pipe: 1 << 20, ..Setup::default() }).await;
+    assert!(bench.text().await.contains("chsk/handshake"));
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_waits_for_another_and_small_ones_go_in_between() {
+    let line = Line::for_workers(1);
+    let (mut one, mut other) = (with(&line).await, with(&line).await);
+    let taken = place(&line);
+    one.send(&large("cb")).await;
+    one.send(r#"[["a/b",1],"behind"]"#).await;
+    assert!(timeout(LONG, one.text()).await.is_err(), "another one is at it");
+    other.send(r#"[["a/b",2],"cb"]"#).await;
+    assert_eq!(other.text().await, r#"[2,"cb"]"#);
+    drop(taken);
+    assert!(one.text().await.ends_with(r#"x","cb"]"#));
+    assert_eq!(one.text().await, r#"[1,"behind"]"#);
+    assert!(place(&line).num_permits() == 1, "it has given its place back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_the_line_is_counted_and_leaves_it_with_its_connection() {
+    let line = Line::for_workers(1);
+    let taken = place(&line);
+    let mut gone = with(&line).await;
+    gone.send(&large("cb")).await;
+    assert!(timeout(LONG, gone.text()).await.is_err());
+    assert!(gone.link.facts.waiting.holding.bytes() >= 98_304, "it holds the message");
+    gone.link.close(Reason::Drained);
+    gone.ended.await.unwrap();
+    drop(taken);
+    assert_eq!(place(&line).num_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_large_messages_of_one_peer_are_several_turns() {
+    let line = Line::for_workers(1);
+    let (mut one, mut other) = (with(&line).await, with(&line).await);
+    for callback in ["1", "2", "3"] {
+        one.send(&large(callback)).await;
+        other.send(&large(callback)).await;
+    }
+    for callback in ["1", "2", "3"] {
+        let end = format!(r#"x","{callback}"]"#);
+        assert!(one.text().await.ends_with(&end));
+        assert!(other.text().await.ends_with(&end));
+    }
+}
+
+#[tokio::test]
+async fn who_steps_aside_keeps_no_place() {
+    let line = Line::for_workers(3);
+    let taken = place(&line);
+    let frame = || Frame { text: true, body: vec![b'x'; 70_000].into() };
+    let mut first = line.enter(frame()).expect_err("one of three workers is enough");
+    let mut second = line.enter(frame()).expect_err("one of three workers is enough");
+    let poll =
+        |message: &mut InLine| std::future::poll_fn(|cx| message.poll(cx)).now_or_never().is_some();
+    assert!(!poll(&mut first) && !poll(&mut second));
+    first.step_aside();
+    drop(taken);
+    assert!(poll(&mut second), "its turn has come, although another one was first");
+    let small = Frame { text: true, body: vec![b'x'; 1000].into() };
+    assert!(line.enter(small).is_ok_and(|entered| entered.place.is_none()), "small ones need none");
+}
