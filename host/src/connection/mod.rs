@@ -206,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return None;
         }
         self.heartbeat.listen(now);
+        self.socket.begin_turn();
         let ended = self.read_frames(cx, now, turn);
         if self.socket.take_heard() {
             self.heartbeat.heard(now);
@@ -264,7 +265,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(Read::Control)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
                 Poll::Pending => {
-                    self.reading.is_at_the_end();
+                    if !self.socket.is_exhausted() {
+                        self.reading.is_at_the_end();
+                    }
                     return Poll::Pending;
                 }
             }

@@ -24,6 +24,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Bytes that are asked of the kernel at a time.
 const READ: usize = 16 << 10;
+/// How often the kernel is asked in one turn: hundreds of peers may each have a megabyte there.
+const READS: u8 = 8;
 /// How long a peer may take to answer our close frame, unless it takes what was written before.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -47,6 +49,8 @@ pub(super) struct Socket<S> {
     out: Out,
     /// Bytes came in since somebody asked.
     heard: bool,
+    /// How often the kernel may still be asked in this turn.
+    reads: u8,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -54,7 +58,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) fn new(io: S, already_read: &[u8], max_message: usize) -> Self {
         let mut reader = Reader::new(max_message);
         reader.feed(already_read);
-        Self { io, reader, out: Out::default(), heard: false }
+        Self { io, reader, out: Out::default(), heard: false, reads: READS }
+    }
+
+    /// A turn begins, which may read for a while.
+    pub(super) fn begin_turn(&mut self) {
+        self.reads = READS;
+    }
+
+    /// Whether the turn has read as much as it may. The task is woken for another one.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.reads == 0
     }
 
     /// The next frame; Err: why no more will come.
@@ -84,7 +98,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        let Self { io, reader, heard, .. } = self;
+        let Self { io, reader, heard, reads, .. } = self;
+        let Some(left) = reads.checked_sub(1) else {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             match Pin::new(io).poll_read(cx, &mut read) {
@@ -93,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Poll::Pending
                 }
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {
-                    *heard = true;
+                    (*heard, *reads) = (true, left);
                     reader.feed(read.filled());
                     Poll::Ready(Ok(()))
                 }
@@ -189,6 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// The peer's close frame, or the end of its stream.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.begin_turn();
         while ready!(self.poll_receive(cx)).is_ok() {}
         Poll::Ready(())
     }

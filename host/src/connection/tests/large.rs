@@ -68,6 +68,59 @@ async fn several_large_messages_of_one_peer_are_several_turns() {
     }
 }
 
+/// A stream that has always more, and counts how often it is asked.
+#[derive(Debug)]
+struct Endless(u32);
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.0 += 1;
+        buffer.initialize_unfilled().fill(0);
+        buffer.advance(buffer.remaining());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_turn_reads_a_part_of_a_large_message_and_comes_again() {
+    // The header of a message of 4 MiB.
+    let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0];
+    let mut socket = Socket::new(Endless(0), &header, 8 << 20);
+    let mut turns = 0;
+    let message = std::future::poll_fn(|cx| {
+        turns += 1;
+        socket.begin_turn();
+        let polled = socket.poll_receive(cx);
+        assert!(polled.is_ready() || socket.is_exhausted(), "it pauses by itself");
+        polled
+    });
+    let Ok(Read::Frame(frame)) = message.await else { panic!("a message") };
+    assert_eq!(frame.body.len(), 4 << 20);
+    assert!((30..=40).contains(&turns), "a piece of 128 KiB at a time: {turns}");
+}
+
 #[tokio::test]
 async fn who_steps_aside_keeps_no_place() {
     let line = Line::for_workers(3);
