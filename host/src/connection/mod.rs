@@ -115,8 +115,11 @@ where
         polled.unwrap_or(Poll::Ready(Reason::Internal))
     })
     .await;
-    let Driver { socket, opened, account, kernel, .. } = driver;
+    let Driver { socket, opened, mut account, kernel, in_line, .. } = driver;
+    // A goodbye takes its time, in which nobody looks whether its turn has come.
+    drop(in_line);
     opened.end(&reason);
+    account.set(socket.held());
     // Who takes too little has had its time; others get what is on its way to them.
     let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
     let linger = if had_its_time { Duration::ZERO } else { LINGER };

@@ -1,7 +1,7 @@
 //! Large messages wait for each other, and nobody else waits for them (issue 9, C17).
 
 use super::*;
-use crate::connection::large::Place;
+use crate::{connection::large::Place, settings::Memory};
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
@@ -68,46 +68,31 @@ async fn several_large_messages_of_one_peer_are_several_turns() {
     }
 }
 
-/// A stream that has always more, and counts how often it is asked.
-#[derive(Debug)]
-struct Endless(u32);
-
-impl AsyncRead for Endless {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        self.0 += 1;
-        buffer.initialize_unfilled().fill(0);
-        buffer.advance(buffer.remaining());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Endless {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
+#[tokio::test(start_paused = true)]
+async fn who_says_goodbye_keeps_no_place_in_the_line() {
+    let line = Line::for_workers(1);
+    let taken = place(&line);
+    let limits =
+        Limits { memory: Memory::Bytes(NonZeroUsize::new(110_000).unwrap()), ..Limits::default() };
+    let setup = Setup { line: line.clone(), pipe: 1 << 20, limits, ..Setup::default() };
+    let mut shed = connect(setup).await;
+    assert!(shed.text().await.contains("chsk/handshake"));
+    shed.send(&large("cb")).await;
+    assert!(timeout(Duration::from_millis(100), shed.hub.keep_memory()).await.is_err());
+    assert_eq!(shed.hub.counters.shed.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert!(!shed.ended.is_finished(), "the peer has not answered the close frame");
+    assert!(shed.link.facts.waiting.holding.bytes() < 16 << 10, "the message is let go of");
+    drop(taken);
+    assert_eq!(place(&line).num_permits(), 1);
 }
 
 #[tokio::test]
 async fn a_turn_reads_a_part_of_a_large_message_and_comes_again() {
     // The header of a message of 4 MiB.
     let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0];
-    let mut socket = Socket::new(Endless(0), &header, 8 << 20);
+    // There is always more.
+    let stream = tokio::io::join(tokio::io::repeat(0), tokio::io::sink());
+    let mut socket = Socket::new(stream, &header, 8 << 20);
     let mut turns = 0;
     let message = std::future::poll_fn(|cx| {
         turns += 1;
