@@ -7,6 +7,7 @@ mod act;
 mod budget;
 mod fanout;
 mod link;
+mod notable;
 mod reach;
 mod relief;
 mod replies;
@@ -25,6 +26,7 @@ use crate::{
     event::Connection,
     fault::{self, Fault, FaultId},
     id::{Channel, Handle, PluginName},
+    often::Often,
     settings::{Grants, Limits},
     trace::Tracer,
 };
@@ -122,6 +124,8 @@ pub struct Hub {
     writers: Writers,
     budget: Arc<Budget>,
     pub counters: Counters,
+    /// What single peers make happen again and again, and an operator should look at once.
+    pub notable: Often,
 }
 
 impl Hub {
@@ -135,6 +139,7 @@ impl Hub {
             writers: Writers::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
+            notable: Often::default(),
         }
     }
 
