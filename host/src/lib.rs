@@ -22,6 +22,7 @@ pub mod channels;
 pub mod codec;
 pub mod envelope;
 pub mod heartbeat;
+pub mod often;
 pub mod outbox;
 pub mod pace;
 pub mod rate;

@@ -39,9 +39,17 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Opens the port. From here on clients can connect; they are served by [`serve`].
-pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    let open = || {
+/// A port that is taken and not open: whoever connects is refused at once, and does not wait.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: socket2::Socket,
+    /// The real one, when the system chose the port.
+    address: SocketAddr,
+}
+
+/// Takes the port, or says that somebody else has it.
+pub fn reserve(address: SocketAddr) -> Result<Reserved, BindError> {
+    let take = || {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -51,10 +59,26 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(4096)?;
-        TcpListener::from_std(socket.into())
+        let real = socket.local_addr()?.as_socket();
+        Ok(Reserved { socket, address: real.unwrap_or(address) })
     };
-    open().map_err(|source| BindError { address, source })
+    take().map_err(|source| BindError { address, source })
+}
+
+impl Reserved {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens the port. From here on clients can connect; they are served by [`serve`].
+    pub fn open(self) -> Result<TcpListener, BindError> {
+        let Self { socket, address } = self;
+        let open = || {
+            socket.listen(4096)?;
+            TcpListener::from_std(socket.into())
+        };
+        open().map_err(|source| BindError { address, source })
+    }
 }
 
 /// Accepts until `stop`; requests that are under way then are finished.

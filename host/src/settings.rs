@@ -64,9 +64,11 @@ impl Cache {
     }
 }
 
-/// How connections are sent away when the gateway ends: `batch` of them `every` so often, all within `deadline`.
+/// How connections are sent away when the gateway ends: for `grace` it only says that it is not ready any more, then `batch`
+/// of them go `every` so often, all within `deadline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
+    pub grace: Duration,
     pub deadline: Duration,
     pub batch: NonZeroUsize,
     pub every: Duration,
@@ -374,6 +376,7 @@ impl Default for Server {
 impl Default for Drain {
     fn default() -> Self {
         Self {
+            grace: Duration::ZERO,
             deadline: Duration::from_secs(30),
             batch: at_least_one(1000),
             every: Duration::from_secs(2),

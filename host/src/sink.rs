@@ -35,6 +35,38 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+impl fmt::Display for Value {
+    /// As people read it: texts in quotes, of bytes how many there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+            Self::Boolean(truth) => write!(f, "{truth}"),
+            Self::Bytes(bytes) => write!(f, "<{} bytes>", bytes.len()),
+        }
+    }
+}
+
+/// What somebody else's record says by name, on its way through the log.
+///
+/// The log's own fields have their names when the gateway is compiled. These come when it runs: they go as the value of one
+/// field, as an error, because that is what the log hands on as it is (`record_error`, `downcast_ref`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts(pub Vec<(String, Value)>);
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            let gap = if place == 0 { "" } else { " " };
+            write!(f, "{gap}{name}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Facts {}
+
 /// One telemetry record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {

@@ -17,9 +17,16 @@ pub fn enabled(level: Level, id: &str) -> bool {
     target::enabled(level, id)
 }
 
-/// Sends a log record.
+/// Sends a log record. A text that comes last and is called `location` is the place in the plugin's source that says this;
+/// the macros name it.
 pub fn emit(level: Level, id: &str, message: &str, data: &[(String, Value)]) {
     target::emit(level, id, message, data);
+}
+
+/// The place in the source that a macro stands at, as the last of a record's facts.
+#[doc(hidden)]
+pub fn place(place: &str) -> (String, Value) {
+    ("location".to_owned(), place.into())
 }
 
 /// Adds to a counter. Attributes make series: keep their values few.
@@ -43,7 +50,8 @@ fn attributes_of(pairs: &[(&str, &str)]) -> Vec<Attribute> {
 pub(crate) fn report_panics() {
     #[cfg(target_family = "wasm")]
     std::panic::set_hook(Box::new(|panic| {
-        emit(Level::Fatal, "plugin/panicked", &panic.to_string(), &[]);
+        let at = panic.location().map(|at| place(&format!("{}:{}", at.file(), at.line())));
+        emit(Level::Fatal, "plugin/panicked", &panic.to_string(), at.as_slice());
     }));
 }
 
@@ -100,6 +108,7 @@ macro_rules! signal {
         if $crate::signals::enabled(level, id) {
             $crate::signals::emit(level, id, &::std::format!($($message)+), &[
                 $((::std::stringify!($key).to_owned(), $crate::signals::Value::from($value)),)*
+                $crate::signals::place(::std::concat!(::std::file!(), ":", ::std::line!())),
             ]);
         }
     }};

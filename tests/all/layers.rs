@@ -33,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "heartbeat",
             "pace",
             "rate",
+            "often",
             "channels",
             "routes",
         ],

@@ -40,6 +40,19 @@ pub(super) enum Denied {
 }
 
 impl Denied {
+    /// The kind, for the log.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Origin => "origin",
+            Self::Unknown => "unknown",
+            Self::Method { .. } => "method",
+            Self::NoKeys => "no-keys",
+            Self::NoKey => "no-key",
+            Self::WrongKey => "wrong-key",
+        }
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,

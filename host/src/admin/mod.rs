@@ -12,7 +12,10 @@ mod access;
 pub mod client;
 pub mod state;
 
-use crate::settings::Secret;
+use crate::{
+    often::{Often, Times},
+    settings::Secret,
+};
 use access::{Action, Denied};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -21,7 +24,12 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -58,6 +66,8 @@ struct Admin {
     listen: SocketAddr,
     source: Arc<dyn Source>,
     keys: Vec<Secret>,
+    /// Calls that were refused, which anybody can make.
+    refused: Often,
 }
 
 /// Answers calls until `stop`; calls that are being answered then are finished.
@@ -72,7 +82,8 @@ pub async fn serve(
         tracing::error!("the admin listener has no address and is not served");
         return;
     };
-    let admin = Arc::new(Admin { listen, source, keys });
+    let admin = Arc::new(Admin { listen, source, keys, refused: Often::default() });
+    let failed = Often::default();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = tokio::select! {
@@ -90,7 +101,10 @@ pub async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "admin listener cannot accept");
+                // Said now and then, not twenty times a second for as long as it lasts.
+                if let Some(Times { untold, .. }) = failed.count("accept", Instant::now()) {
+                    tracing::warn!(%error, untold, "admin listener cannot accept");
+                }
                 pause(&stop).await;
             }
         }
@@ -147,11 +161,21 @@ async fn one_connection(
 }
 
 impl Admin {
+    /// One of a kind in a minute: whoever reaches the listener can make refusals.
+    fn tell_of_refusal(&self, path: &str, why: &Denied) {
+        match self.refused.count(why.label(), Instant::now()) {
+            Some(Times { untold, .. }) => {
+                tracing::warn!(path, %why, untold, "admin call refused");
+            }
+            None => tracing::debug!(path, %why, "admin call refused"),
+        }
+    }
+
     async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let action = match access::check(request, self.listen, &self.keys) {
             Ok(action) => action,
             Err(denied) => {
-                tracing::warn!(path = request.uri().path(), why = %denied, "admin call refused");
+                self.tell_of_refusal(request.uri().path(), &denied);
                 return refuse(&denied);
             }
         };

@@ -29,7 +29,8 @@ impl Inspector {
             Some(engine) => engine,
             None => {
                 let (compiler, cache) = (self.compiler.clone(), self.cache.clone());
-                let parts = EngineParts { compiler, cache, ..EngineParts::default() };
+                let parts =
+                    EngineParts { compiler, cache, wanted: Some(1), ..EngineParts::default() };
                 self.engine.insert(Engine::new(parts).map_err(|error| error.explain())?)
             }
         };

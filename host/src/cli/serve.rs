@@ -6,16 +6,57 @@ use crate::{
     config,
     envelope::Dialect,
     gateway::{Gateway, GatewayError, Options, Overrides},
-    settings::Settings,
-    telemetry::log,
+    settings::{Drain, Settings},
+    telemetry::log::{self, Outlet},
 };
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// How long the end waits for somebody who reads what was said last.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The streams of a gateway: it waits for neither.
+struct Streams {
+    out: Outlet,
+    err: Outlet,
+}
+
+impl Streams {
+    fn take(io: &mut Io) -> io::Result<Self> {
+        let format = log::Format::detect();
+        let take = |stream: &mut Box<dyn Write + Send>| -> io::Result<Outlet> {
+            // Until there is another way, and for good if there is none: to say so.
+            let own = std::mem::replace(stream, Box::new(io::stderr()));
+            let outlet = log::outlet(own, format)?;
+            *stream = Box::new(outlet.pen());
+            Ok(outlet)
+        };
+        Ok(Self { out: take(&mut io.out)?, err: take(&mut io.err)? })
+    }
+}
+
+impl Drop for Streams {
+    /// However the gateway ends, what it said is written, if somebody reads.
+    fn drop(&mut self) {
+        let until = Instant::now() + LAST_LINES;
+        for outlet in [&self.err, &self.out] {
+            outlet.flush(until.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
 pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
+    let streams = match Streams::take(io) {
+        Ok(streams) => streams,
+        Err(error) => {
+            io.error(&error);
+            return Exit::Failed;
+        }
+    };
     let overrides = Overrides {
         listen: args.listen,
         admin: args.admin.map(|AdminAddress(address)| address),
@@ -39,7 +80,8 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         },
     };
     overrides.apply(&mut settings);
-    if let Err(error) = log::install(&settings.telemetry.level, log::Format::detect()) {
+    let (level, err) = (&settings.telemetry.level, streams.err.clone());
+    if let Err(error) = log::install_on(level, log::Format::detect(), err) {
         io.error(&error);
         return Exit::Wrong;
     }
@@ -105,9 +147,12 @@ async fn until_told(
             Err(why) => io.note(format_args!("error: the configuration is not used: {why}")),
         }
     }
+    let Drain { grace, deadline, .. } = settings.server.drain;
+    if !grace.is_zero() {
+        io.note(format_args!("ending: not ready any more, and open for another {grace:?}"));
+    }
     io.note(format_args!(
-        "ending: sending connections away, at most {:?}; a second signal ends at once",
-        settings.server.drain.deadline
+        "ending: sending connections away, at most {deadline:?}; a second signal ends at once"
     ));
     let exit = tokio::select! {
         drained = gateway.drain() => {

@@ -1,6 +1,6 @@
 //! Formats: bytes to values and back, and from one format to another without loss where the formats allow it.
 
-mod base64;
+pub(crate) mod base64;
 mod brackets;
 mod build;
 mod check;

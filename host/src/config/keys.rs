@@ -98,7 +98,16 @@ pub(super) const SECTIONS: &[Section] = &[
         "[server.drain]",
         "How connections are sent away when the gateway ends.",
         &[
-            key("deadline", Default("\"30s\""), "all of it ends by then"),
+            key(
+                "grace",
+                Default("\"0s\""),
+                "so long `/readyz` says no and the port is open, for balancers that look now and then; only then it begins",
+            ),
+            key(
+                "deadline",
+                Default("\"30s\""),
+                "all of it ends by then, from the end of `grace` on",
+            ),
             key("batch", Default("1000"), "connections sent away at a time"),
             key("every", Default("\"2s\""), "time between two batches"),
         ],

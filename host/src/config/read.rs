@@ -22,6 +22,7 @@ pub(super) fn server(table: &Table<'_>) -> Server {
         _ => value.path().map(Cache::Folder),
     });
     if let Some(table) = table.table("drain", "server.drain") {
+        table.set("grace", &mut server.drain.grace, Value::pause);
         table.set("deadline", &mut server.drain.deadline, Value::duration);
         table.set("batch", &mut server.drain.batch, Value::count);
         table.set("every", &mut server.drain.every, Value::duration);

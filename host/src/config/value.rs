@@ -105,15 +105,20 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn duration(&self) -> Option<Duration> {
-        let DeValue::String(_) = self.value else {
-            return self.wrong_type("a string with a unit, as in \"25s\"");
-        };
-        let duration = self.noted(units::duration(&self.text()?))?;
+        let duration = self.pause()?;
         if duration.is_zero() {
             self.mistake("must be more than zero");
             return None;
         }
         Some(duration)
+    }
+
+    /// A duration that may be none: `"0s"`.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let DeValue::String(_) = self.value else {
+            return self.wrong_type("a string with a unit, as in \"25s\"");
+        };
+        self.noted(units::duration(&self.text()?))
     }
 
     pub(super) fn size(&self) -> Option<usize> {

@@ -295,9 +295,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
         let link = Arc::clone(self.link());
-        let limit = self.around.limits.message.get();
-        if frame.body.len() > limit / 2 {
-            tracing::warn!(connection = %link.facts.id, bytes = frame.body.len(), limit, "message is larger than half of the limit");
+        if frame.body.len() > self.around.limits.message.get() / 2 {
+            self.around.hub.note_large_message(&link, frame.body.len());
         }
         match envelope::decode(link.wire, &frame) {
             Ok(Inbound::Event(arrived)) => {

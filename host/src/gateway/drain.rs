@@ -1,13 +1,15 @@
 //! The end of a gateway: nobody new, everybody sent away gently, and nothing that is queued lost before the deadline.
 
 use crate::{
+    close::Reason,
     codec::json,
     hub::{Hub, Link},
     id::EventId,
     settings::Drain,
+    telemetry::Report,
 };
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{self, Instant};
 
 /// Clients are told to come back within this time, so that they do not all come at once.
@@ -25,21 +27,47 @@ pub struct Drained {
     pub cut_off: usize,
 }
 
-/// Tells all connections to come back elsewhere and closes them, `batch` of them `every` so often, until `deadline`.
+/// Says what the drain came to; what it cost is a warning.
+pub(super) fn tell(drained: &Drained, report: &Report) {
+    let Drained { connections, cut_off } = *drained;
+    tracing::info!(connections, cut_off, "drained");
+    if !report.is_complete() {
+        let Report { spans_lost, signals_lost, last_error, .. } = report;
+        let signals_lost: u64 = signals_lost.values().sum();
+        let why = last_error.as_deref();
+        tracing::warn!(spans_lost, signals_lost, why, "{report}");
+    }
+}
+
+/// When connections have to be gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// Who is there then is cut off.
+    pub(super) end: Instant,
+    /// How long after that the close frames may take.
+    pub(super) closes: Duration,
+}
+
+/// Tells all connections to come back elsewhere and closes them, `batch` of them `every` so often, until the end.
 pub(super) async fn connections(
     hub: &Hub,
     rules: &Drain,
-    deadline: Instant,
+    times: Times,
     gone: impl Future<Output = ()>,
 ) -> Drained {
     let links = hub.begin_drain();
     let connections = links.len();
+    let mut gone = pin!(gone);
     let leaving = async {
         send_away(hub, &links, rules).await;
-        gone.await;
+        gone.as_mut().await;
     };
-    let in_time = time::timeout_at(deadline, leaving).await.is_ok();
-    let cut_off = if in_time { 0 } else { hub.close_all(&crate::close::Reason::Drained) };
+    if time::timeout_at(times.end, leaving).await.is_ok() {
+        return Drained { connections, cut_off: 0 };
+    }
+    let cut_off = hub.close_all(&Reason::Drained);
+    // What ends now would take their close frames along: a client that hears none does not know that it may come back.
+    time::timeout(times.closes, gone).await.unwrap_or_default();
     Drained { connections, cut_off }
 }
 
@@ -60,5 +88,30 @@ async fn send_away(hub: &Hub, links: &[Arc<Link>], rules: &Drain) {
             hub.push_to(link, &reconnect, &json::to_payload(&data));
             link.send_away();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{settings::Limits, trace::NoTracer};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How long the connections' part of a drain takes whose connections are gone so long after its beginning.
+    async fn lasts(gone: Duration) -> Duration {
+        let hub = Hub::new(Limits::default(), Arc::new(NoTracer));
+        let began = Instant::now();
+        let times = Times { end: began + 10 * SECOND, closes: SECOND };
+        connections(&hub, &Drain::default(), times, time::sleep(gone)).await;
+        began.elapsed()
+    }
+
+    // Issue 10, 11.
+    #[tokio::test(start_paused = true)]
+    async fn after_the_cut_off_close_frames_are_awaited_and_not_for_ever() {
+        assert_eq!(lasts(3 * SECOND).await, 3 * SECOND, "all are gone before");
+        assert_eq!(lasts(10 * SECOND + SECOND / 2).await, 10 * SECOND + SECOND / 2);
+        assert_eq!(lasts(1000 * SECOND).await, 11 * SECOND);
     }
 }

@@ -16,12 +16,13 @@ use crate::{
     admin,
     connection::{Line, Surroundings},
     hub::Hub,
-    listener::{self, BindError, Rules},
+    listener::{self, BindError, Reserved, Rules},
+    often::Often,
     plugin::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch},
     router::Router,
     settings::{Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
-    upgrade::{Often, Upgrades},
+    upgrade::Upgrades,
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -36,7 +37,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, runtime::Handle, time};
+use tokio::{runtime::Handle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often replies that nobody gave are looked for.
@@ -185,8 +186,8 @@ impl Shared {
             tracer: Arc::clone(&tracer),
             authenticators: ArcSwap::default(),
             node,
-            refusals: Often::default(),
-            ends: Arc::default(),
+            refusals: Often::each_second(),
+            ends: Arc::new(Often::each_second()),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
         });
@@ -213,13 +214,16 @@ impl Shared {
     /// Starts every task. Whatever fails is before anybody is let in.
     async fn begin(
         self: &Arc<Self>,
-        listener: TcpListener,
-        admin: Option<TcpListener>,
+        port: Reserved,
+        admin: Option<Reserved>,
         watch: Watch,
         work: &Work,
     ) -> Result<(), GatewayError> {
         let failed = self.load_plugins(&work.tasks).await?;
-        // The port is open already: who reads it there and comes at once waits until it is served.
+        // Not before: nobody waits at a port while plugins are compiled.
+        let listener = port.open()?;
+        let admin = admin.map(Reserved::open).transpose().map_err(GatewayError::Admin)?;
+        // Who reads it there and comes at once waits until it is served, a moment from now.
         write_port_file(self)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
@@ -263,14 +267,15 @@ impl Gateway {
     pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
         options.overrides.apply(&mut settings);
         let work = Work::default();
-        // Bound first, so that a port in use is told before anything is built; served last.
-        let (listener, address) = open(settings.server.listen)?;
-        let admin = settings.admin.as_ref().map(|admin| open(admin.listen));
-        let (admin, admin_address) = admin.transpose().map_err(GatewayError::Admin)?.unzip();
+        // Taken first, so that a port in use is told before anything is built; opened last.
+        let port = listener::reserve(settings.server.listen)?;
+        let admin = settings.admin.as_ref().map(|admin| listener::reserve(admin.listen));
+        let admin = admin.transpose().map_err(GatewayError::Admin)?;
+        let (address, admin_address) = (port.address(), admin.as_ref().map(Reserved::address));
         let watch = reload::watch(&settings, options.config_file.as_deref())
             .map_err(GatewayError::Watch)?;
         let shared = Arc::new(Shared::build(settings, options, address, &work)?);
-        if let Err(error) = shared.begin(listener, admin, watch, &work).await {
+        if let Err(error) = shared.begin(port, admin, watch, &work).await {
             shared.give_up(&work).await;
             return Err(error);
         }
@@ -309,21 +314,19 @@ impl Gateway {
         admin::Source::reload(&*self.shared, name).await
     }
 
-    /// Ends in order: accept nobody new, send connections away, let handlers finish, flush, flush telemetry.
+    /// Ends in order: not ready any more, accept nobody new, send connections away, let handlers finish, flush, flush
+    /// telemetry.
     pub async fn drain(self) -> Drained {
         let rules = self.shared.settings.load().server.drain;
-        let deadline = time::Instant::now() + rules.deadline;
         self.shared.ready.store(false, Ordering::Release);
+        time::sleep(rules.grace).await;
+        let deadline = time::Instant::now() + rules.deadline;
         self.work.accepting.cancel();
         self.work.connections.close();
-        let for_connections = deadline - LAST_WORDS.min(rules.deadline / 4);
-        let drained = drain::connections(
-            &self.shared.hub,
-            &rules,
-            for_connections,
-            self.work.connections.wait(),
-        )
-        .await;
+        let kept = LAST_WORDS.min(rules.deadline / 4);
+        let times = drain::Times { end: deadline - kept, closes: kept / 4 };
+        let gone = self.work.connections.wait();
+        let drained = drain::connections(&self.shared.hub, &rules, times, gone).await;
         if drained.cut_off > 0 {
             tracing::warn!(
                 cut_off = drained.cut_off,
@@ -341,26 +344,22 @@ impl Gateway {
         }
         let report =
             self.shared.telemetry.shutdown(left(deadline).max(Duration::from_millis(100))).await;
-        tracing::info!(
-            connections = drained.connections,
-            cut_off = drained.cut_off,
-            ?report,
-            "drained"
-        );
+        drain::tell(&drained, &report);
         drained
     }
 }
 
 fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let cache = settings.server.cache.folder(options.user_cache.clone());
-    EngineParts { limits: EngineLimits::default(), compiler: options.compiler.clone(), cache }
-}
-
-/// Opens a port; its real address, when the system chose it.
-fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    let listener = listener::bind(address)?;
-    let real = listener.local_addr().map_err(|source| BindError { address, source })?;
-    Ok((listener, real))
+    // What a folder will hold is not known.
+    let wanted = settings.plugin_folder.is_none().then(|| {
+        let instances = settings.plugins.values().map(|plugin| plugin.instances.get());
+        instances
+            .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+            .fold(0, u32::saturating_add)
+    });
+    let (limits, compiler) = (EngineLimits::default(), options.compiler.clone());
+    EngineParts { limits, wanted, compiler, cache }
 }
 
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {

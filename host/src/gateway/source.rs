@@ -1,7 +1,7 @@
 //! What the admin listener shows of a gateway, and what it may have done.
 
 use super::Shared;
-use crate::{admin, close::Reason, fault::FaultId};
+use crate::{admin, close::Reason, fault::FaultId, telemetry};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::{
@@ -73,7 +73,9 @@ impl admin::Source for Shared {
                 "refused": counters.refused.total(),
                 "refused-by-reason": counters.refused.all(),
             },
+            "notable": self.hub.notable.counts(),
             "plugins": self.plugin_losses(),
+            "log": { "lost-lines": telemetry::log::lost_lines() },
             "telemetry": serde_json::to_value(self.telemetry.stats()).unwrap_or(Value::Null),
         })
     }

@@ -8,6 +8,7 @@ mod budget;
 mod fanout;
 mod link;
 mod numbered;
+mod notable;
 mod reach;
 mod relief;
 mod replies;
@@ -26,6 +27,7 @@ use crate::{
     event::Connection,
     fault::{self, Fault, FaultId},
     id::{Channel, Handle, PluginName},
+    often::Often,
     settings::{Grants, Limits},
     trace::Tracer,
 };
@@ -123,6 +125,8 @@ pub struct Hub {
     writers: Writers,
     budget: Arc<Budget>,
     pub counters: Counters,
+    /// What single peers make happen again and again, and an operator should look at once.
+    pub notable: Often,
 }
 
 impl Hub {
@@ -136,6 +140,7 @@ impl Hub {
             writers: Writers::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
+            notable: Often::default(),
         }
     }
 

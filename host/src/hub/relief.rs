@@ -4,12 +4,13 @@ use super::{Counters, Hub, Link};
 use crate::{
     budget::{Budget, STEP},
     event::Connection,
+    often::Times,
 };
 use std::{
     cmp::Reverse,
     future::poll_fn,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 use tokio::time;
 
@@ -67,8 +68,9 @@ impl Hub {
     fn tell_of_shed(&self, link: &Link, bytes: usize) {
         let (connection, peer) = (link.facts.id, link.facts.peer);
         let (held, limit) = (self.budget.held(), self.budget.limit());
-        if self.counters.shed.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::warn!(%connection, %peer, bytes, held, limit, "memory is short: what peers sent and did not read takes up four fifths of `limits.memory`; those who hold most are closed with 4000 and newcomers get 503; raise `limits.memory`, or lower `limits.message`, `outbox.bytes`, `limits.per_connection.waiting_bytes` or `limits.connections`");
+        Counters::add(&self.counters.shed, 1);
+        if let Some(Times { untold, .. }) = self.notable.count("memory", Instant::now()) {
+            tracing::warn!(%connection, %peer, bytes, held, limit, untold, "memory is short: what peers sent and did not read takes up four fifths of `limits.memory`; those who hold most are closed with 4000 and newcomers get 503; raise `limits.memory`, or lower `limits.message`, `outbox.bytes`, `limits.per_connection.waiting_bytes` or `limits.connections`");
         } else {
             tracing::debug!(%connection, %peer, bytes, held, limit, "closed because memory is short");
         }

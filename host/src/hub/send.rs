@@ -274,7 +274,7 @@ impl Hub {
             Offered::Full => {
                 Counters::add(&self.counters.outbox_dropped, 1);
                 Counters::add(&self.counters.slow_consumers, 1);
-                tracing::warn!(connection = %link.facts.id, depth = link.depth(), "outbox is full, closing the slow connection");
+                self.note_slow_consumer(link);
                 false
             }
         }
@@ -286,9 +286,7 @@ impl Hub {
             Ok(frame) => {
                 self.queue(link, Item { frame, channel: None, span: None });
             }
-            Err(fault) => {
-                tracing::warn!(event = %id, why = %fault.message, "the gateway's own event could not be encoded")
-            }
+            Err(fault) => self.note_unencoded(id, &fault),
         }
     }
 

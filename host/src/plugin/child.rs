@@ -7,6 +7,7 @@ use super::{
     code::{Code, Fingerprint, NoCode},
     compiler::REFUSED,
     engine::code_config,
+    space::Space,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
@@ -22,8 +23,8 @@ const FILES: u64 = 16;
 /// stack a process crashes, where without memory it can still say so.
 const RESERVED: u64 = 4 << 30;
 
-/// Compiles the component of `input` to `output`, as a parent asks whose `arguments` are bytes of memory and seconds of
-/// processor time. Returns the exit code; `errors` is told why.
+/// Compiles the component of `input` to `output`, as a parent asks whose `arguments` are bytes of memory, seconds of
+/// processor time, and `narrow` where memories are to lie close together. Returns the exit code; `errors` is told why.
 ///
 /// To be called before any thread runs: it limits the whole process, for good.
 pub fn compile_as_child(
@@ -63,16 +64,20 @@ fn compile(
     mut input: impl Read,
     mut output: impl Write,
 ) -> Result<(), Failure> {
-    let mut numbers = arguments.into_iter().map(|word| word.to_str()?.parse::<u64>().ok());
-    let (Some(Some(memory)), Some(Some(seconds)), None) =
-        (numbers.next(), numbers.next(), numbers.next())
-    else {
-        return Err(Failure::Other("not for people: the gateway calls this to compile".into()));
+    let words: Vec<_> = arguments.into_iter().take(4).collect();
+    let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
+    let (memory, seconds, space) = match words.as_slice() {
+        [memory, seconds] => (memory, seconds, Space::Wide),
+        [memory, seconds, Space::NARROW] => (memory, seconds, Space::Narrow),
+        _ => return Err(not_for_people()),
+    };
+    let (Ok(memory), Ok(seconds)) = (memory.parse(), seconds.parse()) else {
+        return Err(not_for_people());
     };
     limit(memory, seconds)?;
     let mut component = Vec::new();
     input.read_to_end(&mut component)?;
-    let mut config = code_config();
+    let mut config = code_config(space);
     // One processor: the gateway needs the others, and how much memory is taken does not depend on the machine.
     config.parallel_compilation(false);
     let wasm =
@@ -84,6 +89,10 @@ fn compile(
     output.write_all(Fingerprint::of(&wasm).bytes())?;
     output.write_all(code.bytes())?;
     Ok(output.flush()?)
+}
+
+fn not_for_people() -> Failure {
+    Failure::Other("not for people: the gateway calls this to compile".into())
 }
 
 fn limit(memory: u64, seconds: u64) -> io::Result<()> {

@@ -13,6 +13,7 @@ use super::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{fmt, path::Path, sync::Arc};
+use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 
 /// What a plugin is to the gateway: an interface that it exports.
@@ -72,6 +73,8 @@ pub(super) struct Compiled {
     pub(super) pre: InstancePre<State>,
     /// The clock that interrupts its instances.
     pub(super) ticks: Ticks,
+    /// Places for them.
+    pub(super) places: Arc<Semaphore>,
     pub(super) plugin: bindings::plugin::GuestIndices,
     pub(super) handler: Option<bindings::handling::handler::GuestIndices>,
     pub(super) authenticator: Option<bindings::authenticator::GuestIndices>,
@@ -116,10 +119,15 @@ impl Source {
     }
 }
 
-/// What can be told without compiling: whether it is a component, and whether what it imports is offered.
+/// What can be told without compiling: whether it is a component, whether what it imports is offered, and whether its
+/// modules have what modules may have.
 fn check(bytes: &[u8]) -> Result<(), PluginError> {
     format::check(bytes)?;
-    check_imports(&format::imports(bytes))
+    check_imports(&format::imports(bytes))?;
+    match format::memories(bytes) {
+        0 | 1 => Ok(()),
+        found => Err(PluginError::Memories { found }),
+    }
 }
 
 /// Makes code executable and checks what it imports and exports.
@@ -154,6 +162,7 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
         hash: source.hash,
         size: source.bytes.len(),
         ticks: engine.ticks().clone(),
+        places: Arc::clone(engine.places()),
         pre,
         imports,
         exports,

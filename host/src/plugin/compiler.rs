@@ -7,6 +7,7 @@ use super::{
     code::{Code, Fingerprint, NoCode, refused},
     engine::Engine,
     error::{Cause, PluginError},
+    space::Space,
 };
 use rustix::process::Signal;
 use std::{
@@ -84,6 +85,7 @@ impl Engine {
                     time: *time,
                     code: self.limits().component_bytes.saturating_mul(CODE),
                     fingerprint: self.fingerprint(),
+                    space: self.space(),
                 };
                 job.run(&component).await
             }
@@ -99,6 +101,7 @@ struct Job<'a> {
     /// The most bytes of machine code.
     code: usize,
     fingerprint: Fingerprint,
+    space: Space,
 }
 
 /// What a child has said.
@@ -125,6 +128,7 @@ impl Job<'_> {
             .arg0("tengen")
             .arg(COMPILE)
             .args([self.memory.to_string(), self.seconds().to_string()])
+            .args((self.space == Space::Narrow).then_some(Space::NARROW))
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())

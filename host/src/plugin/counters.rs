@@ -1,7 +1,7 @@
 //! What is counted of one plugin over all its versions and instances.
 
 use super::text::plain;
-use crate::{effect::Refusals, fault};
+use crate::{effect::Refusals, fault, often::Often};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -48,6 +48,8 @@ pub(super) struct Counters {
     pub(super) memory: AtomicUsize,
     /// What it counts itself.
     pub(super) own: Own,
+    /// What its guests and its peers make happen again and again, and somebody should look at.
+    pub(super) notable: Often,
 }
 
 /// Adds one.

@@ -10,6 +10,7 @@ use super::{
     compiler::{AT_ONCE, Compiler},
     error::PluginError,
     meter::Ticks,
+    space::{Layout, Room, Space, layouts},
     state::State,
 };
 use std::{
@@ -24,7 +25,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Config,
     component::{HasSelf, Linker},
 };
 
@@ -50,6 +51,8 @@ impl Default for EngineLimits {
 #[derive(Debug, Clone, Default)]
 pub struct EngineParts {
     pub limits: EngineLimits,
+    /// Instances that the settings ask for, if it is known: where there are few addresses, places are reserved for these.
+    pub wanted: Option<u32>,
     pub compiler: Compiler,
     /// The folder that keeps compiled components; none: each start and each reload compiles.
     pub cache: Option<PathBuf>,
@@ -69,6 +72,9 @@ struct Shared {
     wasm: wasmtime::Engine,
     linker: Linker<State>,
     limits: EngineLimits,
+    space: Space,
+    /// Places for instances.
+    places: Arc<Semaphore>,
     compiler: Compiler,
     /// Turns at compiling.
     compiling: Semaphore,
@@ -83,14 +89,17 @@ impl Engine {
     }
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
-        let EngineParts { limits, compiler, cache } = parts;
-        let wasm = wasmtime::Engine::new(&config(limits))?;
+        let EngineParts { limits, wanted, compiler, cache } = parts;
+        let (wasm, layout) = lay_out(&layouts(limits, wanted, Room::here()), limits, wanted)?;
+        let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
         Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Ok(Self(Arc::new(Shared {
             linker,
             limits,
+            space: layout.space,
+            places: Arc::new(Semaphore::new(layout.instances as usize)),
             compiler,
             compiling: Semaphore::new(AT_ONCE),
             cache: cache.as_deref().and_then(Cache::open),
@@ -110,6 +119,16 @@ impl Engine {
 
     pub(super) fn limits(&self) -> EngineLimits {
         self.0.limits
+    }
+
+    /// What machine code is made for.
+    pub(super) fn space(&self) -> Space {
+        self.0.space
+    }
+
+    /// Places for instances: each holds one as long as it is there.
+    pub(super) fn places(&self) -> &Arc<Semaphore> {
+        &self.0.places
     }
 
     pub(super) fn compiler(&self) -> &Compiler {
@@ -141,41 +160,50 @@ impl fmt::Debug for Engine {
     }
 }
 
-fn config(limits: EngineLimits) -> Config {
-    let mut config = code_config();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+/// The first layout that there is room for. Where that is not the best one, the log is told what it costs.
+fn lay_out(
+    layouts: &[Layout],
+    limits: EngineLimits,
+    wanted: Option<u32>,
+) -> wasmtime::Result<(wasmtime::Engine, Layout)> {
+    let mut failed = None;
+    for layout in layouts {
+        match wasmtime::Engine::new(&config(*layout)) {
+            Ok(wasm) => {
+                if wanted != Some(0) && !(layout.pooled && layout.instances == limits.instances) {
+                    tracing::warn!(
+                        "there are few addresses for plugins: {layout}; raise the limit of addresses (`ulimit -v`, `LimitAS=` of a service) and of data (`ulimit -d`, `LimitDATA=`)"
+                    );
+                }
+                return Ok((wasm, *layout));
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| wasmtime::Error::msg("there is no way to lay memories out")))
+}
+
+fn config(layout: Layout) -> Config {
+    let mut config = code_config(layout.space);
+    layout.configure(&mut config);
     config
 }
 
 /// All that machine code depends on. Compiling alone needs no more: the pool would reserve address space.
-pub(super) fn code_config() -> Config {
+pub(super) fn code_config(space: Space) -> Config {
     let mut config = Config::new();
+    space.configure(&mut config);
     config
         .concurrency_support(false)
         .epoch_interruption(true)
         .wasm_memory64(false)
+        .wasm_multi_memory(false)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .memory_init_cow(true);
     config
-}
-
-/// Room for what interpreters in components need (many core modules and tables); each store limits itself further.
-fn pool(limits: EngineLimits) -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
-    // All that a 32-bit memory can have: an instance may grow to twice its limit while it saves or loads its state.
-    pool.max_memory_size(4 << 30)
-        .total_component_instances(limits.instances)
-        .total_core_instances(limits.instances.saturating_mul(16))
-        .total_memories(limits.instances.saturating_mul(2))
-        .total_tables(limits.instances.saturating_mul(8))
-        .total_stacks(limits.instances)
-        .max_core_instances_per_component(super::state::INSTANCES)
-        .max_tables_per_component(super::state::TABLES)
-        .table_elements(super::state::TABLE_ELEMENTS);
-    pool
 }
 
 /// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed.
@@ -256,11 +284,16 @@ mod tests {
 
     #[test]
     fn the_compilers_configuration_makes_code_for_the_engine() {
-        let engine = wasmtime::Engine::new(&config(EngineLimits::default())).expect("an engine");
-        let mut compiling = code_config();
-        compiling.parallel_compilation(false);
-        let compiler = wasmtime::Engine::new(&compiling).expect("a compiler");
-        assert_eq!(Fingerprint::of(&engine), Fingerprint::of(&compiler));
+        for (space, pooled) in [(Space::Narrow, false), (Space::Wide, false), (Space::Wide, true)] {
+            let layout = Layout { space, instances: 4, pooled };
+            let engine = wasmtime::Engine::new(&config(layout)).expect("an engine");
+            let mut compiling = code_config(space);
+            compiling.parallel_compilation(false);
+            let compiler = wasmtime::Engine::new(&compiling).expect("a compiler");
+            assert_eq!(Fingerprint::of(&engine), Fingerprint::of(&compiler), "{layout:?}");
+        }
+        let engine = wasmtime::Engine::new(&code_config(Space::Wide)).expect("an engine");
+        let mut compiling = code_config(Space::Wide);
         let other = wasmtime::Engine::new(compiling.epoch_interruption(false)).expect("another");
         assert_ne!(Fingerprint::of(&engine), Fingerprint::of(&other));
     }

@@ -2,6 +2,7 @@
 
 use super::text::plain;
 use crate::id::PluginName;
+use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 /// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
@@ -74,6 +75,16 @@ pub enum PluginError {
          or try again when some have ended"
     )]
     NoRoom(#[source] Cause),
+    #[error(
+        "there are too few addresses left for the memory of one more instance: raise the limit of addresses (`ulimit -v`, \
+         `LimitAS=` of a service) or of data (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
+    )]
+    NoAddresses(#[source] Cause),
+    #[error(
+        "a module of the component has {found} memories, and may have one: build it without multi-memory, or link its \
+         modules to one memory"
+    )]
+    Memories { found: u32 },
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
     #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
@@ -142,7 +153,10 @@ impl PluginError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Read { source, .. } => source.kind() != io::ErrorKind::NotFound,
-            Self::Compiler { .. } | Self::Busy { .. } | Self::NoRoom { .. } => true,
+            Self::Compiler { .. }
+            | Self::Busy { .. }
+            | Self::NoRoom { .. }
+            | Self::NoAddresses { .. } => true,
             _ => false,
         }
     }
@@ -187,6 +201,11 @@ pub enum CallError {
         #[source]
         source: Cause,
     },
+    #[error(
+        "there were too few addresses for its memory: raise the limit of addresses (`ulimit -v`, `LimitAS=` of a service) \
+         or of data (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
+    )]
+    OutOfAddresses(#[source] Cause),
     /// It has done its work, so what it did to its state is done.
     #[error("it trapped: what it returned cannot be read")]
     Unreadable(#[source] Cause),
@@ -202,7 +221,7 @@ impl CallError {
     /// The value of `error.type` in spans and of the label in metrics.
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Trapped(_) | Self::OutOfMemory { .. } => "trap",
+            Self::Trapped(_) | Self::OutOfMemory { .. } | Self::OutOfAddresses(_) => "trap",
             Self::Unreadable(_) => "unreadable",
             Self::Overrun { .. } | Self::TimedOut { .. } => "timeout",
             Self::TooMuch { .. } => "limit-reached",
@@ -244,9 +263,30 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
+/// Whether the system gave no memory, or no addresses for it.
+pub(super) fn lacks_addresses(error: &wasmtime::Error) -> bool {
+    let system = error.downcast_ref().or_else(|| error.root_cause().downcast_ref::<Errno>());
+    error.is::<wasmtime::error::OutOfMemory>() || system == Some(&Errno::NOMEM)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Issue 10, 6.
+    #[test]
+    fn where_addresses_are_lacking_it_is_known_by_the_systems_word() {
+        for error in [
+            wasmtime::Error::from(Errno::NOMEM),
+            wasmtime::Error::from(Errno::NOMEM).context("cannot map").context("a memory"),
+        ] {
+            assert!(lacks_addresses(&error), "{error:#}");
+        }
+        assert!(!lacks_addresses(&wasmtime::Error::msg("Cannot allocate memory (os error 12)")));
+        assert!(!lacks_addresses(&wasmtime::Error::from(Errno::ACCESS)));
+        let told = PluginError::NoAddresses(Cause::new("x")).to_string();
+        assert!(told.contains("ulimit -v") && told.contains("LimitAS="), "{told}");
+    }
 
     #[test]
     fn an_explanation_names_every_level_once() {

@@ -1,7 +1,7 @@
 //! What kind of file this is, told from its first bytes and its outermost sections, before anything compiles it.
 
 use super::error::PluginError;
-use wasmparser::{BinaryReader, ComponentImportSectionReader};
+use wasmparser::{BinaryReader, ComponentImportSectionReader, Parser, Payload, TypeRef};
 
 /// The id of a component's section of imports.
 const IMPORTS: u8 = 10;
@@ -69,6 +69,36 @@ pub(super) fn imports(bytes: &[u8]) -> Vec<&str> {
     names
 }
 
+/// How many memories a core module of the component has that has most of them, those that it imports included; as far as it
+/// can be read: what is not valid the compiler tells better.
+pub(super) fn memories(bytes: &[u8]) -> u32 {
+    let (mut open, mut most) = (Vec::new(), 0_u32);
+    for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        let more = match payload {
+            Payload::Version { .. } => {
+                open.push(0_u32);
+                0
+            }
+            Payload::End(_) => {
+                open.pop();
+                0
+            }
+            Payload::MemorySection(section) => section.count(),
+            Payload::ImportSection(section) => {
+                let imports = section.into_imports().map_while(Result::ok);
+                let memories = imports.filter(|import| matches!(import.ty, TypeRef::Memory(_)));
+                u32::try_from(memories.count()).unwrap_or(u32::MAX)
+            }
+            _ => 0,
+        };
+        if let Some(count) = open.last_mut() {
+            *count = count.saturating_add(more);
+            most = most.max(*count);
+        }
+    }
+    most
+}
+
 /// Whether the outermost sections end where the bytes end.
 fn is_whole(sections: &[u8]) -> bool {
     outermost(sections).all(|section| section.is_some())
@@ -120,6 +150,23 @@ mod tests {
         check_says(b"\0asm\x0e\0\x01\0", "unknown version");
         check_says(b"\0asm\x0d\0\x01\0\x00\x05ab", "ends in the middle");
         check_says(b"\0asm\x0d\0\x01\0\x00\x85", "ends in the middle");
+    }
+
+    // Issue 10, 6.
+    #[test]
+    fn the_memories_of_each_module_are_counted_its_imported_ones_too() {
+        let two = "(memory 1) (memory 1)";
+        let imported = r#"(import "a" "m" (memory 1)) (memory 1)"#;
+        for (text, expected) in [
+            ("(component)".to_owned(), 0),
+            ("(component (core module (memory 1)) (core module (memory 1)))".to_owned(), 1),
+            (format!("(component (core module (memory 1)) (core module {two}))"), 2),
+            (format!("(component (component (core module {imported})))"), 2),
+        ] {
+            let bytes = wat::parse_str(&text).expect("it is a component");
+            assert_eq!(memories(&bytes), expected, "{text}");
+            assert!(memories(bytes.get(..bytes.len() - 2).expect("longer")) <= expected);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     },
     compiled::Compiled,
     counters::{Counters, count},
-    error::{CallError, PluginError},
+    error::{CallError, PluginError, lacks_addresses},
     generation::{About, Budget, COPIES, Generation, describing, lifecycle},
     meter::Meter,
     state::{HandedTooMuch, State},
@@ -22,7 +22,7 @@ use crate::{id::PluginName, settings, trace::TraceContext};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Poll,
     time::Duration,
 };
@@ -77,11 +77,13 @@ impl Instance {
         };
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
+                let_out(&mut store, true);
                 return Err(match store.data().memory.denied {
                     true => PluginError::Memory { limit: settings.memory },
                     false if error.is::<PoolConcurrencyLimitError>() => {
                         PluginError::NoRoom(error.into())
                     }
+                    false if lacks_addresses(&error) => PluginError::NoAddresses(error.into()),
                     false => PluginError::Instantiate(error.into()),
                 });
             }
@@ -255,13 +257,13 @@ fn arm(store: &mut Store<State>, budget: Budget) {
     let data = store.data_mut();
     data.meter.begin(budget.cpu);
     data.allow(budget.bytes);
-    data.memory.denied = false;
+    (data.memory.denied, data.memory.lacking) = (false, false);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
 }
 
 /// What came of one call: counts it, and lets out what the guest said meanwhile.
-fn judge<T>(
+fn judge<T: Given>(
     store: &mut Store<State>,
     budget: Budget,
     result: Option<wasmtime::Result<T>>,
@@ -271,15 +273,38 @@ fn judge<T>(
         Some(Err(error)) => Err(failure(error, budget, store.data())),
         None => Err(CallError::TimedOut { limit: budget.wall }),
     };
-    let data = store.data_mut();
-    let dropped = data.signals.release(judged.is_err());
-    if dropped > 0 {
-        data.counters.dropped_signals.fetch_add(dropped, std::sync::atomic::Ordering::Relaxed);
-    }
+    let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure));
     if let Err(error) = &judged {
-        count(if error.is_overrun() { &data.counters.overruns } else { &data.counters.traps });
+        let counters = &store.data().counters;
+        count(if error.is_overrun() { &counters.overruns } else { &counters.traps });
     }
     judged
+}
+
+/// Lets out what the guest said in the call that just ended, marked if the call failed.
+fn let_out(store: &mut Store<State>, failed: bool) {
+    let State { signals, counters, .. } = store.data_mut();
+    let dropped = signals.release(failed, &counters.notable);
+    counters.dropped_signals.fetch_add(dropped, Ordering::Relaxed);
+}
+
+/// What a call gives when it returns.
+trait Given {
+    /// Whether the guest itself says that it failed.
+    fn is_failure(&self) -> bool {
+        false
+    }
+}
+
+impl Given for () {}
+impl Given for Component {}
+impl Given for plugin::Description {}
+impl Given for authenticator::Verdict {}
+
+impl<T, E> Given for Result<T, E> {
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
 }
 
 fn failure(error: wasmtime::Error, budget: Budget, data: &State) -> CallError {
@@ -292,6 +317,9 @@ fn failure(error: wasmtime::Error, budget: Budget, data: &State) -> CallError {
     // The type of this error is private to wasmtime; its words are all there is to know it by.
     if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
         return CallError::TooMuch { limit: budget.bytes };
+    }
+    if data.memory.lacking {
+        return CallError::OutOfAddresses(error.into());
     }
     if data.memory.denied {
         let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory);

@@ -48,6 +48,7 @@ mod restarts;
 mod runner;
 mod shared;
 mod signals;
+mod space;
 mod state;
 mod text;
 mod wants;

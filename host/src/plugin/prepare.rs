@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{id::PluginName, payload::Encoding, settings};
 use serde::{Serialize, Serializer};
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 use tokio::task::spawn_blocking;
 
 /// What a component is and says of itself.
@@ -79,7 +83,12 @@ pub(super) async fn component(
         Found::Ready(compiled) => return Ok(compiled),
         Found::New(source) => source,
     };
+    let (bytes, began) = (source.bytes.len(), Instant::now());
+    // Somebody may wait for it, at the start of a gateway.
+    tracing::info!(file = %file.display(), bytes, "compiling a component, which takes a moment, or some seconds where it is large");
     let code = engine.compile(Arc::clone(&source.bytes)).await?;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(file = %file.display(), took_ms, "compiled");
     let own = engine.clone();
     blocking(move || {
         let compiled = link(&own, &source, &code)?;

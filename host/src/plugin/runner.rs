@@ -29,6 +29,7 @@ use crate::{
     fault::{Fault, FaultId},
     handler::{Progress, Work},
     id::Handle,
+    often::Times,
     trace::{Kind, Span, Start, TraceContext},
 };
 use std::{
@@ -306,8 +307,11 @@ impl Runner {
             return;
         }
         let dropped = self.queue.tell(news);
-        if dropped > 0 {
-            tracing::warn!(plugin = %self.shared.name, dropped, "the plugin is not told of all refused effects");
+        if dropped > 0
+            && let Some(Times { untold, .. }) =
+                self.shared.counters.notable.count("untold", Instant::now().into_std())
+        {
+            tracing::warn!(plugin = %self.shared.name, dropped, untold, "the plugin is not told of all refused effects");
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     generation::{Budget, Generation},
     instance::Instance,
 };
-use crate::{handler::Actor, id::PluginName, trace::Tracer};
+use crate::{handler::Actor, id::PluginName, rate::Meter, settings::Rate, trace::Tracer};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::{
@@ -18,7 +18,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +37,32 @@ pub(super) struct Shared {
     /// The phase of its handler's breaker.
     breaker: AtomicU8,
     last_error: Mutex<Option<LastError>>,
+    lines: Mutex<Lines>,
+}
+
+/// How many lines about what went wrong the log has had of late.
+#[derive(Debug)]
+struct Lines {
+    meter: Meter,
+    untold: u64,
+}
+
+impl Default for Lines {
+    /// Sixty a minute: what goes wrong may be worded by a peer, in another way each time.
+    fn default() -> Self {
+        Self { meter: Meter::new(Rate::per_minute(60)), untold: 0 }
+    }
+}
+
+impl Lines {
+    /// Whether there may be another one now: some with how many were not told before it.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        if self.meter.note(now) {
+            self.untold += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 /// Whether a plugin answers.
@@ -139,6 +165,7 @@ impl Shared {
             state: AtomicU8::new(0),
             breaker: AtomicU8::new(0),
             last_error: Mutex::new(None),
+            lines: Mutex::default(),
         }
     }
 
@@ -200,8 +227,14 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
-        if self.remember(message) {
-            tracing::error!(plugin = %self.name, "{message}");
+        if !self.remember(message) {
+            return;
+        }
+        let told = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        match told {
+            Some(0) => tracing::error!(plugin = %self.name, "{message}"),
+            Some(untold) => tracing::error!(plugin = %self.name, untold, "{message}"),
+            None => tracing::debug!(plugin = %self.name, "{message}"),
         }
     }
 
@@ -270,4 +303,20 @@ impl Shared {
 fn millis(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10, 1.
+    #[test]
+    fn what_goes_wrong_at_every_event_fills_no_log_however_it_is_worded() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let told = (0..500).filter(|_| lines.next(start).is_some()).count();
+        assert_eq!(told, 59);
+        let later = start + Duration::from_secs(61);
+        assert_eq!(lines.next(later), Some(441), "and how many the log does not have");
+        assert_eq!(lines.next(later), Some(0));
+    }
 }

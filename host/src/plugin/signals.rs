@@ -8,13 +8,24 @@ use super::{
     state::State,
     text::plain,
 };
-use crate::{id::PluginName, trace::TraceContext};
-use std::fmt::Write as _;
+use crate::{
+    id::PluginName,
+    often::{Often, Times},
+    sink::{Facts, Value},
+    trace::TraceContext,
+};
+use std::time::Instant;
 
 /// Signals of one call that are kept.
 const PER_CALL: usize = 256;
+/// Pieces of data of one signal.
+const FACTS: usize = 64;
 /// Bytes of a key of its data.
 const KEY_MAX: usize = 128;
+/// What an SDK calls the place in the plugin's source, which it gives as the last piece of data,
+const LOCATION: &str = "location";
+/// and the bytes of it.
+const LOCATION_MAX: usize = 256;
 /// What an entry of a list of the guest counts as beside its texts.
 const PLACE: usize = 32;
 /// Bytes of text of one signal.
@@ -39,7 +50,24 @@ struct Held {
     level: Level,
     id: String,
     message: String,
-    data: Option<String>,
+    location: Option<String>,
+    facts: Facts,
+}
+
+impl Held {
+    fn size(&self) -> usize {
+        let facts = self.facts.0.iter().map(|(key, value)| key.len() + text_of(value));
+        let location = self.location.as_ref().map_or(0, String::len);
+        self.id.len() + self.message.len() + location + facts.sum::<usize>()
+    }
+}
+
+fn text_of(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
 }
 
 impl Signals {
@@ -73,8 +101,7 @@ impl Signals {
     }
 
     fn hold(&mut self, signal: Held) {
-        let size =
-            signal.id.len() + signal.message.len() + signal.data.as_ref().map_or(0, String::len);
+        let size = signal.size();
         if self.held.len() >= PER_CALL || self.text + size > TEXT_PER_CALL {
             self.dropped += 1;
             return;
@@ -83,17 +110,26 @@ impl Signals {
         self.held.push(signal);
     }
 
-    /// Writes out what was said in the call that just ended; returns how many signals were too many.
-    pub(super) fn release(&mut self, aborted: bool) -> u64 {
+    /// Writes out what was said in the call that just ended; returns how many signals were too many. That they were is told
+    /// as `often` says.
+    pub(super) fn release(&mut self, aborted: bool, often: &Often) -> u64 {
         let (printed, unprinted) = self.console.take();
         if unprinted > 0 {
             // Said as a line of its own, and one that counts.
             self.dropped += 1;
-            tracing::warn!(plugin = %self.plugin, bytes = unprinted, "the plugin printed too much in one call; the rest is not shown");
+            if let Some(Times { untold, .. }) = often.count("printed", Instant::now()) {
+                tracing::warn!(plugin = %self.plugin, bytes = unprinted, untold, "the plugin printed too much in one call; the rest is not shown");
+            }
         }
         for line in printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let message = plain(&String::from_utf8_lossy(line), MESSAGE_MAX);
-            self.hold(Held { level: Level::Info, id: "console".into(), message, data: None });
+            self.hold(Held {
+                level: Level::Info,
+                id: "console".into(),
+                message,
+                location: None,
+                facts: Facts::default(),
+            });
         }
         if self.held.is_empty() && self.dropped == 0 {
             return 0;
@@ -105,8 +141,10 @@ impl Signals {
         }
         self.text = 0;
         let dropped = std::mem::take(&mut self.dropped);
-        if dropped > 0 {
-            tracing::warn!(plugin = %self.plugin, dropped, "the plugin said too much in one call");
+        if dropped > 0
+            && let Some(Times { untold, .. }) = often.count("said", Instant::now())
+        {
+            tracing::warn!(plugin = %self.plugin, dropped, untold, "the plugin said too much in one call");
         }
         dropped
     }
@@ -123,6 +161,7 @@ struct Marks<'a> {
 }
 
 fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
+    let facts = (!signal.facts.0.is_empty()).then_some(&signal.facts as &dyn std::error::Error);
     macro_rules! write_at {
         ($level:ident) => {
             tracing::event!(
@@ -130,7 +169,8 @@ fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
                 tracing::Level::$level,
                 plugin = plugin.as_str(),
                 id = signal.id.as_str(),
-                data = signal.data.as_deref(),
+                location = signal.location.as_deref(),
+                facts,
                 trace_id = marks.trace,
                 fatal = matches!(signal.level, Level::Fatal).then_some(true),
                 aborted = marks.aborted.then_some(true),
@@ -179,9 +219,9 @@ impl signals::Host for State {
         let of_data = data.iter().map(|(key, value)| key.len() + size_of(value));
         self.charge(id.len() + message.len() + of_data.sum::<usize>())?;
         if is_enabled(level) && self.signals.has_room() {
-            let data = (!data.is_empty()).then(|| render(&data));
+            let (facts, location) = facts(data);
             let (id, message) = (plain(&id, 128), plain(&message, MESSAGE_MAX));
-            self.signals.hold(Held { level, id, message, data });
+            self.signals.hold(Held { level, id, message, location, facts });
         }
         Ok(())
     }
@@ -241,34 +281,38 @@ fn size_of_all(attributes: &[types::Attribute]) -> usize {
     attributes.iter().map(|attribute| attribute.key.len() + attribute.value.len() + PLACE).sum()
 }
 
-/// The beginning of a text, at most so many bytes, whole characters.
-fn beginning(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+/// A signal's data, each text cut before it is written out, for that takes many times as long; and where it was said, if
+/// the guest says that.
+fn facts(mut data: Vec<(String, signals::Value)>) -> (Facts, Option<String>) {
+    let named =
+        data.pop_if(|(key, value)| key == LOCATION && matches!(value, signals::Value::Text(_)));
+    let location = named.and_then(|(_, value)| match value {
+        signals::Value::Text(text) => Some(plain(&text, LOCATION_MAX)),
+        _ => None,
+    });
+    let more = data.len().saturating_sub(FACTS);
+    let mut facts: Vec<_> = data.into_iter().take(FACTS).map(fact).collect();
+    if more > 0 {
+        facts.push((
+            "dropped-data".to_owned(),
+            Value::Integer(i64::try_from(more).unwrap_or(i64::MAX)),
+        ));
+    }
+    (Facts(facts), location)
 }
 
-/// A signal's data as the text `key=value key=value`, cut like any other text: before it is written out, for that takes
-/// many times as long.
-fn render(data: &[(String, signals::Value)]) -> String {
-    let mut text = String::new();
-    for (key, value) in data {
-        if text.len() > MESSAGE_MAX {
-            break;
+fn fact((key, value): (String, signals::Value)) -> (String, Value) {
+    let value = match value {
+        signals::Value::Text(text) => Value::Text(plain(&text, MESSAGE_MAX)),
+        signals::Value::Integer(number) => Value::Integer(number),
+        signals::Value::Float(number) => Value::Float(number),
+        signals::Value::Boolean(truth) => Value::Boolean(truth),
+        signals::Value::Bytes(mut bytes) => {
+            bytes.truncate(MESSAGE_MAX);
+            Value::Bytes(bytes)
         }
-        let gap = if text.is_empty() { "" } else { " " };
-        let key = beginning(key, KEY_MAX);
-        // Writing to a string does not fail.
-        match value {
-            signals::Value::Text(value) => {
-                write!(text, "{gap}{key}={:?}", beginning(value, MESSAGE_MAX))
-            }
-            signals::Value::Integer(value) => write!(text, "{gap}{key}={value}"),
-            signals::Value::Float(value) => write!(text, "{gap}{key}={value}"),
-            signals::Value::Boolean(value) => write!(text, "{gap}{key}={value}"),
-            signals::Value::Bytes(value) => write!(text, "{gap}{key}=<{} bytes>", value.len()),
-        }
-        .ok();
-    }
-    plain(&text, MESSAGE_MAX)
+    };
+    (plain(&key, KEY_MAX), value)
 }
 
 #[cfg(test)]
@@ -282,19 +326,53 @@ mod tests {
         Duration::try_from(time).expect("it has passed")
     }
 
+    fn text(text: &str) -> signals::Value {
+        signals::Value::Text(text.to_owned())
+    }
+
     // Issue 9, C 13.
     #[test]
     fn values_are_cut_before_they_are_written_out() {
         let long = "\u{1b}ü".repeat(8 << 20);
-        let data = vec![
-            ("first".to_owned(), signals::Value::Text(long.clone())),
-            (long, signals::Value::Integer(1)),
-            ("never".to_owned(), signals::Value::Boolean(true)),
-        ];
+        let mut data = vec![("first".to_owned(), signals::Value::Text(long.clone()))];
+        data.push((long, signals::Value::Integer(1)));
+        data.extend(
+            (0..FACTS + 5).map(|number| (number.to_string(), signals::Value::Boolean(true))),
+        );
         let before = processor();
-        let text = render(&data);
+        let (Facts(facts), _) = facts(data);
         assert!(processor() - before < Duration::from_millis(100), "in a moment");
-        assert!(text.starts_with(r#"first="\u{1b}ü"#), "{}", text.get(..40).unwrap_or(&text));
-        assert!(text.len() <= MESSAGE_MAX + 3 && !text.contains("never"));
+        let [(_, Value::Text(first)), (second, _), ..] = facts.as_slice() else {
+            panic!("{} facts", facts.len())
+        };
+        assert!(
+            first.starts_with(r"\u{1b}ü") && first.len() <= MESSAGE_MAX + 16,
+            "{}",
+            first.len()
+        );
+        assert!(second.len() <= KEY_MAX + 12, "{}", second.len());
+        let last = ("dropped-data".to_owned(), Value::Integer(7));
+        assert_eq!(
+            (facts.len(), facts.last()),
+            (FACTS + 1, Some(&last)),
+            "what is left out is said"
+        );
+    }
+
+    // Issue 10, 1.
+    #[test]
+    fn the_place_is_no_fact_and_only_the_last_one_is_the_place() {
+        let data = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), text(value))).collect::<Vec<_>>()
+        };
+        let said = data(&[("location", "Berlin"), ("room", "tea"), ("location", "src/lib.rs:7")]);
+        let (Facts(kept), place) = facts(said);
+        assert_eq!(place.as_deref(), Some("src/lib.rs:7"));
+        let value = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(
+            kept,
+            [("location".to_owned(), value("Berlin")), ("room".to_owned(), value("tea"))]
+        );
+        assert_eq!(facts(data(&[("location", "Berlin"), ("room", "tea")])).1, None);
     }
 }

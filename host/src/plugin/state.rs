@@ -1,11 +1,17 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
 use super::{
-    clocks::Coarse, compiled::Compiled, console::Console, counters::Counters, error::PluginError,
-    meter::Meter, signals::Signals,
+    clocks::Coarse,
+    compiled::Compiled,
+    console::Console,
+    counters::Counters,
+    error::{Cause, PluginError, lacks_addresses},
+    meter::Meter,
+    signals::Signals,
 };
 use crate::{id::PluginName, settings};
 use std::sync::{Arc, atomic::Ordering};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -41,6 +47,8 @@ pub(super) struct State {
     handed_max: usize,
     /// How long the call in hand computes.
     pub(super) meter: Meter,
+    /// Its place among all instances.
+    _place: OwnedSemaphorePermit,
 }
 
 impl State {
@@ -51,6 +59,8 @@ impl State {
         settings: &Arc<settings::Plugin>,
         counters: &Arc<Counters>,
     ) -> Result<Store<Self>, PluginError> {
+        let place = Arc::clone(&compiled.places).try_acquire_owned();
+        let place = place.map_err(|_| PluginError::NoRoom(Cause::new("every place is taken")))?;
         let console = Console::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
@@ -64,6 +74,7 @@ impl State {
             handed: 0,
             handed_max: 0,
             meter: Meter::new(&compiled.ticks),
+            _place: place,
         };
         let mut store = Store::new(compiled.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -133,13 +144,18 @@ pub(super) struct Memory {
     used: usize,
     /// Whether growth was ever refused.
     pub(super) denied: bool,
+    /// Whether the system had nothing to grow into.
+    pub(super) lacking: bool,
+    /// What the last growth was to add.
+    grown: usize,
     counters: Arc<Counters>,
 }
 
 impl Memory {
     fn new(limit: usize, counters: &Arc<Counters>) -> Self {
         counters.instances.fetch_add(1, Ordering::Relaxed);
-        Self { limit, allowed: limit, used: 0, denied: false, counters: Arc::clone(counters) }
+        let counters = Arc::clone(counters);
+        Self { limit, allowed: limit, used: 0, denied: false, lacking: false, grown: 0, counters }
     }
 
     /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.
@@ -161,9 +177,18 @@ impl ResourceLimiter for Memory {
             self.denied = true;
             return Ok(false);
         }
-        self.used = total;
+        (self.used, self.grown) = (total, grown);
         self.counters.memory.fetch_add(grown, Ordering::Relaxed);
         Ok(true)
+    }
+
+    /// What was allowed did not happen: there is no more of the memory, or the system has none.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        let grown = std::mem::take(&mut self.grown);
+        self.used = self.used.saturating_sub(grown);
+        self.counters.memory.fetch_sub(grown, Ordering::Relaxed);
+        self.lacking |= lacks_addresses(&error);
+        Ok(())
     }
 
     fn table_growing(

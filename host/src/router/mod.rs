@@ -214,7 +214,7 @@ impl Router {
                 if declined.why.id == FaultId::Overloaded {
                     owner.handler.lost(FaultId::Overloaded);
                 }
-                tracing::warn!(plugin = %owner.plugin, connection = %source.link.facts.id, why = %declined.why.message, "plugin did not hear of a connection");
+                self.hub.note_unheard(&owner.plugin, &source.link, &declined.why);
             }
             owner.handler.settle();
         }

@@ -5,7 +5,10 @@ use super::{
     stats::SinkStats,
     tap::{SERVING, Tap},
 };
-use crate::sink::{Refusal, Signal, Sink};
+use crate::{
+    often::Times,
+    sink::{Refusal, Signal, Sink},
+};
 use futures_util::FutureExt;
 use std::{
     panic::AssertUnwindSafe,
@@ -207,8 +210,12 @@ impl Courier {
     fn failed(&self, error: String) {
         self.count(|tap| &tap.counts.errors, 1);
         let mut last = self.tap.counts.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() != Some(&error) {
-            tracing::warn!(sink = %self.tap.name, %error, "a sink failed");
+        // It may word each failure in another way.
+        if last.as_ref() != Some(&error)
+            && let Some(Times { untold, .. }) =
+                self.tap.counts.failures.count("sink", Instant::now())
+        {
+            tracing::warn!(sink = %self.tap.name, %error, untold, "a sink failed");
         }
         *last = Some(error);
     }

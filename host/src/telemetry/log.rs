@@ -1,7 +1,14 @@
 //! The process's log: `tracing` on the standard error stream, and a tap for sinks.
+//!
+//! Nobody waits for the stream: see [`outlet`].
 
-use super::{TelemetryError, redact::Visible, tap};
-use std::io::{self, IsTerminal};
+use super::{TelemetryError, record, redact::Visible, tap};
+use crate::sink::{Level, Value};
+use std::{
+    io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+    sync::atomic::{AtomicBool, Ordering},
+};
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer as _, Registry,
@@ -13,6 +20,12 @@ use tracing_subscriber::{
 
 mod human;
 mod json;
+pub mod outlet;
+
+pub use outlet::{Outlet, lost_lines};
+
+/// Whether what is said goes somewhere.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +49,59 @@ impl Format {
     }
 }
 
+/// A way to a stream that nobody waits for, and that says in this format when it has lost lines.
+pub fn outlet(stream: impl io::Write + Send + 'static, format: Format) -> io::Result<Outlet> {
+    Outlet::start(stream, move |lost| lost_line(format, lost))
+}
+
 /// Installs the log of the process and says whether it did: if there is one already, that one stays.
 ///
-/// The level is a word (`info`) or `target=level` pairs with commas between; `TENGEN_LOG` in the environment wins.
+/// It goes to the standard error stream. The level is a word (`info`) or `target=level` pairs with commas between;
+/// `TENGEN_LOG` in the environment wins.
 pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
+    let outlet = outlet(io::stderr(), format).map_err(TelemetryError::Log)?;
+    install_on(level, format, outlet)
+}
+
+/// The same, for lines that go this way.
+pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, TelemetryError> {
     let filter = match std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty()) {
         Some(level) => parse("TENGEN_LOG", &level)?,
         None => parse("telemetry.level", level)?,
     };
-    let subscriber = subscriber(filter, format, io::stderr);
-    Ok(tracing::subscriber::set_global_default(subscriber).is_ok())
+    let subscriber = subscriber(filter, format, outlet);
+    let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
+    INSTALLED.fetch_or(installed, Ordering::Relaxed);
+    Ok(installed)
+}
+
+/// From now on, panics are told in the log where there is one: the usual way waits for the error stream.
+pub fn take_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| match INSTALLED.load(Ordering::Relaxed) {
+        true => tell_of(panic),
+        false => usual(panic),
+    }));
+}
+
+fn tell_of(panic: &PanicHookInfo<'_>) {
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let why = panic.payload_as_str().unwrap_or("it does not say why");
+    tracing::error!(at, why, "a fault of the gateway's own: please report it");
+}
+
+/// The line that says how many were lost before it.
+fn lost_line(format: Format, lost: u64) -> String {
+    const MESSAGE: &str =
+        "lines were lost: the stream did not take them fast enough, or not at all";
+    let lost = Value::Integer(i64::try_from(lost).unwrap_or(i64::MAX));
+    let data = vec![("lost".to_owned(), lost)];
+    let signal = record::own(Level::Warn, module_path!(), MESSAGE, data);
+    match format {
+        Format::Human { .. } => human::line(&signal),
+        Format::Json => json::line(&signal),
+    }
+    .unwrap_or_default()
 }
 
 fn parse(origin: &'static str, level: &str) -> Result<Targets, TelemetryError> {

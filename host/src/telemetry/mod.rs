@@ -84,6 +84,8 @@ pub enum TelemetryError {
     Protocol { variable: String, value: String },
     #[error("the OTLP exporter does not start")]
     Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the log's thread does not start")]
+    Log(#[source] std::io::Error),
     #[error("the exporter thread does not start")]
     Thread(#[source] std::io::Error),
     #[error("the exporter thread ended before it began")]

@@ -10,9 +10,11 @@
 //! | `plugin` | event of target `plugin` | who says it: the namespace becomes `plugin.NAME` |
 //! | `id` | event of target `plugin` | the signal's id; elsewhere it is the event's `name:` |
 //! | `fatal` | event of target `plugin` | `true` raises the level from error to fatal |
+//! | `location` | event of target `plugin` | where the plugin says it; elsewhere it is the event's place in the source |
+//! | any, if it is [`Facts`] | event of target `plugin` | each fact is a piece of data of its own |
 
 use super::redact;
-use crate::sink::{Level, Signal, Value};
+use crate::sink::{Facts, Level, Signal, Value};
 use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
 use tracing::{
     Event, Metadata,
@@ -119,6 +121,29 @@ pub(super) fn signal<'a, S: LookupSpan<'a>>(
     fields.into_signal(metadata)
 }
 
+/// A record of our own making, which did not come by the log.
+pub(super) fn own(
+    level: Level,
+    namespace: &str,
+    message: &str,
+    data: Vec<(String, Value)>,
+) -> Signal {
+    Signal {
+        at: SystemTime::now(),
+        level,
+        namespace: namespace.to_owned(),
+        id: String::new(),
+        message: message.to_owned(),
+        data,
+        error: None,
+        location: String::new(),
+        trace_id: String::new(),
+        span_id: String::new(),
+        connection: String::new(),
+        user: String::new(),
+    }
+}
+
 /// The fields of one event, sorted.
 #[derive(Debug, Default)]
 struct Fields {
@@ -126,6 +151,7 @@ struct Fields {
     plugin: String,
     id: String,
     fatal: bool,
+    location: String,
     message: String,
     error: Option<String>,
     place: Place,
@@ -144,6 +170,7 @@ impl Fields {
             "error" => self.error = Some(value),
             "plugin" if self.is_plugin => self.plugin = value,
             "id" if self.is_plugin => self.id = value,
+            "location" if self.is_plugin => self.location = value,
             name => match self.place.slot(name) {
                 Some(slot) => *slot = value,
                 None => self.data(field, Value::Text(value)),
@@ -155,7 +182,21 @@ impl Fields {
         let name = field.name();
         let value = if redact::is_secret(name) { Value::Text(redact::MASK.into()) } else { value };
         // A raw identifier (`r#type`) is written so only because of Rust's grammar.
-        self.data.push((name.strip_prefix("r#").unwrap_or(name).to_owned(), value));
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        // What the gateway says of a plugin's record wins over what the plugin calls by the same name.
+        self.data.retain(|(other, _)| !self.is_plugin || other != name);
+        self.data.push((name.to_owned(), value));
+    }
+
+    fn facts(&mut self, facts: &Facts) {
+        for (name, value) in &facts.0 {
+            let value = match redact::is_secret(name) {
+                true => Value::Text(redact::MASK.into()),
+                false => value.clone(),
+            };
+            self.data.retain(|(other, _)| other != name);
+            self.data.push((name.clone(), value));
+        }
     }
 
     fn into_signal(self, metadata: &Metadata<'_>) -> Signal {
@@ -167,6 +208,8 @@ impl Fields {
         let named =
             Some(metadata.name()).filter(|name| !name.starts_with("event ")).unwrap_or_default();
         let location = match (metadata.file(), metadata.line()) {
+            // The place in the gateway's source that writes all of them says nothing.
+            _ if self.is_plugin => self.location,
             (Some(file), Some(line)) => format!("{file}:{line}"),
             _ => String::new(),
         };
@@ -207,7 +250,10 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.text(field, chain(value));
+        match value.downcast_ref::<Facts>() {
+            Some(facts) if self.is_plugin => self.facts(facts),
+            _ => self.text(field, chain(value)),
+        }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -8,7 +8,7 @@ use super::{
     record,
     stats::{SignalsDropped, SinkStats},
 };
-use crate::sink::Signal;
+use crate::{often::Often, sink::Signal};
 use arc_swap::ArcSwap;
 use std::{
     num::NonZeroUsize,
@@ -48,6 +48,8 @@ pub(super) struct Counts {
     pub(super) retries: AtomicU64,
     pub(super) gone: AtomicBool,
     pub(super) last_error: Mutex<Option<String>>,
+    /// Which of its failures the log is told of.
+    pub(super) failures: Often,
 }
 
 impl Counts {

@@ -2,10 +2,7 @@
 
 mod authentication;
 mod checks;
-mod often;
 mod statics;
-
-pub use often::Often;
 
 use crate::{
     authenticator::{Admission, Authenticator},
@@ -16,6 +13,7 @@ use crate::{
     heartbeat::Rules,
     hub::{Counters, Hub, Link, Unwelcome},
     id::{ConnectionId, EndpointIndex, Handle, PluginName},
+    often::{Often, Times},
     settings::{self, Endpoint},
     trace::{Kind, Span, Start, Tracer},
 };
@@ -27,7 +25,6 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use often::Times;
 use std::{
     collections::HashMap,
     net::SocketAddr,

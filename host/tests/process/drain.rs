@@ -99,3 +99,47 @@ fn a_second_sigterm_ends_at_once() {
     assert!(log.any(|line| line.contains("by a second signal")));
     drop(sockets);
 }
+
+// Issue 10, 11.
+#[test]
+fn in_the_grace_it_is_not_ready_any_more_and_takes_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "[server]\ndrain = { grace = \"5s\", deadline = \"5s\" }\n");
+    let mut gateway = Gateway::start(&["--config", &file]);
+    let mut log = gateway.log();
+    assert_eq!(gateway.admin("/readyz")["ready"], true);
+    let began = Instant::now();
+    gateway.signal("-TERM");
+    log.find(|line| line.contains("open for another 5s")).expect("it says so");
+    while gateway.admin("/readyz")["ready"] == true {
+        assert!(began.elapsed() < Duration::from_secs(4), "it is ready still");
+    }
+    assert_eq!(gateway.ask("a/b 7").status.code(), Some(0), "who comes now is served");
+    assert!(began.elapsed() < Duration::from_secs(5), "the grace is over, nothing is shown");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+// Issue 10, 11.
+#[test]
+fn who_is_cut_off_at_the_deadline_gets_a_close_frame_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    // One connection a minute: all but the first are there at the deadline.
+    let drain = "[server]\ndrain = { deadline = \"2s\", batch = 1, every = \"1m\" }\n";
+    let gateway = Gateway::start(&["--config", &write(folder.path(), drain)]);
+    let sockets: Vec<_> = (0..64).map(|_| connect(&gateway)).collect();
+    gateway.signal("-TERM");
+    for mut socket in sockets {
+        let code = loop {
+            match socket.read() {
+                Ok(Message::Close(frame)) => break frame.map_or(0, |frame| frame.code.into()),
+                Ok(_) => {}
+                Err(error) => panic!("it ended without a close frame: {error}"),
+            }
+        };
+        assert_eq!(code, 1012);
+    }
+    let (code, errors) = gateway.ended();
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(errors.contains("63 of 64 connections were cut off"), "{errors}");
+}

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod addresses;
 mod drain;
+mod freed;
+mod log;
 mod surroundings;
 
 use std::{
@@ -249,4 +252,29 @@ fn help_names_the_exit_codes() {
         assert!(text(&help.stdout).contains(word), "no `{word}` in {}", text(&help.stdout));
     }
     assert_eq!(run(&["sevre"]).status.code(), Some(2));
+}
+
+// Issue 10, 11.
+#[test]
+fn while_a_component_is_compiled_that_is_said_and_the_port_is_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[server]\ncache = \"off\"\n[plugin.chat]\nfile = {:?}\n[[route]]\nevent = \"*\"\nplugin = \"chat\"\n",
+        guest("chat.wasm")
+    );
+    let file = write(folder.path(), &config);
+    // Free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = address.to_string();
+    let args = ["serve", "--listen", &listen, "--admin", "off", "--config", &file];
+    let mut child = tengen(&args).spawn().unwrap();
+    let _watch = watch(&child);
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    errors.find(|line| line.as_ref().unwrap().contains("compiling")).expect("it says so").unwrap();
+    let refused = TcpStream::connect(address).expect_err("nobody waits at a closed port");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    errors.find(|line| line.as_ref().unwrap().contains("accepting")).expect("it serves").unwrap();
+    TcpStream::connect(address).expect("it is open now");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -109,7 +109,7 @@ fn a_log_sink_on_a_full_disk_costs_its_records_and_nothing_else() {
     assert!(reader.join().unwrap() > 0);
 }
 
-fn upgrade(address: &str, path: &str) -> TcpStream {
+pub(super) fn upgrade(address: &str, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     write!(
@@ -122,7 +122,7 @@ fn upgrade(address: &str, path: &str) -> TcpStream {
 }
 
 /// The status of the answer to an upgrade.
-fn status(stream: &mut TcpStream) -> String {
+pub(super) fn status(stream: &mut TcpStream) -> String {
     let mut line = [0; 12];
     stream.read_exact(&mut line).unwrap();
     String::from_utf8(line.to_vec()).unwrap()
@@ -176,7 +176,7 @@ fn without_a_free_file_accepting_pauses_and_goes_on_later() {
 }
 
 /// Resident memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
+pub(super) fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
     status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

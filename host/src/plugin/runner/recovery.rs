@@ -18,8 +18,9 @@ use crate::{
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
     id::Handle,
+    often::Times,
 };
-use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use std::{collections::HashMap, fmt::Display, sync::atomic::Ordering, time::Duration};
 use tokio::time::Instant;
 
 impl Runner {
@@ -97,10 +98,23 @@ impl Runner {
         let connection = event.connection.as_ref()?;
         if verdict.shun {
             count(&self.shared.counters.shunned);
-            tracing::warn!(plugin = %self.shared.name, connection = %connection.id, "a connection's events broke the plugin too often: it is left alone for a while");
+            self.tell_of_shunned(
+                &connection.id,
+                "a connection's events broke the plugin too often: it is left alone for a while",
+            );
         }
         let shunned = verdict.shun || is_adoption(event);
         shunned.then_some(connection.handle)
+    }
+
+    /// Connections can be shunned one after the other: all are counted, few told.
+    fn tell_of_shunned(&self, connection: &dyn Display, why: &'static str) {
+        match self.shared.counters.notable.count("shunned", Instant::now().into_std()) {
+            Some(Times { untold, .. }) => {
+                tracing::warn!(plugin = %self.shared.name, %connection, untold, "{why}");
+            }
+            None => tracing::debug!(plugin = %self.shared.name, %connection, "{why}"),
+        }
     }
 
     /// The plugin keeps failing: no calls for a while.
@@ -139,7 +153,7 @@ impl Runner {
         let verdict = self.breaker.broke(this_second(), Some(suspect.0.into()));
         if verdict.shun || verdict.times >= self.restarts.patience() {
             count(&self.shared.counters.shunned);
-            tracing::warn!(plugin = %self.shared.name, connection = suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
+            self.tell_of_shunned(&suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
             let left = self.queue.shun(suspect);
             self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
         }

@@ -78,7 +78,7 @@ const IMPORTS: &str = r#"
   (import "wasi:sockets/udp-create-socket@0.2.0" "create-udp-socket" (func $udp (param i32 i32)))"#;
 
 /// A guest that may call WASI, and does this to every message.
-fn with_wasi(worst: &str) -> Guest {
+pub(super) fn with_wasi(worst: &str) -> Guest {
     Guest { world: WORLD, imports: IMPORTS, packages: WASI, ..on_messages(worst) }
 }
 
@@ -197,9 +197,18 @@ async fn a_neighbour_of_a_guest_that_computes_is_answered_in_ticks() {
 
 /// A first instance in an engine of the test's own.
 async fn alone(engine: &Engine, guest: &Guest) -> (Arc<Generation>, Instance) {
+    alone_with(engine, guest, 16 << 20).await
+}
+
+/// The same, with so much memory.
+pub(super) async fn alone_with(
+    engine: &Engine,
+    guest: &Guest,
+    memory: usize,
+) -> (Arc<Generation>, Instance) {
     let compiled = Arc::new(compile(engine, &guest.component()).expect("it compiles"));
     let mut settings = settings::Plugin::new("guest.wasm");
-    settings.deadline = Duration::from_secs(10);
+    (settings.deadline, settings.memory) = (Duration::from_secs(10), memory);
     let settings = Arc::new(settings);
     let made =
         Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
@@ -267,13 +276,14 @@ async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let mut signals = crate::plugin::signals::Signals::new("guest".into(), console.clone());
     let mut stream = wasmtime_wasi::cli::StdoutStream::p2_stream(&console);
     stream.write(bytes::Bytes::from_static(b"\x1b]0;title\x07 \x1b[2J\r\xff\n")).expect("taken");
-    signals.release(false);
+    let often = crate::often::Often::default();
+    signals.release(false, &often);
     let text = log.text();
     assert!(text.contains("\\u{1b}]0;title\\u{7} \\u{1b}[2J\\u{d}"), "{text:?}");
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     // Issue 9, C 13: what is too much is not dropped unsaid.
     stream.write(bytes::Bytes::from(vec![b'x'; 9 << 10])).expect("taken");
-    assert_eq!(signals.release(false), 1);
+    assert_eq!(signals.release(false, &often), 1);
     let text = log.text();
     assert!(text.contains("the plugin printed too much") && text.contains("bytes=1024"), "{text}");
 }

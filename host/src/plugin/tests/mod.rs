@@ -16,6 +16,8 @@ mod limits;
 mod load;
 mod reload;
 mod roles;
+mod said;
+mod space;
 mod steps;
 
 use super::{
@@ -44,13 +46,17 @@ use std::{
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Where a log line is written from is asked once whether anybody wants it: when another test comes by there just while one
+/// opens its log, it would be lost to this one. With somebody who always wants all of them, nothing is lost.
+fn somebody_listens() {
+    static LISTENER: OnceLock<tracing::Dispatch> = OnceLock::new();
+    LISTENER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+}
+
 /// One engine for all tests, as in a gateway.
 fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    // Where a log line is written from is asked once whether anybody wants it: when another test comes by there just while
-    // this one opens its log, it would be lost to this one. With somebody who always wants all of them, nothing is lost.
-    static LISTENER: OnceLock<tracing::Dispatch> = OnceLock::new();
-    LISTENER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+    somebody_listens();
     ENGINE
         .get_or_init(|| {
             Engine::new(EngineLimits { instances: 64, ..Default::default() }).expect("an engine")

@@ -3,8 +3,15 @@
 use super::{
     Escaped, FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, Visible, format::Writer,
 };
-use crate::telemetry::redact;
-use std::fmt::{self, Debug, Write};
+use crate::{
+    codec::base64,
+    sink::{Facts, Signal, Value},
+    telemetry::redact,
+};
+use std::{
+    error::Error,
+    fmt::{self, Debug, Write},
+};
 use tracing::{
     Event, Level,
     field::{Field, Visit},
@@ -66,6 +73,19 @@ fn color(writer: &Writer<'_>, level: Level) -> &'static str {
     }
 }
 
+/// A record of now that did not come by the log, with the line's end.
+pub(super) fn line(signal: &Signal) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut line))?;
+    let level = signal.level.word().to_ascii_uppercase();
+    write!(line, " {level:>5} {}: {}", signal.namespace, signal.message)?;
+    for (name, value) in &signal.data {
+        write!(line, " {name}={value}")?;
+    }
+    line.push('\n');
+    Ok(line)
+}
+
 /// The message first as it is, then `name=value`.
 pub(super) fn write_fields(writer: Writer<'_>, fields: impl RecordFields) -> fmt::Result {
     let mut line = Line { writer, is_empty: true, result: Ok(()) };
@@ -88,11 +108,30 @@ impl Line<'_> {
         if name == "message" {
             return write!(Visible(&mut self.writer), "{value:?}");
         }
-        write!(self.writer, "{}=", name.strip_prefix("r#").unwrap_or(name))?;
+        self.write_named(name.strip_prefix("r#").unwrap_or(name), format_args!("{value:?}"))
+    }
+
+    fn write_named(&mut self, name: &str, value: fmt::Arguments<'_>) -> fmt::Result {
+        write!(Visible(&mut self.writer), "{name}=")?;
         if redact::is_secret(name) {
             return self.writer.write_str(redact::MASK);
         }
-        write!(Visible(&mut self.writer), "{value:?}")
+        write!(Visible(&mut self.writer), "{value}")
+    }
+
+    fn write_facts(&mut self, facts: &Facts) -> fmt::Result {
+        for (name, value) in &facts.0 {
+            if !std::mem::take(&mut self.is_empty) {
+                self.writer.write_char(' ')?;
+            }
+            match value {
+                Value::Bytes(bytes) => {
+                    self.write_named(name, format_args!("{}", base64::encode(bytes)))?;
+                }
+                other => self.write_named(name, format_args!("{other}"))?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -100,6 +139,14 @@ impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if self.result.is_ok() {
             self.result = self.write(field, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        match value.downcast_ref::<Facts>() {
+            Some(facts) if self.result.is_ok() => self.result = self.write_facts(facts),
+            Some(_) => {}
+            None => self.record_debug(field, &format_args!("{value}")),
         }
     }
 }

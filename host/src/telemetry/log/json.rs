@@ -2,6 +2,7 @@
 
 use super::{FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, format::Writer};
 use crate::{
+    codec::base64,
     sink::{Signal, Value},
     telemetry::record,
 };
@@ -24,12 +25,17 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut at = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut at))?;
-        let line = Line { at: &at, signal: &record::signal(event, context.event_scope()) };
-        let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{line}")
+        writer.write_str(&line(&record::signal(event, context.event_scope()))?)
     }
+}
+
+/// A record of now, with the line's end.
+pub(super) fn line(signal: &Signal) -> Result<String, fmt::Error> {
+    let mut at = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut at))?;
+    let mut line = serde_json::to_string(&Line { at: &at, signal }).map_err(|_| fmt::Error)?;
+    line.push('\n');
+    Ok(line)
 }
 
 struct Line<'a> {
@@ -82,16 +88,8 @@ impl Serialize for Datum<'_> {
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Boolean(truth) => serializer.serialize_bool(*truth),
-            Value::Bytes(bytes) => serializer.collect_str(&Hex(bytes)),
+            // Bytes have no form of their own in JSON.
+            Value::Bytes(bytes) => serializer.serialize_str(&base64::encode(bytes)),
         }
-    }
-}
-
-/// Bytes have no form of their own in JSON.
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

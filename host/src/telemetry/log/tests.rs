@@ -154,3 +154,47 @@ fn a_wrong_level_is_an_error_with_a_remedy() {
          between"
     );
 }
+
+#[test]
+fn what_a_plugin_says_by_name_stays_what_it_is_and_has_the_plugins_own_place() {
+    use crate::sink::{Facts, Value};
+    let facts = Facts(vec![
+        ("room".into(), Value::Text("tea \"1\"".into())),
+        ("members".into(), Value::Integer(3)),
+        ("load".into(), Value::Float(0.5)),
+        ("full".into(), Value::Boolean(true)),
+        ("key".into(), Value::Bytes(vec![0, 255, 16])),
+        ("access_token".into(), Value::Text("hidden".into())),
+        ("aborted".into(), Value::Text("no".into())),
+    ]);
+    let happening = || {
+        let facts = Some(&facts as &dyn std::error::Error);
+        tracing::warn!(
+            target: "plugin", plugin = "chat", id = "chat/full", location = "src/lib.rs:7", facts, aborted = true,
+            "no seats"
+        );
+    };
+    let line = as_json(happening);
+    let data = serde_json::json!({
+        "room": "tea \"1\"", "members": 3, "load": 0.5, "full": true, "key": "AP8Q", "access_token": "***",
+        "aborted": true,
+    });
+    assert_eq!((&line["data"], &line["location"]), (&data, &"src/lib.rs:7".into()));
+    assert_eq!((&line["namespace"], &line["id"]), (&"plugin.chat".into(), &"chat/full".into()));
+    let text = for_people(happening);
+    let told =
+        r#"room="tea \"1\"" members=3 load=0.5 full=true key=AP8Q access_token=*** aborted="no""#;
+    assert!(text.contains(told) && text.contains("location=\"src/lib.rs:7\""), "{text}");
+    let placeless = as_json(|| tracing::info!(target: "plugin", plugin = "chat", "hello"));
+    assert!(placeless.get("location").is_none(), "ours says nothing: {placeless}");
+}
+
+#[test]
+fn lost_lines_are_told_in_the_words_of_the_log() {
+    let text = lost_line(Format::Json, 7);
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["level"], &line["data"]["lost"]), (&"warn".into(), &7.into()));
+    assert!(line["at"].as_str().unwrap().ends_with('Z') && text.ends_with('\n'));
+    let text = lost_line(Format::Human { colors: false }, 7);
+    assert!(text.contains(" WARN ") && text.ends_with("lost=7\n"), "{text}");
+}
