@@ -36,6 +36,7 @@ pub mod telemetry;
 pub mod connection;
 pub mod hub;
 pub mod listener;
+pub mod requests;
 pub mod router;
 pub mod upgrade;
 

@@ -29,6 +29,11 @@ impl Often {
         all.iter().map(|(label, times)| (*label, times.count)).collect()
     }
 
+    /// Counts one more; when it is time to tell of it, how many of them the log does not have.
+    pub fn untold(&self, label: &'static str, now: Instant) -> Option<u64> {
+        self.count(label, now).map(|times| times.untold)
+    }
+
     /// Counts one more; some when it is time to tell of it.
     pub(super) fn count(&self, label: &'static str, now: Instant) -> Option<Times> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -176,7 +176,8 @@ fn without_a_free_file_accepting_pauses_and_goes_on_later() {
 }
 
 /// Resident memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
+#[cfg(target_os = "linux")]
+pub(super) fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
     status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
