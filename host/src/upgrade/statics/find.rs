@@ -17,7 +17,7 @@ pub(super) struct Opened {
 
 #[derive(Debug)]
 pub(super) enum Found {
-    File(Opened),
+    File(Box<Opened>),
     /// A folder asked for without its last `/`: its relative links would lead astray.
     Folder,
 }
@@ -71,7 +71,7 @@ fn look(dir: &Path, relative: &Path, is_folder: bool) -> io::Result<Found> {
         (false, true) => return Err(io::ErrorKind::NotFound.into()),
         (false, false) => {}
     }
-    open(path).map(Found::File)
+    open(path).map(|opened| Found::File(Box::new(opened)))
 }
 
 /// Where a path really leads, if that is in the folder and not hidden.

@@ -35,7 +35,7 @@ pub(crate) async fn respond<B>(
     let Some(relative) = find::safe(rest) else { return Some(not_found()) };
     let found = find::find(folder.dir.clone(), relative.clone(), path.ends_with('/')).await;
     let answer = match found {
-        Ok(Found::File(opened)) => deliver(opened, request).await,
+        Ok(Found::File(opened)) => deliver(*opened, request).await,
         Ok(Found::Folder) => Ok(to_folder(path, request.uri().query())),
         Err(error) => Err(error),
     };
