@@ -37,6 +37,7 @@ pub mod telemetry;
 pub mod connection;
 pub mod hub;
 pub mod listener;
+pub mod requests;
 pub mod router;
 pub mod upgrade;
 

@@ -1,34 +1,13 @@
-//! The port: bind, accept, and one HTTP connection after the other.
+//! The clients' port: bind, accept, and one HTTP connection after the other.
 
-use crate::{hub::Counters, upgrade::Upgrades};
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time,
+use crate::{
+    hub::Counters,
+    requests::{self, Caller, Door, Ended, Places, Rules},
+    upgrade::Upgrades,
 };
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-/// The largest request head, in bytes.
-const HEAD_MAX: usize = 16 << 10;
-/// Header lines of a request.
-const HEADERS_MAX: usize = 64;
-/// Waited after an accept that failed: the file limit is reached, most likely.
-const BACK_OFF: Duration = Duration::from_millis(50);
-/// How many times as long as for a request's head an HTTP connection may last in all, answers and further requests
-/// included: who asks and never reads would hold its place for ever.
-const PATIENCE: u32 = 6;
-
-/// What the listener goes by.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// Most requests that are under way at one time, before they are connections. More wait to be accepted.
-    pub requests: usize,
-    /// How long a request's head may take to arrive.
-    pub head_within: Duration,
-}
 
 /// The listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,92 +64,51 @@ impl Reserved {
 pub async fn serve(
     listener: TcpListener,
     upgrades: Arc<Upgrades>,
+    places: Arc<Places>,
     rules: Rules,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(rules.requests));
-    let mut failed = 0_u64;
-    loop {
-        let place = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
-        let Ok(place) = place else { return };
-        let accepted = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                if failed > 0 {
-                    tracing::info!(failed, "connections are accepted again");
-                    failed = 0;
-                }
-                let within = rules.head_within;
-                let request =
-                    request(stream, peer, Arc::clone(&upgrades), within, stop.clone(), place);
-                tasks.spawn(request);
-            }
-            Err(error) => {
-                // Said once, not twenty times a second for as long as it lasts.
-                if failed == 0 {
-                    tracing::warn!(%error, "accepting a connection failed; the limit of open files may be reached");
-                }
-                failed += 1;
-                time::sleep(BACK_OFF).await;
-            }
-        }
-    }
-}
-
-/// Serves the requests of one HTTP connection, until an upgrade takes its socket away.
-async fn request(
-    stream: TcpStream,
-    peer: SocketAddr,
-    upgrades: Arc<Upgrades>,
-    head_within: Duration,
-    stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "the socket ended before its first request");
-        return;
-    }
-    let hub = Arc::clone(&upgrades.around.hub);
-    let service = service_fn(move |request| {
-        let upgrades = Arc::clone(&upgrades);
-        async move { Ok::<_, Infallible>(upgrades.respond(request, peer).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_within)
-        .max_buf_size(HEAD_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => Some(result),
-        () = ended_by(&stop, head_within * PATIENCE) => {
-            connection.as_mut().graceful_shutdown();
-            time::timeout(head_within, connection).await.ok()
+    let door = Door { name: "clients", listener, places };
+    let serve = |caller: Caller| {
+        let (upgrades, stop) = (Arc::clone(&upgrades), stop.clone());
+        async move {
+            let peer = caller.peer;
+            let served = Arc::clone(&upgrades);
+            let answer = move |request| {
+                let upgrades = Arc::clone(&served);
+                async move { upgrades.respond(request, peer).await }
+            };
+            let ended = requests::serve(caller, answer, rules, &stop).await;
+            note(&upgrades, peer, &ended);
         }
     };
-    match result {
-        Some(Ok(())) => return,
-        Some(Err(error)) => tracing::debug!(%peer, %error, "request failed"),
-        None => tracing::debug!(%peer, "an HTTP connection took too long and was cut off"),
-    }
-    Counters::add(&hub.counters.failed_requests, 1);
+    let refused = |peer| {
+        Counters::add(&upgrades.around.hub.counters.failed_requests, 1);
+        if let Some(untold) = upgrades.failures.untold("address", Instant::now()) {
+            tracing::info!(%peer, untold, "a connection was refused: its address has its share of `limits.per_address`");
+        }
+    };
+    requests::accept(door, serve, refused, tasks, stop.clone()).await;
 }
 
-/// Waits until the gateway ends or the time is over.
-async fn ended_by(stop: &CancellationToken, after: Duration) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = time::sleep(after) => {}
+/// Counts a connection that did not end as it should. What an operator can do something about is told, once a second for
+/// each kind.
+fn note(upgrades: &Upgrades, peer: SocketAddr, ended: &Ended) {
+    let Some(why) = ended.label() else { return };
+    Counters::add(&upgrades.around.hub.counters.failed_requests, 1);
+    let untold = upgrades.failures.untold(why, Instant::now());
+    match (ended, untold) {
+        (Ended::HeadBytes(limit), Some(untold)) => {
+            tracing::warn!(%peer, limit, untold, "a request was refused (431): its head is larger than `limits.request_head`, for its cookies most likely; raise that, or have less of them set");
+        }
+        (Ended::HeadLines(limit), Some(untold)) => {
+            tracing::warn!(%peer, limit, untold, "a request was refused (431): it has more header lines than `limits.request_lines`; raise that, or have the proxy add fewer");
+        }
+        (Ended::Evicted, Some(untold)) => {
+            tracing::warn!(%peer, untold, "HTTP connections without a whole request are closed for newcomers: all places are taken; a higher limit of open files makes more of them, `limits.per_address` shares them out");
+        }
+        (Ended::Failed(error), _) => tracing::debug!(%peer, %error, why, "request failed"),
+        _ => tracing::debug!(%peer, why, "request failed"),
     }
 }

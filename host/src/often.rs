@@ -41,6 +41,11 @@ impl Often {
         self.all().iter().map(|(label, times)| (*label, times.count)).collect()
     }
 
+    /// Counts one more; when it is time to tell of it, how many of them the log does not have.
+    pub fn untold(&self, label: &'static str, now: Instant) -> Option<u64> {
+        self.count(label, now).map(|times| times.untold)
+    }
+
     /// Counts one more; some when it is time to tell of it.
     pub fn count(&self, label: &'static str, now: Instant) -> Option<Times> {
         let mut all = self.all();

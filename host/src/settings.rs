@@ -40,6 +40,8 @@ pub struct Server {
     pub port_file: Option<PathBuf>,
     /// Where compiled components are kept.
     pub cache: Cache,
+    /// How long an HTTP connection stays open between two requests.
+    pub keep_alive: Duration,
     pub drain: Drain,
 }
 
@@ -79,6 +81,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Without a key, calls that change something are refused.
     pub keys: Vec<Secret>,
+    /// Names under which it may be called, besides its address: `host`, or `host:port`.
+    pub hosts: Vec<String>,
 }
 
 /// Text that never shows in a log.
@@ -125,6 +129,12 @@ pub struct Limits {
     /// What all connections may hold together.
     pub memory: Memory,
     pub connections: NonZeroUsize,
+    /// The largest head of a request, in bytes.
+    pub request_head: NonZeroUsize,
+    /// Most header lines of a request.
+    pub request_lines: NonZeroUsize,
+    /// Most HTTP connections of one address, or of one /64 in IPv6; none: as many as there are places.
+    pub per_address: Option<NonZeroUsize>,
     pub waiting_events: u32,
     pub waiting_bytes: usize,
     /// How long a connection is not read, because what came in finds no place, before such events are refused.
@@ -180,6 +190,8 @@ pub struct Endpoint {
     pub dialect: Dialect,
     /// Offered formats, the default first. Never empty. For `raw`, ignored.
     pub formats: Vec<Encoding>,
+    /// For `raw`: the subprotocols that are spoken. Empty: whatever is offered.
+    pub subprotocols: Vec<String>,
     pub origins: Origins,
     pub authenticator: Option<PluginName>,
     /// Whether a connection without a user may come in.
@@ -355,6 +367,7 @@ impl Endpoint {
             path: path.into(),
             dialect,
             formats,
+            subprotocols: Vec::new(),
             origins: Origins::Same,
             authenticator: None,
             anonymous: true,
@@ -368,6 +381,8 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             port_file: None,
             cache: Cache::default(),
+            // Longer than balancers keep one: it is theirs to end it, or a request may meet the end.
+            keep_alive: Duration::from_secs(75),
             drain: Drain::default(),
         }
     }
@@ -386,7 +401,8 @@ impl Default for Drain {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), keys: Vec::new() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8081));
+        Self { listen, keys: Vec::new(), hosts: Vec::new() }
     }
 }
 
@@ -413,6 +429,9 @@ impl Default for Limits {
             message: at_least_one(1 << 20),
             memory: Memory::Half,
             connections: at_least_one(100_000),
+            request_head: at_least_one(32 << 10),
+            request_lines: at_least_one(100),
+            per_address: None,
             waiting_events: 64,
             waiting_bytes: 1 << 20,
             wait: Duration::from_secs(1),

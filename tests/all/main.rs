@@ -24,6 +24,7 @@ mod identity;
 mod layers;
 mod otlp;
 mod plugin;
+mod proxies;
 mod reload;
 mod roles;
 mod security;

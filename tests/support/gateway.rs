@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::net::SocketAddr;
 use tengen::{
     gateway::{Drained, Gateway, Options},
-    settings::{Admin, Mode, Pattern, Plugin, Route, Settings},
+    settings::{Mode, Pattern, Plugin, Route, Settings},
 };
 
 /// A running gateway; drained at the end of a test by [`Running::drain`].
@@ -21,7 +21,7 @@ pub async fn start(settings: Settings) -> Result<Running> {
 pub async fn start_with(mut settings: Settings, options: Options) -> Result<Running> {
     settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     if let Some(admin) = &mut settings.admin {
-        *admin = Admin { listen: SocketAddr::from(([127, 0, 0, 1], 0)), keys: admin.keys.clone() };
+        admin.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     }
     Ok(Running { gateway: Gateway::start(settings, options).await? })
 }

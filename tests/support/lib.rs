@@ -8,6 +8,7 @@ pub mod guests;
 pub mod otlp;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod repository;
 pub mod skip;
 pub mod tokens;

@@ -1,10 +1,15 @@
 //! Installs what the other commands need.
 
 use crate::{deny, steps::Steps, workspace, workspace::Workspace};
-use std::process::{Command, ExitCode};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 /// Where the browser tests look (`tests/support/browser.rs`), besides `TENGEN_BROWSER`.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// What the tests put in front of a gateway (`tests/support/proxy.rs`).
+const PROXIES: [&str; 2] = ["haproxy", "nginx"];
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::new("setup", workspace.ci);
@@ -28,6 +33,14 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
             "browser tests",
             "no Chromium: `apt-get install chromium`, or set TENGEN_BROWSER to its path",
         );
+    }
+    for proxy in PROXIES {
+        if !workspace::on_path(proxy) && !Path::new("/usr/sbin").join(proxy).is_file() {
+            steps.skip(
+                &format!("tests behind {proxy}"),
+                format!("no {proxy}: `apt-get install {proxy}`"),
+            );
+        }
     }
     Ok(steps.finish())
 }

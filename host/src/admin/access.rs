@@ -1,9 +1,10 @@
 //! Which admin call a request is, and whether it may be made.
 //!
 //! A web page in somebody's browser can reach a loopback address: so the Host must be ours (or a name that an attacker
-//! points at us would do), the Origin must not be foreign, and what changes something needs a key even on loopback.
+//! points at us would do), the Origin must not be foreign, and what changes something needs a key even on loopback. Whether
+//! the gateway is well is told to everybody under every name: it gives nothing away, and probes call it by names of theirs.
 
-use crate::settings::Secret;
+use crate::settings::{Admin, Secret};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +22,9 @@ pub(super) enum Action<'a> {
 /// Why a call is refused; told to the caller, who may be anyone.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Denied {
-    #[error("the Host header does not name this listener; call it by its address")]
+    #[error(
+        "the Host header does not name this listener; call it by its address, or by a name in `admin.hosts`"
+    )]
     Host,
     #[error("calls from web pages of another origin are refused")]
     Origin,
@@ -37,6 +40,8 @@ pub(super) enum Denied {
     NoKey,
     #[error("the key is not one of `admin.keys`")]
     WrongKey,
+    #[error("too many calls are being carried out; try again later")]
+    Busy,
 }
 
 impl Denied {
@@ -60,33 +65,32 @@ impl Denied {
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
 
-/// The call a request makes, if it may.
+impl Action<'_> {
+    /// Whether everybody may ask it, whatever they call us.
+    pub(super) fn is_probe(&self) -> bool {
+        matches!(self, Self::Health | Self::Ready)
+    }
+}
+
+/// The call a request makes, if it may. `listen`: where the listener really is.
 pub(super) fn check<'a, B>(
     request: &'a Request<B>,
     listen: SocketAddr,
-    keys: &[Secret],
+    admin: &Admin,
 ) -> Result<Action<'a>, Denied> {
-    let headers = request.headers();
-    let host = host(headers).ok_or(Denied::Host)?;
-    if !is_ours(host, listen) {
-        return Err(Denied::Host);
+    let action = action(request.uri().path());
+    if !action.as_ref().is_some_and(Action::is_probe) {
+        is_meant(request, listen, &admin.hosts)?;
     }
-    let same = |origin: &str| {
-        origin.strip_prefix("http://").is_some_and(|rest| rest.eq_ignore_ascii_case(host))
-    };
-    for origin in headers.get_all(header::ORIGIN) {
-        if !origin.to_str().is_ok_and(same) {
-            return Err(Denied::Origin);
-        }
-    }
-    let action = action(request.uri().path()).ok_or(Denied::Unknown)?;
+    let action = action.ok_or(Denied::Unknown)?;
     let changes = matches!(action, Action::Reload(_));
     match *request.method() {
-        Method::POST if changes => key(headers, keys)?,
+        Method::POST if changes => key(request.headers(), &admin.keys)?,
         Method::GET | Method::HEAD if !changes => {}
         _ => return Err(Denied::Method { allow: if changes { "POST" } else { "GET, HEAD" } }),
     }
@@ -106,11 +110,37 @@ fn action(path: &str) -> Option<Action<'_>> {
     })
 }
 
-/// The one Host header.
-fn host(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(header::HOST).iter();
+/// Whether a request was meant for this listener: it names it, and is from no page of somebody else's.
+fn is_meant<B>(request: &Request<B>, listen: SocketAddr, hosts: &[String]) -> Result<(), Denied> {
+    let host = host(request).ok_or(Denied::Host)?;
+    if !is_ours(host, listen) && !hosts.iter().any(|name| is_named(host, name)) {
+        return Err(Denied::Host);
+    }
+    let same = |origin: &str| {
+        origin.strip_prefix("http://").is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+    };
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    match origins.all(|origin| origin.to_str().is_ok_and(same)) {
+        true => Ok(()),
+        false => Err(Denied::Origin),
+    }
+}
+
+/// The one Host header; none as well if the request line names another host.
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let mut all = request.headers().get_all(header::HOST).iter();
     let host = all.next()?.to_str().ok()?;
-    all.next().is_none().then_some(host)
+    let line = request.uri().authority();
+    let agrees = line.is_none_or(|line| line.as_str().eq_ignore_ascii_case(host));
+    (agrees && all.next().is_none() && !host.contains('@')).then_some(host)
+}
+
+/// Whether a Host header is this name of `admin.hosts`: with any port, unless the name has one.
+fn is_named(host: &str, name: &str) -> bool {
+    let without_port = host.parse::<http::uri::Authority>().ok();
+    let without_port = without_port.as_ref().map(http::uri::Authority::host);
+    host.eq_ignore_ascii_case(name)
+        || without_port.is_some_and(|without| without.eq_ignore_ascii_case(name))
 }
 
 /// Whether a Host header names loopback or the listener's own address. A listener on all addresses cannot know its own:
@@ -161,15 +191,18 @@ mod tests {
     #[track_caller]
     fn check_headers(headers: &[(&str, &str)], listen: &str, expected: Result<(), Denied>) {
         let request = request("GET", "/stats", headers);
-        assert_eq!(
-            check(&request, listen.parse().unwrap(), &[]).map(drop),
-            expected,
-            "{headers:?}"
-        );
+        let admin = Admin { hosts: vec!["tengen.prod.svc".into(), "node:9".into()], ..admin(&[]) };
+        let found = check(&request, listen.parse().unwrap(), &admin).map(drop);
+        assert_eq!(found, expected, "{headers:?}");
+    }
+
+    fn admin(keys: &[&str]) -> Admin {
+        let keys = keys.iter().map(|key| Secret((*key).into())).collect();
+        Admin { keys, ..Admin::default() }
     }
 
     #[test]
-    fn only_loopback_and_our_own_address_are_hosts() {
+    fn only_loopback_our_own_address_and_the_names_of_the_configuration_are_hosts() {
         for host in [
             "localhost",
             "LOCALHOST:1",
@@ -178,6 +211,9 @@ mod tests {
             "[::1]:8081",
             "10.1.2.3:8081",
             "10.1.2.3",
+            "tengen.prod.svc",
+            "Tengen.Prod.svc:8081",
+            "node:9",
         ] {
             check_headers(&[("host", host)], LISTEN, Ok(()));
         }
@@ -187,6 +223,11 @@ mod tests {
             "localhost.evil.example",
             "10.1.2.4",
             "127.0.0.1.evil.example",
+            "tengen.prod.svc.evil.example",
+            "a@tengen.prod.svc",
+            "a@127.0.0.1",
+            "node",
+            "node:10",
             "",
             "a b",
         ] {
@@ -217,6 +258,40 @@ mod tests {
         }
     }
 
+    // Issue 10, item 5.
+    #[test]
+    fn probes_are_answered_whoever_asks_and_nothing_else_is() {
+        let strange: [&[(&str, &str)]; 5] = [
+            &[],
+            &[("host", "tengen:8081")],
+            &[("host", "10.9.9.9:8081")],
+            &[("host", "a"), ("host", "b")],
+            &[("host", "evil.example"), ("origin", "https://evil.example")],
+        ];
+        for headers in strange {
+            let at = |path| {
+                let request = request("GET", path, headers);
+                check(&request, LISTEN.parse().unwrap(), &admin(&[])).map(drop)
+            };
+            assert_eq!((at("/healthz"), at("/readyz")), (Ok(()), Ok(())), "{headers:?}");
+            for path in ["/stats", "/plugins", "/plugins/chat/reload", "/healthz/", "/", "/Healthz"]
+            {
+                assert_eq!(at(path), Err(Denied::Host), "{path} {headers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_line_that_names_another_host_is_not_for_us() {
+        let from = |line: &str| {
+            let request = request("GET", line, &[("host", "localhost:8081")]);
+            check(&request, LISTEN.parse().unwrap(), &admin(&[])).map(drop)
+        };
+        assert_eq!(from("http://LOCALHOST:8081/stats"), Ok(()));
+        assert_eq!(from("http://evil.example/stats"), Err(Denied::Host));
+        assert_eq!(from("http://evil.example/healthz"), Ok(()));
+    }
+
     #[track_caller]
     fn check_reload(
         authorization: Option<&str>,
@@ -225,9 +300,8 @@ mod tests {
     ) {
         let mut headers = vec![("host", "localhost")];
         headers.extend(authorization.map(|value| ("authorization", value)));
-        let keys: Vec<_> = keys.iter().map(|key| Secret((*key).into())).collect();
         let request = request("POST", "/plugins/chat/reload", &headers);
-        assert_eq!(check(&request, LISTEN.parse().unwrap(), &keys), expected);
+        assert_eq!(check(&request, LISTEN.parse().unwrap(), &admin(keys)), expected);
     }
 
     #[test]
@@ -247,7 +321,7 @@ mod tests {
         let local = [("host", "localhost")];
         let call = |method, path: &'static str| {
             let request = request(method, path, &local);
-            check(&request, LISTEN.parse().unwrap(), &[]).map(drop)
+            check(&request, LISTEN.parse().unwrap(), &admin(&[])).map(drop)
         };
         for path in ["/healthz", "/readyz", "/stats", "/plugins", "/stats?x=1"] {
             assert_eq!(call("GET", path), Ok(()), "{path}");

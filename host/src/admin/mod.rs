@@ -2,8 +2,8 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /healthz` | 200 while the process answers |
-//! | `GET /readyz` | 200 only while new connections are accepted, else 503 |
+//! | `GET /healthz` | 200 while the process answers; whoever asks, under every name |
+//! | `GET /readyz` | 200 only while new connections are accepted, else 503; the same |
 //! | `GET /stats` | counters, as JSON |
 //! | `GET /plugins` | each plugin's state, as JSON |
 //! | `POST /plugins/NAME/reload` | loads the plugin again; needs `Authorization: Bearer KEY` |
@@ -13,37 +13,40 @@ pub mod client;
 pub mod state;
 
 use crate::{
-    often::{Often, Times},
-    settings::Secret,
+    often::Often,
+    requests::{self, Caller, Door, Ended, Limits, Places, Rules, Times},
+    settings,
 };
 use access::{Action, Denied};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::{
-    fmt, io,
+    fmt,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Calls that are answered at the same time; more wait to be accepted.
+/// Callers at the same time. Where there are more, the oldest that has not said what it wants goes.
 const CONNECTIONS: usize = 64;
-/// A caller that has not sent its request head by then is cut off.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// One call, from its first byte to the last of its answer: a reload compiles a plugin.
-const CALL_WITHIN: Duration = Duration::from_secs(120);
-/// Accepting failed, most likely for want of file descriptors: try again after so long.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Calls that are carried out at the same time. The other places are for probes: whoever asks whether the gateway is well
+/// does not wait behind those who have it do something.
+const CALLS: usize = CONNECTIONS / 2;
+/// One call for each connection: nothing idles. A reload compiles a plugin.
+const RULES: Rules = Rules {
+    head: Limits { bytes: 16 << 10, lines: 64 },
+    times: Times {
+        head: Duration::from_secs(5),
+        answer: Duration::from_secs(120),
+        keep_alive: None,
+    },
+};
 
 /// What the admin listener shows and does; the gateway implements it.
 pub trait Source: fmt::Debug + Send + Sync {
@@ -65,7 +68,8 @@ pub trait Source: fmt::Debug + Send + Sync {
 struct Admin {
     listen: SocketAddr,
     source: Arc<dyn Source>,
-    keys: Vec<Secret>,
+    settings: settings::Admin,
+    calls: Semaphore,
     /// Calls that were refused, which anybody can make.
     refused: Often,
 }
@@ -74,7 +78,7 @@ struct Admin {
 pub async fn serve(
     listener: TcpListener,
     source: Arc<dyn Source>,
-    keys: Vec<Secret>,
+    settings: settings::Admin,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -82,98 +86,48 @@ pub async fn serve(
         tracing::error!("the admin listener has no address and is not served");
         return;
     };
-    let admin = Arc::new(Admin { listen, source, keys, refused: Often::default() });
-    let failed = Often::default();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        match stream {
-            Ok((stream, peer, place)) => {
-                let (admin, stop) = (Arc::clone(&admin), stop.clone());
-                tasks.spawn(async move {
-                    if let Err(error) = one_connection(stream, admin, stop).await {
-                        tracing::debug!(%peer, %error, "admin call failed");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Said now and then, not twenty times a second for as long as it lasts.
-                if let Some(Times { untold, .. }) = failed.count("accept", Instant::now()) {
-                    tracing::warn!(%error, untold, "admin listener cannot accept");
-                }
-                pause(&stop).await;
-            }
-        }
-    }
-}
-
-/// The next caller, once there is a place.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
-}
-
-async fn pause(stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-    }
-}
-
-/// One call per connection: nothing idles, so the places are bounded by work and not by patience.
-async fn one_connection(
-    stream: TcpStream,
-    admin: Arc<Admin>,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let admin = Arc::clone(&admin);
-        async move { Ok::<_, std::convert::Infallible>(admin.answer(&request).await) }
+    let admin = Arc::new(Admin {
+        listen,
+        source,
+        settings,
+        calls: Semaphore::new(CALLS),
+        refused: Often::default(),
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .keep_alive(false)
-        .max_buf_size(16 << 10)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let deadline = tokio::time::sleep(CALL_WITHIN);
-    let mut deadline = std::pin::pin!(deadline);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            ended = &mut connection => return ended.map_err(io::Error::other),
-            () = &mut deadline => return Err(io::ErrorKind::TimedOut.into()),
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
+    let door = Door { name: "admin", listener, places: Places::new(CONNECTIONS, None) };
+    let serve = |caller: Caller| {
+        let (admin, stop) = (Arc::clone(&admin), stop.clone());
+        async move {
+            let peer = caller.peer;
+            let answer = move |request: Request<Incoming>| {
+                let admin = Arc::clone(&admin);
+                async move { admin.answer(&request).await }
+            };
+            let ended: Ended = requests::serve(caller, answer, RULES, &stop).await;
+            if let Some(why) = ended.label() {
+                tracing::debug!(%peer, why, ?ended, "admin call failed");
             }
         }
-    }
+    };
+    // No address has a share here, so nobody is refused.
+    requests::accept(door, serve, drop, tasks, stop.clone()).await;
 }
 
 impl Admin {
     /// One of a kind in a minute: whoever reaches the listener can make refusals.
     fn tell_of_refusal(&self, path: &str, why: &Denied) {
-        match self.refused.count(why.label(), Instant::now()) {
-            Some(Times { untold, .. }) => {
-                tracing::warn!(path, %why, untold, "admin call refused");
-            }
+        match self.refused.untold(why.label(), Instant::now()) {
+            Some(untold) => tracing::warn!(path, %why, untold, "admin call refused"),
             None => tracing::debug!(path, %why, "admin call refused"),
         }
     }
 
     async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let action = match access::check(request, self.listen, &self.keys) {
-            Ok(action) => action,
+        let allowed = access::check(request, self.listen, &self.settings).and_then(|action| {
+            let place = (!action.is_probe()).then(|| self.calls.try_acquire()).transpose();
+            place.map(|place| (action, place)).map_err(|_| Denied::Busy)
+        });
+        let (action, _place) = match allowed {
+            Ok(allowed) => allowed,
             Err(denied) => {
                 self.tell_of_refusal(request.uri().path(), &denied);
                 return refuse(&denied);
@@ -205,6 +159,9 @@ fn refuse(denied: &Denied) -> Response<Full<Bytes>> {
             answer
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Denied::Busy => {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
     }

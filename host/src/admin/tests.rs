@@ -5,11 +5,24 @@ use super::{
     *,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Fake {
     ready: AtomicBool,
+    /// Reloads of `slow` begin with one, and end with the other.
+    begun: Semaphore,
+    go_on: CancellationToken,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        let (ready, begun) = (AtomicBool::new(false), Semaphore::new(0));
+        Self { ready, begun, go_on: CancellationToken::new() }
+    }
 }
 
 impl Source for Fake {
@@ -29,6 +42,11 @@ impl Source for Fake {
         Box::pin(async move {
             match name {
                 "chat" => Ok(json!({ "name": name, "reloads": 1 })),
+                "slow" => {
+                    self.begun.add_permits(1);
+                    self.go_on.cancelled().await;
+                    Ok(json!({ "name": name }))
+                }
                 _ => Err(format!("there is no plugin `{name}`")),
             }
         })
@@ -47,8 +65,9 @@ async fn start(keys: &[&str]) -> Running {
     let address = listener.local_addr().unwrap();
     let (source, tasks, stop) =
         (Arc::new(Fake::default()), TaskTracker::new(), CancellationToken::new());
-    let keys = keys.iter().map(|key| Secret((*key).into())).collect();
-    tasks.spawn(serve(listener, Arc::clone(&source) as _, keys, tasks.clone(), stop.clone()));
+    let keys = keys.iter().map(|key| settings::Secret((*key).into())).collect();
+    let settings = settings::Admin { keys, ..settings::Admin::default() };
+    tasks.spawn(serve(listener, Arc::clone(&source) as _, settings, tasks.clone(), stop.clone()));
     Running { address, source, stop, tasks }
 }
 
@@ -148,11 +167,75 @@ async fn a_name_that_points_at_us_and_a_foreign_page_are_refused() {
 #[tokio::test]
 async fn more_callers_than_places_are_all_answered() {
     let admin = start(&[]).await;
-    let client = Client::new(admin.address);
-    let calls = (0..CONNECTIONS * 2).map(|_| client.stats());
-    for answer in futures_util::future::join_all(calls).await {
-        assert_eq!(answer.unwrap()["connections"], 7);
+    let mut callers = Vec::new();
+    for _ in 0..CONNECTIONS * 2 {
+        let mut caller = TcpStream::connect(admin.address).await.unwrap();
+        caller.write_all(b"GET /stats HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        callers.push(caller);
     }
+    for mut caller in callers {
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(" 200 OK\r\n"), "{answer}");
+    }
+    admin.end().await;
+}
+
+// Issue 10, item 5.
+#[tokio::test]
+async fn a_probe_is_answered_without_a_host_under_http_1_0_and_under_every_name() {
+    let admin = start(&[]).await;
+    for head in [
+        "GET /healthz HTTP/1.0",
+        "GET /healthz HTTP/1.1",
+        "GET /healthz HTTP/1.1\r\nHost: tengen.prod.svc.cluster.local:8081",
+        "HEAD /healthz HTTP/1.0\r\nHost: tengen_backend",
+        "GET http://elsewhere.example/healthz HTTP/1.1\r\nHost: 10.1.2.3",
+    ] {
+        let answer = admin.raw(&format!("{head}\r\n\r\n")).await;
+        assert!(answer.contains(" 200 OK\r\n"), "{head}: {answer}");
+        let stats = admin.raw(&format!("{}\r\n\r\n", head.replace("healthz", "stats"))).await;
+        assert!(stats.contains(" 421 "), "{head}: {stats}");
+    }
+    admin.end().await;
+}
+
+// Issue 10, item 2.
+#[tokio::test]
+async fn silent_callers_keep_no_probe_waiting() {
+    let admin = start(&[]).await;
+    let mut silent = Vec::new();
+    for number in 0..CONNECTIONS * 2 {
+        let mut stream = TcpStream::connect(admin.address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET /healthz HTT").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let asked = std::time::Instant::now();
+    assert!(admin.get("/healthz").await.contains("200 OK"));
+    assert!(asked.elapsed() < RULES.times.head, "it waited until they were cut off");
+    drop(silent);
+    admin.end().await;
+}
+
+#[tokio::test]
+async fn calls_that_last_leave_the_probes_their_places() {
+    let admin = start(&["k"]).await;
+    let client = Client::new(admin.address);
+    let calls =
+        futures_util::future::join_all((0..CALLS).map(|_| client.reload("slow", Some("k"))));
+    let others = async {
+        let all = u32::try_from(CALLS).unwrap();
+        admin.source.begun.acquire_many(all).await.unwrap().forget();
+        let refused = client.stats().await.unwrap_err().to_string();
+        assert!(refused.contains("503") && refused.contains("try again later"), "{refused}");
+        assert!(admin.get("/healthz").await.contains("200 OK"));
+        admin.source.go_on.cancel();
+    };
+    let (calls, ()) = tokio::join!(calls, others);
+    assert!(calls.into_iter().all(|call| call.is_ok()), "who had a place is answered");
+    assert_eq!(client.stats().await.unwrap()["connections"], 7);
     admin.end().await;
 }
 

@@ -231,7 +231,8 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     let (tasks, stop) =
         (tokio_util::task::TaskTracker::new(), tokio_util::sync::CancellationToken::new());
     let keys = vec![crate::settings::Secret("k".into())];
-    tasks.spawn(crate::admin::serve(listener, Arc::new(Fake), keys, tasks.clone(), stop.clone()));
+    let admin = crate::settings::Admin { keys, ..Default::default() };
+    tasks.spawn(crate::admin::serve(listener, Arc::new(Fake), admin, tasks.clone(), stop.clone()));
 
     let (exit, out, err) = tengen(&["plugin", "list", "--admin", &address]).await;
     let line = "chat             running      chat 0.2.0 (handler,sink), generation 3, 12 events, 1 errors";

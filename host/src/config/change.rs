@@ -21,6 +21,7 @@ pub fn diff(old: &Settings, new: &Settings) -> Vec<Change> {
     };
     restart("server.listen", old.server.listen == new.server.listen);
     restart("server.port_file", old.server.port_file == new.server.port_file);
+    restart("server.keep_alive", old.server.keep_alive == new.server.keep_alive);
     restart("server.cache", old.server.cache == new.server.cache);
     restart("server.drain", old.server.drain == new.server.drain);
     restart("admin", old.admin == new.admin);

@@ -86,6 +86,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "file that gets the real port once the gateway accepts",
             ),
             key(
+                "keep_alive",
+                Default("\"75s\""),
+                "how long an HTTP connection stays open between two requests; longer than a balancer in front keeps it",
+            ),
+            key(
                 "cache",
                 None("\"cache\""),
                 "folder that keeps compiled plugins, for this user alone, or \"off\"; absent: `tengen` in the user's cache folder",
@@ -123,6 +128,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "keys",
                 Default("[]"),
                 "keys for calls that change something (`Authorization: Bearer KEY`); without a key they are refused",
+            ),
+            key(
+                "hosts",
+                Default("[]"),
+                "names under which it may be called, as in `[\"tengen.prod.svc\"]`, besides its address; `/healthz` and `/readyz` are answered under every name",
             ),
         ],
     ),
@@ -181,6 +191,21 @@ pub(super) const SECTIONS: &[Section] = &[
                 Default("100_000"),
                 "most open connections; fewer where the system's limit of open files asks for it",
             ),
+            key(
+                "request_head",
+                Default("\"32KiB\""),
+                "largest head of an HTTP request, its first line, headers and cookies; over it: 431",
+            ),
+            key(
+                "request_lines",
+                Default("100"),
+                "most header lines of an HTTP request; over it: 431",
+            ),
+            key(
+                "per_address",
+                None("50"),
+                "most HTTP connections of one address (IPv6: one /64) that are no WebSocket yet, never of the loopback; absent: no limit, as behind a proxy, where all come from one address",
+            ),
             key("unauthenticated", Default("\"10s\""), "longest handshake"),
             key(
                 "malformed",
@@ -229,6 +254,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "formats offered, the default first; sente: `edn`; raw: none",
             ),
             key("format", None("\"json\""), "short for `formats` with one"),
+            key(
+                "subprotocols",
+                Default("[]"),
+                "raw: subprotocols that are spoken, as in `[\"mqtt\"]`; the first that is offered comes back, and without any the upgrade is refused. Empty: the first that is offered",
+            ),
             key(
                 "origins",
                 None("[\"https://app.example\"]"),

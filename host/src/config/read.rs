@@ -12,11 +12,13 @@ use crate::{
         Static, Telemetry, WhenFull,
     },
 };
+use std::ops::RangeInclusive;
 
 pub(super) fn server(table: &Table<'_>) -> Server {
     let mut server = Server::default();
     table.set("listen", &mut server.listen, Value::address);
     table.set("port_file", &mut server.port_file, |value| value.path().map(Some));
+    table.set("keep_alive", &mut server.keep_alive, Value::duration);
     table.set("cache", &mut server.cache, |value| match value.text().as_deref() {
         Some("off") => Some(Cache::Off),
         _ => value.path().map(Cache::Folder),
@@ -37,7 +39,9 @@ pub(super) fn admin(table: &Table<'_>) -> Option<Admin> {
         _ => value.address().map(|listen| Some(Admin { listen, ..Admin::default() })),
     });
     let keys = table.get("keys").and_then(|keys| keys.list(|key| key.filled().map(Secret)));
-    let admin = Admin { keys: keys.unwrap_or_default(), ..admin? };
+    let hosts = table.get("hosts").and_then(|hosts| hosts.list(host));
+    let admin =
+        Admin { keys: keys.unwrap_or_default(), hosts: hosts.unwrap_or_default(), ..admin? };
     if !admin.listen.ip().is_loopback() {
         table.document.warning(
             &table.place,
@@ -48,6 +52,17 @@ pub(super) fn admin(table: &Table<'_>) -> Option<Admin> {
         );
     }
     Some(admin)
+}
+
+/// A host as it stands in a request, with or without a port.
+fn host(value: &Value<'_>) -> Option<String> {
+    let text = value.filled()?;
+    let authority = text.parse::<http::uri::Authority>().ok();
+    if authority.is_none() || text.contains(['@', '*']) {
+        value.mistake(format!("`{text}` is not a host; write a name, as in \"tengen.prod.svc\""));
+        return None;
+    }
+    Some(text)
 }
 
 pub(super) fn heartbeat(table: &Table<'_>) -> Heartbeat {
@@ -84,11 +99,21 @@ pub(super) fn outbox(table: &Table<'_>) -> Outbox {
     outbox
 }
 
+/// Sizes that the head of a request may be limited to.
+const HEAD: RangeInclusive<usize> = 1 << 10..=1 << 20;
+
 pub(super) fn limits(table: &Table<'_>) -> Limits {
     let mut limits = Limits::default();
     table.set("message", &mut limits.message, Value::some_size);
     table.set("memory", &mut limits.memory, Value::memory);
     table.set("connections", &mut limits.connections, Value::count);
+    table.set("request_head", &mut limits.request_head, |value| {
+        value.some_size().and_then(|size| value.between(size, "1KiB", "1MiB", HEAD))
+    });
+    table.set("request_lines", &mut limits.request_lines, |value| {
+        value.count().and_then(|count| value.between(count, "8", "1000", 8..=1000))
+    });
+    table.set("per_address", &mut limits.per_address, |value| value.count().map(Some));
     table.set("unauthenticated", &mut limits.unauthenticated, Value::duration);
     table.set("malformed", &mut limits.malformed, Value::rate);
     table.set("reply", &mut limits.reply, Value::duration);
@@ -113,6 +138,7 @@ pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
     table.set("dialect", &mut dialect, |value| value.word(&words, &["sente-lite", "auto"]));
     let mut endpoint = Endpoint::new(path, dialect);
     formats(table, &mut endpoint);
+    subprotocols(table, &mut endpoint);
     table.set("origins", &mut endpoint.origins, origins);
     table.set("anonymous", &mut endpoint.anonymous, Value::truth);
     table.set("csrf", &mut (), |value| value.word(&[("off", ())], &["signed", "plugin"]));
@@ -123,6 +149,32 @@ pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
         table.document.mistake(&table.place, what);
     }
     (endpoint, authenticator.map(|value| value.place))
+}
+
+fn subprotocols(table: &Table<'_>, endpoint: &mut Endpoint) {
+    let Some(written) = table.get("subprotocols") else { return };
+    let word = |value: &Value<'_>| {
+        let text = value.filled()?;
+        let is_token =
+            |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
+        if !text.bytes().all(is_token) {
+            value.mistake(format!("`{text}` is not a subprotocol; write a word, as in \"mqtt\""));
+            return None;
+        }
+        if text.starts_with("tengen.token.") {
+            value.mistake("begins like a token, which is never agreed on; write another word");
+            return None;
+        }
+        Some(text)
+    };
+    let words = written.list(word).unwrap_or_default();
+    if endpoint.dialect != Dialect::Raw && !words.is_empty() {
+        written.mistake(
+            "has a meaning for the raw dialect only; the others have words of their own; remove it",
+        );
+        return;
+    }
+    endpoint.subprotocols = words;
 }
 
 fn formats(table: &Table<'_>, endpoint: &mut Endpoint) {

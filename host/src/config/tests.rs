@@ -8,6 +8,7 @@ use crate::{
 };
 use std::time::Duration;
 
+mod http;
 mod mistakes;
 
 fn env(name: &str) -> Option<String> {

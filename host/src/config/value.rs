@@ -7,7 +7,7 @@ use super::{
     units,
 };
 use crate::settings::{Memory, Rate};
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
     de::{DeString, DeValue},
@@ -186,6 +186,21 @@ impl<'a> Value<'a> {
         let number = self.number()?;
         self.at_least_one(usize::try_from(number).unwrap_or(usize::MAX))?;
         Some(number)
+    }
+
+    /// The number, if it is in the range, whose ends are told as they are written.
+    pub(super) fn between(
+        &self,
+        number: NonZeroUsize,
+        least: &str,
+        most: &str,
+        range: RangeInclusive<usize>,
+    ) -> Option<NonZeroUsize> {
+        let number = Some(number).filter(|number| range.contains(&number.get()));
+        if number.is_none() {
+            self.mistake(format!("must be at least {least} and at most {most}"));
+        }
+        number
     }
 
     fn at_least_one(&self, number: usize) -> Option<NonZeroUsize> {

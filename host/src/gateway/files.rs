@@ -19,19 +19,21 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Room for so many connections where so many files may be open; none: without a limit that we know.
-    pub(super) fn new(wanted: NonZeroUsize, files: Option<usize>) -> Self {
+    /// Room for so many connections where so many files may be open; none: without a limit that we know. `reads`: what a
+    /// request asks for may be a file.
+    pub(super) fn new(wanted: NonZeroUsize, files: Option<usize>, reads: bool) -> Self {
         let files = files.unwrap_or(usize::MAX);
         let requests = wanted.get().min(files / 8).clamp(REQUESTS_MIN, REQUESTS_MAX);
-        let left = files.saturating_sub(requests + OTHERS);
+        let opened = requests * if reads { 2 } else { 1 };
+        let left = files.saturating_sub(opened + OTHERS);
         let connections = wanted.min(NonZeroUsize::new(left).unwrap_or(NonZeroUsize::MIN));
         Self { connections, requests }
     }
 
     /// Room in this process; a warning when it is less than what was asked for.
-    pub(super) fn here(wanted: NonZeroUsize) -> Self {
+    pub(super) fn here(wanted: NonZeroUsize, reads: bool) -> Self {
         let files = fs::read_to_string("/proc/self/limits").ok().and_then(|text| open_files(&text));
-        let room = Self::new(wanted, files);
+        let room = Self::new(wanted, files, reads);
         if room.connections < wanted {
             tracing::warn!(
                 limit = room.connections.get(),
@@ -56,7 +58,7 @@ mod tests {
 
     #[track_caller]
     fn check(wanted: usize, files: Option<usize>, connections: usize, requests: usize) {
-        let room = Room::new(NonZeroUsize::new(wanted).unwrap(), files);
+        let room = Room::new(NonZeroUsize::new(wanted).unwrap(), files, false);
         assert_eq!((room.connections.get(), room.requests), (connections, requests));
     }
 
@@ -69,6 +71,12 @@ mod tests {
         check(500, Some(1024), 500, 128);
         check(8, Some(1024), 8, 64);
         check(100_000, Some(64), 1, 64);
+    }
+
+    #[test]
+    fn a_request_that_may_read_a_file_has_two_descriptors() {
+        let room = Room::new(NonZeroUsize::new(100_000).unwrap(), Some(1024), true);
+        assert_eq!((room.connections.get(), room.requests), (1024 - 2 * 128 - 192, 128));
     }
 
     #[test]

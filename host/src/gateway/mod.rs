@@ -16,9 +16,10 @@ use crate::{
     admin,
     connection::{Line, Surroundings},
     hub::Hub,
-    listener::{self, BindError, Reserved, Rules},
+    listener::{self, BindError, Reserved},
     often::Often,
     plugin::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch},
+    requests::{self, Places, Rules, Times},
     router::Router,
     settings::{Limits, Settings},
     telemetry::{self, Telemetry, TelemetryError},
@@ -40,6 +41,8 @@ use std::{
 use tokio::{runtime::Handle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// How many times as long as for a request's head its answer may take while nothing of it is written.
+const ANSWER_PATIENCE: u32 = 6;
 /// How often replies that nobody gave are looked for.
 const EXPIRY_LOOK: Duration = Duration::from_millis(500);
 /// Kept back from the drain's deadline for plugins and telemetry.
@@ -74,8 +77,8 @@ impl Overrides {
             settings.server.listen = listen;
         }
         if let Some(admin) = self.admin {
-            let keys = settings.admin.take().map(|admin| admin.keys).unwrap_or_default();
-            settings.admin = admin.map(|listen| crate::settings::Admin { listen, keys });
+            let before = settings.admin.take().unwrap_or_default();
+            settings.admin = admin.map(|listen| crate::settings::Admin { listen, ..before });
         }
         if let Some(file) = &self.port_file {
             settings.server.port_file = Some(file.clone());
@@ -165,7 +168,7 @@ impl Shared {
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node)?;
         let tracer = telemetry.tracer();
-        let room = Room::here(settings.limits.connections);
+        let room = Room::here(settings.limits.connections, !settings.statics.is_empty());
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
         let memory = memory::resolve(settings.limits.memory);
         let limits = Limits { connections: room.connections, memory, ..settings.limits };
@@ -187,6 +190,7 @@ impl Shared {
             authenticators: ArcSwap::default(),
             node,
             refusals: Often::each_second(),
+            failures: Often::each_second(),
             ends: Arc::new(Often::each_second()),
             tasks: work.connections.clone(),
             patience: settings.limits.unauthenticated,
@@ -235,16 +239,17 @@ impl Shared {
         work.tasks.spawn(listener::serve(
             listener,
             Arc::clone(&self.upgrades),
-            Rules { requests: self.requests, head_within: settings.limits.unauthenticated },
+            Places::new(self.requests, settings.limits.per_address),
+            rules(&settings),
             work.connections.clone(),
             work.accepting.clone(),
         ));
         self.ready.store(true, Ordering::Release);
         if let Some(listener) = admin {
-            let keys = settings.admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+            let admin = settings.admin.clone().unwrap_or_default();
             let source = Arc::clone(self) as Arc<dyn admin::Source>;
-            let serve = admin::serve(listener, source, keys, work.tasks.clone(), work.stop.clone());
-            work.tasks.spawn(serve);
+            let (tasks, stop) = (work.tasks.clone(), work.stop.clone());
+            work.tasks.spawn(admin::serve(listener, source, admin, tasks, stop));
         }
         Ok(())
     }
@@ -360,6 +365,19 @@ fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     });
     let (limits, compiler) = (EngineLimits::default(), options.compiler.clone());
     EngineParts { limits, wanted, compiler, cache }
+}
+
+/// What HTTP connections of clients go by.
+fn rules(settings: &Settings) -> Rules {
+    let Limits { request_head, request_lines, unauthenticated, .. } = settings.limits;
+    Rules {
+        head: requests::Limits { bytes: request_head.get(), lines: request_lines.get() },
+        times: Times {
+            head: unauthenticated,
+            answer: unauthenticated * ANSWER_PATIENCE,
+            keep_alive: Some(settings.server.keep_alive),
+        },
+    }
 }
 
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {

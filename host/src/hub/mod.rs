@@ -154,7 +154,8 @@ impl Hub {
         self.rights.store(Arc::new(rights));
     }
 
-    /// A handle for a connection that is about to open. Fails when there is no room.
+    /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
+    /// is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
         if self.budget.is_over_mark() {
             Counters::add(&self.counters.refused_for_memory, 1);
@@ -166,6 +167,11 @@ impl Hub {
     /// Gives a handle back whose connection never opened.
     pub fn release(&self, handle: Handle) {
         self.write_tables().release(handle);
+    }
+
+    /// The socket of a connection is gone, after the connection itself or without one.
+    pub fn gone(&self) {
+        self.write_tables().gone();
     }
 
     /// The connection is open: pushes reach it from now on.
@@ -214,6 +220,11 @@ impl Hub {
     /// How many connections are open or about to open.
     pub fn len(&self) -> usize {
         self.read_tables().len()
+    }
+
+    /// How many sockets there are of connections that have ended: they say goodbye.
+    pub fn closing(&self) -> usize {
+        self.read_tables().closing()
     }
 
     pub fn is_empty(&self) -> bool {

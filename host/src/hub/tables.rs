@@ -29,6 +29,8 @@ pub(super) struct Tables {
     /// By the low bits of the handle, which counts up: the parts are equally large.
     links: Vec<Links>,
     open: usize,
+    /// Connections whose sockets are there: open, about to open, or saying goodbye.
+    sockets: usize,
     /// Handles given out for connections that are not open yet.
     reserved: HashSet<Handle, RandomState>,
     /// The newest connection of each client instance.
@@ -72,6 +74,7 @@ impl Default for Tables {
         Self {
             links: (0..SHARDS).map(|_| Links::default()).collect(),
             open: 0,
+            sockets: 0,
             reserved: HashSet::default(),
             clients: HashMap::new(),
             users: HashMap::new(),
@@ -88,13 +91,15 @@ impl Tables {
         if self.draining {
             return Err(Unwelcome::Draining);
         }
-        if self.len() >= max {
+        // What is short is descriptors, and who says goodbye has one still.
+        if self.sockets >= max {
             return Err(Unwelcome::Full);
         }
         loop {
             self.last_handle = self.last_handle.wrapping_add(1);
             let handle = Handle(self.last_handle);
             if !self.contains(handle) && self.reserved.insert(handle) {
+                self.sockets += 1;
                 return Ok(handle);
             }
         }
@@ -102,6 +107,10 @@ impl Tables {
 
     pub(super) fn release(&mut self, handle: Handle) {
         self.reserved.remove(&handle);
+    }
+
+    pub(super) fn gone(&mut self) {
+        self.sockets = self.sockets.saturating_sub(1);
     }
 
     pub(super) fn insert(&mut self, link: Arc<Link>) {
@@ -217,6 +226,10 @@ impl Tables {
 
     pub(super) fn len(&self) -> usize {
         self.open + self.reserved.len()
+    }
+
+    pub(super) fn closing(&self) -> usize {
+        self.sockets.saturating_sub(self.len())
     }
 }
 

@@ -329,6 +329,13 @@ fn a_full_gateway_and_a_draining_one_reserve_nothing() {
     let handle = hub.reserve().unwrap();
     assert_eq!(hub.reserve(), Err(Unwelcome::Full));
     hub.release(handle);
+    assert_eq!(
+        (hub.reserve(), hub.closing()),
+        (Err(Unwelcome::Full), 1),
+        "its socket is there still"
+    );
+    hub.gone();
+    assert_eq!(hub.closing(), 0);
     assert_ne!(hub.reserve().unwrap(), handle, "a handle is not used again");
     assert!(hub.begin_drain().is_empty());
     assert_eq!(hub.reserve(), Err(Unwelcome::Draining));

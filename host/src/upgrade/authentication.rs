@@ -1,10 +1,7 @@
 //! Who a new connection belongs to, and until when: the authenticator is asked, and what it says becomes an admission
 //! or a refusal.
 
-use super::{
-    Upgrades,
-    checks::{Agreement, Refusal},
-};
+use super::{Upgrades, agreement::Agreement, checks::Refusal};
 use crate::{
     authenticator::{Admission, Authenticator, Mistake, Upgrade, Verdict, Wrong},
     codec,

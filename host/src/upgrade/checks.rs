@@ -1,10 +1,6 @@
 //! What a request must be to become a WebSocket: pure checks, each failing with the status and the reason for the peer.
 
-use crate::{
-    envelope::{Dialect, Wire},
-    payload::Encoding,
-    settings::{Endpoint, Origins},
-};
+use crate::settings::Origins;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use std::time::Duration;
 
@@ -27,20 +23,8 @@ impl Refusal {
     }
 }
 
-/// What the client and the endpoint agree on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Agreement {
-    pub(super) wire: Wire,
-    /// Echoed in `Sec-WebSocket-Protocol`.
-    pub(super) subprotocol: Option<String>,
-    /// From `tengen.token.…`: read, never echoed, never logged.
-    pub(super) token: Option<String>,
-    /// The other offered subprotocols.
-    pub(super) offered: Vec<String>,
-}
-
-const TOKEN: &str = "tengen.token.";
-const VERSION: &str = "tengen.v1.";
+/// Bytes of a header that the log shows.
+const SHOWN: usize = 128;
 
 fn bad(reason: &str) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", reason)
@@ -55,8 +39,12 @@ pub(super) fn request(parts: &Parts) -> Result<(), Refusal> {
     if has_body(&parts.headers) {
         return Err(bad("a WebSocket upgrade has no body"));
     }
-    if only(&parts.headers, header::HOST).is_none() {
+    let Some(host) = only(&parts.headers, header::HOST) else {
         return Err(bad("a request has one `Host`"));
+    };
+    let line = parts.uri.authority().map(|line| line.as_str().as_bytes());
+    if line.is_some_and(|line| !line.eq_ignore_ascii_case(host.as_bytes())) {
+        return Err(bad("the request line and `Host` name different hosts"));
     }
     if parts.headers.get_all(header::ORIGIN).iter().nth(1).is_some() {
         return Err(bad("a request has one `Origin` at most"));
@@ -65,7 +53,7 @@ pub(super) fn request(parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// Whether bytes follow the head that are not WebSocket frames.
-pub(super) fn has_body(headers: &HeaderMap) -> bool {
+fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
 }
@@ -127,7 +115,27 @@ pub(super) fn origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refus
     if allowed {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::FORBIDDEN, "origin", "pages of this origin may not connect here"))
+    let refusal =
+        Refusal::new(StatusCode::FORBIDDEN, "origin", "pages of this origin may not connect here");
+    Err(Refusal { inside: Some(compared(origins, headers)), ..refusal })
+}
+
+/// What was compared and did not fit, and what to do if it should have.
+fn compared(origins: &Origins, headers: &HeaderMap) -> String {
+    let shown = |name: header::HeaderName| {
+        let value = headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+        let start = value.get(..SHOWN).unwrap_or(value).escape_ascii();
+        format!("`{start}{}`", if value.len() > SHOWN { "…" } else { "" })
+    };
+    let origin = shown(header::ORIGIN);
+    match origins {
+        Origins::Same => format!(
+            "the page's origin {origin} is not the request's host {}; a proxy in front has to pass `Host` on, or name the \
+             origin in the endpoint's `origins`",
+            shown(header::HOST)
+        ),
+        _ => format!("the page's origin {origin} is not among the endpoint's `origins`"),
+    }
 }
 
 /// Browsers leave a scheme's default port out of both headers; others may not.
@@ -137,91 +145,7 @@ fn same_authority(host: &str, authority: &str, origin: &str) -> bool {
     bare(host) == bare(authority)
 }
 
-/// Settles dialect, format and subprotocol.
-pub(super) fn agree(
-    endpoint: &Endpoint,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<Agreement, Refusal> {
-    let mut token = None;
-    let mut offered = Vec::new();
-    for word in words(headers, header::SEC_WEBSOCKET_PROTOCOL) {
-        match word.strip_prefix(TOKEN) {
-            Some(secret) => token = Some(secret.to_owned()),
-            None => offered.push(word.to_owned()),
-        }
-    }
-    let default = endpoint.formats.first().copied().unwrap_or(Encoding::Json);
-    let (format, subprotocol) = match endpoint.dialect {
-        Dialect::Raw => (Encoding::Text, None),
-        Dialect::Sente => {
-            client_id(query)?;
-            (default, None)
-        }
-        Dialect::Tengen => format_of(endpoint, default, &offered, query)?,
-    };
-    let wire = Wire { dialect: endpoint.dialect, format };
-    Ok(Agreement { wire, subprotocol, token, offered })
-}
-
-/// The client's first acceptable subprotocol; without any, `?format=`; without that, the endpoint's default.
-fn format_of(
-    endpoint: &Endpoint,
-    default: Encoding,
-    offered: &[String],
-    query: &str,
-) -> Result<(Encoding, Option<String>), Refusal> {
-    let of_word =
-        |word: &str| Encoding::from_word(word).filter(|format| endpoint.formats.contains(format));
-    let chosen =
-        offered.iter().find_map(|word| Some((of_word(word.strip_prefix(VERSION)?)?, word)));
-    if let Some((format, word)) = chosen {
-        return Ok((format, Some(word.clone())));
-    }
-    let here = || {
-        endpoint
-            .formats
-            .iter()
-            .map(|format| format!("`{VERSION}{}`", format.word()))
-            .collect::<Vec<_>>()
-    };
-    if !offered.is_empty() {
-        let reason = format!(
-            "none of the offered subprotocols is spoken here; offer {}",
-            here().join(" or ")
-        );
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "subprotocol", reason));
-    }
-    match parameter(query, "format") {
-        None => Ok((default, None)),
-        Some(word) => of_word(&word).map(|format| (format, None)).ok_or_else(|| {
-            let words: Vec<_> = endpoint.formats.iter().map(|format| format.word()).collect();
-            let reason =
-                format!("the format in the query is not spoken here; use {}", words.join(" or "));
-            Refusal::new(StatusCode::BAD_REQUEST, "format", reason)
-        }),
-    }
-}
-
-/// Sente's name for one client instance; required, 1 to 128 bytes.
-pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
-    parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
-        || {
-            let reason =
-                "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)";
-            Refusal::new(StatusCode::BAD_REQUEST, "client-id", reason)
-        },
-    )
-}
-
-/// A query parameter, percent-decoded (application/x-www-form-urlencoded).
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
-}
-
-fn words(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+pub(super) fn words(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty())
 }
@@ -341,50 +265,43 @@ mod tests {
         check_request(now, &[host, ("transfer-encoding", "chunked")], false);
     }
 
-    #[track_caller]
-    fn check_agreement(
-        offered: &'static str,
-        query: &str,
-        expected: Result<(&str, Option<&str>), &str>,
-    ) {
-        let endpoint = Endpoint::new("/ws", Dialect::Tengen);
-        let lines =
-            if offered.is_empty() { vec![] } else { vec![("sec-websocket-protocol", offered)] };
-        let found = agree(&endpoint, &headers(&lines), query);
-        let found =
-            found.as_ref().map(|agreed| (agreed.wire.format.word(), agreed.subprotocol.as_deref()));
-        assert_eq!(found.map_err(|refusal| refusal.label), expected);
-    }
-
     #[test]
-    fn the_format_is_the_first_offered_one_that_the_endpoint_speaks() {
-        check_agreement("tengen.v1.edn, tengen.v1.json", "", Ok(("edn", Some("tengen.v1.edn"))));
-        check_agreement("graphql-ws, tengen.v1.json", "", Ok(("json", Some("tengen.v1.json"))));
-        check_agreement("tengen.v2.json", "", Err("subprotocol"));
-        check_agreement("", "", Ok(("json", None)));
-        check_agreement("", "format=edn", Ok(("edn", None)));
-        check_agreement("tengen.token.abc", "format=edn", Ok(("edn", None)));
-        check_agreement("", "format=xml", Err("format"));
-    }
-
-    #[test]
-    fn a_token_is_taken_out_of_the_subprotocols() {
-        let endpoint = Endpoint::new("/ws", Dialect::Tengen);
-        let lines = [("sec-websocket-protocol", "tengen.v1.json, tengen.token.s3cret")];
-        let agreed = agree(&endpoint, &headers(&lines), "").unwrap();
-        assert_eq!(agreed.token.as_deref(), Some("s3cret"));
-        assert_eq!(agreed.offered, ["tengen.v1.json"]);
-        assert_eq!(agreed.subprotocol.as_deref(), Some("tengen.v1.json"));
-    }
-
-    #[test]
-    fn a_sente_client_must_name_itself() {
-        let endpoint = Endpoint::new("/chsk", Dialect::Sente);
-        let label = |query| {
-            agree(&endpoint, &HeaderMap::new(), query).map(|_| ()).map_err(|refusal| refusal.label)
+    fn a_refused_page_is_logged_with_what_was_compared() {
+        let inside = |origins: &Origins, host: &'static str, origin_of: &'static str| {
+            let lines = headers(&[("host", host), ("origin", origin_of)]);
+            origin(origins, &lines).unwrap_err().inside.unwrap()
         };
-        assert_eq!(label("uid=alice&client-id=client-1&csrf-token=x"), Ok(()));
-        assert_eq!(label("uid=alice"), Err("client-id"));
-        assert_eq!(label("client-id=%20"), Err("client-id"));
+        let proxied = inside(&Origins::Same, "10.0.0.5:8080", "https://app.example");
+        assert!(
+            proxied.contains("`https://app.example`") && proxied.contains("`10.0.0.5:8080`"),
+            "{proxied}"
+        );
+        let listed = Origins::These(vec!["https://a.example".into()]);
+        let other = inside(&listed, "a.example", "https://b.example");
+        assert!(other.contains("`https://b.example`") && other.contains("`origins`"), "{other}");
+    }
+
+    #[test]
+    fn what_the_log_shows_of_a_header_is_short_and_plain() {
+        let mut lines = headers(&[("host", "a.example")]);
+        let mut long = vec![b'x'; 1000];
+        long[0] = 0xe9;
+        lines.insert("origin", HeaderValue::from_bytes(&long).unwrap());
+        let inside = origin(&Origins::Same, &lines).unwrap_err().inside.unwrap();
+        assert!(inside.contains("`\\xe9xxx") && inside.len() < 500, "{inside}");
+    }
+
+    #[test]
+    fn a_request_line_that_names_another_host_is_refused() {
+        let from = |line: &str| {
+            let builder = http::Request::builder().uri(line).header("host", "a.example:80");
+            let (parts, ()) = builder.body(()).unwrap().into_parts();
+            request(&parts).is_ok()
+        };
+        assert!(from("/ws"));
+        assert!(from("http://A.example:80/ws"));
+        assert!(!from("http://a.example/ws"), "a port is part of it");
+        assert!(!from("http://evil.example/ws"));
+        assert!(!from("http://x@a.example:80/ws"));
     }
 }

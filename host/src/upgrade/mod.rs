@@ -1,28 +1,32 @@
 //! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
 
+mod agreement;
 mod authentication;
+mod body;
 mod checks;
 mod statics;
+
+pub use body::Body;
 
 use crate::{
     authenticator::{Admission, Authenticator},
     close::Reason,
-    connection::{self, Surroundings, Tcp},
+    connection::{self, Surroundings},
     envelope::{self, Handshake},
     event::{Connection, Waiting},
     heartbeat::Rules,
     hub::{Counters, Hub, Link, Unwelcome},
     id::{ConnectionId, EndpointIndex, Handle, PluginName},
     often::{Often, Times},
+    requests::Socket,
     settings::{self, Endpoint},
     trace::{Kind, Span, Start, Tracer},
 };
+use agreement::Agreement;
 use arc_swap::ArcSwap;
 use authentication::Admitted;
-use bytes::Bytes;
-use checks::{Agreement, Refusal};
+use checks::Refusal;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::Full;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -31,11 +35,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-/// A response with a short text; files and handshakes alike.
-pub type Answer = Response<Full<Bytes>>;
+/// Texts, files and handshakes alike.
+pub type Answer = Response<Body>;
 
 /// What every upgrade needs of the gateway.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub struct Upgrades {
     pub node: String,
     /// Upgrades that were refused.
     pub refusals: Often,
+    /// HTTP connections that ended before their time, and files that could not be served.
+    pub failures: Often,
     /// Connections that the gateway ended.
     pub ends: Arc<Often>,
     pub tasks: TaskTracker,
@@ -58,7 +63,7 @@ pub struct Upgrades {
     pub patience: Duration,
 }
 
-/// A handle that goes back unless its connection opens.
+/// The place of a connection, until its socket is gone. Its handle goes back unless the connection opens.
 struct Place {
     hub: Arc<Hub>,
     handle: Handle,
@@ -67,7 +72,7 @@ struct Place {
 
 impl Place {
     /// The connection is about to open: the handle is its own now.
-    fn keep(mut self) {
+    fn keep(&mut self) {
         self.taken = true;
     }
 }
@@ -77,6 +82,7 @@ impl Drop for Place {
         if !self.taken {
             self.hub.release(self.handle);
         }
+        self.hub.gone();
     }
 }
 
@@ -98,7 +104,7 @@ impl Upgrades {
                 Counters::add(&self.around.hub.counters.rejected, 1);
                 span.fail(refusal.label);
                 self.log_refusal(&refusal, peer, &endpoint.path);
-                refuse(&refusal, checks::has_body(&parts.headers))
+                refuse(&refusal)
             }
         };
         span.set("http.response.status_code", i64::from(answer.status().as_u16()));
@@ -106,7 +112,7 @@ impl Upgrades {
     }
 
     async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
-        let served = statics::respond(&self.statics, request).await;
+        let served = statics::respond(&self.statics, &self.failures, request).await;
         served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
     }
 
@@ -122,7 +128,7 @@ impl Upgrades {
         let accept = connection::accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
         checks::origin(&endpoint.origins, &parts.headers)?;
         let query = parts.uri.query().unwrap_or("").to_owned();
-        let agreement = checks::agree(endpoint, &parts.headers, &query)?;
+        let agreement = agreement::agree(endpoint, &parts.headers, &query)?;
         let place = self.reserve()?;
         let admitted = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
         let Admitted { admission, ends } = admitted;
@@ -130,7 +136,7 @@ impl Upgrades {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "anonymous",
-                "this endpoint wants to know who you are",
+                "this endpoint wants to know who you are; a token can come as `?token=`",
             ));
         }
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
@@ -144,7 +150,7 @@ impl Upgrades {
         span.set("tengen.wire_format", agreement.wire.format.word());
         let link = self.link(&place, endpoint, index, peer, admission, &agreement, span);
         if endpoint.dialect == envelope::Dialect::Sente {
-            link.set_client(checks::client_id(&query)?);
+            link.set_client(agreement::client_id(&query)?);
         }
         self.hand_over(on_upgrade, Arc::new(link.ending_at(ends)), place);
         Ok(answer)
@@ -235,19 +241,21 @@ impl Upgrades {
     }
 
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
-    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
+    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, mut place: Place) {
         let tasks = self.tasks.clone();
         let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let rules = Rules::of(link.wire.dialect, &self.heartbeat);
         self.tasks.spawn(async move {
             let Ok(upgraded) = on_upgrade.await else { return };
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-                tracing::error!("the socket behind an upgrade is not a TCP socket");
+            let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
+                tracing::error!("the socket behind an upgrade is not one of ours");
                 return;
             };
             // Copied, because even an empty slice keeps hyper's whole read buffer alive.
-            let already_read = parts.read_buf.to_vec();
-            let io = Tcp::new(parts.io.into_inner());
+            let mut already_read = parts.read_buf.to_vec();
+            let (io, rest) = parts.io.into_inner().into_parts();
+            already_read.extend_from_slice(&rest);
+            drop((parts.read_buf, rest));
             link.set_shortcut(io.shortcut());
             tasks.spawn(async move {
                 // No wait lies between this and the moment at which the connection is the hub's.
@@ -256,6 +264,7 @@ impl Upgrades {
                     let facts = Arc::clone(&link.facts);
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
+                drop(place);
                 log_close(&facts, &reason, &ends);
             });
         });
@@ -307,7 +316,7 @@ fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
 
 /// RFC 6455 section 4.2.2: the server's part of the opening handshake.
 fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal> {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(Body::default());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = answer.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -324,13 +333,9 @@ fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal>
     Ok(answer)
 }
 
-fn refuse(refusal: &Refusal, with_body: bool) -> Answer {
+fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = text(refusal.status, &refusal.reason);
     let headers = answer.headers_mut();
-    if with_body {
-        // What follows is not read, so nothing in it can pass for the next request.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     match refusal.label {
         "no-upgrade" => {
             drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket")))
@@ -351,7 +356,7 @@ fn refuse(refusal: &Refusal, with_body: bool) -> Answer {
 }
 
 fn text(status: StatusCode, reason: &str) -> Answer {
-    let mut answer = Response::new(Full::from(format!("{reason}\n")));
+    let mut answer = Response::new(Body::from(format!("{reason}\n")));
     *answer.status_mut() = status;
     answer
         .headers_mut()

@@ -6,6 +6,7 @@ mod addresses;
 mod drain;
 mod freed;
 mod log;
+mod requests;
 mod surroundings;
 
 use std::{

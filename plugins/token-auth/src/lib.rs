@@ -1,7 +1,8 @@
 //! Lets connections in by signed tokens (JWT): HS256, RS256, ES256 and EdDSA.
 //!
-//! The token comes as subprotocol `tengen.token.<token>` (the best way from a browser), as `Authorization: Bearer`, or
-//! as query value `token` (which tends to end up in other people's logs). The configuration says whom to believe:
+//! The token comes as subprotocol `tengen.token.<token>` beside another one (the best way from a browser), as
+//! `Authorization: Bearer`, or as query value `token` (which tends to end up in other people's logs). The configuration
+//! says whom to believe:
 //!
 //! | key | meaning |
 //! |---|---|

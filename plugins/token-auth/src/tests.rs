@@ -134,6 +134,7 @@ fn a_token_is_found_wherever_it_is_put() {
 #[test]
 fn without_a_token_the_configuration_decides() {
     check_denied(ask(&[("secret", SECRET)], |_| {}), "a token is needed");
+    check_denied(ask(&[("secret", SECRET)], |_| {}), "add `?token=<token>` to the address");
     let verdict = ask(&[("secret", SECRET), ("anonymous", "allow")], |_| {});
     assert_eq!(verdict, Verdict::Allow(Admission::anonymous()));
     // A bad token is no missing token.

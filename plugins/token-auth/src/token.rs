@@ -31,7 +31,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str(
-                "a token is needed: offer the subprotocol `tengen.token.<token>` or send `Authorization: Bearer`",
+                "a token is needed: offer `tengen.token.<token>` beside another subprotocol, send `Authorization: Bearer <token>`, or add `?token=<token>` to the address",
             ),
             Self::Malformed(what) => write!(f, "the token cannot be read: {what}"),
             Self::Algorithm { wanted } => write!(f, "there is no key here for tokens signed by `{wanted}`"),

@@ -77,31 +77,12 @@ async fn thousands_of_requests_that_never_finish_keep_nobody_out() -> Result<()>
 }
 
 #[tokio::test]
-async fn requests_under_way_have_a_bound_and_the_next_ones_wait_their_turn() -> Result<()> {
-    let scene = Scene::with(|settings| {
-        settings.limits.connections = NonZeroUsize::new(8).unwrap();
-        settings.limits.unauthenticated = SHORT;
-    })
-    .await?;
-    // As many places as there are, with few connections allowed.
-    let mut silent = Vec::new();
-    for _ in 0..64 {
-        silent.push(Peer::connect(scene.address()).await?);
-    }
-    // Let in when the first of them are cut off, and not before.
-    let mut late = Peer::open(scene.address(), "/ws").await?;
-    ensure!(late.text().await?.contains("chsk/handshake"));
-    let first = silent.first_mut().context("there is one")?;
-    ensure!(first.has_ended(), "somebody was let in beyond the bound");
-    scene.unharmed(&[("/connections/failed-requests", 1)]).await
-}
-
-#[tokio::test]
 async fn connections_have_a_bound_and_the_one_too_many_is_told_to_come_back() -> Result<()> {
     let scene = Scene::with(|settings| {
         settings.limits.connections = NonZeroUsize::new(3).unwrap();
     })
     .await?;
+    let mut scene = scene;
     let second = Client::json(scene.address(), "/ws").await?;
     let third = Client::json(scene.address(), "/ws").await?;
     let mut peer = Peer::connect(scene.address()).await?;
@@ -111,5 +92,9 @@ async fn connections_have_a_bound_and_the_one_too_many_is_told_to_come_back() ->
     nothing_internal(&answer.body)?;
     second.close().await?;
     third.close().await?;
+    // Their places are free when their sockets are gone.
+    scene
+        .until(|stats| stats["connections"]["closing"] == 0 && stats["connections"]["open"] == 1)
+        .await?;
     scene.unharmed(&[("/connections/rejected", 1), ("/connections/ended/peer", 2)]).await
 }

@@ -5,9 +5,10 @@ mod floods;
 mod frames;
 mod memory;
 mod messages;
+mod places;
 mod requests;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -60,17 +61,28 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until a counter has grown by so much. Each look is a round trip of the neighbour's, so time passes.
-    async fn counted(&mut self, counter: &str, by: u64) -> Result<()> {
-        let read = |stats: &Value| {
-            let value = stats.pointer(counter).and_then(Value::as_u64);
-            value.with_context(|| format!("no counter {counter} in {stats}"))
-        };
-        let wanted = read(&self.before)? + by;
+    /// Waits until the statistics are as they should be. Each look is a round trip of the neighbour's, so time passes.
+    async fn until(&mut self, is_so: impl Fn(&Value) -> bool) -> Result<()> {
         let started = Instant::now();
         loop {
             let stats = self.gateway.gateway.stats();
-            if read(&stats)? >= wanted {
+            if is_so(&stats) {
+                return Ok(());
+            }
+            ensure!(started.elapsed() < PATIENCE, "they are not: {stats}");
+            self.neighbour.ask("a/b", Value::Null).await?;
+        }
+    }
+
+    /// Waits until a counter has grown by so much. Each look is a round trip of the neighbour's, so time passes.
+    async fn counted(&mut self, counter: &str, by: u64) -> Result<()> {
+        // What is counted by its reason is not there before the first.
+        let read = |stats: &Value| stats.pointer(counter).and_then(Value::as_u64).unwrap_or(0);
+        let wanted = read(&self.before) + by;
+        let started = Instant::now();
+        loop {
+            let stats = self.gateway.gateway.stats();
+            if read(&stats) >= wanted {
                 return Ok(());
             }
             ensure!(started.elapsed() < PATIENCE, "{counter} is not {wanted}: {stats}");

@@ -49,6 +49,7 @@ async fn a_request_that_is_no_upgrade_is_told_what_is_missing() -> Result<()> {
         ),
         ("no Host", without("Host:", ""), 400, "Host"),
         ("two Hosts", with("Host: elsewhere.example"), 400, "Host"),
+        ("another host in the request line", upgrade("http://x.example/ws", ""), 400, "Host"),
         ("two Origins", with("Origin: http://gateway.example\r\nOrigin: http://x"), 400, "Origin"),
         ("a strange Origin", with("Origin: http://evil.example"), 403, "origin"),
         ("a body", with("Content-Length: 5") + "hello", 400, "body"),
@@ -72,8 +73,8 @@ async fn a_request_that_is_no_upgrade_is_told_what_is_missing() -> Result<()> {
 #[tokio::test]
 async fn what_is_not_http_is_refused_before_anything_looks_at_it() -> Result<()> {
     let scene = Scene::new().await?;
-    let long = "x".repeat(20 << 10);
-    let many: String = (0..70).map(|number| format!("X-{number}: y\r\n")).collect();
+    let long = "x".repeat(40 << 10);
+    let many: String = (0..110).map(|number| format!("X-{number}: y\r\n")).collect();
     let table: &[(&str, String, &[u16])] = &[
         ("a broken method", "G(T /ws HTTP/1.1\r\n\r\n".into(), &[400]),
         ("TLS", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\r\n\r\n".into(), &[400]),
@@ -81,6 +82,8 @@ async fn what_is_not_http_is_refused_before_anything_looks_at_it() -> Result<()>
         ("white space before a colon", with("X-A : b"), &[400]),
         ("a line that goes on", with("X-A: b\r\n c"), &[400]),
         ("a NUL in a header", with("X-A: b\0c"), &[400]),
+        ("a bare line feed", with("X-A: b\nX-C: d"), &[400]),
+        ("line feeds alone", "GET /ws HTTP/1.1\nHost: a\n\n".into(), &[400]),
         ("a header that is too long", with(&format!("X-A: {long}")), &[431]),
         ("a path that is too long", upgrade(&format!("/{long}"), ""), &[414, 431]),
         ("too many headers", upgrade("/ws", &many), &[431]),

@@ -1,0 +1,235 @@
+//! HTTP connections: heads within bounds, one answer after the other, and nobody who keeps a place for nothing.
+//!
+//! Both listeners serve theirs with this. What is answered is theirs to say.
+
+mod accept;
+mod body;
+mod farewell;
+mod head;
+mod places;
+mod socket;
+mod watch;
+
+pub use accept::{Caller, Door, accept};
+pub use head::Limits;
+pub use places::Places;
+pub use socket::Socket;
+pub use watch::Times;
+
+use crate::connection::Tcp;
+use body::Watched;
+use bytes::Bytes;
+use farewell::Farewell;
+use head::Wrong;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use places::Place;
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::{self, Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+use watch::{Late, Watch};
+
+/// What hyper reads beyond a head: a body that nobody asked for.
+const BEYOND: usize = 8 << 10;
+
+/// What an HTTP connection goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub head: Limits,
+    pub times: Times,
+}
+
+/// How an HTTP connection ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was done, or became something else.
+    Done,
+    /// What came was no HTTP, or the peer was gone in the middle.
+    Failed(hyper::Error),
+    /// Its head was over a limit, which is named in the text.
+    HeadBytes(usize),
+    HeadLines(usize),
+    /// A line of its head ended without a carriage return.
+    BareLineFeed,
+    /// It sent nothing, or a part of a head, for too long.
+    HeadLate,
+    /// Its answer was not taken, or not made, for too long.
+    AnswerLate,
+    /// Its place was needed for somebody else.
+    Evicted,
+    /// The gateway ended before it did.
+    CutOff,
+}
+
+impl Ended {
+    /// Its name in statistics and in the log; none: as it should be.
+    pub fn label(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Done => return None,
+            Self::Failed(error) if error.is_parse() => "not-http",
+            Self::Failed(_) => "gone",
+            Self::HeadBytes(_) => "head-bytes",
+            Self::HeadLines(_) => "head-lines",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::HeadLate => "head-late",
+            Self::AnswerLate => "answer-late",
+            Self::Evicted => "evicted",
+            Self::CutOff => "cut-off",
+        })
+    }
+}
+
+impl From<Wrong> for Ended {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::Bytes(limit) => Self::HeadBytes(limit),
+            Wrong::Lines(limit) => Self::HeadLines(limit),
+            Wrong::BareLineFeed => Self::BareLineFeed,
+        }
+    }
+}
+
+impl From<Late> for Ended {
+    fn from(late: Late) -> Self {
+        match late {
+            Late::Idle => Self::Done,
+            Late::Silent | Late::Head => Self::HeadLate,
+            Late::Reader | Late::Answer => Self::AnswerLate,
+        }
+    }
+}
+
+type Connection<S> = http1::UpgradeableConnection<TokioIo<Socket>, S>;
+
+/// Serves the requests of one HTTP connection until it ends, or an upgrade takes its socket away. From `stop` on it is
+/// given the time of a head to finish.
+pub async fn serve<F, A, B>(
+    caller: Caller,
+    answer: F,
+    rules: Rules,
+    stop: &CancellationToken,
+) -> Ended
+where
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Response<B>>,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Caller { stream, place, .. } = caller;
+    // It fails when the peer is gone already; hyper finds out.
+    stream.set_nodelay(true).ok();
+    let stream = Tcp::new(stream);
+    let (ticket, kernel) = (place.ticket(), stream.shortcut());
+    let watch = Arc::new(Watch::new((rules.head, rules.times), ticket, kernel, Instant::now()));
+    let watched = Arc::clone(&watch);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let headless = is_headless(&request);
+        watched.answers(headless, Instant::now());
+        let (answer, watch) = (answer(request), Arc::clone(&watched));
+        async move { Ok::<_, Infallible>(finish(answer.await, headless, watch)) }
+    });
+    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&watch)));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The watch has the time of each head; its limits come first, too.
+        .header_read_timeout(None::<Duration>)
+        .keep_alive(rules.times.keep_alive.is_some())
+        .max_buf_size(rules.head.bytes + BEYOND)
+        .max_headers(rules.head.lines)
+        .serve_connection(socket, service)
+        .with_upgrades();
+    let ended = drive(&mut connection, &watch, &place, rules, stop).await;
+    if let Some(farewell) = Farewell::of(&ended, watch.is_to_be_told())
+        && let Some(parts) = connection.into_parts()
+    {
+        // Its place is the next one's if somebody comes.
+        watch.idles();
+        let (stream, _) = parts.io.into_inner().into_parts();
+        farewell.say(stream, &place).await;
+    }
+    ended
+}
+
+/// Whether what comes behind this head is no head: a body, or what an upgrade is for.
+fn is_headless<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    headers.contains_key(header::UPGRADE)
+        || headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
+        || *request.method() == Method::CONNECT
+}
+
+/// The answer, watched until it has been written. Behind a body or a refused upgrade no request is read, so that nothing
+/// in it can pass for one.
+fn finish<B>(mut answer: Response<B>, headless: bool, watch: Arc<Watch>) -> Response<Watched<B>> {
+    if headless && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer.map(|body| Watched::new(body, watch))
+}
+
+async fn drive<S, B>(
+    connection: &mut Connection<S>,
+    watch: &Watch,
+    place: &Place,
+    rules: Rules,
+    stop: &CancellationToken,
+) -> Ended
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut timer = pin!(time::sleep_until(Instant::now() + rules.times.head));
+    let mut evicted = pin!(place.evicted());
+    let mut stopped = pin!(stop.cancelled());
+    let mut end = None;
+    poll_fn(|cx| {
+        if end.is_none() && stopped.as_mut().poll(cx).is_ready() {
+            end = Some(Instant::now() + rules.times.head);
+            Pin::new(&mut *connection).graceful_shutdown();
+        }
+        if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
+            return Poll::Ready(result.map_or_else(Ended::Failed, |()| Ended::Done));
+        }
+        if let Some(wrong) = watch.wrong() {
+            return Poll::Ready(wrong.into());
+        }
+        if evicted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ended::Evicted);
+        }
+        let now = Instant::now();
+        match (watch.next(now), end) {
+            (Err(late), _) => Poll::Ready(late.into()),
+            (Ok(_), Some(end)) if now >= end => Poll::Ready(Ended::CutOff),
+            (Ok(next), end) => {
+                wake_at(timer.as_mut(), end.map_or(next, |end| end.min(next)), cx);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// Has the task woken then, and not earlier set times.
+fn wake_at(mut timer: Pin<&mut Sleep>, next: Instant, cx: &mut Context<'_>) {
+    if timer.deadline() != next {
+        timer.as_mut().reset(next);
+    }
+    if timer.poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+}

@@ -1,0 +1,114 @@
+//! From the path of a request to an open file: links are followed inside the folder, and nowhere else.
+
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io,
+    path::{Component, Path, PathBuf},
+};
+use tokio::task::spawn_blocking;
+
+/// A file, and what was known of it when it was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Debug)]
+pub(super) enum Found {
+    File(Box<Opened>),
+    /// A folder asked for without its last `/`: its relative links would lead astray.
+    Folder,
+}
+
+/// The path inside the folder. None for everything that could lead out of it or to a hidden file.
+pub(super) fn safe(rest: &str) -> Option<PathBuf> {
+    let mut relative = PathBuf::new();
+    let mut segments = rest.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_none() {
+            break;
+        }
+        let name = decode(segment)?;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', ':', '\0']) {
+            return None;
+        }
+        relative.push(name);
+    }
+    Some(relative)
+}
+
+/// Percent-decoding (RFC 3986 section 2.1); none when it is not well formed or not UTF-8.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+        bytes.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What is behind a path. `is_folder`: it was asked for with a `/` at its end.
+pub(super) async fn find(dir: PathBuf, relative: PathBuf, is_folder: bool) -> io::Result<Found> {
+    let look = move || look(&dir, &relative, is_folder);
+    spawn_blocking(look).await.map_err(io::Error::other)?
+}
+
+fn look(dir: &Path, relative: &Path, is_folder: bool) -> io::Result<Found> {
+    let root = dir.canonicalize()?;
+    let mut path = inside(&root, &root.join(relative))?;
+    match (path.metadata()?.is_dir(), is_folder) {
+        // Asked for with and without its `/`, what lies outside was not found already.
+        (true, false) => return Ok(Found::Folder),
+        (true, true) => path = inside(&root, &path.join("index.html"))?,
+        (false, true) => return Err(io::ErrorKind::NotFound.into()),
+        (false, false) => {}
+    }
+    open(path).map(|opened| Found::File(Box::new(opened)))
+}
+
+/// Where a path really leads, if that is in the folder and not hidden.
+fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(name) if !name.as_encoded_bytes().starts_with(b"."));
+    match real.strip_prefix(root) {
+        Ok(below) if below.components().all(is_plain) => Ok(real),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Opened once: what is served is what was looked at. Nothing that is no file is waited for.
+fn open(path: PathBuf) -> io::Result<Opened> {
+    if !path.metadata()?.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        options.custom_flags(i32::try_from(flags).map_err(io::Error::other)?);
+    }
+    let file = options.open(&path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok(Opened { path, file, metadata }),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Whether an error says no more than that there is no such file: a peer can ask for any name.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    is_loop || matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+}
