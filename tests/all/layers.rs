@@ -75,7 +75,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["connection", "plugin"]),
+    (&["rustix"], &["admin", "connection", "plugin"]),
     (&["toml"], &["config"]),
 ];
 
