@@ -24,7 +24,7 @@ use crate::{
     plugin::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch},
     router::Router,
     settings::{Limits, Settings},
-    telemetry::{self, Telemetry, TelemetryError},
+    telemetry::{self, Telemetry},
     upgrade::{Often, Upgrades},
 };
 use arc_swap::ArcSwap;
@@ -97,8 +97,6 @@ pub enum GatewayError {
     Bind(#[from] BindError),
     #[error("the admin listener cannot be opened; change `admin.listen`, or give `--admin off`")]
     Admin(#[source] BindError),
-    #[error("telemetry cannot start")]
-    Telemetry(#[from] TelemetryError),
     #[error("the plugin engine cannot start")]
     Engine(#[source] PluginError),
     #[error(transparent)]
@@ -168,7 +166,7 @@ impl Shared {
         let engine =
             Engine::new(engine_parts(&settings, &options)).map_err(GatewayError::Engine)?;
         let node = uuid::Uuid::now_v7().to_string();
-        let telemetry = telemetry::start(&settings.telemetry, &node)?;
+        let telemetry = telemetry::start(&settings.telemetry, &node);
         let tracer = telemetry.tracer();
         let room = Room::here(settings.limits.connections);
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.

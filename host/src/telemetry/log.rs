@@ -38,14 +38,22 @@ impl Format {
 
 /// Installs the log of the process and says whether it did: if there is one already, that one stays.
 ///
-/// The level is a word (`info`) or `target=level` pairs with commas between; `TENGEN_LOG` in the environment wins.
+/// The level is a word (`info`) or `target=level` pairs with commas between; `TENGEN_LOG` in the environment wins, unless
+/// it is no filter: then that is the first thing in the log.
 pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
-    let filter = match std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty()) {
-        Some(level) => parse("TENGEN_LOG", &level)?,
-        None => parse("telemetry.level", level)?,
+    let of_settings = parse("telemetry.level", level)?;
+    let variable = std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty());
+    let (filter, mistake) = match variable.map(|level| parse("TENGEN_LOG", &level)) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(mistake)) => (of_settings, Some(mistake)),
+        None => (of_settings, None),
     };
     let subscriber = subscriber(filter, format, io::stderr);
-    Ok(tracing::subscriber::set_global_default(subscriber).is_ok())
+    let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if let Some(mistake) = mistake {
+        tracing::error!(%mistake, "the log's filter is that of the settings");
+    }
+    Ok(installed)
 }
 
 fn parse(origin: &'static str, level: &str) -> Result<Targets, TelemetryError> {

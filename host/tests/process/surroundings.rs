@@ -1,6 +1,6 @@
 //! A machine that gives too little: full disks, few open files, collectors that do not answer.
 
-use super::{Gateway, PROGRAM, SERVE, guest, text, write};
+use super::{Gateway, PROGRAM, SERVE, guest, tengen, text, write};
 use std::{
     fs,
     io::{Read, Write},
@@ -42,6 +42,24 @@ fn a_state_file_that_does_not_fit_on_the_disk_is_done_without() {
     let (code, errors) = gateway.ended();
     assert_eq!(code, Some(0), "{errors}");
     assert!(errors.contains("state file not written"), "{errors}");
+}
+
+// Issue 10: each of these ended the gateway.
+#[test]
+fn a_mistake_in_a_telemetry_variable_is_an_error_line_and_the_gateway_serves() {
+    let mut command = tengen(SERVE);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318").env("TENGEN_LOG", "a=b=c");
+    let gateway = Gateway::spawn(command);
+    assert_eq!(gateway.ask("a/b 7").status.code(), Some(0));
+    let told = gateway.admin("/stats")["telemetry"]["no_spans"].to_string();
+    assert!(told.contains("localhost:4318") && told.contains("has no scheme"), "{told}");
+    gateway.signal("-TERM");
+    let (code, errors) = gateway.ended();
+    assert_eq!(code, Some(0), "{errors}");
+    let said =
+        |words: &[&str]| errors.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(said(&["\"error\"", "no traces are sent", "has no scheme"]), "{errors}");
+    assert!(said(&["\"error\"", "TENGEN_LOG", "a=b=c"]), "{errors}");
 }
 
 /// Two users of one machine: the other one has laid links where this one's gateway writes.
