@@ -15,6 +15,7 @@ fn env(name: &str) -> Option<String> {
         "KEY" => Some("s3cret".into()),
         "PORT" => Some("9999".into()),
         "MIXED" => Some("S3cret/path".into()),
+        "LIST" => Some("info,s3cret".into()),
         _ => None,
     }
 }

@@ -297,6 +297,7 @@ fn no_mistake_shows_what_an_environment_variable_stands_for() {
         "[limits]\nmalformed = '${KEY}'",
         "[telemetry]\nlevel = 'info,${KEY}'",
         "[telemetry]\nlevel = 'x=${MIXED}'",
+        "[telemetry]\nlevel = '${LIST}'",
         "[telemetry]\notlp = { endpoint = '${KEY}' }",
         "[telemetry]\notlp = { endpoint = 'http://x', protocol = '${KEY}' }",
         "[[endpoint]]\npath = '${KEY}'",
