@@ -196,6 +196,17 @@ pub struct Endpoint {
     pub authenticator: Option<PluginName>,
     /// Whether a connection without a user may come in.
     pub anonymous: bool,
+    pub traceparent: Traceparent,
+}
+
+/// What the trace context that a client sends is for our spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Traceparent {
+    /// They are linked to it. Whether they are recorded is for us to say.
+    #[default]
+    Link,
+    /// They belong to the client's trace, and are recorded where it says so.
+    Parent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +297,8 @@ pub enum Mode {
 pub struct Telemetry {
     /// A `tracing` filter: a level, or `target=level` pairs.
     pub level: String,
-    pub service_name: String,
+    /// None: as the environment says, or `tengen`.
+    pub service_name: Option<String>,
     pub otlp: Option<Otlp>,
     pub sinks: Vec<SinkPlugin>,
 }
@@ -300,16 +312,41 @@ pub struct SinkPlugin {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Otlp {
+    /// With `http://` or `https://`.
     pub endpoint: String,
-    pub protocol: Protocol,
-    /// The share of traces that are recorded, 0 to 1.
-    pub sample: f64,
+    /// None: as the environment says, or gRPC.
+    pub protocol: Option<Protocol>,
+    /// The share of traces that are recorded, 0 to 1; none: as the environment says, or all.
+    pub sample: Option<f64>,
+    /// A file with whom to trust (PEM); none: as the environment says, or whom the system trusts.
+    pub certificate: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Grpc,
     HttpProtobuf,
+    HttpJson,
+}
+
+impl Protocol {
+    pub const ALL: [Self; 3] = [Self::Grpc, Self::HttpProtobuf, Self::HttpJson];
+
+    /// As OpenTelemetry's specification names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        }
+    }
+}
+
+impl Otlp {
+    /// The defaults for a collector at this address.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self { endpoint: endpoint.into(), protocol: None, sample: None, certificate: None }
+    }
 }
 
 /// Serves the files of a folder.
@@ -371,6 +408,7 @@ impl Endpoint {
             origins: Origins::Same,
             authenticator: None,
             anonymous: true,
+            traceparent: Traceparent::default(),
         }
     }
 }
@@ -469,7 +507,7 @@ impl Plugin {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { level: "info".into(), service_name: "tengen".into(), otlp: None, sinks: Vec::new() }
+        Self { level: "info".into(), service_name: None, otlp: None, sinks: Vec::new() }
     }
 }
 

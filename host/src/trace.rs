@@ -100,6 +100,9 @@ pub trait Tracer: fmt::Debug + Send + Sync {
 pub trait Recording: Send + Sync {
     fn set(&mut self, key: &'static str, value: Value);
 
+    /// Links it to a place in another trace, beside the link that it began with.
+    fn link(&mut self, to: &TraceContext);
+
     /// Marks the span as failed, with the `error.type` attribute.
     fn fail(&mut self, error_type: &str);
 }
@@ -134,6 +137,13 @@ impl Span {
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(recording) = &mut self.recording {
             recording.set(key, value.into());
+        }
+    }
+
+    /// Links it to a place in another trace, beside the link that it began with.
+    pub fn link(&mut self, to: &TraceContext) {
+        if let Some(recording) = &mut self.recording {
+            recording.link(to);
         }
     }
 

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{Cursor, Write},
+    net::TcpListener,
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
@@ -12,8 +13,9 @@ use std::{
 };
 use support::{client::PATIENCE, gateway, guests};
 use tengen::{
+    admin::state::State,
     cli::{self, Exit, Io},
-    gateway::Options,
+    gateway::{Gateway, Options},
     plugin::Compiler,
     settings::{Plugin, Settings, SinkPlugin},
 };
@@ -156,5 +158,22 @@ async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
         ensure!(why.contains(expected) || expected == "broken.wasm", "{why}");
         ensure!(tasks() == before, "{} tasks are left, {before} were there: {why}", tasks());
     }
+    Ok(())
+}
+
+// Issue 10: in a container, each gateway has the number of the one before.
+#[tokio::test]
+async fn a_left_port_file_goes_although_its_gateway_had_the_number_of_this_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let port_file = folder.path().join("port");
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    fs::write(&port_file, "1\n")?;
+    let (pid, listen) = (std::process::id(), taken.local_addr()?);
+    let left = State { pid, listen, admin: None };
+    let _left = left.write(Some(&port_file), &folder.path().join("run"));
+    let mut settings = Settings { admin: None, ..Settings::default() };
+    (settings.server.listen, settings.server.port_file) = (listen, Some(port_file.clone()));
+    let started = Gateway::start(settings, Options::default()).await;
+    ensure!(started.is_err() && !port_file.exists(), "its port is taken");
     Ok(())
 }

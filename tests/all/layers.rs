@@ -69,7 +69,9 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
             "opentelemetry",
             "opentelemetry_otlp",
             "opentelemetry_sdk",
+            "percent_encoding",
             "reqwest",
+            "rustls",
             "tracing_subscriber",
         ],
         &["telemetry"],
@@ -77,7 +79,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["requests", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["connection", "upgrade", "plugin"]),
+    (&["rustix"], &["admin", "connection", "upgrade", "plugin"]),
     (&["toml"], &["config"]),
 ];
 

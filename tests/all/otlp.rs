@@ -14,13 +14,17 @@ use tengen::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn telemetry(collector: &Collector, protocol: Protocol) -> Telemetry {
-    let otlp = Otlp { endpoint: collector.endpoint().to_owned(), protocol, sample: 1.0 };
+    let certificate = collector.authority();
+    sending(Otlp { protocol: Some(protocol), certificate, ..Otlp::new(collector.endpoint()) })
+}
+
+fn sending(otlp: Otlp) -> Telemetry {
     let settings = settings::Telemetry {
-        service_name: "gateway-under-test".into(),
+        service_name: Some("gateway-under-test".into()),
         otlp: Some(otlp),
         ..settings::Telemetry::default()
     };
-    telemetry::start(&settings, "node-1").unwrap()
+    telemetry::start(&settings, "node-1")
 }
 
 fn start(operation: &'static str, target: &'static str, kind: trace::Kind) -> Start<'static> {
@@ -114,6 +118,36 @@ async fn spans_arrive_whole_over_grpc() {
 #[tokio::test]
 async fn spans_arrive_whole_over_http() {
     check_story(Collector::http().await.unwrap(), Protocol::HttpProtobuf).await;
+}
+
+#[tokio::test]
+async fn spans_arrive_whole_over_http_as_json() {
+    check_story(Collector::http().await.unwrap(), Protocol::HttpJson).await;
+}
+
+// Issue 10: an address with `https` ended the gateway.
+#[tokio::test]
+async fn spans_arrive_whole_over_tls() {
+    check_story(Collector::grpc_tls().await.unwrap(), Protocol::Grpc).await;
+    check_story(Collector::http_tls().await.unwrap(), Protocol::HttpProtobuf).await;
+}
+
+#[tokio::test]
+async fn a_collector_for_whom_nobody_vouches_gets_nothing_and_it_is_told() {
+    for (collector, protocol) in [
+        (Collector::grpc_tls().await.unwrap(), Protocol::Grpc),
+        (Collector::http_tls().await.unwrap(), Protocol::HttpProtobuf),
+    ] {
+        let otlp = Otlp { protocol: Some(protocol), ..Otlp::new(collector.endpoint()) };
+        let telemetry = sending(otlp);
+        make(&*telemetry.tracer(), 3);
+        let report = telemetry.shutdown(10 * SECOND).await;
+        // On a system that trusts nobody at all, the exporter does not even start.
+        let untold = report.stats.no_spans.is_none() && report.last_error.is_none();
+        assert!(!untold, "{report:?}");
+        assert_eq!(report.spans_lost, if report.stats.spans.is_some() { 3 } else { 0 });
+        assert!(collector.spans().is_empty());
+    }
 }
 
 #[tokio::test]
@@ -300,6 +334,39 @@ async fn the_environment_alone_turns_tracing_on() {
         assert_eq!(resource["deployment.environment.name"], Value::Text("test".into()));
         assert_eq!(resource["service.instance.id"], Value::Text("node-1".into()));
     }
+}
+
+// Issue 10: each of these lost the traces, or the gateway.
+#[tokio::test]
+async fn the_environment_is_read_as_its_specification_says() {
+    for (collector, protocol) in [
+        (Collector::grpc_tls().await.unwrap(), "grpc"),
+        (Collector::http_tls().await.unwrap(), "http/json"),
+    ] {
+        let authority = collector.authority().unwrap();
+        run_in(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.to_str().unwrap()),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "team=north%20side"),
+        ])
+        .await;
+        let spans = collector.spans();
+        assert_eq!(spans.len(), 3, "{protocol}");
+        assert_eq!(spans[0].resource["team"], Value::Text("north side".into()));
+    }
+    let plain = Collector::grpc().await.unwrap();
+    let address = plain.endpoint().strip_prefix("http://").unwrap();
+    run_in(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", address),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+    ])
+    .await;
+    assert_eq!(plain.spans().len(), 3, "an address without a scheme");
 }
 
 #[tokio::test]

@@ -2,29 +2,112 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use support::{
     client::Client,
     gateway, guests,
     otlp::{Collector, Kind, Span},
 };
-use tengen::settings::{Grants, Otlp, Pattern, Protocol, Settings};
+use tengen::settings::{Grants, Otlp, Pattern, Protocol, Settings, Traceparent};
 
 /// The parents that a page's own tracing would send: one for the upgrade, one for the event.
 const OF_UPGRADE: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
 const OF_EVENT: (&str, &str) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
 
-fn traceparent((trace, span): (&str, &str)) -> String {
+fn own((trace, span): (&str, &str)) -> String {
     format!("00-{trace}-{span}-01")
 }
 
 async fn start(collector: &Collector, protocol: Protocol) -> Result<gateway::Running> {
+    taking(collector, protocol, Traceparent::Parent, 1.0).await
+}
+
+/// A gateway that takes its clients' trace contexts for this, and records such a share by itself.
+async fn taking(
+    collector: &Collector,
+    protocol: Protocol,
+    traceparent: Traceparent,
+    share: f64,
+) -> Result<gateway::Running> {
     let mut settings = Settings::default();
-    settings.telemetry.otlp =
-        Some(Otlp { endpoint: collector.endpoint().to_owned(), protocol, sample: 1.0 });
+    for endpoint in &mut settings.endpoints {
+        Arc::make_mut(endpoint).traceparent = traceparent;
+    }
+    settings.telemetry.otlp = Some(Otlp {
+        protocol: Some(protocol),
+        sample: Some(share),
+        ..Otlp::new(collector.endpoint())
+    });
     let mut relay = guests::plugin("handler_relay")?;
     relay.grant = Grants { publish: vec![Pattern("relay/*".into())], ..Grants::default() };
     gateway::route_everything(&mut settings, "relay", relay);
     gateway::start(settings).await
+}
+
+/// A client that forwards its own traces, in the upgrade and in an event, and what of it is recorded.
+async fn recorded(
+    collector: &Collector,
+    traceparent: Traceparent,
+    share: f64,
+) -> Result<Vec<Span>> {
+    let gateway = taking(collector, Protocol::Grpc, traceparent, share).await?;
+    let headers =
+        [("sec-websocket-protocol", "tengen.v1.json"), ("traceparent", &*own(OF_UPGRADE))];
+    let mut client = Client::open(gateway.address(), "/ws", &headers).await?;
+    client.next_json().await?;
+    let meta = json!({ "traceparent": own(OF_EVENT) });
+    client.send_text(&json!([["relay/join", null], "cb", meta]).to_string()).await?;
+    client.next_json().await?;
+    drop(client);
+    gateway.drain().await;
+    Ok(collector.take())
+}
+
+// Issue 10: anybody could have everything recorded.
+#[tokio::test]
+async fn a_strangers_trace_is_linked_to_and_decides_nothing() -> Result<()> {
+    let collector = Collector::grpc().await?;
+    let spans = recorded(&collector, Traceparent::Link, 0.0).await?;
+    assert!(spans.is_empty(), "the share is nothing, whatever the client says: {spans:?}");
+
+    let spans = recorded(&collector, Traceparent::Link, 1.0).await?;
+    let of = |(trace, span): (&str, &str)| (trace.to_owned(), span.to_owned());
+    let upgrade = named(&spans, "GET /ws")?;
+    assert_eq!((&upgrade.parent, &upgrade.links), (&None, &vec![of(OF_UPGRADE)]));
+    let join = named(&spans, "process relay/join")?;
+    assert_eq!(join.parent, None);
+    assert!(join.links_to(upgrade) && join.links.contains(&of(OF_EVENT)), "{:?}", join.links);
+    for span in &spans {
+        assert!(![OF_UPGRADE.0, OF_EVENT.0].contains(&&*span.trace_id), "{span:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_clients_are_believed_their_traces_are_recorded() -> Result<()> {
+    let collector = Collector::grpc().await?;
+    let spans = recorded(&collector, Traceparent::Parent, 0.0).await?;
+    assert_eq!(named(&spans, "GET /ws")?.trace_id, OF_UPGRADE.0);
+    assert_eq!(named(&spans, "process relay/join")?.trace_id, OF_EVENT.0);
+    Ok(())
+}
+
+// Issue 10: only the first line was carried on.
+#[tokio::test]
+async fn several_lines_of_trace_state_are_one_list() -> Result<()> {
+    let collector = Collector::grpc().await?;
+    let gateway = start(&collector, Protocol::Grpc).await?;
+    let parent = own(OF_UPGRADE);
+    let all = [("traceparent", &*parent), ("tracestate", "rojo=1"), ("tracestate", "congo=2")];
+    drop(Client::open(gateway.address(), "/ws", &all).await?);
+    let twice = [("traceparent", &*parent), ("traceparent", &*own(OF_EVENT))];
+    drop(Client::open(gateway.address(), "/raw", &twice).await?);
+    gateway.drain().await;
+    let spans = collector.take();
+    let upgrade = named(&spans, "GET /ws")?;
+    assert_eq!((&*upgrade.trace_id, &*upgrade.trace_state), (OF_UPGRADE.0, "rojo=1,congo=2"));
+    assert_eq!(named(&spans, "GET /raw")?.parent, None, "two parents are none");
+    Ok(())
 }
 
 fn named<'a>(spans: &'a [Span], name: &str) -> Result<&'a Span> {
@@ -37,11 +120,11 @@ fn named<'a>(spans: &'a [Span], name: &str) -> Result<&'a Span> {
 async fn one_event_is_a_tree_of_spans(collector: Collector, protocol: Protocol) -> Result<()> {
     let gateway = start(&collector, protocol).await?;
     let headers =
-        [("sec-websocket-protocol", "tengen.v1.json"), ("traceparent", &*traceparent(OF_UPGRADE))];
+        [("sec-websocket-protocol", "tengen.v1.json"), ("traceparent", &*own(OF_UPGRADE))];
     let mut client = Client::open(gateway.address(), "/ws", &headers).await?;
     client.next_json().await?;
     client.ask("relay/join", Value::Null).await?;
-    let meta = json!({ "traceparent": traceparent(OF_EVENT), "unknown": 1 });
+    let meta = json!({ "traceparent": own(OF_EVENT), "unknown": 1 });
     client.send_text(&json!([["relay/say", "hello"], "cb", meta]).to_string()).await?;
     let publication = client.next_json().await?;
     let reply = client.next_json().await?;

@@ -46,8 +46,13 @@ impl Client {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{address}{path}").into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
+        for (place, (name, value)) in headers.iter().enumerate() {
+            let value = HeaderValue::from_str(value)?;
+            // In place of what the request has, and beside what was given before.
+            match headers.iter().take(place).any(|(earlier, _)| earlier == name) {
+                true => drop(request.headers_mut().append(*name, value)),
+                false => drop(request.headers_mut().insert(*name, value)),
+            }
         }
         match timeout(PATIENCE, client_async(request, stream))
             .await

@@ -1,4 +1,7 @@
-//! An OTLP receiver in this process, over gRPC or over HTTP with protobuf, that can also misbehave.
+//! An OTLP receiver in this process, over gRPC or over HTTP with protobuf or JSON, with TLS or without, that can also
+//! misbehave.
+
+mod tls;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -19,13 +22,21 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Status, codec::CompressionEncoding};
 
@@ -97,6 +108,7 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Collector {
     endpoint: String,
+    authority: Option<PathBuf>,
     inbox: Arc<Inbox>,
     _tasks: JoinSet<()>,
 }
@@ -108,23 +120,60 @@ impl Collector {
 
     /// As [`Collector::grpc`], at an address that others know.
     pub async fn grpc_at(address: SocketAddr) -> Result<Self> {
+        Self::serve_grpc(address, tonic::transport::Server::builder(), None).await
+    }
+
+    /// As [`Collector::grpc`], over TLS.
+    pub async fn grpc_tls() -> Result<Self> {
+        let server = tonic::transport::Server::builder().tls_config(tls::for_grpc())?;
+        Self::serve_grpc(anywhere(), server, Some(tls::authority())).await
+    }
+
+    async fn serve_grpc(
+        address: SocketAddr,
+        server: tonic::transport::Server,
+        authority: Option<PathBuf>,
+    ) -> Result<Self> {
         let (listener, address) = listen(address).await?;
         let inbox = Arc::new(Inbox::default());
         let service = TraceServiceServer::new(Grpc(Arc::clone(&inbox)))
             .accept_compressed(CompressionEncoding::Gzip);
-        let server = tonic::transport::Server::builder()
-            .serve_with_incoming(service, TcpListenerStream::new(listener));
+        let server = server.serve_with_incoming(service, TcpListenerStream::new(listener));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await.unwrap_or_default() });
-        Ok(Self { endpoint: format!("http://{address}"), inbox, _tasks: tasks })
+        Ok(Self::new(address, authority, inbox, tasks))
     }
 
     pub async fn http() -> Result<Self> {
+        Self::serve_http(None).await
+    }
+
+    /// As [`Collector::http`], over TLS.
+    pub async fn http_tls() -> Result<Self> {
+        Self::serve_http(Some(tls::acceptor()?)).await
+    }
+
+    async fn serve_http(tls: Option<TlsAcceptor>) -> Result<Self> {
         let (listener, address) = listen(anywhere()).await?;
-        let inbox = Arc::new(Inbox::default());
-        let mut tasks = JoinSet::new();
-        tasks.spawn(serve_http(listener, Arc::clone(&inbox)));
-        Ok(Self { endpoint: format!("http://{address}"), inbox, _tasks: tasks })
+        let (inbox, mut tasks) = (Arc::new(Inbox::default()), JoinSet::new());
+        let authority = tls.as_ref().map(|_| tls::authority());
+        tasks.spawn(serve_http(listener, tls, Arc::clone(&inbox)));
+        Ok(Self::new(address, authority, inbox, tasks))
+    }
+
+    fn new(
+        address: SocketAddr,
+        authority: Option<PathBuf>,
+        inbox: Arc<Inbox>,
+        tasks: JoinSet<()>,
+    ) -> Self {
+        let scheme = authority.as_ref().map_or("http", |_| "https");
+        Self { endpoint: format!("{scheme}://{address}"), authority, inbox, _tasks: tasks }
+    }
+
+    /// Who vouches for it (PEM), if it speaks TLS.
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.authority.clone()
     }
 
     /// What to write into the settings.
@@ -270,17 +319,28 @@ impl TraceService for Grpc {
     }
 }
 
-async fn serve_http(listener: TcpListener, inbox: Arc<Inbox>) {
+async fn serve_http(listener: TcpListener, tls: Option<TlsAcceptor>, inbox: Arc<Inbox>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let inbox = Arc::clone(&inbox);
+        let (inbox, tls) = (Arc::clone(&inbox), tls.clone());
         connections.spawn(async move {
-            let service = service_fn(|request| answer(&inbox, request));
-            let http = hyper::server::conn::http1::Builder::new();
-            // A client that hangs up is the client's business.
-            http.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
+            match tls {
+                None => serve_one(stream, &inbox).await,
+                // Who does not trust us goes without a word.
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => serve_one(stream, &inbox).await,
+                    Err(_) => {}
+                },
+            }
         });
     }
+}
+
+async fn serve_one(stream: impl AsyncRead + AsyncWrite + Unpin, inbox: &Inbox) {
+    let service = service_fn(|request| answer(inbox, request));
+    let http = hyper::server::conn::http1::Builder::new();
+    // A client that hangs up is the client's business.
+    http.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
 }
 
 async fn answer(
@@ -296,7 +356,7 @@ async fn answer(
     Ok(response)
 }
 
-/// As the OTLP specification has it: POST of protobuf to one path; compression is not understood here.
+/// As the OTLP specification has it: POST of protobuf or JSON to one path; compression is not understood here.
 async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
     if request.uri().path() != "/v1/traces" {
         return Err(StatusCode::NOT_FOUND);
@@ -305,17 +365,25 @@ async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, Stat
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let (head, body) = request.into_parts();
-    let is_protobuf =
-        head.headers.get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
-    if !is_protobuf || head.headers.contains_key("content-encoding") {
+    let is_json = match head.headers.get("content-type").map(|kind| kind.as_bytes()) {
+        Some(b"application/x-protobuf") => false,
+        Some(b"application/json") => true,
+        _ => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    };
+    if head.headers.contains_key("content-encoding") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
-    let request = ExportTraceServiceRequest::decode(body.to_bytes());
-    let request = request.map_err(|_| StatusCode::BAD_REQUEST)?;
-    let received = inbox.receive(head.headers, request).await;
+    let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?.to_bytes();
+    let request = match is_json {
+        true => serde_json::from_slice(&body).ok(),
+        false => ExportTraceServiceRequest::decode(body).ok(),
+    };
+    let received = inbox.receive(head.headers, request.ok_or(StatusCode::BAD_REQUEST)?).await;
     received.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok(ExportTraceServiceResponse::default().encode_to_vec())
+    Ok(match is_json {
+        true => b"{}".to_vec(),
+        false => ExportTraceServiceResponse::default().encode_to_vec(),
+    })
 }
 
 fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {

@@ -10,6 +10,7 @@
 
 mod access;
 pub mod client;
+pub mod sign;
 pub mod state;
 
 use crate::{

@@ -1,12 +1,14 @@
 //! The state file: where a running gateway listens, for the command line to find it.
 //!
-//! `serve` writes it beside its port file and into the user's runtime folder, and removes it at the end. A gateway that
-//! was killed leaves its file behind: it is told by its process, which is gone.
+//! `serve` puts it beside its port file and into the user's runtime folder, and removes it at the end. A gateway that
+//! was killed leaves its file behind: it is told by its process, which is gone. Only what this user alone can have
+//! written is believed: a state file of somebody else could lead a key to a listener of theirs.
 
+use super::sign::{Folder, Readers, Sign, parts};
 use serde::{Deserialize, Serialize};
 use std::{
-    ffi::OsString,
-    fs, io,
+    ffi::{OsStr, OsString},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -22,17 +24,7 @@ pub struct State {
 
 /// State files that have been written; dropping it removes them.
 #[derive(Debug, Default)]
-pub struct Written(Vec<PathBuf>);
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        for file in &self.0 {
-            if let Err(error) = fs::remove_file(file) {
-                tracing::debug!(file = %file.display(), %error, "state file not removed");
-            }
-        }
-    }
-}
+pub struct Written(Vec<Sign>);
 
 /// Why no state can be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +32,12 @@ pub enum StateError {
     #[error("cannot read the state file `{}`", file.display())]
     Unreadable {
         file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("state files in `{}` are not believed: name the gateway with --admin ADDR", folder.display())]
+    Folder {
+        folder: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -71,8 +69,8 @@ pub fn runtime_folder(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     match env("XDG_RUNTIME_DIR").filter(|folder| Path::new(folder).is_absolute()) {
         Some(folder) => Path::new(&folder).join("tengen"),
         None => {
-            let user = env("USER").or_else(|| env("USERNAME")).unwrap_or_else(|| "anyone".into());
-            let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+            // By the number, which nobody can choose: a name comes from the environment.
+            let user = rustix::process::geteuid().as_raw();
             std::env::temp_dir().join(format!("tengen-{user}"))
         }
     }
@@ -82,39 +80,46 @@ impl State {
     /// Writes the state files; one that cannot be written is only warned of, for the gateway runs without.
     pub fn write(&self, port_file: Option<&Path>, folder: &Path) -> Written {
         let mut written = Written::default();
-        let shared = make_folder(folder).map(|()| folder.join(format!("{}.json", self.pid)));
-        let files = port_file.map(|file| Ok(beside(file))).into_iter().chain([shared]);
-        for file in files {
-            let done = file.and_then(|file| self.write_to(&file).map(|()| file));
+        let beside = port_file.map(|file| (beside(file), self.put_at(&beside(file))));
+        let own = (folder.join(self.name()), self.put_into(folder));
+        for (file, done) in beside.into_iter().chain([own]) {
             match done {
-                Ok(file) => written.0.push(file),
+                Ok(sign) => written.0.push(sign),
                 Err(error) => {
-                    tracing::warn!(%error, "state file not written: the command line finds this gateway by --admin only")
+                    tracing::warn!(
+                        file = %file.display(), %error,
+                        "state file not written: the command line finds this gateway by --admin only"
+                    );
                 }
             }
         }
         written
     }
 
-    /// Under another name first: nobody reads half a file.
-    fn write_to(&self, file: &Path) -> io::Result<()> {
-        let mut part = file.as_os_str().to_owned();
-        part.push(".part");
-        fs::write(&part, serde_json::to_vec(self)?)?;
-        fs::rename(&part, file)
+    fn name(&self) -> String {
+        format!("{}.json", self.pid)
+    }
+
+    fn put_at(&self, file: &Path) -> io::Result<Sign> {
+        Sign::put_at(file, &serde_json::to_vec(self)?, Readers::Owner)
+    }
+
+    fn put_into(&self, folder: &Path) -> io::Result<Sign> {
+        let (folder, text) = (Folder::make_own(folder)?, serde_json::to_vec(self)?);
+        Sign::put(&folder, OsStr::new(&self.name()), &text, Readers::Owner)
     }
 
     /// Reads a state file whose gateway still runs.
     pub fn read(file: &Path) -> Result<Self, StateError> {
         let unreadable = |source| StateError::Unreadable { file: file.to_owned(), source };
-        let metadata = fs::metadata(file).map_err(unreadable)?;
-        if !is_mine(&metadata) {
-            return Err(unreadable(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "it belongs to another user",
-            )));
-        }
-        let text = fs::read(file).map_err(unreadable)?;
+        let (folder, name) = parts(file).map_err(unreadable)?;
+        Self::read_in(&Folder::named(folder).map_err(unreadable)?, name, file)
+    }
+
+    fn read_in(folder: &Folder, name: &OsStr, file: &Path) -> Result<Self, StateError> {
+        let text = folder
+            .read(name)
+            .map_err(|source| StateError::Unreadable { file: file.to_owned(), source })?;
         let state: Self = serde_json::from_slice(&text)
             .map_err(|source| StateError::Malformed { file: file.to_owned(), source })?;
         if !is_running(state.pid) {
@@ -123,15 +128,21 @@ impl State {
         Ok(state)
     }
 
-    /// The one gateway that runs, by the files of the runtime folder. Stale files are passed over.
+    /// The one gateway that runs, by the files of the runtime folder. Stale files are passed over; a folder that others
+    /// can write to is not believed.
     pub fn find(folder: &Path) -> Result<Self, StateError> {
-        let files = fs::read_dir(folder)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect());
-        let files: Vec<PathBuf> = files.unwrap_or_default();
-        let states = files
-            .iter()
-            .filter(|file| file.extension().is_some_and(|extension| extension == "json"));
-        let mut states: Vec<Self> = states.filter_map(|file| Self::read(file).ok()).collect();
+        let distrusted = |source| StateError::Folder { folder: folder.to_owned(), source };
+        let open = match Folder::own(folder) {
+            Ok(open) => open,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StateError::None),
+            Err(error) => return Err(distrusted(error)),
+        };
+        let names = open.names().map_err(distrusted)?;
+        let names = names.iter().map(OsString::as_os_str);
+        let named =
+            names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "json"));
+        let read = |name: &OsStr| Self::read_in(&open, name, &folder.join(name)).ok();
+        let mut states: Vec<Self> = named.filter_map(read).collect();
         match (states.pop(), states.as_slice()) {
             (None, _) => Err(StateError::None),
             (Some(state), []) => Ok(state),
@@ -149,40 +160,16 @@ impl State {
     }
 }
 
-/// A folder that only this user can write to.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
-}
-
 /// Whether the process still exists. Where that cannot be seen, it is taken to: the call to it then says more.
 fn is_running(pid: u32) -> bool {
     let processes = Path::new("/proc");
     !processes.join("self").exists() || processes.join(pid.to_string()).exists()
 }
 
-/// A state file of somebody else could lead our key to a listener of theirs.
-#[cfg(target_os = "linux")]
-fn is_mine(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == metadata.uid())
-}
-
-/// Elsewhere temporary folders are each user's own.
-#[cfg(not(target_os = "linux"))]
-fn is_mine(_: &fs::Metadata) -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// No process has this number: Linux ends at 4,194,304.
     const GONE: u32 = 4_194_305;
@@ -252,7 +239,26 @@ mod tests {
             runtime_folder(&move |asked| (asked == name).then(|| value.clone()))
         };
         assert_eq!(with("XDG_RUNTIME_DIR", "/run/user/7"), Path::new("/run/user/7/tengen"));
-        assert_eq!(with("XDG_RUNTIME_DIR", "relative"), std::env::temp_dir().join("tengen-anyone"));
-        assert_eq!(with("USER", "a/../b"), std::env::temp_dir().join("tengen-ab"));
+        let user = rustix::process::geteuid().as_raw();
+        let own = std::env::temp_dir().join(format!("tengen-{user}"));
+        assert_eq!(with("XDG_RUNTIME_DIR", "relative"), own);
+        assert_eq!(with("USER", "somebody-else"), own, "a name from the environment says nothing");
+    }
+
+    // Issue 10: another local user could lead a key to a listener of theirs.
+    #[test]
+    fn a_runtime_folder_that_others_can_write_to_is_neither_used_nor_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("tengen");
+        let mine = state(std::process::id());
+        let written = mine.write(None, &folder);
+        assert_eq!(State::find(&folder).unwrap(), mine);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = State::find(&folder).unwrap_err();
+        assert!(matches!(error, StateError::Folder { .. }), "{error}");
+        drop(written);
+        let _refused = mine.write(None, &folder);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is written there");
     }
 }

@@ -5,7 +5,7 @@ use super::{
     inspect::{Inspector, summary},
 };
 use crate::{
-    config::{self, Examined, Mistake},
+    config::{self, Examined, Mistake, Variables},
     gateway::{name_of, named_twice},
     id::PluginName,
     plugin::{Inspection, Role},
@@ -22,14 +22,14 @@ pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
         io.note("error: nothing to check; give --config FILE, --plugins DIR, or both");
         return Exit::Wrong;
     }
-    let mut settings = Settings::default();
+    let mut read = Read::default();
     if let Some(file) = &files.config {
-        let (mistakes, read) = check_config(file, io).await;
+        let (mistakes, of_file) = check_config(file, io).await;
         wrong += mistakes;
-        settings = read.unwrap_or_default();
+        read = of_file.unwrap_or_default();
     }
     if let Some(folder) = &files.plugins {
-        wrong += check_folder(folder, &settings, io).await;
+        wrong += check_folder(folder, &read, io).await;
     }
     match wrong {
         0 => Exit::Ok,
@@ -37,8 +37,15 @@ pub(super) async fn run(files: &Files, io: &mut Io) -> Exit {
     }
 }
 
+/// What could be read of a file, and what of it is to be hidden.
+#[derive(Debug, Default)]
+struct Read {
+    settings: Settings,
+    variables: Variables,
+}
+
 /// How many mistakes there are, and what could be read.
-async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Settings>) {
+async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Read>) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
@@ -47,13 +54,13 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Settings>) {
         }
     };
     let examined = config::examine(&text, &io.env, file.parent().unwrap_or(Path::new("")));
-    let Examined { settings, mut mistakes, warnings, plugin_lines } = examined;
+    let Examined { settings, mut mistakes, warnings, plugin_lines, variables } = examined;
     let settings = settings.unwrap_or_default();
     let mut inspector = Inspector::new(&settings.server.cache, io);
     let (found, broken) = inspect_all(&settings, &plugin_lines, &mut inspector).await;
-    mistakes.extend(broken);
-    mistakes.extend(roles(&settings, &found));
-    mistakes.extend(folders(&settings));
+    let later = broken.into_iter().chain(roles(&settings, &found)).chain(folders(&settings));
+    mistakes
+        .extend(later.map(|mistake| Mistake { what: variables.hide(&mistake.what), ..mistake }));
     for warning in &warnings {
         io.note(format_args!("warning: {warning}"));
     }
@@ -62,7 +69,7 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Settings>) {
     if count > 0 {
         let mistakes = config::ConfigErrors(mistakes).in_file(file);
         io.note(format_args!("error: {mistakes}"));
-        return (count, Some(settings));
+        return (count, Some(Read { settings, variables }));
     }
     io.say(format_args!(
         "`{}` is good: {} endpoints, {} plugins, {} routes",
@@ -74,7 +81,7 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Settings>) {
     for (name, found) in &found {
         io.say(format_args!("  {name} is {}", summary(found)));
     }
-    (0, Some(settings))
+    (0, Some(Read { settings, variables }))
 }
 
 type Found = BTreeMap<PluginName, Inspection>;
@@ -159,7 +166,8 @@ pub(super) fn components(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// The components of a folder, beside those that these settings name.
-async fn check_folder(folder: &Path, settings: &Settings, io: &mut Io) -> usize {
+async fn check_folder(folder: &Path, read: &Read, io: &mut Io) -> usize {
+    let Read { settings, variables } = read;
     let mut inspector = Inspector::new(&settings.server.cache, io);
     let files = match components(folder) {
         Ok(files) => files,
@@ -177,7 +185,7 @@ async fn check_folder(folder: &Path, settings: &Settings, io: &mut Io) -> usize 
     let mut wrong = 0;
     for file in files {
         if let Some(why) = name_of(&file).and_then(|name| named_twice(settings, &name, &file)) {
-            io.note(format_args!("error: `{}`: {why}", file.display()));
+            io.note(format_args!("error: `{}`: {}", file.display(), variables.hide(&why)));
             wrong += 1;
             continue;
         }

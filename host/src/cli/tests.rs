@@ -160,6 +160,20 @@ async fn check_tells_mistakes_of_file_and_plugins_at_once() {
     }
 }
 
+// Issue 10: what a variable stands for may be a secret.
+#[tokio::test]
+async fn check_shows_the_names_of_variables_and_not_what_they_stand_for() {
+    let config = "[plugin.p]\nfile = '${XDG_RUNTIME_DIR}/none.wasm'\n\
+        [[route]]\nevent = 'a/*'\nplugin = 'p'\n\
+        [[static]]\npath = '/'\ndir = '${XDG_RUNTIME_DIR}/nowhere'\n";
+    let (_folder, config) = file("tengen.toml", config);
+    let (exit, _, err) = tengen(&["check", "--config", &config]).await;
+    assert_eq!(exit, Exit::Wrong, "{err}");
+    assert!(err.contains("plugin.p.file") && err.contains("`${XDG_RUNTIME_DIR}/nowhere`"), "{err}");
+    let rest = err.replace("${XDG_RUNTIME_DIR}/", "");
+    assert!(!rest.contains("/none.wasm") && !rest.contains("/nowhere"), "{err}");
+}
+
 #[tokio::test]
 async fn check_without_anything_to_check_says_so() {
     let (exit, _, err) = tengen(&["check"]).await;

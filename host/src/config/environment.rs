@@ -1,4 +1,56 @@
 //! `${NAME}` in a string stands for an environment variable; `$${` is a plain `${`.
+//!
+//! What a variable stands for may be a secret, and is shown to nobody: not in a mistake either.
+
+use std::collections::BTreeMap;
+
+/// A value as short as this is taken for one only where something is quoted.
+const SHORT: usize = 2;
+
+/// The variables of a file, and what they stand for.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(BTreeMap<String, String>);
+
+/// Never shows a value.
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Variables {
+    pub(super) fn note(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.0.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// The text with `${NAME}` wherever the value of a variable stands.
+    pub fn hide(&self, text: &str) -> String {
+        let (mut out, mut rest, mut quoted) = (String::with_capacity(text.len()), text, false);
+        while let Some(next) = rest.chars().next() {
+            if let Some((name, after)) = self.begins(rest, quoted) {
+                out.extend(["${", name, "}"]);
+                rest = after;
+                continue;
+            }
+            quoted ^= next == '`';
+            out.push(next);
+            rest = rest.strip_prefix(next).unwrap_or_default();
+        }
+        out
+    }
+
+    /// The variable with the longest value that the text begins with, and what comes after the value.
+    fn begins<'t>(&self, text: &'t str, quoted: bool) -> Option<(&str, &'t str)> {
+        let long_enough = |value: &str| quoted || value.len() > SHORT;
+        let found =
+            self.0.iter().filter(|(_, value)| long_enough(value)).filter_map(|(name, value)| {
+                Some((name.as_str(), text.strip_prefix(value.as_str())?))
+            });
+        found.min_by_key(|(_, after)| after.len())
+    }
+}
 
 /// The text with every variable put in. Err: what is missing and what to do.
 pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
@@ -50,6 +102,22 @@ mod tests {
         ] {
             assert_eq!(expand(text, &env).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn values_are_hidden_behind_their_names() {
+        let mut variables = Variables::default();
+        for (name, value) in [("LONG", "s3cret/more"), ("KEY", "s3cret"), ("N", "1"), ("E", "")] {
+            variables.note(name, value);
+        }
+        for (text, expected) in [
+            ("no `s3cret` in /s3cret/more/s3cret", "no `${KEY}` in /${LONG}/${KEY}"),
+            ("at least 1, not `:81`", "at least 1, not `:8${N}`"),
+            ("żółw", "żółw"),
+        ] {
+            assert_eq!(variables.hide(text), expected);
+        }
+        assert!(!format!("{variables:?}").contains("s3cret"));
     }
 
     #[test]

@@ -270,6 +270,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "plugin that says who a connection belongs to; absent: everyone is anonymous",
             ),
             key("anonymous", Default("true"), "whether a connection without a user may come in"),
+            key(
+                "traceparent",
+                Default("\"link\""),
+                "what a client's trace context is for our spans: `link`, or `parent`: they belong to its trace and are recorded where it says so",
+            ),
             key("csrf", Default("\"off\""), "`off`: the origin decides"),
         ],
     ),
@@ -361,18 +366,31 @@ pub(super) const SECTIONS: &[Section] = &[
                 Default("\"info\""),
                 "`off`, `error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs with commas",
             ),
-            key("service_name", Default("\"tengen\""), "the service's name in traces"),
+            key(
+                "service_name",
+                None("\"tengen\""),
+                "the service's name in traces; absent: `OTEL_SERVICE_NAME`, or `tengen`",
+            ),
         ],
     ),
     example(
         "telemetry.otlp",
         "telemetry.otlp",
         "[telemetry.otlp]",
-        "Where traces go; without it, the OTEL_* environment variables decide.",
+        "Where traces go; what is not said here, the OTEL_* environment variables may say.",
         &[
-            key("endpoint", Required("\"http://127.0.0.1:4317\""), "the collector"),
-            key("protocol", Default("\"grpc\""), "`grpc` or `http/protobuf`"),
+            key(
+                "endpoint",
+                Required("\"http://127.0.0.1:4317\""),
+                "the collector, at `http://` or `https://`",
+            ),
+            key("protocol", Default("\"grpc\""), "`grpc`, `http/protobuf` or `http/json`"),
             key("sample", Default("1.0"), "share of traces that are recorded, 0 to 1"),
+            key(
+                "certificate",
+                None("\"ca.pem\""),
+                "whom to trust (PEM); absent: whom the system trusts",
+            ),
         ],
     ),
     example(

@@ -15,6 +15,7 @@ mod units;
 mod value;
 
 pub use change::{Change, diff};
+pub use environment::Variables;
 pub use mistakes::{ConfigErrors, Mistake};
 pub use print::{default_file, table};
 pub use units::{duration, size};
@@ -94,6 +95,8 @@ pub struct Examined {
     pub warnings: Vec<Mistake>,
     /// In which line each plugin's file is named.
     pub plugin_lines: BTreeMap<PluginName, usize>,
+    /// What is to be hidden in what is said of the settings.
+    pub variables: Variables,
 }
 
 /// Like [`parse`], with whatever could be read of a file that is wrong.
@@ -108,7 +111,7 @@ pub fn examine(text: &str, env: &dyn Fn(&str) -> Option<String>, base: &Path) ->
     let settings =
         errors.is_empty().then(|| settings(&document.root(file.get_ref()), &mut plugin_lines));
     let (mistakes, warnings) = document.findings();
-    Examined { settings, mistakes, warnings, plugin_lines }
+    Examined { settings, mistakes, warnings, plugin_lines, variables: document.variables() }
 }
 
 fn settings(root: &Table<'_>, plugin_lines: &mut BTreeMap<PluginName, usize>) -> Settings {

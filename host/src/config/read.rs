@@ -9,7 +9,7 @@ use crate::{
     payload::Encoding,
     settings::{
         Admin, Cache, Endpoint, Heartbeat, Limits, Origins, Otlp, Outbox, Protocol, Secret, Server,
-        Static, Telemetry, WhenFull,
+        Static, Telemetry, Traceparent, WhenFull,
     },
 };
 use std::ops::RangeInclusive;
@@ -141,6 +141,8 @@ pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
     subprotocols(table, &mut endpoint);
     table.set("origins", &mut endpoint.origins, origins);
     table.set("anonymous", &mut endpoint.anonymous, Value::truth);
+    let words = [("link", Traceparent::Link), ("parent", Traceparent::Parent)];
+    table.set("traceparent", &mut endpoint.traceparent, |value| value.word(&words, &[]));
     table.set("csrf", &mut (), |value| value.word(&[("off", ())], &["signed", "plugin"]));
     let authenticator = table.get("authenticator");
     endpoint.authenticator = authenticator.as_ref().and_then(Value::filled).map(Into::into);
@@ -214,8 +216,8 @@ fn formats(table: &Table<'_>, endpoint: &mut Endpoint) {
 
 fn origins(value: &Value<'_>) -> Option<Origins> {
     let items = value.items()?;
-    let texts: Vec<_> = items.iter().filter_map(|item| Some((item, item.text()?))).collect();
-    if texts.iter().any(|(_, text)| text == "*") {
+    let texts: Vec<_> = items.iter().filter_map(Value::text).collect();
+    if texts.iter().any(|text| text == "*") {
         if items.len() > 1 {
             value.mistake("`*` lets every origin in; remove the others, or remove `*`");
             return None;
@@ -225,10 +227,10 @@ fn origins(value: &Value<'_>) -> Option<Origins> {
             .warning(&value.place, "every web page may connect with its visitor's cookies");
         return Some(Origins::Any);
     }
-    let origins = texts
-        .into_iter()
-        .filter_map(|(item, text)| origin(&text).map_err(|what| item.mistake(what)).ok());
-    Some(Origins::These(origins.collect()))
+    if texts.len() < items.len() {
+        return None;
+    }
+    Some(Origins::These(items.iter().filter_map(|item| item.read(origin)).collect()))
 }
 
 /// An origin as browsers send it: lower case, no path, and no port where it is the scheme's own.
@@ -256,74 +258,71 @@ fn origin(text: &str) -> Result<String, String> {
 
 /// The path of an URL: begins with `/`, no query, no fragment.
 fn url_path(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
-    if !text.starts_with('/') {
-        value.mistake(format!("`{text}` must begin with `/`; write `/{text}`"));
-        return None;
-    }
-    if text.contains(['?', '#', '%', '\\'])
-        || text.contains(char::is_whitespace)
-        || text.contains("//")
-    {
-        value.mistake(format!(
-            "`{text}` is not a plain path; write letters, digits, `-`, `_`, `.` and single `/`"
-        ));
-        return None;
-    }
-    Some(text)
+    value.read(|text| {
+        if !text.starts_with('/') {
+            return Err(format!("`{text}` must begin with `/`; write `/{text}`"));
+        }
+        let is_odd = text.contains(['?', '#', '%', '\\']) || text.contains(char::is_whitespace);
+        match is_odd || text.contains("//") {
+            true => Err(format!(
+                "`{text}` is not a plain path; write letters, digits, `-`, `_`, `.` and single `/`"
+            )),
+            false => Ok(text.to_owned()),
+        }
+    })
 }
 
 pub(super) fn telemetry(table: &Table<'_>) -> Telemetry {
     let mut telemetry = Telemetry::default();
     table.set("level", &mut telemetry.level, level);
-    table.set("service_name", &mut telemetry.service_name, Value::filled);
+    table.set("service_name", &mut telemetry.service_name, |value| value.filled().map(Some));
     telemetry.otlp = table.table("otlp", "telemetry.otlp").and_then(|table| otlp(&table));
     telemetry
 }
 
 fn otlp(table: &Table<'_>) -> Option<Otlp> {
     let remedy = "say where the collector is, as in endpoint = \"http://127.0.0.1:4317\"";
-    let endpoint = table.require("endpoint", remedy, |value| {
-        let text = value.text()?;
-        let uri = text.parse::<http::Uri>().ok();
-        let has_host = uri.is_some_and(|uri| uri.host().is_some());
-        match text.split_once("://") {
-            Some(("http", _)) if has_host => Some(text),
-            Some(("https", _)) => {
-                value.mistake("`https` is not available in this version; send to a collector nearby over `http`");
-                None
-            }
-            _ => {
-                value.mistake(format!("`{text}` is not an address; write it as in `http://127.0.0.1:4317`"));
-                None
-            }
+    let endpoint = table.require("endpoint", remedy, |value| value.read(collector));
+    let mut otlp = Otlp::new(endpoint.unwrap_or_default());
+    let words = Protocol::ALL.map(|protocol| (protocol.word(), protocol));
+    table.set("protocol", &mut otlp.protocol, |value| value.word(&words, &[]).map(Some));
+    table.set("sample", &mut otlp.sample, |value| value.share().map(Some));
+    table.set("certificate", &mut otlp.certificate, |value| value.path().map(Some));
+    (!otlp.endpoint.is_empty()).then_some(otlp)
+}
+
+/// The address of a collector.
+fn collector(text: &str) -> Result<String, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let (_, authority) = text.split_once("://").unwrap_or_default();
+    match (uri.as_ref().and_then(http::Uri::scheme_str), uri.as_ref().and_then(http::Uri::host)) {
+        // Not shown, as it has a password in it.
+        _ if authority.contains('@') => {
+            Err("has credentials in it; send them with `OTEL_EXPORTER_OTLP_HEADERS`".into())
         }
-    });
-    let mut protocol = Protocol::Grpc;
-    let words = [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
-    table.set("protocol", &mut protocol, |value| value.word(&words, &["http/json"]));
-    let mut sample = 1.0;
-    table.set("sample", &mut sample, Value::share);
-    Some(Otlp { endpoint: endpoint?, protocol, sample })
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not an address; write it as in `http://127.0.0.1:4317`")),
+    }
 }
 
 /// A level, or `target=level` pairs. `tracing` takes a mistyped level for a target; we do not.
 fn level(value: &Value<'_>) -> Option<String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let text = value.filled()?;
-    for part in text.split(',').map(str::trim) {
-        let (target, level) = part.rsplit_once('=').unwrap_or(("", part));
-        if !LEVELS.contains(&level.to_ascii_lowercase().as_str())
-            || target.contains(char::is_whitespace)
-        {
-            let known = super::mistakes::choice(LEVELS);
-            value.mistake(format!(
-                "`{part}` is not a level; write {known}, or pairs as in \"info,tengen::hub=debug\""
-            ));
-            return None;
+    value.filled()?;
+    value.read(|text| {
+        for part in text.split(',').map(str::trim) {
+            let (target, level) = part.rsplit_once('=').unwrap_or(("", part));
+            if !LEVELS.contains(&level.to_ascii_lowercase().as_str())
+                || target.contains(char::is_whitespace)
+            {
+                let known = super::mistakes::choice(LEVELS);
+                return Err(format!(
+                    "`{part}` is not a level; write {known}, or pairs as in \"info,tengen::hub=debug\""
+                ));
+            }
         }
-    }
-    Some(text)
+        Ok(text.to_owned())
+    })
 }
 
 pub(super) fn folder(table: &Table<'_>) -> Option<Static> {

@@ -73,14 +73,13 @@ fn grants(table: &Table<'_>) -> Grants {
 }
 
 fn variable(value: &Value<'_>) -> Option<String> {
-    let name = value.filled()?;
-    if name.contains('=') || name.contains(char::is_whitespace) {
-        value.mistake(format!(
+    value.filled()?;
+    value.read(|name| match name.contains('=') || name.contains(char::is_whitespace) {
+        true => Err(format!(
             "`{name}` is not the name of an environment variable; write the name alone"
-        ));
-        return None;
-    }
-    Some(name)
+        )),
+        false => Ok(name.to_owned()),
+    })
 }
 
 fn directory(value: &Value<'_>) -> Option<Directory> {
@@ -88,12 +87,11 @@ fn directory(value: &Value<'_>) -> Option<Directory> {
     let host = table.require("host", "say which folder, as in host = \"logs\"", Value::path);
     let remedy = "say what the plugin calls it, as in guest = \"/logs\"";
     let guest = table.require("guest", remedy, |value| {
-        let guest = value.filled()?;
-        if !guest.starts_with('/') {
-            value.mistake(format!("`{guest}` must begin with `/`; write `/{guest}`"));
-            return None;
-        }
-        Some(guest)
+        value.filled()?;
+        value.read(|guest| match guest.starts_with('/') {
+            true => Ok(guest.to_owned()),
+            false => Err(format!("`{guest}` must begin with `/`; write `/{guest}`")),
+        })
     });
     let mut writable = false;
     table.set("writable", &mut writable, Value::truth);
@@ -102,14 +100,17 @@ fn directory(value: &Value<'_>) -> Option<Directory> {
 
 /// Exact text, or a prefix and `*`.
 fn pattern(value: &Value<'_>) -> Option<Pattern> {
-    let text = value.filled()?;
-    if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
-        value.mistake(format!(
+    value.filled()?;
+    value.read(a_pattern)
+}
+
+fn a_pattern(text: &str) -> Result<Pattern, String> {
+    match text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+        true => Err(format!(
             "`{text}` has a `*` in a place where it has no meaning; write it once, at the end"
-        ));
-        return None;
+        )),
+        false => Ok(Pattern(text.to_owned())),
     }
-    Some(Pattern(text))
 }
 
 /// A plugin or an endpoint as something names it, and where.
@@ -146,17 +147,17 @@ fn plugin_name(table: &Table<'_>, remedy: &str) -> Named<PluginName> {
 }
 
 fn event_pattern(value: &Value<'_>) -> Option<Pattern> {
-    let pattern = pattern(value)?;
-    let text = pattern.0.as_str();
-    if !text.ends_with('*') && !is_event_id(text) {
-        value.mistake(format!("`{text}` matches no event: ids are `namespace/name`; write `{text}/*` for all of a namespace"));
-        return None;
-    }
-    if is_reserved(text) {
-        value.mistake(format!("`{text}` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route"));
-        return None;
-    }
-    Some(pattern)
+    value.filled()?;
+    value.read(|text| {
+        let pattern = a_pattern(text)?;
+        if !text.ends_with('*') && !is_event_id(text) {
+            return Err(format!("`{text}` matches no event: ids are `namespace/name`; write `{text}/*` for all of a namespace"));
+        }
+        if is_reserved(text) {
+            return Err(format!("`{text}` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route"));
+        }
+        Ok(pattern)
+    })
 }
 
 /// A sink's plugin and its buffer.

@@ -1,6 +1,7 @@
 //! Walks a parsed file and notes every mistake, instead of ending at the first.
 
 use super::{
+    environment::{self, Variables},
     keys,
     mistakes::{Lines, Mistake, choice, nearest},
     value::Value,
@@ -11,10 +12,11 @@ use toml::de::DeTable;
 /// What all parts of one file share.
 pub(super) struct Document<'a> {
     pub(super) lines: Lines,
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    env: &'a dyn Fn(&str) -> Option<String>,
     pub(super) base: &'a Path,
     mistakes: RefCell<Vec<(usize, Mistake)>>,
     warnings: RefCell<Vec<(usize, Mistake)>>,
+    variables: RefCell<Variables>,
 }
 
 /// Where a table or value stands, to speak of it.
@@ -40,7 +42,22 @@ impl<'a> Document<'a> {
             base,
             mistakes: RefCell::default(),
             warnings: RefCell::default(),
+            variables: RefCell::default(),
         }
+    }
+
+    /// A text with its environment variables put in.
+    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
+        environment::expand(text, &|name| {
+            let value = (self.env)(name)?;
+            self.variables.borrow_mut().note(name, &value);
+            Some(value)
+        })
+    }
+
+    /// Every variable that was put in so far.
+    pub(super) fn variables(&self) -> Variables {
+        self.variables.borrow().clone()
     }
 
     pub(super) fn root(&'a self, entries: &'a DeTable<'a>) -> Table<'a> {
@@ -64,12 +81,14 @@ impl<'a> Document<'a> {
         Mistake { key: place.key.clone(), line: Some(self.lines.line(place.at)), what: what.into() }
     }
 
-    /// Mistakes and warnings, each in the order of the file.
+    /// Mistakes and warnings, each in the order of the file. No variable's value is in them.
     pub(super) fn findings(&self) -> (Vec<Mistake>, Vec<Mistake>) {
+        let variables = self.variables.borrow();
+        let shown = |mistake: Mistake| Mistake { what: variables.hide(&mistake.what), ..mistake };
         let in_order = |list: &RefCell<Vec<(usize, Mistake)>>| {
             let mut list = list.take();
             list.sort_by_key(|(at, _)| *at);
-            list.into_iter().map(|(_, mistake)| mistake).collect()
+            list.into_iter().map(|(_, mistake)| shown(mistake)).collect()
         };
         (in_order(&self.mistakes), in_order(&self.warnings))
     }

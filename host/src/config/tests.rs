@@ -15,6 +15,8 @@ fn env(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("s3cret".into()),
         "PORT" => Some("9999".into()),
+        "MIXED" => Some("S3cret/path".into()),
+        "LIST" => Some("info,s3cret".into()),
         _ => None,
     }
 }
@@ -227,7 +229,7 @@ fn every_setting_reaches_its_place() {
     let route = &settings.routes[0];
     assert_eq!((route.endpoint.as_deref(), route.mode), (Some("/chsk"), Mode::All));
     let otlp = settings.telemetry.otlp.unwrap();
-    assert_eq!((otlp.protocol, otlp.sample), (Protocol::HttpProtobuf, 0.5));
+    assert_eq!((otlp.protocol, otlp.sample), (Some(Protocol::HttpProtobuf), Some(0.5)));
     assert_eq!(settings.telemetry.sinks[0].buffer.get(), 5);
 }
 

@@ -1,7 +1,6 @@
 //! One value of the file, read as what it should be; what it is instead is noted as a mistake.
 
 use super::{
-    environment,
     mistakes::{choice, nearest},
     reader::{Document, Place, Table},
     units,
@@ -41,9 +40,23 @@ impl<'a> Value<'a> {
         None
     }
 
-    /// A value that was read, or the mistake of it.
-    fn noted<T>(&self, read: Result<T, String>) -> Option<T> {
-        read.map_err(|what| self.mistake(what)).ok()
+    /// What a string is read as. A mistake is told in the words of the file: it may quote a part of the text, and what a
+    /// variable in it stands for may be a secret.
+    pub(super) fn read<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text()?;
+        let what = match read(&text) {
+            Ok(value) => return Some(value),
+            Err(what) => what,
+        };
+        self.mistake(match self.value {
+            DeValue::String(written) if **written != *text => {
+                read(written).err().unwrap_or_else(|| {
+                    "is not right with what its environment variables stand for".into()
+                })
+            }
+            _ => what,
+        });
+        None
     }
 
     pub(super) fn table(&self, section: &'static str) -> Option<Table<'a>> {
@@ -89,7 +102,9 @@ impl<'a> Value<'a> {
     /// A string with its environment variables put in.
     pub(super) fn text(&self) -> Option<String> {
         match self.value {
-            DeValue::String(text) => self.noted(environment::expand(text, self.document.env)),
+            DeValue::String(text) => {
+                self.document.expand(text).map_err(|what| self.mistake(what)).ok()
+            }
             _ => self.wrong_type("a string"),
         }
     }
@@ -118,14 +133,14 @@ impl<'a> Value<'a> {
         let DeValue::String(_) = self.value else {
             return self.wrong_type("a string with a unit, as in \"25s\"");
         };
-        self.noted(units::duration(&self.text()?))
+        self.read(units::duration)
     }
 
     pub(super) fn size(&self) -> Option<usize> {
         let DeValue::String(_) = self.value else {
             return self.wrong_type("a string with a unit, as in \"1MiB\"");
         };
-        self.noted(units::size(&self.text()?))
+        self.read(units::size)
     }
 
     pub(super) fn some_size(&self) -> Option<NonZeroUsize> {
@@ -137,24 +152,20 @@ impl<'a> Value<'a> {
         let DeValue::String(_) = self.value else {
             return self.wrong_type("\"half\" or a string with a unit, as in \"256MiB\"");
         };
-        let text = self.text()?;
-        if text == "half" {
-            return Some(Memory::Half);
-        }
-        let size = units::size(&text).map_err(|what| format!("{what}, or \"half\""));
-        match NonZeroUsize::new(self.noted(size)?).filter(|size| size.get() >= MEMORY_MIN) {
-            Some(size) => Some(Memory::Bytes(size)),
-            None => {
-                self.mistake("must be at least 64KiB");
-                None
+        self.read(|text| {
+            if text == "half" {
+                return Ok(Memory::Half);
             }
-        }
+            let size = units::size(text).map_err(|what| format!("{what}, or \"half\""))?;
+            let size = NonZeroUsize::new(size).filter(|size| size.get() >= MEMORY_MIN);
+            size.map(Memory::Bytes).ok_or_else(|| "must be at least 64KiB".into())
+        })
     }
 
     /// How often, as in `"16/min"`.
     pub(super) fn rate(&self) -> Option<Rate> {
         match self.value {
-            DeValue::String(_) => self.noted(units::rate(&self.text()?)),
+            DeValue::String(_) => self.read(units::rate),
             DeValue::Integer(integer) => {
                 self.mistake(format!("is a number within a time; write \"{integer}/min\""));
                 None
@@ -238,29 +249,28 @@ impl<'a> Value<'a> {
         words: &[(&'static str, T)],
         later: &[&'static str],
     ) -> Option<T> {
-        let text = self.text()?;
-        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
-            return Some(meaning.clone());
-        }
-        let known = || words.iter().map(|(word, _)| *word);
-        let problem = match later.contains(&text.as_str()) {
-            true => "is not available in this version",
-            false => "is not known here",
-        };
-        self.mistake(match nearest(&text, known()) {
-            Some(meant) => format!("`{text}` {problem}; did you mean `{meant}`?"),
-            None => format!("`{text}` {problem}; write {}", choice(known())),
-        });
-        None
+        self.read(|text| {
+            if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+                return Ok(meaning.clone());
+            }
+            let known = || words.iter().map(|(word, _)| *word);
+            let problem = match later.contains(&text) {
+                true => "is not available in this version",
+                false => "is not known here",
+            };
+            Err(match nearest(text, known()) {
+                Some(meant) => format!("`{text}` {problem}; did you mean `{meant}`?"),
+                None => format!("`{text}` {problem}; write {}", choice(known())),
+            })
+        })
     }
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        let text = self.text()?;
-        let address = text.parse().ok();
-        if address.is_none() {
-            self.mistake(format!("`{text}` is not an address and port; {}", address_remedy(&text)));
-        }
-        address
+        self.read(|text| {
+            text.parse().map_err(|_| {
+                format!("`{text}` is not an address and port; {}", address_remedy(text))
+            })
+        })
     }
 
     /// A path; a relative one counts from the configuration file's folder.

@@ -13,7 +13,11 @@ pub use plugins::LoadError;
 pub(crate) use plugins::{name_of, named_twice};
 
 use crate::{
-    admin,
+    admin::{
+        self,
+        sign::{Readers, Sign},
+        state::{State, beside},
+    },
     connection::{Line, Surroundings},
     hub::Hub,
     listener::{self, BindError, Reserved},
@@ -22,7 +26,7 @@ use crate::{
     requests::{self, Places, Rules, Times},
     router::Router,
     settings::{Limits, Settings},
-    telemetry::{self, Telemetry, TelemetryError},
+    telemetry::{self, Telemetry},
     upgrade::Upgrades,
 };
 use arc_swap::ArcSwap;
@@ -33,7 +37,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -97,8 +101,6 @@ pub enum GatewayError {
     Bind(#[from] BindError),
     #[error("the admin listener cannot be opened; change `admin.listen`, or give `--admin off`")]
     Admin(#[source] BindError),
-    #[error("telemetry cannot start")]
-    Telemetry(#[from] TelemetryError),
     #[error("the plugin engine cannot start")]
     Engine(#[source] PluginError),
     #[error(transparent)]
@@ -132,6 +134,8 @@ struct Work {
     /// Ends everything else.
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Goes when the gateway goes.
+    port_file: OnceLock<Sign>,
 }
 
 /// What the gateway's tasks share.
@@ -166,7 +170,7 @@ impl Shared {
         let engine =
             Engine::new(engine_parts(&settings, &options)).map_err(GatewayError::Engine)?;
         let node = uuid::Uuid::now_v7().to_string();
-        let telemetry = telemetry::start(&settings.telemetry, &node)?;
+        let telemetry = telemetry::start(&settings.telemetry, &node);
         let tracer = telemetry.tracer();
         let room = Room::here(settings.limits.connections, !settings.statics.is_empty());
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
@@ -228,7 +232,7 @@ impl Shared {
         let listener = port.open()?;
         let admin = admin.map(Reserved::open).transpose().map_err(GatewayError::Admin)?;
         // Who reads it there and comes at once waits until it is served, a moment from now.
-        write_port_file(self)?;
+        write_port_file(self, work)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
@@ -272,6 +276,7 @@ impl Gateway {
     pub async fn start(mut settings: Settings, options: Options) -> Result<Self, GatewayError> {
         options.overrides.apply(&mut settings);
         let work = Work::default();
+        forget_port_file(&settings)?;
         // Taken first, so that a port in use is told before anything is built; opened last.
         let port = listener::reserve(settings.server.listen)?;
         let admin = settings.admin.as_ref().map(|admin| listener::reserve(admin.listen));
@@ -403,18 +408,29 @@ async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
     }
 }
 
-/// Written to a temporary name and renamed, so that who waits for the file never reads half of it.
-fn write_port_file(shared: &Shared) -> Result<(), GatewayError> {
+/// Tells who waits for it where the gateway listens. It is there as long as the gateway is.
+fn write_port_file(shared: &Shared, work: &Work) -> Result<(), GatewayError> {
     let settings = shared.settings.load();
     let Some(path) = &settings.server.port_file else { return Ok(()) };
-    let failed = |source| GatewayError::PortFile { path: path.clone(), source };
-    let mut temporary = path.clone().into_os_string();
-    temporary.push(".part");
-    let written = std::fs::write(&temporary, format!("{}\n", shared.address.port()))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // There may be none; what there is would be left behind.
-        std::fs::remove_file(&temporary).ok();
+    let text = format!("{}\n", shared.address.port());
+    let put = Sign::put_at(path, text.as_bytes(), Readers::Usual);
+    let sign = put.map_err(|source| GatewayError::PortFile { path: path.clone(), source })?;
+    work.port_file.get_or_init(|| sign);
+    Ok(())
+}
+
+/// Removes the port file of a gateway that was killed, before a port is opened: who waits for the file must not find the
+/// old one. That of another gateway which runs is left alone, as the state file beside it tells: in a container, each has
+/// the number of the one before.
+fn forget_port_file(settings: &Settings) -> Result<(), GatewayError> {
+    let Some(path) = &settings.server.port_file else { return Ok(()) };
+    if State::read(&beside(path)).is_ok_and(|state| state.pid != std::process::id()) {
+        return Ok(());
     }
-    written.map_err(failed)
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(GatewayError::PortFile { path: path.clone(), source })
+        }
+        _ => Ok(()),
+    }
 }

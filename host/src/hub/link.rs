@@ -39,6 +39,8 @@ pub struct Link {
     client: OnceLock<Box<str>>,
     /// When its authentication ends, by tokio's clock.
     ends: Option<Instant>,
+    /// What the trace contexts in its events are for our spans.
+    traceparent: settings::Traceparent,
     state: Mutex<State>,
     /// Replies that its peer waits for.
     pub(super) replies: Numbers,
@@ -129,6 +131,7 @@ impl Link {
             wire,
             client: OnceLock::new(),
             ends: None,
+            traceparent: settings::Traceparent::default(),
             state: Mutex::new(state),
             replies: Numbers::default(),
             ending: AtomicBool::new(false),
@@ -140,6 +143,16 @@ impl Link {
     /// The same, to be ended at this time by tokio's clock, which does not jump.
     pub fn ending_at(self, ends: Option<Instant>) -> Self {
         Self { ends, ..self }
+    }
+
+    /// The same, on an endpoint that takes its clients' trace contexts for this.
+    pub fn taking(self, traceparent: settings::Traceparent) -> Self {
+        Self { traceparent, ..self }
+    }
+
+    /// What the trace contexts in its events are for our spans.
+    pub fn traceparent(&self) -> settings::Traceparent {
+        self.traceparent
     }
 
     /// When the authentication ends, and the connection with it.

@@ -10,6 +10,7 @@ use super::{
     compiler::{AT_ONCE, Compiler},
     error::PluginError,
     meter::Ticks,
+    pipes,
     space::{Layout, Room, Space, layouts},
     state::State,
 };
@@ -95,6 +96,7 @@ impl Engine {
         let mut linker = Linker::new(&wasm);
         Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        pipes::refuse(&mut linker)?;
         Ok(Self(Arc::new(Shared {
             linker,
             limits,

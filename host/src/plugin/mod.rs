@@ -40,6 +40,7 @@ mod meter;
 mod named;
 mod notices;
 mod onward;
+mod pipes;
 mod places;
 mod pool;
 mod prepare;

@@ -1,11 +1,10 @@
 //! Who comes to a port gets a place and is served, one after the other.
 
-use crate::often::Often;
 use super::{
     farewell::Farewell,
     places::{Place, Places},
 };
-
+use crate::often::Often;
 use std::{
     io,
     net::SocketAddr,

@@ -15,7 +15,7 @@ use crate::{
     hub::{Counters, Ended, Expected, Hub, Link},
     id::{EndpointIndex, PluginName, is_reserved},
     routes::Routes,
-    settings::Limits,
+    settings::{Limits, Traceparent},
     trace::{Kind, Span, Start, Tracer},
 };
 use arc_swap::ArcSwap;
@@ -220,19 +220,24 @@ impl Router {
         }
     }
 
-    /// The event's span: a trace of its own unless the sender gave a parent, linked to the upgrade either way.
+    /// The event's span: a trace of its own, linked to what its sender gave, or, where the endpoint has it so, below that;
+    /// linked to the upgrade either way.
     fn process_span(&self, link: &Link, arrived: &Arrived) -> Span {
-        let parent = arrived.traceparent.as_deref().and_then(|traceparent| {
+        let of_peer = link.traceparent() == Traceparent::Parent;
+        let peer = arrived.traceparent.as_deref().and_then(|traceparent| {
             self.tracer.extract(traceparent, arrived.tracestate.as_deref())
         });
         let mut span = self.tracer.start(Start {
             operation: "process",
             target: &arrived.id,
             kind: Kind::Consumer,
-            parent: parent.as_ref(),
+            parent: peer.as_ref().filter(|_| of_peer),
             link: link.facts.upgrade.as_ref(),
             at: None,
         });
+        if let Some(peer) = peer.filter(|_| !of_peer) {
+            span.link(&peer);
+        }
         if span.is_recording() {
             describe(&mut span, link, arrived);
         }

@@ -107,9 +107,10 @@ impl Courier {
     async fn run(mut self) {
         loop {
             let stopping = self.stop.borrow().is_some();
-            let batch = self.tap.queue.take(BATCH);
+            let batch = self.tap.take(BATCH);
             if !batch.is_empty() {
                 self.deliver(&batch).await;
+                self.tap.release(&batch);
             } else if stopping {
                 break;
             } else {

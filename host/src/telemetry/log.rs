@@ -57,7 +57,7 @@ pub fn outlet(stream: impl io::Write + Send + 'static, format: Format) -> io::Re
 /// Installs the log of the process and says whether it did: if there is one already, that one stays.
 ///
 /// It goes to the standard error stream. The level is a word (`info`) or `target=level` pairs with commas between;
-/// `TENGEN_LOG` in the environment wins.
+/// `TENGEN_LOG` in the environment wins, unless it is no filter: then that is the first thing in the log.
 pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
     let outlet = outlet(io::stderr(), format).map_err(TelemetryError::Log)?;
     install_on(level, format, outlet)
@@ -65,13 +65,19 @@ pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
 
 /// The same, for lines that go this way.
 pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, TelemetryError> {
-    let filter = match std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty()) {
-        Some(level) => parse("TENGEN_LOG", &level)?,
-        None => parse("telemetry.level", level)?,
+    let of_settings = parse("telemetry.level", level)?;
+    let variable = std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty());
+    let (filter, mistake) = match variable.map(|level| parse("TENGEN_LOG", &level)) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(mistake)) => (of_settings, Some(mistake)),
+        None => (of_settings, None),
     };
     let subscriber = subscriber(filter, format, outlet);
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
     INSTALLED.fetch_or(installed, Ordering::Relaxed);
+    if let Some(mistake) = mistake {
+        tracing::error!(%mistake, "the log's filter is that of the settings");
+    }
     Ok(installed)
 }
 

@@ -11,31 +11,39 @@
 //!
 //! # Environment
 //!
-//! The environment wins over the settings, key by key. An empty variable counts as unset.
+//! The settings win over the environment, key by key. An empty variable counts as unset; one that cannot be read is told
+//! in the log and counts as unset, too. What makes traces impossible is told there as an error: nothing here keeps the
+//! gateway from starting.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `TENGEN_LOG` | the log filter, as `telemetry.level` |
-//! | `OTEL_SDK_DISABLED` | `true`: no traces |
+//! | `TENGEN_LOG` | the log filter, as `telemetry.level`, over which it wins |
+//! | `OTEL_SDK_DISABLED` | `true`: no traces, whatever the settings say |
 //! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none` |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT` | where to; for HTTP, `/v1/traces` is added to the one without `TRACES_` |
-//! | `OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL` | `grpc` or `http/protobuf`; by default the settings', or what the port says |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL` | `grpc`, `http/protobuf` or `http/json`; by default what the port says |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]INSECURE` | `true`: no TLS where a gRPC endpoint has no scheme |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` | a file with whom to trust (PEM); by default whom the system trusts |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_CERTIFICATE`, `…_CLIENT_KEY` | files with our own certificate and key (PEM) |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]HEADERS` | headers for every export, `key=value` with commas between |
-//! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000) |
-//! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip`; none by default |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000); 0: no limit |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip` or `none` (default) |
 //! | `OTEL_TRACES_SAMPLER`, `…_ARG` | `[parentbased_]always_on`, `…always_off`, `…traceidratio` |
-//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536) |
-//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048) |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536), within 32 MiB |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048), within 3 MiB |
 //! | `OTEL_BSP_SCHEDULE_DELAY` | milliseconds between exports (1,000) |
-//! | `OTEL_BSP_EXPORT_TIMEOUT` | milliseconds after which an export is given up (30,000) |
+//! | `OTEL_BSP_EXPORT_TIMEOUT` | milliseconds after which an export is given up (30,000); 0: no limit |
 //! | `OTEL_PROPAGATORS` | `tracecontext` (default) or `none` |
-//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who we are |
-//! | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | limits of one span (128) |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who we are; `%20` stands for a space |
+//! | `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT` | bytes of a span's text (256) |
+//! | `OTEL_[SPAN_]ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | limits of one span (128) |
 
 pub mod log;
 pub mod stats;
 
 mod delivery;
+mod environment;
+mod exporter;
 mod otlp;
 mod plan;
 mod processor;
@@ -49,8 +57,9 @@ pub use stats::{Report, Stats};
 
 use crate::{settings, sink::Sink, trace};
 use delivery::Delivery;
+use environment::Environment;
 use otlp::Tracing;
-use plan::{Environment, Plan};
+use plan::Plan;
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
@@ -73,15 +82,19 @@ pub enum TelemetryError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    #[error("OTLP endpoint `{endpoint}` {reason}")]
-    Endpoint { endpoint: String, reason: &'static str },
-    #[error(
-        "OTLP endpoint `{endpoint}` asks for TLS, which this build does not have; use `http://` and a collector on the \
-         same machine or network"
-    )]
-    Tls { endpoint: String },
-    #[error("`{variable}` is `{value}`; use `grpc` or `http/protobuf`")]
-    Protocol { variable: String, value: String },
+    #[error("`{by}`: the address `{endpoint}` {reason}")]
+    Endpoint {
+        /// The key or the variable.
+        by: &'static str,
+        endpoint: String,
+        reason: &'static str,
+    },
+    #[error("cannot read the certificate or key `{}`", file.display())]
+    Certificate {
+        file: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the OTLP exporter does not start")]
     Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the log's thread does not start")]
@@ -98,6 +111,8 @@ pub enum TelemetryError {
 #[derive(Debug)]
 pub struct Telemetry {
     tracing: Option<Tracing>,
+    /// Why there is no tracing although it was asked for.
+    failure: Option<String>,
     sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
     before_the_end: OnceLock<Stats>,
 }
@@ -107,31 +122,48 @@ pub struct Telemetry {
 /// A log that is installed already stays, with its own filter.
 pub fn init(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
     log::install(&settings.level, log::Format::detect())?;
-    start(settings, node)
+    Ok(start(settings, node))
 }
 
-/// Starts telemetry and leaves the log alone.
-pub fn start(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
-    start_with(settings, node, &Environment(&|name| std::env::var(name).ok()))
+/// Starts telemetry and leaves the log alone. Without fail: where traces go, and whether, is nothing that connections
+/// depend on. What is wrong is in the log, and in [`Stats`].
+pub fn start(settings: &settings::Telemetry, node: &str) -> Telemetry {
+    start_with(settings, node, Environment::new(&|name| std::env::var(name)))
 }
 
 fn start_with(
     settings: &settings::Telemetry,
     node: &str,
-    environment: &Environment<'_>,
-) -> Result<Telemetry, TelemetryError> {
-    let tracing = match Plan::new(settings, environment)? {
-        Some(plan) => {
-            for note in &plan.notes {
-                tracing::warn!("{note}");
-            }
-            let resource =
-                otlp::resource(&settings.service_name, node, environment.get("OTEL_SERVICE_NAME"));
-            Some(Tracing::start(plan, resource)?)
-        }
-        None => None,
+    environment: Environment<'_>,
+) -> Telemetry {
+    let plan = Plan::new(settings, &environment);
+    for note in environment.into_notes() {
+        tracing::warn!("{note}");
+    }
+    let started = match plan {
+        Ok(plan) => plan.map(|plan| Tracing::start(plan, node)).transpose(),
+        Err(error) => Err(error),
     };
-    Ok(Telemetry { tracing, sinks: Mutex::default(), before_the_end: OnceLock::new() })
+    let (tracing, failure) = match started {
+        Ok(tracing) => (tracing, None),
+        Err(error) => {
+            let why = with_causes(&error);
+            tracing::error!(%why, "no traces are sent");
+            (None, Some(why))
+        }
+    };
+    Telemetry { tracing, failure, sinks: Mutex::default(), before_the_end: OnceLock::new() }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
 }
 
 impl Telemetry {
@@ -170,7 +202,8 @@ impl Telemetry {
             .iter()
             .map(|(name, delivery)| (name.to_string(), delivery.stats()))
             .collect();
-        Stats { spans: self.tracing.as_ref().map(Tracing::stats), sinks }
+        let spans = self.tracing.as_ref().map(Tracing::stats);
+        Stats { spans, no_spans: self.failure.clone(), sinks }
     }
 
     /// Ends the sinks: delivers what is queued for them, for `deadline` at most, and ends their tasks.

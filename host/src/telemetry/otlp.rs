@@ -4,7 +4,7 @@
 //! runtime may end before or after it, and a request that hangs can be given up at the deadline.
 
 use super::{
-    TelemetryError,
+    TelemetryError, exporter,
     plan::Plan,
     processor::{Outlet, Processor, Spans},
     stats::SpanStats,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{settings::Protocol, trace};
 use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{
     Resource,
-    resource::{EnvResourceDetector, ResourceDetector, TelemetryResourceDetector},
+    resource::{ResourceDetector, TelemetryResourceDetector},
     trace::{Sampler, SdkTracerProvider, SpanExporter as _},
 };
 use std::{
@@ -38,12 +38,13 @@ pub(super) struct Tracing {
 }
 
 impl Tracing {
-    pub(super) fn start(plan: Plan, resource: Resource) -> Result<Self, TelemetryError> {
+    pub(super) fn start(plan: Plan, node: &str) -> Result<Self, TelemetryError> {
+        let resource = resource(&plan, node);
         let spans = Arc::new(Spans::new(plan.batching));
         let (stop, stopped) = watch::channel(None);
         let (alive, done) = watch::channel(());
         let (ready, built) = mpsc::sync_channel(1);
-        let (endpoint, protocol) = (plan.endpoint.clone(), plan.protocol);
+        let (endpoint, protocol) = (plan.collector.endpoint.clone(), plan.collector.protocol);
         let thread = {
             let (spans, plan, resource) = (spans.clone(), plan.clone(), resource.clone());
             move || {
@@ -69,11 +70,13 @@ impl Tracing {
             // What comes to the SDK is sampled already.
             .with_sampler(Sampler::AlwaysOn)
             .with_id_generator(Ids)
+            .with_max_attributes_per_span(plan.limits.attributes)
+            .with_max_links_per_span(plan.limits.links)
             .with_span_processor(Processor(spans.clone()))
             .build();
         let scope =
             InstrumentationScope::builder("tengen").with_version(env!("CARGO_PKG_VERSION")).build();
-        let tracer = Tracer::new(provider.tracer_with_scope(scope), plan.sampling, plan.propagate);
+        let tracer = Tracer::new(provider.tracer_with_scope(scope), &plan);
         Ok(Self { tracer: Arc::new(tracer), spans, endpoint, protocol, stop, done })
     }
 
@@ -82,10 +85,7 @@ impl Tracing {
     }
 
     pub(super) fn stats(&self) -> SpanStats {
-        let protocol = match self.protocol {
-            Protocol::Grpc => "grpc",
-            Protocol::HttpProtobuf => "http/protobuf",
-        };
+        let protocol = self.protocol.word();
         SpanStats { endpoint: self.endpoint.clone(), protocol, ..self.spans.stats() }
     }
 
@@ -128,59 +128,24 @@ fn open(plan: &Plan, resource: &Resource) -> Result<Opened, TelemetryError> {
         .map_err(TelemetryError::Thread)?;
     // The gRPC channel belongs to the runtime in which it is made.
     let inside = runtime.enter();
-    let mut exporter = exporter(plan)?;
+    let mut exporter = exporter::build(plan)?;
     drop(inside);
     exporter.set_resource(resource);
     Ok((runtime, exporter))
 }
 
-/// Headers and compression are read from the environment by the exporter itself.
-fn exporter(plan: &Plan) -> Result<SpanExporter, TelemetryError> {
-    let built = match plan.protocol {
-        Protocol::Grpc => SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(&plan.endpoint)
-            .with_timeout(plan.timeout)
-            .build(),
-        Protocol::HttpProtobuf => SpanExporter::builder()
-            .with_http()
-            // Named, so that no feature of another crate can put a different client in its place.
-            .with_http_client(http_client(plan)?)
-            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-            .with_endpoint(&plan.endpoint)
-            .with_timeout(plan.timeout)
-            .build(),
-    };
-    built.map_err(|error: ExporterBuildError| TelemetryError::Exporter(Box::new(error)))
-}
-
-/// Spans go where the endpoint says, and nowhere else: no redirects, no proxy from the environment.
-fn http_client(plan: &Plan) -> Result<reqwest::Client, TelemetryError> {
-    reqwest::Client::builder()
-        .timeout(plan.timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|error| TelemetryError::Exporter(Box::new(error)))
-}
-
-/// Who we are: the settings, then `OTEL_RESOURCE_ATTRIBUTES`, then `OTEL_SERVICE_NAME`; the later wins.
-pub(super) fn resource(
-    service: &str,
-    node: &str,
-    named_by_environment: Option<String>,
-) -> Resource {
-    let detectors: [Box<dyn ResourceDetector>; 2] =
-        [Box::new(TelemetryResourceDetector), Box::new(EnvResourceDetector::new())];
+/// Who we are; what the environment says of it may go beyond the name, and against what is ours.
+pub(super) fn resource(plan: &Plan, node: &str) -> Resource {
+    let detectors: [Box<dyn ResourceDetector>; 1] = [Box::new(TelemetryResourceDetector)];
     let ours = [
-        KeyValue::new("service.name", service.to_owned()),
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new("service.instance.id", node.to_owned()),
     ];
-    let named = named_by_environment.map(|name| KeyValue::new("service.name", name));
+    let told = plan.attributes.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     Resource::builder_empty()
         .with_attributes(ours)
         .with_detectors(&detectors)
-        .with_attributes(named)
+        .with_attributes(told)
+        .with_attribute(KeyValue::new("service.name", plan.service_name.clone()))
         .build()
 }

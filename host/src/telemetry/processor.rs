@@ -7,8 +7,12 @@ use super::{
     plan::Batching,
     queue::Queue,
     stats::{SpanStats, SpansDropped},
+    tracer::STATE_LIMIT,
 };
-use opentelemetry::Context;
+use opentelemetry::{
+    Context, KeyValue, Value,
+    trace::{Link, SpanContext, TraceState},
+};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{Span, SpanData, SpanExporter, SpanProcessor},
@@ -16,7 +20,7 @@ use opentelemetry_sdk::{
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +28,11 @@ use tokio::{sync::watch, time};
 
 /// How often losses are logged, at most.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// What may wait for the collector together, in flight or not: spans are small or large by what peers send.
+const WAITING_BYTES: usize = 32 << 20;
+/// One export. Collectors take 4 MiB over gRPC, unless told otherwise, and a span is smaller on the wire than here.
+const BATCH_BYTES: usize = 3 << 20;
 
 /// When to have ended; none: not yet.
 pub(super) type Stop = watch::Receiver<Option<Instant>>;
@@ -33,6 +42,8 @@ pub(super) type Stop = watch::Receiver<Option<Instant>>;
 pub(super) struct Spans {
     queue: Queue<SpanData>,
     batching: Batching,
+    /// What is queued and in flight takes up.
+    bytes: AtomicUsize,
     closed: AtomicBool,
     ended: AtomicU64,
     exported: AtomicU64,
@@ -48,6 +59,7 @@ impl Spans {
         Self {
             queue: Queue::new(batching.queue),
             batching,
+            bytes: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ended: AtomicU64::new(0),
             exported: AtomicU64::new(0),
@@ -64,11 +76,30 @@ impl Spans {
         if self.closed.load(Ordering::Relaxed) {
             return add(&self.shutdown, 1);
         }
-        match self.queue.push(span) {
-            Ok(waiting) if waiting % self.batching.most == 0 => self.queue.wake(),
-            Ok(_) => {}
-            Err(_) => add(&self.queue_full, 1),
+        let weight = weight(&span);
+        let before = self.bytes.fetch_add(weight, Ordering::Relaxed);
+        let waiting = match before + weight <= WAITING_BYTES {
+            true => self.queue.push(span).ok(),
+            false => None,
+        };
+        let Some(waiting) = waiting else {
+            self.bytes.fetch_sub(weight, Ordering::Relaxed);
+            return add(&self.queue_full, 1);
+        };
+        let fills_a_batch = before / BATCH_BYTES != (before + weight) / BATCH_BYTES;
+        if fills_a_batch || waiting % self.batching.most == 0 {
+            self.queue.wake();
         }
+    }
+
+    /// The next spans to export, and what they take up.
+    fn batch(&self) -> (Vec<SpanData>, usize) {
+        let mut bytes = 0;
+        let batch = self.queue.take_while(self.batching.most.get(), |span| {
+            bytes += weight(span);
+            bytes < BATCH_BYTES
+        });
+        (batch, bytes)
     }
 
     /// From here on, spans that end are lost, and counted.
@@ -93,14 +124,40 @@ impl Spans {
             exported: read(&self.exported),
             queued: self.queue.len() as u64,
             in_flight: read(&self.in_flight),
+            bytes: self.bytes.load(Ordering::Relaxed) as u64,
             dropped: self.dropped(),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.last_error(),
         }
+    }
+
+    fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn failed(&self, error: String, spans: u64) {
         add(&self.export_failed, spans);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// What a span takes up, about: itself, and all that it holds.
+fn weight(span: &SpanData) -> usize {
+    let attributes = span.attributes.capacity() * size_of::<KeyValue>();
+    let text = |pair: &KeyValue| match &pair.value {
+        Value::String(text) => text.as_str().len(),
+        _ => 0,
+    };
+    let texts: usize = span.attributes.iter().map(text).sum();
+    let link = |link: &Link| size_of::<Link>() + state(&link.span_context);
+    let links: usize = span.links.iter().map(link).sum();
+    size_of::<SpanData>() + span.name.len() + attributes + texts + links + state(&span.span_context)
+}
+
+/// A `tracestate`, where there is one: as much as it can be.
+fn state(context: &SpanContext) -> usize {
+    match *context.trace_state() == TraceState::default() {
+        true => 0,
+        false => STATE_LIMIT,
     }
 }
 
@@ -157,14 +214,14 @@ impl<E: SpanExporter> Outlet<E> {
             while due > 0 && self.stop.borrow().is_none() {
                 due = due.saturating_sub(self.export().await);
             }
-            complaint.voice(self.spans.dropped());
+            complaint.voice(self.spans.dropped(), self.spans.last_error());
         }
         while self.export().await > 0 {}
     }
 
     /// Exports one batch and says how many spans it had.
     async fn export(&mut self) -> usize {
-        let batch = self.spans.queue.take(self.spans.batching.most.get());
+        let (batch, bytes) = self.spans.batch();
         let (size, count) = (batch.len(), batch.len() as u64);
         if size == 0 {
             return 0;
@@ -172,15 +229,25 @@ impl<E: SpanExporter> Outlet<E> {
         self.spans.in_flight.store(count, Ordering::Relaxed);
         let deadline = expired(self.stop.clone());
         let timeout = self.spans.batching.export_timeout;
+        let given_up = async {
+            match timeout {
+                Some(timeout) => time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = deadline => add(&self.spans.shutdown, count),
-            answer = time::timeout(timeout, self.exporter.export(batch)) => match answer {
-                Ok(Ok(())) => add(&self.spans.exported, count),
-                Ok(Err(error)) => self.spans.failed(error.to_string(), count),
-                Err(_) => self.spans.failed(format!("no answer within {timeout:?}"), count),
+            answer = self.exporter.export(batch) => match answer {
+                Ok(()) => add(&self.spans.exported, count),
+                Err(error) => self.spans.failed(error.to_string(), count),
             },
+            () = given_up => {
+                let timeout = timeout.unwrap_or_default();
+                self.spans.failed(format!("no answer within {timeout:?}"), count);
+            }
         }
+        self.spans.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.spans.in_flight.store(0, Ordering::Relaxed);
         size
     }
@@ -203,7 +270,7 @@ struct Complaint {
 }
 
 impl Complaint {
-    fn voice(&mut self, dropped: SpansDropped) {
+    fn voice(&mut self, dropped: SpansDropped, last_error: Option<String>) {
         if dropped == self.told || self.at.is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
             return;
         }
@@ -211,6 +278,7 @@ impl Complaint {
             lost = dropped.total() - self.told.total(),
             queue_full = dropped.queue_full,
             export_failed = dropped.export_failed,
+            last_error = last_error.as_deref().unwrap_or("none"),
             "spans are lost on the way to the collector"
         );
         self.told = dropped;

@@ -79,12 +79,21 @@ impl<T> Queue<T> {
 
     /// Takes up to `most` items, in the order in which they came.
     pub(super) fn take(&self, most: usize) -> Vec<T> {
+        self.take_while(most, |_| true)
+    }
+
+    /// Takes up to `most` items, and no more after one for which the answer is no.
+    pub(super) fn take_while(&self, most: usize, mut more: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::with_capacity(most.min(self.len()));
         while taken.len() < most
             && let Some(item) = self.items.pop()
         {
             self.len.fetch_sub(1, Ordering::Relaxed);
+            let goes_on = more(&item);
             taken.push(item);
+            if !goes_on {
+                break;
+            }
         }
         taken
     }

@@ -1,6 +1,6 @@
 //! What telemetry leaves out: secrets by the name of their field, control characters, and texts without end.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// What stands in a secret's place.
 pub(super) const MASK: &str = "***";
@@ -28,6 +28,17 @@ pub(super) fn shorten(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// The text, in `most` bytes: what is cut off leaves an ellipsis, if there is room for one.
+pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
+    let (kept, _) = text.split_at_checked(end).unwrap_or_default();
+    let mark = if most < '…'.len_utf8() { "" } else { "…" };
+    Cow::Owned([kept, mark].concat())
 }
 
 /// Writes text so that it can neither move a terminal's cursor nor look like a line of its own.
@@ -100,7 +111,20 @@ mod tests {
         assert_eq!(shorten("short".into()), "short");
     }
 
+    #[test]
+    fn a_cut_text_is_within_its_bytes_and_says_that_it_was_cut() {
+        assert_eq!(cut("1234567", 7), "1234567");
+        assert_eq!(cut("12345678", 7), "1234…");
+        assert_eq!(cut("żółw🐢🐢", 8), "żó…");
+        assert_eq!(cut("1234", 2), "");
+    }
+
     proptest! {
+        #[test]
+        fn a_cut_text_is_never_longer(text in any::<String>(), most in 0_usize..20) {
+            prop_assert!(cut(&text, most).len() <= most);
+        }
+
         #[test]
         fn nothing_odd_is_ever_written(text in any::<String>()) {
             prop_assert!(!visible(&text).chars().any(is_odd));

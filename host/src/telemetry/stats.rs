@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt};
 pub struct Stats {
     /// None where tracing is off.
     pub spans: Option<SpanStats>,
+    /// Why there is no tracing although it was asked for.
+    pub no_spans: Option<String>,
     /// By name.
     pub sinks: BTreeMap<String, SinkStats>,
 }
@@ -23,6 +25,8 @@ pub struct SpanStats {
     pub queued: u64,
     /// In the batch that is being exported.
     pub in_flight: u64,
+    /// What is queued and in flight takes up, about.
+    pub bytes: u64,
     pub dropped: SpansDropped,
     pub last_error: Option<String>,
 }
@@ -30,7 +34,7 @@ pub struct SpanStats {
 /// Spans that no collector confirmed, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SpansDropped {
-    /// The collector was slower than the gateway.
+    /// The collector was slower than the gateway: as many spans, or bytes of them, waited as may.
     pub queue_full: u64,
     /// The collector refused them, or was not there, also after retries.
     pub export_failed: u64,
@@ -150,7 +154,8 @@ mod tests {
             ..SpanStats::default()
         };
         let sink = SinkStats { queued, ..SinkStats::default() };
-        Stats { spans: Some(spans), sinks: [("file".to_owned(), sink)].into() }
+        let sinks = [("file".to_owned(), sink)].into();
+        Stats { spans: Some(spans), sinks, ..Stats::default() }
     }
 
     #[test]

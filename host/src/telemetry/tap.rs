@@ -8,7 +8,10 @@ use super::{
     record,
     stats::{SignalsDropped, SinkStats},
 };
-use crate::{often::Often, sink::Signal};
+use crate::{
+    often::Often,
+    sink::{Signal, Value},
+};
 use arc_swap::ArcSwap;
 use std::{
     num::NonZeroUsize,
@@ -21,6 +24,9 @@ use tracing::{Event, Subscriber, span};
 use tracing_subscriber::{layer::Context, registry::LookupSpan};
 
 static TAPS: LazyLock<ArcSwap<Vec<Arc<Tap>>>> = LazyLock::new(ArcSwap::default);
+/// What may wait for one sink: records are small or large by what plugins and peers say.
+const WAITING_BYTES: usize = 8 << 20;
+
 static ATTACHED: AtomicUsize = AtomicUsize::new(0);
 
 tokio::task_local! {
@@ -33,6 +39,8 @@ tokio::task_local! {
 pub(super) struct Tap {
     pub(super) name: Arc<str>,
     pub(super) queue: Queue<Signal>,
+    /// What is queued, and has been taken and not released yet, takes up.
+    bytes: AtomicUsize,
     pub(super) counts: Counts,
 }
 
@@ -65,7 +73,8 @@ impl Counts {
 
 impl Tap {
     pub(super) fn new(name: Arc<str>, buffer: NonZeroUsize) -> Arc<Self> {
-        Arc::new(Self { name, queue: Queue::new(buffer), counts: Counts::default() })
+        let (queue, bytes) = (Queue::new(buffer), AtomicUsize::new(0));
+        Arc::new(Self { name, queue, bytes, counts: Counts::default() })
     }
 
     /// Puts it on the list: records come from now on.
@@ -87,9 +96,22 @@ impl Tap {
 
     pub(super) fn offer(&self, signal: Signal) {
         self.counts.accepted.fetch_add(1, Ordering::Relaxed);
-        if self.queue.send(signal).is_err() {
+        let weight = weight(&signal);
+        let before = self.bytes.fetch_add(weight, Ordering::Relaxed);
+        if before + weight > WAITING_BYTES || self.queue.send(signal).is_err() {
+            self.bytes.fetch_sub(weight, Ordering::Relaxed);
             self.counts.queue_full.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Takes up to `most` records; they count as waiting until they are released.
+    pub(super) fn take(&self, most: usize) -> Vec<Signal> {
+        self.queue.take(most)
+    }
+
+    /// These need to be kept no longer.
+    pub(super) fn release(&self, signals: &[Signal]) {
+        self.bytes.fetch_sub(signals.iter().map(weight).sum(), Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> SinkStats {
@@ -107,6 +129,23 @@ impl Tap {
             gone: counts.gone.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What a record takes up, about.
+fn weight(signal: &Signal) -> usize {
+    let of_value = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => 0,
+    };
+    let datum = |(name, value): &(String, Value)| {
+        size_of::<(String, Value)>() + name.len() + of_value(value)
+    };
+    let data: usize = signal.data.iter().map(datum).sum();
+    let texts = [&signal.namespace, &signal.id, &signal.message, &signal.location, &signal.user];
+    let ids = [&signal.trace_id, &signal.span_id, &signal.connection];
+    let texts: usize = texts.into_iter().chain(ids).chain(&signal.error).map(String::len).sum();
+    size_of::<Signal>() + data + texts
 }
 
 /// The layer that offers records to the sinks. Part of the installed log; a test puts it into a subscriber of its own.

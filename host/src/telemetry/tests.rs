@@ -45,7 +45,15 @@ impl Sink for Diary {
 }
 
 fn quiet() -> Telemetry {
-    start_with(&settings::Telemetry::default(), "node", &Environment(&|_| None)).unwrap()
+    with(&[])
+}
+
+fn with(variables: &[(&str, &str)]) -> Telemetry {
+    let lookup = |name: &str| {
+        let found = variables.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned()).ok_or(std::env::VarError::NotPresent)
+    };
+    start_with(&settings::Telemetry::default(), "node", Environment::new(&lookup))
 }
 
 fn attach(telemetry: &Telemetry, name: &str, sink: &Arc<Diary>) {
@@ -136,18 +144,21 @@ async fn a_second_sink_of_the_same_name_is_refused() {
     assert_eq!((first.messages().len(), second.messages().len()), (1, 0));
 }
 
-#[test]
-fn without_an_endpoint_tracing_is_off() {
-    let telemetry = quiet();
-    let start = trace::Start {
+fn start() -> trace::Start<'static> {
+    trace::Start {
         operation: "x",
         target: "",
         kind: trace::Kind::Internal,
         parent: None,
         link: None,
         at: None,
-    };
-    assert!(telemetry.tracer().start(start).context().is_none());
+    }
+}
+
+#[test]
+fn without_an_endpoint_tracing_is_off() {
+    let telemetry = quiet();
+    assert!(telemetry.tracer().start(start()).context().is_none());
     assert_eq!(telemetry.stats().spans, None);
 }
 
@@ -158,24 +169,63 @@ fn statistics_are_json() {
         protocol: "grpc",
         ..stats::SpanStats::default()
     };
-    let stats = Stats { spans: Some(spans), sinks: BTreeMap::default() };
+    let stats = Stats { spans: Some(spans), ..Stats::default() };
     let json = serde_json::to_value(&stats).unwrap();
     assert_eq!(json["spans"]["dropped"]["queue_full"], 0);
     assert_eq!(json["spans"]["last_error"], serde_json::Value::Null);
 }
 
+// Issue 10: a mistake in a variable that was meant for all processes ended this one.
+#[test]
+fn what_is_wrong_with_tracing_is_told_and_ends_nothing() {
+    for (variables, why) in [
+        (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector")][..], "neither `http://` nor"),
+        (
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9"),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent/ca.pem"),
+            ],
+            "`/nonexistent/ca.pem`: No such file",
+        ),
+    ] {
+        let telemetry = with(variables);
+        let stats = telemetry.stats();
+        assert_eq!(stats.spans, None);
+        let told = stats.no_spans.unwrap();
+        assert!(told.contains(why), "{told}");
+        assert!(!telemetry.tracer().start(start()).is_recording());
+    }
+    assert_eq!(quiet().stats().no_spans, None, "nobody asked for it");
+}
+
 #[track_caller]
-fn check_resource(named: Option<&str>, name: &str) {
-    let resource = otlp::resource("from-settings", "node-1", named.map(Into::into));
+fn check_resource(file: Option<&str>, variables: &[(&str, &str)], name: &str) {
+    let otlp = Some(settings::Otlp::new("http://127.0.0.1:4317"));
+    let service_name = file.map(Into::into);
+    let settings = settings::Telemetry { otlp, service_name, ..settings::Telemetry::default() };
+    let lookup = |name: &str| {
+        let found = variables.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned()).ok_or(std::env::VarError::NotPresent)
+    };
+    let plan = Plan::new(&settings, &Environment::new(&lookup)).unwrap().unwrap();
+    let resource = otlp::resource(&plan, "node-1");
     let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
     assert_eq!(value("service.name").as_deref(), Some(name));
     assert_eq!(value("service.instance.id").as_deref(), Some("node-1"));
     assert_eq!(value("service.version").as_deref(), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(value("telemetry.sdk.language").as_deref(), Some("rust"));
+    if !variables.is_empty() {
+        assert_eq!(value("team").as_deref(), Some("north side"));
+    }
 }
 
 #[test]
 fn the_resource_says_who_we_are() {
-    check_resource(None, "from-settings");
-    check_resource(Some("from-environment"), "from-environment");
+    const ATTRIBUTES: (&str, &str) =
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=among,team=north%20side");
+    const NAME: (&str, &str) = ("OTEL_SERVICE_NAME", "variable");
+    check_resource(None, &[], "tengen");
+    check_resource(None, &[ATTRIBUTES], "among");
+    check_resource(None, &[ATTRIBUTES, NAME], "variable");
+    check_resource(Some("file"), &[ATTRIBUTES, NAME], "file");
 }

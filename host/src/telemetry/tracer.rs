@@ -1,6 +1,9 @@
 //! The gateway's tracer on OpenTelemetry's SDK.
 
-use super::{plan::Sampling, redact};
+use super::{
+    plan::{Plan, Sampling},
+    redact,
+};
 use crate::trace::{self, Kind, Start, TraceContext, Value};
 use opentelemetry::{
     Context, KeyValue,
@@ -17,7 +20,7 @@ use opentelemetry_sdk::{
 use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 /// A longer `tracestate` is left behind (W3C Trace Context asks to carry 512 characters).
-const STATE_LIMIT: usize = 512;
+pub(super) const STATE_LIMIT: usize = 512;
 
 /// Room for so many attributes from the start.
 const USUAL_ATTRIBUTES: usize = 8;
@@ -27,12 +30,14 @@ pub(super) struct Tracer {
     sdk: SdkTracer,
     sampling: Sampling,
     propagator: Option<TraceContextPropagator>,
+    /// Bytes of a text that a span holds.
+    text: usize,
 }
 
 impl Tracer {
-    pub(super) fn new(sdk: SdkTracer, sampling: Sampling, propagate: bool) -> Self {
-        let propagator = propagate.then(TraceContextPropagator::new);
-        Self { sdk, sampling, propagator }
+    pub(super) fn new(sdk: SdkTracer, plan: &Plan) -> Self {
+        let propagator = plan.propagate.then(TraceContextPropagator::new);
+        Self { sdk, sampling: plan.sampling, propagator, text: plan.limits.text }
     }
 
     /// The sampler's answer, before the SDK is asked: a span that is not recorded costs a quarter so.
@@ -45,10 +50,10 @@ impl Tracer {
 }
 
 /// What the SDK makes a span of; each list gets its room once.
-fn builder(start: &Start<'_>) -> SpanBuilder {
+fn builder(start: &Start<'_>, text: usize) -> SpanBuilder {
     let name = match start.target {
         "" => Cow::Borrowed(start.operation),
-        target => Cow::Owned([start.operation, " ", target].concat()),
+        target => Cow::Owned([start.operation, " ", &*redact::cut(target, text)].concat()),
     };
     let mut builder = SpanBuilder::from_name(name).with_kind(kind(start.kind));
     builder.start_time = start.at;
@@ -82,7 +87,7 @@ impl trace::Tracer for Tracer {
             None => Context::new(),
         };
         NEXT_TRACE.set(Some(trace_id));
-        let span = self.sdk.build_with_context(builder(&start), &parent);
+        let span = self.sdk.build_with_context(builder(&start, self.text), &parent);
         NEXT_TRACE.set(None);
         let context = TraceContext {
             trace_id: number(span.span_context().trace_id()),
@@ -90,7 +95,10 @@ impl trace::Tracer for Tracer {
             sampled: span.span_context().is_sampled(),
             state: start.parent.and_then(|parent| parent.state.clone()),
         };
-        trace::Span::new(context, Some(Box::new(Recording { span, failed: false })))
+        trace::Span::new(
+            context,
+            Some(Box::new(Recording { span, failed: false, text: self.text })),
+        )
     }
 
     fn extract(&self, traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext> {
@@ -202,12 +210,20 @@ fn place(context: &TraceContext, is_remote: bool) -> SpanContext {
 struct Recording {
     span: opentelemetry_sdk::trace::Span,
     failed: bool,
+    text: usize,
 }
 
 impl trace::Recording for Recording {
     fn set(&mut self, key: &'static str, value: Value) {
-        let value = if redact::is_secret(key) { redact::MASK.into() } else { attribute(value) };
+        let value = match redact::is_secret(key) {
+            true => redact::MASK.into(),
+            false => attribute(value, self.text),
+        };
         self.span.set_attribute(KeyValue::new(key, value));
+    }
+
+    fn link(&mut self, to: &TraceContext) {
+        self.span.add_link(place(to, true), Vec::new());
     }
 
     /// The first failure counts: what follows is usually its consequence.
@@ -215,14 +231,19 @@ impl trace::Recording for Recording {
         if std::mem::replace(&mut self.failed, true) {
             return;
         }
-        self.span.set_attribute(KeyValue::new("error.type", error_type.to_owned()));
+        let error_type = redact::cut(error_type, self.text).into_owned();
+        self.span.set_attribute(KeyValue::new("error.type", error_type));
         self.span.set_status(Status::error(""));
     }
 }
 
-fn attribute(value: Value) -> opentelemetry::Value {
+/// Peers choose some of the texts, and a span waits for its collector with all of them.
+fn attribute(value: Value, most: usize) -> opentelemetry::Value {
     match value {
-        Value::Text(text) => text.into(),
+        Value::Text(text) => match redact::cut(&text, most) {
+            Cow::Borrowed(_) => text.into(),
+            Cow::Owned(cut) => cut.into(),
+        },
         Value::Static(text) => text.into(),
         Value::Integer(number) => number.into(),
         Value::Float(number) => number.into(),

@@ -19,14 +19,14 @@ use crate::{
     id::{ConnectionId, EndpointIndex, Handle, PluginName},
     often::{Often, Times},
     requests::Socket,
-    settings::{self, Endpoint},
-    trace::{Kind, Span, Start, Tracer},
+    settings::{self, Endpoint, Traceparent},
+    trace::{Kind, Span, Start, TraceContext, Tracer},
 };
 use agreement::Agreement;
 use arc_swap::ArcSwap;
 use authentication::Admitted;
 use checks::Refusal;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -152,7 +152,8 @@ impl Upgrades {
         if endpoint.dialect == envelope::Dialect::Sente {
             link.set_client(agreement::client_id(&query)?);
         }
-        self.hand_over(on_upgrade, Arc::new(link.ending_at(ends)), place);
+        let link = link.ending_at(ends).taking(endpoint.traceparent);
+        self.hand_over(on_upgrade, Arc::new(link), place);
         Ok(answer)
     }
 
@@ -272,14 +273,14 @@ impl Upgrades {
 
     fn upgrade_span(&self, parts: &Parts, endpoint: &Endpoint, peer: SocketAddr) -> Span {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let parent = header("traceparent")
-            .and_then(|parent| self.tracer.extract(parent, header("tracestate")));
+        let theirs = trace_of(&*self.tracer, &parts.headers);
+        let belongs = endpoint.traceparent == Traceparent::Parent;
         let mut span = self.tracer.start(Start {
             operation: "GET",
             target: &endpoint.path,
             kind: Kind::Server,
-            parent: parent.as_ref(),
-            link: None,
+            parent: theirs.as_ref().filter(|_| belongs),
+            link: theirs.as_ref().filter(|_| !belongs),
             at: None,
         });
         if span.is_recording() {
@@ -297,6 +298,17 @@ impl Upgrades {
         }
         span
     }
+}
+
+/// The trace context of a request. Several `tracestate` headers are one list (W3C Trace Context, 3.3.1); several
+/// `traceparent` headers are none that could be believed.
+fn trace_of(tracer: &dyn Tracer, headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let states: Option<Vec<_>> =
+        headers.get_all("tracestate").iter().map(|state| state.to_str().ok()).collect();
+    let state = states.filter(|states| !states.is_empty()).map(|states| states.join(","));
+    tracer.extract(parent.to_str().ok()?, state.as_deref())
 }
 
 fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {

@@ -155,7 +155,7 @@ fn without_a_configuration_it_says_what_it_does_and_echoes() {
 }
 
 #[test]
-fn the_port_file_names_the_real_port_and_the_state_file_goes_with_the_gateway() {
+fn the_port_file_names_the_real_port_and_goes_with_the_gateway_as_the_state_file_does() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("port");
     let gateway = Gateway::start(&["--port-file", file.to_str().unwrap()]);
@@ -170,6 +170,29 @@ fn the_port_file_names_the_real_port_and_the_state_file_goes_with_the_gateway() 
     gateway.signal("-INT");
     assert_eq!(gateway.ended().0, Some(0));
     assert!(!state.exists());
+    assert!(!file.exists(), "who waits for the next gateway would find this one");
+}
+
+#[test]
+fn the_port_file_of_a_gateway_that_was_killed_goes_before_a_port_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
+    let args = ["--port-file", file.to_str().unwrap()];
+    let mut killed = Gateway::start(&args);
+    killed.signal("-KILL");
+    drop(killed.child.wait());
+    assert!(file.exists(), "it could not remove it");
+
+    // Its port is taken: so this one ends where it opens its own.
+    let other = Gateway::start(&[]);
+    let second = ["serve", "--listen", &other.address, "--admin", "off"];
+    assert_eq!(run(&[&second[..], &args].concat()).status.code(), Some(1));
+    assert!(!file.exists(), "it names a port where nobody, or somebody else, listens");
+
+    let running = Gateway::start(&args);
+    let second = ["serve", "--listen", &running.address, "--admin", "off"];
+    assert_eq!(run(&[&second[..], &args].concat()).status.code(), Some(1));
+    assert!(file.exists(), "the gateway that it names runs on");
 }
 
 #[test]

@@ -1,59 +1,84 @@
 //! A machine that gives too little: full disks, few open files, collectors that do not answer.
 
-use super::{Gateway, guest, run, text, write};
+use super::{Gateway, PROGRAM, SERVE, guest, tengen, text, write};
 use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
-/// Writing to a file of this name finds a full disk.
+/// Commands after which no file can grow: like a full disk, without needing one.
 #[cfg(target_os = "linux")]
-fn full(file: &Path) {
-    std::os::unix::fs::symlink("/dev/full", file).unwrap();
-}
+const FULL: &str = "trap '' XFSZ && ulimit -f 0";
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_port_file_that_does_not_fit_on_the_disk_is_told_and_nothing_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("port");
-    full(&folder.path().join("port.part"));
-    let output = run(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "off",
-        "--port-file",
-        file.to_str().unwrap(),
-    ]);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{FULL} && exec \"$0\" \"$@\"")).arg(PROGRAM);
+    shell.args(SERVE).args(["--port-file", file.to_str().unwrap()]);
+    let output = shell.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = text(&output.stderr);
     assert!(errors.contains("cannot write the port file"), "{errors}");
     assert!(
-        errors.contains(file.to_str().unwrap()) && errors.contains("No space left"),
+        errors.contains(file.to_str().unwrap()) && errors.contains("File too large"),
         "{errors}"
     );
-    assert!(!file.exists(), "half a port file is worse than none");
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "half a port file is worse than none");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_state_file_that_does_not_fit_on_the_disk_is_done_without() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("port");
-    full(&folder.path().join("port.state.part"));
-    let gateway = Gateway::start(&["--port-file", file.to_str().unwrap()]);
+    let gateway = Gateway::start_after(FULL, &[]);
     assert_eq!(gateway.ask("a/b 7").status.code(), Some(0));
-    assert!(!folder.path().join("port.state").exists());
     gateway.signal("-TERM");
     let (code, errors) = gateway.ended();
     assert_eq!(code, Some(0), "{errors}");
     assert!(errors.contains("state file not written"), "{errors}");
+}
+
+// Issue 10: each of these ended the gateway.
+#[test]
+fn a_mistake_in_a_telemetry_variable_is_an_error_line_and_the_gateway_serves() {
+    let mut command = tengen(SERVE);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318").env("TENGEN_LOG", "a=b=c");
+    let gateway = Gateway::spawn(command);
+    assert_eq!(gateway.ask("a/b 7").status.code(), Some(0));
+    let told = gateway.admin("/stats")["telemetry"]["no_spans"].to_string();
+    assert!(told.contains("localhost:4318") && told.contains("has no scheme"), "{told}");
+    gateway.signal("-TERM");
+    let (code, errors) = gateway.ended();
+    assert_eq!(code, Some(0), "{errors}");
+    let said =
+        |words: &[&str]| errors.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(said(&["\"error\"", "no traces are sent", "has no scheme"]), "{errors}");
+    assert!(said(&["\"error\"", "TENGEN_LOG", "a=b=c"]), "{errors}");
+}
+
+/// Two users of one machine: the other one has laid links where this one's gateway writes.
+// Issue 10: a file of root's was overwritten through such a link.
+#[test]
+fn links_that_lie_where_the_gateway_writes_lead_it_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, precious) = (folder.path().join("port"), folder.path().join("precious"));
+    fs::write(&precious, "theirs").unwrap();
+    for name in ["port", "port.part", "port.state", "port.state.part"] {
+        std::os::unix::fs::symlink(&precious, folder.path().join(name)).unwrap();
+    }
+    let gateway = Gateway::start(&["--port-file", file.to_str().unwrap()]);
+    let port = fs::read_to_string(&file).unwrap();
+    assert!(gateway.address.ends_with(&format!(":{}", port.trim())), "{port}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "theirs");
+    gateway.signal("-TERM");
+    assert_eq!(gateway.ended().0, Some(0));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "theirs");
 }
 
 /// Commands that let files grow to a size and no further, and that size: like a full disk, without needing one. What a

@@ -180,8 +180,16 @@ fn single_mistakes_name_their_remedy() {
             "telemetry.level (line 2): `infoo` is not a level; write `off`, `error`, `warn`, `info`, `debug` or `trace`, or pairs as in \"info,tengen::hub=debug\"",
         ),
         (
-            "[telemetry]\notlp = { endpoint = 'https://x' }",
-            "telemetry.otlp.endpoint (line 2): `https` is not available in this version; send to a collector nearby over `http`",
+            "[telemetry]\notlp = { endpoint = 'ftp://x' }",
+            "telemetry.otlp.endpoint (line 2): `ftp://x` is not an address; write it as in `http://127.0.0.1:4317`",
+        ),
+        (
+            "[telemetry]\notlp = { endpoint = 'https://me:s3cret@x' }",
+            "telemetry.otlp.endpoint (line 2): has credentials in it; send them with `OTEL_EXPORTER_OTLP_HEADERS`",
+        ),
+        (
+            "[[endpoint]]\npath = '/a'\ntraceparent = 'parents'",
+            "endpoint[0].traceparent (line 3): `parents` is not known here; did you mean `parent`?",
         ),
         (
             "[telemetry]\notlp = { endpoint = 'http://x', sample = 2 }",
@@ -273,4 +281,61 @@ fn keys_and_tables_that_contradict_each_other_are_mistakes() {
         let errors = read(text).expect_err(text).0;
         assert!(errors.iter().all(|mistake| mistake.line.is_some()), "{text}: {errors:?}");
     }
+}
+
+// Issue 10: what a variable stands for may be a secret.
+#[test]
+fn no_mistake_shows_what_an_environment_variable_stands_for() {
+    for text in [
+        "[server]\nlisten = '${KEY}'",
+        "[server]\nlisten = '127.0.0.1:${KEY}'",
+        "[server.drain]\ndeadline = '${KEY}'",
+        "[admin]\nlisten = ':${KEY}'",
+        "[outbox]\nbytes = '${KEY}'",
+        "[outbox]\nwhen_full = '${KEY}'",
+        "[limits]\nmemory = '${KEY}'",
+        "[limits]\nmalformed = '${KEY}'",
+        "[telemetry]\nlevel = 'info,${KEY}'",
+        "[telemetry]\nlevel = 'x=${MIXED}'",
+        "[telemetry]\nlevel = '${LIST}'",
+        "[telemetry]\notlp = { endpoint = '${KEY}' }",
+        "[telemetry]\notlp = { endpoint = 'http://x', protocol = '${KEY}' }",
+        "[[endpoint]]\npath = '${KEY}'",
+        "[[endpoint]]\npath = '/${MIXED}?'",
+        "[[endpoint]]\npath = '/${KEY}'\n[[endpoint]]\npath = '/${KEY}'",
+        "[[endpoint]]\npath = '/a'\norigins = ['${MIXED}']",
+        "[[endpoint]]\npath = '/a'\norigins = ['https://a/${MIXED}']",
+        "[[endpoint]]\npath = '/a'\nauthenticator = '${KEY}'",
+        "[[route]]\nevent = '${KEY}'\nplugin = 'p'",
+        "[[route]]\nevent = 'a/b'\nplugin = '${KEY}'",
+        "[[route]]\nevent = 'a/b'\nplugin = 'p'\nendpoint = '/${KEY}'",
+        "[plugin.p]\nfile = '${KEY}'",
+        "[plugin.p]\nfile = 'p.wasm'\nmemory = '${KEY}'",
+        "[plugin.p]\nfile = 'p.wasm'\ngrant = { push = ['*${KEY}'] }",
+        "[plugin.p]\nfile = 'p.wasm'\ngrant = { env = ['${KEY}=1'] }",
+        "[plugin.p]\nfile = 'p.wasm'\ngrant = { dirs = [{ host = 'x', guest = '${KEY}' }] }",
+        "[[static]]\npath = '${KEY}'\ndir = 'x'",
+    ] {
+        let errors = read(text).expect_err(text);
+        let told = errors.to_string();
+        assert!(!told.to_lowercase().contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn a_mistake_quotes_the_file_and_not_what_is_put_in() {
+    wrong(
+        "[server]\nlisten = '${KEY}:1'",
+        &[
+            "server.listen (line 2): `${KEY}:1` is not an address and port; write it as in `127.0.0.1:8080`, an IPv6 address in brackets",
+        ],
+    );
+    wrong(
+        "[[endpoint]]\npath = '/${KEY}'\n[[endpoint]]\npath = '/${KEY}'",
+        &[
+            "endpoint[1].path (line 4): the endpoint of line 2 has the path `/${KEY}` already; give each its own",
+        ],
+    );
+    let warned = read("[admin]\nlisten = '0.0.0.0:${PORT}'").unwrap().warnings;
+    assert!(warned[0].what.ends_with("reach `0.0.0.0:${PORT}`"), "{warned:?}");
 }

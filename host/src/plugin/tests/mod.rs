@@ -7,6 +7,7 @@ mod compile;
 mod cost;
 mod failing;
 mod files;
+mod folders;
 mod guests;
 mod hand_over;
 mod hostile;

@@ -112,6 +112,23 @@ async fn a_sink_is_told_what_it_missed_once() {
     assert_eq!(stats.dropped.queue_full, 3);
 }
 
+// Issue 10: a brother of the spans' queue, which was bounded in spans only.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_sink_is_bounded_in_bytes() {
+    let large = "x".repeat(1 << 20);
+    let (sink, stats) = deliver([], 100, &[&*large; 20]).await;
+    assert_eq!((stats.processed, stats.dropped.queue_full), (7, 13), "8 MiB are for all of it");
+    assert_eq!(taken(&sink).len(), 7);
+    let tap = Tap::new("test".into(), NonZeroUsize::new(100).unwrap());
+    (0..7).for_each(|_| tap.offer(signal(&large)));
+    let batch = tap.take(7);
+    tap.offer(signal(&large));
+    assert_eq!(tap.stats().dropped.queue_full, 1, "what is under way waits, too");
+    tap.release(&batch);
+    tap.offer(signal(&large));
+    assert_eq!(tap.stats().dropped.queue_full, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_is_not_ready_is_asked_later() {
     let pause = Duration::from_secs(5);

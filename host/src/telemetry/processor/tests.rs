@@ -48,6 +48,8 @@ enum Answer {
     Take,
     Refuse,
     Hang,
+    /// Takes them after so long.
+    After(Duration),
 }
 
 impl SpanExporter for Scripted {
@@ -57,6 +59,10 @@ impl SpanExporter for Scripted {
             Answer::Take => Ok(()),
             Answer::Refuse => Err(OTelSdkError::InternalFailure("refused".into())),
             Answer::Hang => std::future::pending().await,
+            Answer::After(time) => {
+                time::sleep(time).await;
+                Ok(())
+            }
         }
     }
 }
@@ -74,7 +80,7 @@ fn fixture(queue: usize, most: usize, answer: Answer) -> Fixture {
         queue: count(queue),
         most: count(most),
         every: Duration::from_secs(3600),
-        export_timeout: Duration::from_secs(30),
+        export_timeout: Some(Duration::from_secs(30)),
     };
     let spans = Arc::new(Spans::new(batching));
     let batches = Arc::default();
@@ -166,6 +172,58 @@ async fn an_export_that_hangs_is_given_up_after_its_timeout() {
     let stats = spans.stats();
     assert_eq!(stats.dropped.export_failed, 4);
     assert_eq!(stats.last_error.as_deref(), Some("no answer within 30s"));
+}
+
+// Issue 10: zero counted everything as lost.
+#[tokio::test(start_paused = true)]
+async fn without_a_timeout_an_export_may_take_as_long_as_it_does() {
+    let Fixture { spans, stop, mut outlet, .. } =
+        fixture(9, 2, Answer::After(Duration::from_secs(7200)));
+    let batching = Batching { export_timeout: None, ..spans.batching };
+    let spans = Arc::new(Spans::new(batching));
+    outlet.spans = spans.clone();
+    (0..2).for_each(|_| spans.end(span()));
+    stop.send_replace(Some(Instant::from(time::Instant::now()) + Duration::from_secs(8000)));
+    outlet.run().await;
+    let stats = spans.stats();
+    assert_eq!((stats.exported, stats.dropped.total()), (2, 0), "{stats:?}");
+}
+
+fn heavy(bytes: usize) -> SpanData {
+    SpanData { attributes: vec![KeyValue::new("text", "x".repeat(bytes))], ..span() }
+}
+
+// Issue 10: what waited was bounded in spans only.
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_bounded_in_bytes_until_it_has_been_exported() {
+    let Fixture { spans, batches, stop, outlet } = fixture(1000, 900, Answer::Hang);
+    let filled = async {
+        (0..100).for_each(|_| spans.end(heavy(1 << 20)));
+        let stats = spans.stats();
+        assert!(stats.queued <= 32 && stats.bytes <= WAITING_BYTES as u64, "{stats:?}");
+        assert_eq!(stats.dropped.queue_full, 100 - stats.queued);
+        while batches.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let before = spans.stats();
+        assert_eq!(before.bytes, stats.bytes, "what is under way waits, too");
+        spans.end(heavy(1 << 20));
+        assert_eq!(spans.stats().dropped.queue_full, before.dropped.queue_full + 1);
+        stop.send_replace(at_once());
+    };
+    tokio::join!(outlet.run(), filled);
+    assert_eq!(spans.stats().bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_bounded_in_bytes() {
+    let Fixture { spans, batches, stop, outlet } = fixture(1000, 900, Answer::Take);
+    (0..10).for_each(|_| spans.end(heavy(1 << 20)));
+    stop.send_replace(in_a_minute());
+    outlet.run().await;
+    assert_eq!(*batches.lock().unwrap(), [3, 3, 3, 1]);
+    let stats = spans.stats();
+    assert_eq!((stats.exported, stats.bytes), (10, 0));
 }
 
 #[test]

@@ -19,14 +19,20 @@ use std::{
 fn tracing(follow_parent: bool, share: f64) -> (Tracer, Arc<Spans>) {
     let count = NonZeroUsize::new(64).unwrap();
     let every = Duration::from_secs(1);
-    let spans =
-        Arc::new(Spans::new(Batching { queue: count, most: count, every, export_timeout: every }));
+    let batching = Batching { queue: count, most: count, every, export_timeout: None };
+    let spans = Arc::new(Spans::new(batching));
     let provider = SdkTracerProvider::builder()
         .with_sampler(Sampler::AlwaysOn)
         .with_id_generator(Ids)
         .with_span_processor(Processor(spans.clone()))
         .build();
-    (Tracer::new(provider.tracer("test"), Sampling { follow_parent, share }, true), spans)
+    let tracer = Tracer {
+        sdk: provider.tracer("test"),
+        sampling: Sampling { follow_parent, share },
+        propagator: Some(TraceContextPropagator::new()),
+        text: 256,
+    };
+    (tracer, spans)
 }
 
 fn root(target: &str) -> Start<'_> {
@@ -99,6 +105,39 @@ fn what_happens_inside_has_no_remote_parent_and_may_have_no_target() {
     assert_eq!(ended.name, "authenticate");
     assert!(!ended.parent_span_is_remote);
     assert_eq!(ended.parent_span_id, SpanId::from(outer.context().unwrap().span_id));
+}
+
+// Issue 10: who sends events chose how much memory waits for the collector.
+#[test]
+fn no_text_of_a_span_is_longer_than_its_limit() {
+    let (tracer, spans) = tracing(true, 1.0);
+    let long = "x".repeat(1000);
+    let mut span = tracer.start(root(&long));
+    span.set("user_agent.original", long.clone());
+    span.set("short", "kept".to_owned());
+    span.fail(&long);
+    drop(span);
+    let ended = only(&spans);
+    assert_eq!(ended.name.len(), "process ".len() + 256);
+    let text = |place: usize| ended.attributes[place].value.to_string();
+    assert_eq!((text(0).len(), text(2).len()), (256, 256));
+    assert!(text(0).ends_with("x…"), "it says that it was cut");
+    assert_eq!(text(1), "kept");
+}
+
+#[test]
+fn a_span_can_be_linked_to_more_than_one_place() {
+    let (tracer, spans) = tracing(true, 1.0);
+    let upgrade = TraceContext { trace_id: 7, span_id: 9, sampled: true, state: None };
+    let peer = tracer.extract(PEER, None).unwrap();
+    let mut span = tracer.start(Start { link: Some(&upgrade), ..root("a/b") });
+    span.link(&peer);
+    assert_ne!(span.context().unwrap().trace_id, peer.trace_id);
+    drop(span);
+    let ended = only(&spans);
+    let linked: Vec<_> =
+        ended.links.iter().map(|link| number(link.span_context.trace_id())).collect();
+    assert_eq!(linked, [7, peer.trace_id]);
 }
 
 #[track_caller]
