@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+pub use crate::origin::{Origin, Origins};
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub server: Server,
@@ -182,15 +184,6 @@ pub struct Endpoint {
     pub authenticator: Option<PluginName>,
     /// Whether a connection without a user may come in.
     pub anonymous: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origins {
-    /// The Origin's host and port must be the request's Host. A request without Origin is no browser's: let in.
-    Same,
-    Any,
-    /// Exact origins, `scheme://host[:port]`, in lower case.
-    These(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "handler",
             "authenticator",
             "sink",
+            "origin",
             "settings",
         ],
     ),
@@ -75,7 +76,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["listener", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["connection", "plugin"]),
+    (&["rustix"], &["connection", "gateway", "plugin"]),
     (&["toml"], &["config"]),
 ];
 
