@@ -28,6 +28,7 @@ mod error;
 mod events;
 mod file;
 mod format;
+mod fuel;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gathering;
@@ -50,6 +51,7 @@ mod shared;
 mod signals;
 mod state;
 mod text;
+mod trap;
 mod wants;
 mod watch;
 
@@ -62,7 +64,7 @@ pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use named::{Parts, Plugin, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{LastError, State, Status};
+pub use shared::{At, LastError, State, Status};
 pub use watch::{Change, Watch};
 
 #[cfg(test)]
