@@ -246,6 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
         let link = Arc::clone(self.link());
+        link.speaks();
         let limit = self.around.limits.message.get();
         if frame.body.len() > limit / 2 {
             tracing::warn!(connection = %link.facts.id, bytes = frame.body.len(), limit, "message is larger than half of the limit");
