@@ -24,6 +24,8 @@ pub mod envelope;
 pub mod fault;
 #[path = "../../host/src/id.rs"]
 pub mod id;
+#[path = "../../host/src/origin.rs"]
+pub mod origin;
 #[path = "../../host/src/payload.rs"]
 pub mod payload;
 #[path = "../../host/src/settings.rs"]

@@ -1,4 +1,4 @@
-//! Why a connection ends, and the close code its peer sees (RFC 6455 section 7.4; wire.md, "Close codes").
+//! Why a connection ends, and the close code its peer sees (RFC 6455 section 7.4, and codes of our own).
 
 /// Why the gateway or the peer ended a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +9,6 @@ pub enum Reason {
     Lost,
     /// The peer broke the WebSocket protocol.
     Protocol,
-    /// A frame kind that this endpoint does not take.
-    UnsupportedFrame,
     /// Text that is not UTF-8.
     NotUtf8,
     /// A message over `limits.message`.
@@ -46,7 +44,6 @@ impl Reason {
             Self::Peer(code) => *code,
             Self::Lost => 1006,
             Self::Protocol => 1002,
-            Self::UnsupportedFrame => 1003,
             Self::NotUtf8 => 1007,
             Self::TooLarge => 1009,
             Self::HeartbeatMissed => 4001,
@@ -69,7 +66,6 @@ impl Reason {
             Self::Peer(_) => "peer",
             Self::Lost => "lost",
             Self::Protocol => "protocol",
-            Self::UnsupportedFrame => "unsupported",
             Self::NotUtf8 => "malformed",
             Self::TooLarge => "too-large",
             Self::HeartbeatMissed => "heartbeat-missed",
@@ -87,11 +83,10 @@ impl Reason {
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 17] = [
+    pub const KINDS: [&'static str; 16] = [
         "peer",
         "lost",
         "protocol",
-        "unsupported",
         "not-utf8",
         "too-large",
         "heartbeat-missed",
@@ -113,20 +108,19 @@ impl Reason {
             Self::Peer(_) => 0,
             Self::Lost => 1,
             Self::Protocol => 2,
-            Self::UnsupportedFrame => 3,
-            Self::NotUtf8 => 4,
-            Self::TooLarge => 5,
-            Self::HeartbeatMissed => 6,
-            Self::SlowConsumer => 7,
-            Self::Replaced => 8,
-            Self::Violation => 9,
-            Self::Drained => 10,
-            Self::Plugin { .. } => 11,
-            Self::Internal => 12,
-            Self::Overloaded => 13,
-            Self::TokenEnded => 14,
-            Self::Memory => 15,
-            Self::Unfinished => 16,
+            Self::NotUtf8 => 3,
+            Self::TooLarge => 4,
+            Self::HeartbeatMissed => 5,
+            Self::SlowConsumer => 6,
+            Self::Replaced => 7,
+            Self::Violation => 8,
+            Self::Drained => 9,
+            Self::Plugin { .. } => 10,
+            Self::Internal => 11,
+            Self::Overloaded => 12,
+            Self::TokenEnded => 13,
+            Self::Memory => 14,
+            Self::Unfinished => 15,
         }
     }
 

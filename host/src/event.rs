@@ -94,6 +94,23 @@ impl Event {
         }
     }
 
+    /// What it is: a message's id, or the word for what else happened.
+    pub fn word(&self) -> &str {
+        match &self.what {
+            Occurrence::Message(message) => &message.id,
+            Occurrence::Opened => "opened",
+            Occurrence::Adopted => "adopted",
+            Occurrence::Closed(_) => "closed",
+            Occurrence::Subscribed(_) => "subscribed",
+            Occurrence::Unsubscribed(_) => "unsubscribed",
+            Occurrence::UserOnline(_) => "user-online",
+            Occurrence::UserOffline(_) => "user-offline",
+            Occurrence::Timer(_) => "timer",
+            Occurrence::Refused { .. } => "refused",
+            Occurrence::Lost(_) => "lost",
+        }
+    }
+
     /// The reply the event's sender waits for.
     pub fn reply_to(&self) -> Option<u32> {
         self.message()?.reply_to

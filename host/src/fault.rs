@@ -1,4 +1,4 @@
-//! What an event can be answered when it was not carried out: the closed registry of wire.md, "Errors".
+//! What an event can be answered when it was not carried out: a closed registry.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// The longest wait for the answer to a ping.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The rules of one dialect (wire.md, "Heartbeats").
+/// The rules of one dialect: what its clients expect, and how long they are silent themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Ping after so long without a byte from the peer (Sente: in either direction).

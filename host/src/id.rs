@@ -122,7 +122,8 @@ name! {
 pub const EVENT_ID_MAX: usize = 128;
 
 impl EventId {
-    /// Checks text that came from a peer or a plugin: `ns/name`, 1 to 128 bytes, no white space, no control characters.
+    /// Checks text that came from a peer or a plugin: `ns/name`, 1 to 128 bytes, no white space, no control or invisible
+    /// characters.
     pub fn parse(text: &str) -> Option<Self> {
         is_event_id(text).then(|| Self::new(text))
     }
@@ -140,18 +141,46 @@ pub fn is_reserved(id: &str) -> bool {
 
 /// Whether text has the form of an event id.
 pub fn is_event_id(text: &str) -> bool {
-    let plain =
-        |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
     text.len() <= EVENT_ID_MAX
         && matches!(text.split_once('/'), Some((ns, name)) if plain(ns) && plain(name))
+        && is_seen(text)
 }
 
 /// The longest name of a channel, a user or a key, in bytes.
 pub const NAME_MAX: usize = 256;
 
-/// Whether text may name a channel, a user or a key: 1 to 256 bytes, no control characters.
+/// What a name is, for those whose was none.
+pub const NAME_RULE: &str = "1 to 256 bytes, no control or invisible characters";
+
+/// Whether text may name a channel, a user or a key: 1 to 256 bytes, no control characters, and nothing that does not
+/// show, so that two names are never told apart by what nobody sees.
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= NAME_MAX && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() <= NAME_MAX && is_seen(text)
+}
+
+fn is_seen(text: &str) -> bool {
+    let mut before = 'a';
+    text.chars().all(|c| shows(std::mem::replace(&mut before, c), c))
+}
+
+/// Whether a character shows behind this one. What joins and shapes others may stand behind one beyond ASCII: there, scripts
+/// and pictures are written with it.
+pub fn shows(before: char, c: char) -> bool {
+    let shapes = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+    !is_unseen(c) || shapes && !before.is_ascii()
+}
+
+/// Whether a character shows nothing, or changes how others around it are shown: control characters, ends of lines, those
+/// that Unicode calls ignorable by default (invisible letters, joiners, turns of direction), and notes between lines.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -172,6 +201,9 @@ mod tests {
             "a b/c",
             "a/b\n",
             "a/\u{85}",
+            "a/b\u{200b}",
+            "\u{feff}a/b",
+            "a/\u{202e}b",
             &format!("a/{}", "b".repeat(127)),
         ] {
             assert!(!is_event_id(bad), "{bad:?}");
@@ -180,12 +212,33 @@ mod tests {
 
     #[test]
     fn a_name_is_short_and_nothing_in_it_is_unseen() {
-        for good in ["a", "room/Grüße", &"b".repeat(256)] {
+        for good in [
+            "a",
+            "room/Grüße",
+            "room/👩\u{200d}💻",
+            "❤\u{fe0f}",
+            "می\u{200c}خواهم",
+            &"b".repeat(256),
+        ] {
             assert!(is_name(good), "{good}");
         }
         for bad in ["", "a\u{1b}[31m", "a\n", "\u{9b}", &"b".repeat(257), &"b".repeat(100_000)] {
             assert!(!is_name(bad), "{bad:?}");
         }
+        // Issue 10, 9: each of these looks like `ann`, or like another name.
+        for unseen in [
+            "\u{200b}",
+            "\u{200d}",
+            "\u{ad}",
+            "\u{2060}",
+            "\u{feff}",
+            "\u{202e}",
+            "\u{3164}",
+            "\u{e0061}",
+        ] {
+            assert!(!is_name(&format!("an{unseen}n")), "{unseen:?}");
+        }
+        assert!(NAME_RULE.contains(&NAME_MAX.to_string()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod event;
 pub mod fault;
 pub mod handler;
 pub mod id;
+pub mod origin;
 pub mod payload;
 pub mod settings;
 pub mod sink;

@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+pub use crate::origin::{Origin, Origins};
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub server: Server,
@@ -207,15 +209,6 @@ pub enum Traceparent {
     Link,
     /// They belong to the client's trace, and are recorded where it says so.
     Parent,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origins {
-    /// The Origin's host and port must be the request's Host. A request without Origin is no browser's: let in.
-    Same,
-    Any,
-    /// Exact origins, `scheme://host[:port]`, in lower case.
-    These(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

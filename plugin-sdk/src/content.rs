@@ -1,6 +1,9 @@
 //! What goes out: bytes with the name of their encoding, faults, and whom a push is for.
 
-use crate::{Content, Encoding, Fault, Handle, Message, Payload, Target};
+use crate::{
+    Content, Encoding, Fault, Handle, Message, Payload, Target,
+    signals::{Level, emit},
+};
 use serde::{Deserialize, Serialize};
 use std::{error, fmt};
 
@@ -32,10 +35,7 @@ impl IntoContent for Content {
 impl Payload {
     /// A value as JSON.
     pub fn from_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, Fault> {
-        let body = serde_json::to_vec(value).map_err(|error| {
-            Fault::new("plugin-failed", format!("the value does not fit JSON: {error}"))
-        })?;
-        Ok(Self { encoding: Encoding::Json, body })
+        Ok(Self { encoding: Encoding::Json, body: serde_json::to_vec(value)? })
     }
 
     /// Text that the gateway does not read, for raw endpoints.
@@ -48,11 +48,15 @@ impl Payload {
         Self { encoding: Encoding::Binary, body: bytes.into() }
     }
 
-    /// Reads JSON into a type; the fault says what does not fit, and where. A payload that came in another encoding,
-    /// because its value has no form in JSON or its endpoint is raw, is `unsupported`.
+    /// Reads JSON into a type; the fault, `malformed`, says what does not fit, and where: it is for whoever sent the payload.
+    /// A payload that came in another encoding, because its value has no form in JSON or its endpoint is raw, is
+    /// `unsupported`.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
         let message = match self.encoding {
-            Encoding::Json => return Ok(serde_json::from_slice(&self.body)?),
+            Encoding::Json => {
+                return serde_json::from_slice(&self.body)
+                    .map_err(|error| Fault::new("malformed", error.to_string()));
+            }
             Encoding::Text | Encoding::Binary => "the data is a raw endpoint's, not JSON",
             _ => {
                 "the data has no form in JSON: as keys of a map, send texts, keywords, symbols or numbers"
@@ -89,6 +93,13 @@ impl Fault {
         Self { id: id.into(), message: message.into(), retry_after_ms: None }
     }
 
+    /// A fault of the plugin's own, `plugin-failed`: what went wrong is for the log, and the sender learns only that it was
+    /// not the event.
+    pub fn internal(why: impl fmt::Display) -> Self {
+        emit(Level::Error, "plugin/fault", &why.to_string(), &[]);
+        Self::new("plugin-failed", "the plugin failed at the event")
+    }
+
     /// Says when another try makes sense.
     #[must_use]
     pub fn retry_after_ms(self, wait: u32) -> Self {
@@ -96,9 +107,11 @@ impl Fault {
     }
 }
 
+/// Data that the plugin reads or writes for itself is its own business: [`Fault::internal`]. What a client sent is read with
+/// [`Message::json`], whose faults are the client's.
 impl From<serde_json::Error> for Fault {
     fn from(error: serde_json::Error) -> Self {
-        Self::new("malformed", error.to_string())
+        Self::internal(error)
     }
 }
 
@@ -156,6 +169,22 @@ mod tests {
         check(&Payload::from_json(&["one"]).unwrap(), Err("malformed"));
         check(&Payload { encoding: Encoding::Edn, body: b"[1 2]".to_vec() }, Err("unsupported"));
         check(&Payload { encoding: Encoding::Json, body: b"[1,".to_vec() }, Err("malformed"));
+    }
+
+    // Issue 10, 9.
+    #[test]
+    fn what_a_plugin_cannot_read_of_its_own_is_no_mistake_of_the_client() {
+        let own = || -> Result<u32, Fault> { Ok(serde_json::from_str(r#"{"password":1}"#)?) };
+        let fault = own().unwrap_err();
+        assert_eq!(
+            (fault.id.as_str(), fault.message.contains("invalid")),
+            ("plugin-failed", false)
+        );
+        let pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+        let fault = Payload::from_json(&pairs).unwrap_err();
+        assert_eq!((fault.id.as_str(), fault.message.contains("key")), ("plugin-failed", false));
+        let theirs = Payload::from_json(&["one"]).unwrap().json::<u32>().unwrap_err();
+        assert!(theirs.id == "malformed" && theirs.message.contains("invalid type"), "{theirs}");
     }
 
     #[test]

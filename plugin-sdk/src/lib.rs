@@ -25,8 +25,11 @@
 //! - [`export!`] takes the roles that a type has: [`Handler`], [`Authenticator`], [`Sink`], [`Snapshot`], [`Health`];
 //!   with `Plugin` first, the type says itself how it starts ([`Plugin`]), otherwise by `Default`.
 //! - An `Err` fails one event: its effects are discarded, its sender gets the [`Fault`], other events stand.
-//! - A panic costs the instance: the gateway starts a fresh one. State of that instance is gone unless it is a
-//!   [`Snapshot`].
+//! - A panic costs the instance: the gateway starts a fresh one with [`StartReason::RestartAfterTrap`]. All that was in its
+//!   memory is gone, of a [`Snapshot`] too: that is taken at reloads, not after each event. What survives is outside: the
+//!   connections, their users and subscriptions, what was carried out of earlier calls, and files in granted folders. The
+//!   new instance hears of each open connection by [`Handler::adopted`] before anything else. An event that panicked alone is
+//!   not tried again, and its sender gets `plugin-failed`; others of its batch are run again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
 //!
 //! The imports `key-value`, `directory` and `history`, and the effects for timers, `ask`, `put` and `fetch`, are part of

@@ -10,6 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// [`Snapshot::save`] is the old instance's last call but `stop`; [`Snapshot::load`] the new one's first after
 /// `start`. No event comes between the two, so what was saved is the truth. It is called once more before, for a rehearsal.
 ///
+/// It is not kept for a panic or an overrun between two reloads: an instance that is lost then has saved nothing.
+///
 /// During both an instance may have twice its memory. Answer what goes wrong with an `Err`: then the old instance goes on
 /// with its state. One that panics, or runs past its deadline, in `save` is lost, and its state with it.
 pub trait Snapshot: Plugin {
@@ -45,6 +47,10 @@ impl Part {
     }
 
     /// Writes state as JSON, for [`Snapshot::save`].
+    ///
+    /// Finite floating-point numbers come back as they were, to the last bit. Those that are not finite have no form in JSON:
+    /// they are written as `null`, which [`Part::json`] then refuses to read as a number, so the reload fails. Keep an
+    /// `Option`, or a text. Maps need keys that are texts or numbers; others are an error here.
     pub fn to_json<T: Serialize + ?Sized>(state: &T) -> Result<Vec<u8>, String> {
         serde_json::to_vec(state)
             .map_err(|error| format!("the snapshot cannot be written: {error}"))
@@ -112,6 +118,19 @@ mod tests {
         let mut counter = Counter(0);
         load(&mut counter, vec![saved, older], 0, 1).unwrap();
         assert_eq!(counter.0, 7);
+    }
+
+    // Issue 10, 12.
+    #[test]
+    fn finite_numbers_come_back_to_the_last_bit_and_others_are_refused() {
+        let part = |bytes| Part { format: "numbers/1".to_owned(), bytes };
+        // The second is read as its neighbour where reading is quick instead of exact.
+        let numbers = [0.1 + 0.2, 51.248_178_375_505_404, -0.0, f64::MIN_POSITIVE, f64::MAX];
+        let read: [f64; 5] = part(Part::to_json(&numbers).unwrap()).json().unwrap();
+        assert_eq!(read.map(f64::to_bits), numbers.map(f64::to_bits));
+        let odd = part(Part::to_json(&f64::NAN).unwrap());
+        assert!(odd.json::<f64>().is_err());
+        assert_eq!(odd.json::<Option<f64>>(), Ok(None));
     }
 
     #[test]

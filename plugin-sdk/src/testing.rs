@@ -11,6 +11,16 @@
 //! let outcome = testing::handle(&mut plugin, vec![testing::request(1, 7, "any/thing", "data")]);
 //! assert_eq!(testing::reply_json(&outcome, 7), Some("hello".into()));
 //! ```
+//!
+//! - **Handles** are numbers of the test's own choice: nothing is opened for them and nothing checked. A gateway tells of
+//!   each with `opened` or `adopted` before its other events, and uses it again only after `closed`; `reply_to` is a number
+//!   that no other open request has.
+//! - **Times** stand still: an event happened at 0 ms since the Unix epoch unless [`at`] says otherwise, timers never come due
+//!   by themselves, and the clocks of the standard library are the machine's (in a gateway, they are coarse). Take the time
+//!   from [`Context::at_ms`](crate::Context::at_ms), and a test can choose it.
+//! - **Numbers**: an event is its connection's first (`seq` 1); set the field for another.
+//! - **Signals** go nowhere, configuration is what [`set_config`] has set on this thread, and effects are not carried out:
+//!   grants and limits are the gateway's to check.
 
 use crate::{
     Closing, Connection, Content, Effect, Event, Handle, Handler, Message, Occurrence, Outcome,
@@ -40,9 +50,15 @@ pub fn set_config(values: &[(&str, &str)]) {
     crate::config::source::VALUES.set(values);
 }
 
-/// Any event, at the time 0.
+/// Any event, its connection's first, at the time 0; `connection` is none for what happens to no single one.
 pub fn event(connection: Option<Handle>, what: Occurrence) -> Event {
     Event { connection, seq: 1, at_ms: 0.0, what }
+}
+
+/// The event at another time, in milliseconds since the Unix epoch.
+#[must_use]
+pub fn at(event: Event, at_ms: f64) -> Event {
+    Event { at_ms, ..event }
 }
 
 /// An anonymous connection was opened on `/ws`.
@@ -50,7 +66,7 @@ pub fn opened(connection: Handle) -> Event {
     event(Some(connection), Occurrence::Opened(self::connection(connection)))
 }
 
-/// The facts of an anonymous connection on `/ws`.
+/// The facts of an anonymous connection on `/ws`, from 127.0.0.1; its id is made of the handle.
 pub fn connection(handle: Handle) -> Connection {
     Connection {
         handle,

@@ -5,8 +5,9 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 11] = [
+const READERS: [(&str, &str); 12] = [
     ("cli/jwt.rs", "tests: tokens carry the time of day"),
+    ("cli/plugins.rs", "how long ago something was, for people"),
     ("cli/token.rs", "tokens carry the time of day"),
     ("plugin/cache.rs", "files carry the time of day: when one was used last"),
     ("plugin/clocks.rs", "what a plugin sees when it asks for the time of day"),

@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "handler",
             "authenticator",
             "sink",
+            "origin",
             "settings",
         ],
     ),
@@ -79,7 +80,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["requests", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["admin", "connection", "upgrade", "plugin"]),
+    (&["rustix"], &["admin", "connection", "gateway", "plugin", "upgrade"]),
     (&["toml"], &["config"]),
 ];
 

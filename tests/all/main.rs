@@ -23,6 +23,7 @@ mod hostile_peers;
 mod identity;
 mod layers;
 mod otlp;
+mod page;
 mod plugin;
 mod proxies;
 mod reload;

@@ -73,6 +73,46 @@ fn a_planted_machine_path_is_found() {
     }
 }
 
+// Issue 10, 12.
+#[test]
+fn what_the_sources_cite_is_in_the_tree() {
+    let documents: Vec<_> = files("", &[".md"]).unwrap();
+    let is_there = |name: &str| documents.iter().any(|path| path.rsplit('/').next() == Some(name));
+    let mut missing = Vec::new();
+    // But for this file, which plants some.
+    let sources = files("", &[".rs", ".wit"]).unwrap().into_iter();
+    for path in sources.filter(|path| path != "tests/all/tree.rs") {
+        let text = read(&path).unwrap();
+        let cited = cited(&text).into_iter().filter(|name| !is_there(name));
+        missing.extend(cited.map(|name| format!("{path}: {name}")));
+    }
+    assert!(missing.is_empty(), "cited, and not in the tree:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn a_citation_is_found_in_comments_only() {
+    let text = "//! As wire.md says (\"docs/there.md\").\nlet name = \"here.md\"; // see ONE.md, requirement R2\n";
+    assert_eq!(cited(text), ["wire.md", "there.md", "ONE.md", "requirement R2"]);
+}
+
+/// The documents that comments name, and requirements, which stand in none.
+fn cited(text: &str) -> Vec<String> {
+    let comments = text.lines().filter_map(|line| Some(line.split_once("//")?.1));
+    let mut found = Vec::new();
+    for comment in comments {
+        let part_of_a_name = |c: char| c.is_alphanumeric() || "._-".contains(c);
+        let words = comment.split(|c| !part_of_a_name(c)).map(|word| word.trim_matches('.'));
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        found
+            .extend(words.iter().filter(|word| word.ends_with(".md")).map(|&word| word.to_owned()));
+        let pairs = words
+            .windows(2)
+            .filter(|pair| pair[0] == "requirement" && pair[1].starts_with(char::is_uppercase));
+        found.extend(pairs.map(|pair| pair.join(" ")));
+    }
+    found
+}
+
 /// Folders in which people and build machines keep their checkouts.
 const MACHINE_FOLDERS: [&str; 5] = ["root", "home", "Users", "work", "builds"];
 

@@ -149,8 +149,11 @@ fn is_ours(host: &str, listen: SocketAddr) -> bool {
     let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
     let name = authority.host();
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => ip.is_loopback() || ip == listen.ip() || listen.ip().is_unspecified(),
+    match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => {
+            let own = listen.ip().to_canonical();
+            ip.is_loopback() || ip == own || own.is_unspecified()
+        }
         Err(_) => bare.eq_ignore_ascii_case("localhost"),
     }
 }
@@ -209,6 +212,8 @@ mod tests {
             "127.0.0.1:8081",
             "127.9.9.9",
             "[::1]:8081",
+            "[::ffff:127.0.0.1]:8081",
+            "[::ffff:10.1.2.3]",
             "10.1.2.3:8081",
             "10.1.2.3",
             "tengen.prod.svc",

@@ -3,6 +3,7 @@
 use super::{
     Exit, Files, Io,
     inspect::{Inspector, summary},
+    words::counted,
 };
 use crate::{
     config::{self, Examined, Mistake, Variables},
@@ -72,11 +73,11 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Read>) {
         return (count, Some(Read { settings, variables }));
     }
     io.say(format_args!(
-        "`{}` is good: {} endpoints, {} plugins, {} routes",
+        "`{}` is good: {}, {}, {}",
         file.display(),
-        settings.endpoints.len(),
-        settings.plugins.len(),
-        settings.routes.len()
+        counted(settings.endpoints.len(), "endpoint", "endpoints"),
+        counted(settings.plugins.len(), "plugin", "plugins"),
+        counted(settings.routes.len(), "route", "routes")
     ));
     for (name, found) in &found {
         io.say(format_args!("  {name} is {}", summary(found)));

@@ -8,7 +8,9 @@ mod inspect;
 mod jwt;
 mod plugins;
 mod serve;
+mod shown;
 mod token;
+mod words;
 
 pub use compile::{compile, program};
 
@@ -23,6 +25,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
+use words::visible;
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum Exit {
     Failed,
     /// Wrong arguments, configuration or plugins.
     Wrong,
+    /// What a client got back was a fault.
+    Fault,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,6 +45,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Wrong => Self::from(2),
+            Exit::Fault => Self::from(3),
         }
     }
 }
@@ -63,9 +69,11 @@ impl fmt::Debug for Io {
     }
 }
 
+/// Whatever is said may quote a file or a peer: what does not show in it is written out.
 impl Io {
     /// A line of results. A reader that went away wants no more of them: that is not a mistake.
     fn say(&mut self, line: impl fmt::Display) {
+        let line = visible(&line.to_string(), true);
         let gone = writeln!(self.out, "{line}").and_then(|()| self.out.flush()).is_err();
         if gone {
             self.out = Box::new(std::io::sink());
@@ -74,6 +82,7 @@ impl Io {
 
     /// A line for the person who watches, apart from the results.
     fn note(&mut self, line: impl fmt::Display) {
+        let line = visible(&line.to_string(), true);
         let gone = writeln!(self.err, "{line}").and_then(|()| self.err.flush()).is_err();
         if gone {
             self.err = Box::new(std::io::sink());
@@ -101,6 +110,7 @@ Exit codes:
   0  done
   1  it failed while it ran
   2  wrong arguments, configuration or plugins
+  3  what came back was a fault (`connect`)
 
 Try it: `tengen serve`, and in another terminal `tengen connect ws://127.0.0.1:8080/ws --ask 'hello/world {\"x\": 1}'`.";
 
@@ -184,15 +194,7 @@ enum Plugin {
         files: Files,
     },
     /// Show all that is known of one plugin
-    Inspect {
-        /// A .wasm file, or the name of a plugin of the running gateway
-        #[arg(value_name = "FILE|NAME")]
-        what: String,
-        #[command(flatten)]
-        running: Running,
-        #[command(flatten)]
-        files: Files,
-    },
+    Inspect(Inspect),
     /// Load a plugin of the running gateway again from its file
     Reload {
         name: String,
@@ -202,6 +204,20 @@ enum Plugin {
         #[arg(long)]
         key: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+struct Inspect {
+    /// A .wasm file, or the name of a plugin of the running gateway
+    #[arg(value_name = "FILE|NAME")]
+    what: String,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    files: Files,
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -219,14 +235,14 @@ enum Token {
         #[command(flatten)]
         key: Key,
         /// Whose token it is (`sub`)
-        #[arg(short, long)]
+        #[arg(short, long, value_parser = token::user)]
         user: String,
         /// How long it is good for, as in 1h
         #[arg(short, long, value_name = "DURATION", default_value = "1h", value_parser = config::duration)]
         expires: Duration,
         /// A further claim; the value is JSON, or text. Can be given several times
         #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = token::claim)]
-        claims: Vec<(String, serde_json::Value)>,
+        claims: Vec<(String, Box<serde_json::value::RawValue>)>,
     },
     /// Check a token's signature and time, and print its claims
     Check {
@@ -255,7 +271,9 @@ Lines that are shown:
   room/said {"text": "hi"}    an event that arrived
   = room/who ["ada"]          the reply to what was asked
 
-It speaks `tengen.v1.json`. Data goes to the output, everything else to the error output."#;
+It speaks `tengen.v1.json`. Data goes to the output, everything else to the error output; characters that do not show are
+written as JSON's escapes. What comes back to events that were only sent is shown for a second, or for --timeout. It exits with
+3 when any answer was a fault (`tengen/error`)."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = CONNECT)]
@@ -265,7 +283,7 @@ struct Connect {
     /// A token for the gateway's authenticator
     #[arg(long)]
     token: Option<String>,
-    /// Send this event instead of reading lines; can be given several times
+    /// Send this event instead of reading lines, and show what comes back; can be given several times
     #[arg(long, value_name = "EVENT")]
     send: Vec<String>,
     /// Ask this instead of reading lines, and end with the last reply; can be given several times

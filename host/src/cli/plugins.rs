@@ -1,17 +1,24 @@
 //! `tengen plugin`: what plugins there are and how they do, from the running gateway or from files.
 
-use super::{Exit, Files, Io, Plugin, Running, check::components, find, inspect::Inspector};
+use super::{
+    Exit, Files, Inspect, Io, Plugin, Running,
+    check::components,
+    find,
+    inspect::Inspector,
+    shown::{line_of, of_file, of_running},
+};
 use crate::{admin::client::ClientError, config, settings::Cache};
 use serde_json::Value;
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 pub(super) async fn run(command: Plugin, io: &mut Io) -> Exit {
     let done = match command {
         Plugin::List { running, files } => list(&running, &files, io).await,
-        Plugin::Inspect { what, running, files } => inspect(&what, &running, &files, io).await,
+        Plugin::Inspect(args) => inspect(&args, io).await,
         Plugin::Reload { name, running, key } => reload(&name, &running, key, io).await,
     };
     done.unwrap_or_else(|error| {
@@ -52,7 +59,7 @@ async fn list(running: &Running, files: &Files, io: &mut Io) -> Done {
         if plugins.is_empty() {
             io.say("the running gateway has no plugins");
         }
-        plugins.iter().for_each(|plugin| line_of(plugin).into_iter().for_each(|line| io.say(line)));
+        plugins.iter().flat_map(line_of).for_each(|line| io.say(line));
         return Ok(Exit::Ok);
     }
     io.note("read from files, not from a running gateway:");
@@ -90,76 +97,11 @@ fn named_files(files: &Files, io: &Io) -> Result<Named, Box<dyn Error + Send + S
 
 type Named = (Vec<(String, PathBuf)>, Cache);
 
-/// A plugin on one line, and below it what went wrong last.
-fn line_of(plugin: &Value) -> Vec<String> {
-    let text = |key: &str| match plugin.get(key) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-            .collect::<Vec<_>>()
-            .join(","),
-        Some(Value::Null) | None => "-".to_owned(),
-        Some(other) => other.to_string(),
-    };
-    let mut lines = vec![format!(
-        "{:<16} {:<12} {} {} ({}), generation {}, {} events, {} errors",
-        text("name"),
-        text("state"),
-        text("component"),
-        text("version"),
-        text("roles"),
-        text("generation"),
-        text("events"),
-        text("errors"),
-    )];
-    if plugin.get("breaker").is_some_and(|phase| phase != "closed") {
-        lines.push(format!(
-            "  it keeps failing: its breaker is {}, opened {} times",
-            text("breaker"),
-            text("breaker_opened")
-        ));
-    }
-    if plugin.get("lost_states").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
-        lines.push(format!(
-            "  it lost its state with an instance that failed, {} times",
-            text("lost_states")
-        ));
-    }
-    if let Some(refused) = plugin.get("refused_by_reason").and_then(refused) {
-        lines.push(format!("  refused effects: {refused}"));
-    }
-    if let Some(declined) = plugin.get("declined_by_reason").and_then(counts) {
-        lines.push(format!("  declined events: {declined}"));
-    }
-    if let Some(message) = plugin.pointer("/last_error/message") {
-        let message = message.as_str().unwrap_or_default();
-        lines.push(format!("  last error: {}", message.replace('\n', "\n    ")));
-    }
-    lines
-}
-
-/// Counts by name, as `3 not-allowed, 1 closed`; none when there are none.
-fn counts(counts: &Value) -> Option<String> {
-    let counts = counts.as_object().filter(|counts| !counts.is_empty())?;
-    let each: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    Some(each.join(", "))
-}
-
-/// Counts by reason and kind, as `not-allowed (3 push, 1 close), closed (1 push)`.
-fn refused(refused: &Value) -> Option<String> {
-    let reasons = refused.as_object().filter(|reasons| !reasons.is_empty())?;
-    let each: Vec<_> = reasons
-        .iter()
-        .map(|(reason, kinds)| format!("{reason} ({})", counts(kinds).unwrap_or_default()))
-        .collect();
-    Some(each.join(", "))
-}
-
-async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> Done {
+async fn inspect(args: &Inspect, io: &mut Io) -> Done {
+    let Inspect { what, running, files, json } = args;
     let path = Path::new(what);
     if path.extension().is_some_and(|extension| extension == "wasm") || path.is_file() {
-        return inspect_file(path, &Cache::default(), io).await;
+        return inspect_file(path, &Cache::default(), *json, io).await;
     }
     if files.config.is_none() && files.plugins.is_none() {
         let Some(plugins) = ask(running, io).await? else {
@@ -167,7 +109,7 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
             io.note("       listener with --admin ADDR, or read files with --config FILE or --plugins DIR");
             return Ok(Exit::Failed);
         };
-        let named = |plugin: &&Value| plugin.get("name").and_then(Value::as_str) == Some(what);
+        let named = |plugin: &&Value| plugin.get("name").and_then(Value::as_str) == Some(&**what);
         let Some(plugin) = plugins.iter().find(named) else {
             let names: Vec<_> =
                 plugins.iter().filter_map(|plugin| plugin.get("name")?.as_str()).collect();
@@ -177,12 +119,15 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
             ));
             return Ok(Exit::Wrong);
         };
-        io.say(format_args!("{plugin:#}"));
+        match json {
+            true => io.say(format_args!("{plugin:#}")),
+            false => of_running(plugin, SystemTime::now()).iter().for_each(|line| io.say(line)),
+        }
         return Ok(Exit::Ok);
     }
     let (named, cache) = named_files(files, io)?;
-    match named.iter().find(|(name, _)| name == what) {
-        Some((_, file)) => inspect_file(file, &cache, io).await,
+    match named.iter().find(|(name, _)| *name == *what) {
+        Some((_, file)) => inspect_file(file, &cache, *json, io).await,
         None => {
             let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
             io.note(format_args!(
@@ -194,11 +139,14 @@ async fn inspect(what: &str, running: &Running, files: &Files, io: &mut Io) -> D
     }
 }
 
-async fn inspect_file(file: &Path, cache: &Cache, io: &mut Io) -> Done {
+async fn inspect_file(file: &Path, cache: &Cache, json: bool, io: &mut Io) -> Done {
     match Inspector::new(cache, io).file(file).await {
         Ok(found) => {
             io.note(format_args!("read from `{}`, not from a running gateway:", file.display()));
-            io.say(format_args!("{:#}", serde_json::to_value(&found)?));
+            match json {
+                true => io.say(format_args!("{:#}", serde_json::to_value(&found)?)),
+                false => of_file(&found).iter().for_each(|line| io.say(line)),
+            }
             Ok(Exit::Ok)
         }
         Err(why) => {
@@ -211,7 +159,8 @@ async fn inspect_file(file: &Path, cache: &Cache, io: &mut Io) -> Done {
 async fn reload(name: &str, running: &Running, key: Option<String>, io: &mut Io) -> Done {
     let client = find::client(running, io)?;
     let key = key.or_else(|| (io.env)("TENGEN_API_KEY"));
-    match client.reload(name, key.as_deref()).await {
+    // A line end is that of the file from which the variable comes; no key has one.
+    match client.reload(name, key.as_deref().map(str::trim)).await {
         Ok(plugin) => {
             line_of(&plugin).into_iter().for_each(|line| io.say(line));
             Ok(Exit::Ok)

@@ -1,6 +1,6 @@
 //! `tengen serve`: runs the gateway until it is told to end.
 
-use super::{AdminAddress, Env, Exit, Io, Serve};
+use super::{AdminAddress, Env, Exit, Io, Serve, words::counted};
 use crate::{
     admin::state::{State, runtime_folder},
     config,
@@ -133,7 +133,11 @@ async fn until_told(
         admin: gateway.admin_address(),
     };
     let written = state.write(settings.server.port_file.as_deref(), &runtime_folder(&io.env));
-    for line in greeting(&state, settings, config) {
+    let running = gateway.plugins();
+    let names = running.as_array().into_iter().flatten();
+    let names = names.filter_map(|plugin| plugin.get("name")?.as_str());
+    let running: Vec<_> = names.map(str::to_owned).collect();
+    for line in greeting(&state, settings, &running, config) {
         io.say(line);
     }
     while signals.ask().await == Asked::Reload {
@@ -157,7 +161,8 @@ async fn until_told(
     let exit = tokio::select! {
         drained = gateway.drain() => {
             if drained.cut_off > 0 {
-                io.note(format_args!("warning: {} of {} connections were cut off at the deadline", drained.cut_off, drained.connections));
+                let all = counted(drained.connections, "connection", "connections");
+                io.note(format_args!("warning: {} of {all} cut off at the deadline", drained.cut_off));
             }
             Exit::Ok
         }
@@ -170,8 +175,33 @@ async fn until_told(
     exit
 }
 
+/// The plugins that run and where others would come from; without any, what becomes of events.
+fn plugins(settings: &Settings, running: &[String]) -> String {
+    let names = running.join(", ");
+    match (&settings.plugin_folder, names.as_str()) {
+        (Some(folder), "") => format!(
+            "none; put a .wasm file into {} and it runs, until then every event is answered `unknown-event`",
+            folder.display()
+        ),
+        (Some(folder), names) => {
+            format!(
+                "{names}; every .wasm file in {} is one, save it and it is replaced",
+                folder.display()
+            )
+        }
+        (None, "") if settings.echo => "none; every event is echoed to its sender".to_owned(),
+        (None, "") => "none; every event is answered `unknown-event`".to_owned(),
+        (None, names) => names.to_owned(),
+    }
+}
+
 /// What runs and how to reach it, for the person who started it.
-fn greeting(state: &State, settings: &Settings, config: Option<&Path>) -> Vec<String> {
+fn greeting(
+    state: &State,
+    settings: &Settings,
+    running: &[String],
+    config: Option<&Path>,
+) -> Vec<String> {
     let mut lines =
         vec![format!("tengen {} listens on {}", env!("CARGO_PKG_VERSION"), state.listen)];
     for endpoint in &settings.endpoints {
@@ -197,18 +227,7 @@ fn greeting(state: &State, settings: &Settings, config: Option<&Path>) -> Vec<St
     }
     let admin = state.admin.map_or_else(|| "off".to_owned(), |admin| format!("http://{admin}"));
     lines.push(format!("admin: {admin}"));
-    let plugins: Vec<_> = settings.plugins.keys().map(|name| name.as_str()).collect();
-    lines.push(match (&settings.plugin_folder, plugins.as_slice()) {
-        (Some(folder), _) => format!(
-            "plugins: every .wasm file in {}; save one and it is replaced",
-            folder.display()
-        ),
-        (None, []) if settings.echo => {
-            "plugins: none; every event is echoed to its sender".to_owned()
-        }
-        (None, []) => "plugins: none".to_owned(),
-        (None, names) => format!("plugins: {}", names.join(", ")),
-    });
+    lines.push(format!("plugins: {}", plugins(settings, running)));
     lines.push(match config {
         Some(file) => format!("configuration: {}", file.display()),
         None => "configuration: defaults (`tengen config default` prints them)".to_owned(),
@@ -251,5 +270,28 @@ impl Signals {
     /// Waits for the next signal to end; one to reload says nothing while the gateway starts or ends.
     async fn end(&mut self) {
         while self.ask().await != Asked::End {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10, 12.
+    #[test]
+    fn without_plugins_the_greeting_says_what_becomes_of_events() {
+        let mut settings = Settings::default();
+        let said = |settings: &Settings, running: &[&str]| {
+            plugins(settings, &running.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&settings, &[]), "none; every event is echoed to its sender");
+        settings.echo = false;
+        assert_eq!(said(&settings, &[]), "none; every event is answered `unknown-event`");
+        assert_eq!(said(&settings, &["chat", "log"]), "chat, log");
+        settings.plugin_folder = Some("there".into());
+        let none = said(&settings, &[]);
+        assert!(none.starts_with("none; put a .wasm file into there"), "{none}");
+        let some = said(&settings, &["chat"]);
+        assert!(some.starts_with("chat; every .wasm file in there"), "{some}");
     }
 }

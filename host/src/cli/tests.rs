@@ -90,6 +90,7 @@ async fn wrong_arguments_are_told_with_their_remedy() {
         (&["srve"], "serve"),
         (&["plugin", "list", "--admin", "127.0.0.1:1", "--state", "x"], "cannot be used with"),
         (&["token", "make", "--user", "a", "--expires", "1 fortnight"], "as in \"25s\""),
+        (&["token", "make", "--user", "an\u{200b}n"], "no control or invisible characters"),
         (&[], "Usage"),
     ] {
         let (exit, out, err) = tengen(args).await;
@@ -97,6 +98,17 @@ async fn wrong_arguments_are_told_with_their_remedy() {
         assert!(err.contains(expected), "{args:?}: {err}");
         assert_eq!(out, "", "{args:?}");
     }
+}
+
+// Issue 10, 9: a name in somebody's file is nothing for a terminal to obey.
+#[tokio::test]
+async fn a_name_with_escapes_is_shown_and_not_obeyed() {
+    let (_folder, path) =
+        file("tengen.toml", "[plugin.\"a\\u001b[2J\\u202eb\"]\nfile = 'a.wasm'\n");
+    let (exit, _, err) = tengen(&["check", "--config", &path]).await;
+    assert_eq!(exit, Exit::Wrong);
+    assert!(err.contains("plugin.a\\u001b[2J\\u202eb"), "{err}");
+    assert!(!err.contains(['\u{1b}', '\u{202e}']), "{err}");
 }
 
 #[tokio::test]
@@ -113,6 +125,7 @@ async fn help_names_every_command_and_the_exit_codes() {
         "version",
         "Exit codes",
         "2  wrong",
+        "3  what came back was a fault",
     ] {
         assert!(out.contains(word), "{word}: {out}");
     }
@@ -226,7 +239,7 @@ impl crate::admin::Source for Fake {
     fn plugins(&self) -> serde_json::Value {
         serde_json::json!([{
             "name": "chat", "state": "running", "component": "chat", "version": "0.2.0", "roles": ["handler", "sink"],
-            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "lost_states": 3, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken" },
+            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "lost_states": 3, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken", "event": "a/b", "connection": "c1" },
         }])
     }
 
@@ -249,13 +262,18 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     tasks.spawn(crate::admin::serve(listener, Arc::new(Fake), admin, tasks.clone(), stop.clone()));
 
     let (exit, out, err) = tengen(&["plugin", "list", "--admin", &address]).await;
-    let line = "chat             running      chat 0.2.0 (handler,sink), generation 3, 12 events, 1 errors";
+    let line = "chat             running      chat 0.2.0 (handler, sink), generation 3, 12 events, 1 error";
     let breaker = "  it keeps failing: its breaker is half-open, opened 2 times";
     let lost = "  it lost its state with an instance that failed, 3 times";
-    let expected = format!("{line}\n{breaker}\n{lost}\n  last error: reload failed:\n    broken\n");
+    let expected = format!(
+        "{line}\n{breaker}\n{lost}\n  last error: reload failed:\n    broken\n    at the event `a/b` of c1\n"
+    );
     assert_eq!((exit, out), (Exit::Ok, expected), "{err}");
 
     let (exit, out, err) = tengen(&["plugin", "inspect", "chat", "--admin", &address]).await;
+    assert_eq!((exit, out.starts_with(line)), (Exit::Ok, true), "{out}{err}");
+    let (exit, out, err) =
+        tengen(&["plugin", "inspect", "chat", "--json", "--admin", &address]).await;
     assert_eq!(exit, Exit::Ok, "{err}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["generation"], 3);
     let (exit, _, err) = tengen(&["plugin", "inspect", "caht", "--admin", &address]).await;
@@ -265,7 +283,7 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     );
 
     let (exit, _, err) =
-        tengen(&["plugin", "reload", "chat", "--key", "k", "--admin", &address]).await;
+        tengen(&["plugin", "reload", "chat", "--key", "k\n", "--admin", &address]).await;
     assert_eq!(exit, Exit::Failed);
     let expected = "error: `chat` is not reloaded: `chat.wasm` is not a component\n";
     assert_eq!(err, expected);
@@ -302,11 +320,19 @@ async fn a_token_that_was_made_can_be_checked() {
         "rooms=[\"a\"]",
         "--claim",
         "name=Ada",
+        "--claim",
+        "tenant=12345678901234567890123",
+        "--claim",
+        "rate=1e3",
     ];
     let (exit, token, err) = tengen(&[&make[..], &key].concat()).await;
     assert_eq!((exit, err.as_str()), (Exit::Ok, ""));
     let (exit, claims, err) = tengen(&[&["token", "check", token.trim()][..], &key].concat()).await;
     assert_eq!(exit, Exit::Ok, "{err}");
+    assert!(err.starts_with("good for another "), "{err}");
+    // Issue 10, 9: a number is the one that was written.
+    assert!(claims.contains("\"tenant\": 12345678901234567890123\n"), "{claims}");
+    assert!(claims.contains("\"rate\": 1e3,"), "{claims}");
     let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
     assert_eq!(
         (&claims["sub"], &claims["rooms"][0], &claims["name"]),

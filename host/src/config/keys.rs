@@ -127,7 +127,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "keys",
                 Default("[]"),
-                "keys for calls that change something (`Authorization: Bearer KEY`); without a key they are refused",
+                "keys for calls that change something (`Authorization: Bearer KEY`), better 16 characters or more; without a key they are refused",
             ),
             key(
                 "hosts",
@@ -262,7 +262,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "origins",
                 None("[\"https://app.example\"]"),
-                "pages that may connect; absent: the same origin; `[\"*\"]`: any",
+                "pages that may connect, `https://*.app.example` for all names below a domain; absent: the same origin; `[\"*\"]`: any",
             ),
             key(
                 "authenticator",

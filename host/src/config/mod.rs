@@ -7,6 +7,7 @@ mod change;
 mod environment;
 mod keys;
 mod mistakes;
+mod origins;
 mod print;
 mod read;
 mod read_plugins;

@@ -1,6 +1,7 @@
 //! The sections of the file, one function each, read into settings.
 
 use super::{
+    origins,
     reader::{Place, Table},
     value::Value,
 };
@@ -8,8 +9,8 @@ use crate::{
     envelope::Dialect,
     payload::Encoding,
     settings::{
-        Admin, Cache, Endpoint, Heartbeat, Limits, Origins, Otlp, Outbox, Protocol, Secret, Server,
-        Static, Telemetry, Traceparent, WhenFull,
+        Admin, Cache, Endpoint, Heartbeat, Limits, Otlp, Outbox, Protocol, Server, Static,
+        Telemetry, Traceparent, WhenFull,
     },
 };
 use std::ops::RangeInclusive;
@@ -38,7 +39,7 @@ pub(super) fn admin(table: &Table<'_>) -> Option<Admin> {
         Some("off") => Some(None),
         _ => value.address().map(|listen| Some(Admin { listen, ..Admin::default() })),
     });
-    let keys = table.get("keys").and_then(|keys| keys.list(|key| key.filled().map(Secret)));
+    let keys = table.get("keys").and_then(|keys| keys.list(Value::key));
     let hosts = table.get("hosts").and_then(|hosts| hosts.list(host));
     let admin =
         Admin { keys: keys.unwrap_or_default(), hosts: hosts.unwrap_or_default(), ..admin? };
@@ -139,7 +140,7 @@ pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
     let mut endpoint = Endpoint::new(path, dialect);
     formats(table, &mut endpoint);
     subprotocols(table, &mut endpoint);
-    table.set("origins", &mut endpoint.origins, origins);
+    table.set("origins", &mut endpoint.origins, origins::read);
     table.set("anonymous", &mut endpoint.anonymous, Value::truth);
     let words = [("link", Traceparent::Link), ("parent", Traceparent::Parent)];
     table.set("traceparent", &mut endpoint.traceparent, |value| value.word(&words, &[]));
@@ -212,48 +213,6 @@ fn formats(table: &Table<'_>, endpoint: &mut Endpoint) {
     if let Some(formats) = formats {
         endpoint.formats = formats;
     }
-}
-
-fn origins(value: &Value<'_>) -> Option<Origins> {
-    let items = value.items()?;
-    let texts: Vec<_> = items.iter().filter_map(Value::text).collect();
-    if texts.iter().any(|text| text == "*") {
-        if items.len() > 1 {
-            value.mistake("`*` lets every origin in; remove the others, or remove `*`");
-            return None;
-        }
-        value
-            .document
-            .warning(&value.place, "every web page may connect with its visitor's cookies");
-        return Some(Origins::Any);
-    }
-    if texts.len() < items.len() {
-        return None;
-    }
-    Some(Origins::These(items.iter().filter_map(|item| item.read(origin)).collect()))
-}
-
-/// An origin as browsers send it: lower case, no path, and no port where it is the scheme's own.
-fn origin(text: &str) -> Result<String, String> {
-    let lower = text.trim().to_lowercase();
-    let bare = lower.trim_end_matches('/');
-    let wrong = || {
-        format!("`{text}` is not an origin; write scheme and host, as in \"https://app.example\"")
-    };
-    let (scheme, authority) = bare.split_once("://").ok_or_else(wrong)?;
-    if authority.is_empty() || authority.contains(['/', '?', '#', '@', '*', ' ']) {
-        return Err(wrong());
-    }
-    authority.parse::<http::uri::Authority>().map_err(|_| wrong())?;
-    let own = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ if scheme.is_empty() => return Err(wrong()),
-        _ => "",
-    };
-    let authority =
-        if own.is_empty() { authority } else { authority.strip_suffix(own).unwrap_or(authority) };
-    Ok(format!("{scheme}://{authority}"))
 }
 
 /// The path of an URL: begins with `/`, no query, no fragment.

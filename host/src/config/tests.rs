@@ -4,7 +4,9 @@ use super::{keys::SECTIONS, *};
 use crate::{
     envelope::Dialect,
     payload::Encoding,
-    settings::{Cache, Directory, Mode, OnFailure, Origins, Pattern, Protocol, Secret, WhenFull},
+    settings::{
+        Cache, Directory, Mode, OnFailure, Origin, Origins, Pattern, Protocol, Secret, WhenFull,
+    },
 };
 use std::time::Duration;
 
@@ -110,6 +112,33 @@ fn the_readme_shows_the_keys_as_they_are() {
     assert_eq!(shown.trim(), table().trim(), "put in what `tengen config table` prints");
 }
 
+// Issue 10, 12.
+#[test]
+fn what_the_file_cannot_say_yet_is_in_the_readmes_list() {
+    let readme = include_str!("../../../README.md");
+    let (_, list) = readme.split_once("\nNot yet:\n").expect("there is a list");
+    let (list, _) = list.split_once("\n\nWindows").expect("it ends");
+    for (section, key) in keys::UNAVAILABLE {
+        let word = match *key {
+            "tls" => "TLS",
+            "trusted_proxies" => "trusted proxies",
+            "proxy_protocol" => "PROXY protocol",
+            "handshakes_per_second" | "events_per_second" | "bytes_per_second" => "rate limits",
+            "channel" | "claims" => "channels",
+            "kv" => "key-value",
+            "http" => "outgoing HTTP",
+            "name" | "path" | "when_full" | "synchronous" | "workers" => "sinks that are no plugin",
+            "filter" => "filters",
+            other => other,
+        };
+        assert!(list.contains(word), "`{section}.{key}` ({word}) is not in the list");
+    }
+    for word in ["sente-lite", "auto", "CSRF", "Transit", "MessagePack", "Ajax", "timers", "`ask`"]
+    {
+        assert!(list.contains(word), "`{word}` is not in the list");
+    }
+}
+
 #[test]
 fn secrets_never_show_in_mistakes_or_in_debug_output() {
     let errors = read("[admin]\nkeys = ['${KEY}', '']\n").unwrap_err().to_string();
@@ -206,7 +235,9 @@ fn every_setting_reaches_its_place() {
     assert_eq!(ws.formats, [Encoding::Edn, Encoding::Json]);
     assert_eq!(
         ws.origins,
-        Origins::These(vec!["https://app.example".into(), "http://localhost:3000".into()])
+        Origins::These(
+            ["https://app.example", "http://localhost:3000"].map(|it| Origin(it.into())).into()
+        )
     );
     assert_eq!((ws.authenticator.as_deref(), ws.anonymous), (Some("auth"), false));
     assert_eq!((chsk.dialect, &chsk.formats[..]), (Dialect::Sente, &[Encoding::Edn][..]));
@@ -236,13 +267,16 @@ fn every_setting_reaches_its_place() {
 #[test]
 fn what_is_probably_not_meant_is_a_warning() {
     let parsed = read(
-        "[admin]\nlisten = '0.0.0.0:1'\n[[endpoint]]\npath = '/a'\norigins = ['*']\n[plugin.p]\nfile = 'p.wasm'\n",
+        "[admin]\nlisten = '0.0.0.0:1'\nkeys = ['${KEY}']\n[[endpoint]]\npath = '/a'\norigins = ['*']\n[plugin.p]\nfile = 'p.wasm'\n[[endpoint]]\npath = '/b'\norigins = ['null', 'https://a.example', 'file://']\n",
     );
     let warnings: Vec<_> = parsed.unwrap().warnings.iter().map(ToString::to_string).collect();
     let expected = [
         "admin (line 1): health and statistics are readable by everyone who can reach `0.0.0.0:1`",
-        "endpoint[0].origins (line 5): every web page may connect with its visitor's cookies",
-        "plugin.p (line 6): nothing uses the plugin; add a `[[route]]` with plugin = \"p\"",
+        "admin.keys[0] (line 3): has fewer than 16 characters and may be guessed; take a random one, as `openssl rand -hex 16` prints",
+        "endpoint[0].origins (line 6): every web page may connect with its visitor's cookies",
+        "plugin.p (line 7): nothing uses the plugin; add a `[[route]]` with plugin = \"p\"",
+        "endpoint[1].origins[0] (line 11): every page can open a frame whose origin is `null`, with its visitor's cookies: let an authenticator ask for a token that is in no cookie",
+        "endpoint[1].origins[2] (line 11): every page that is a file on its reader's disk may connect",
     ];
     assert_eq!(warnings, expected);
 }

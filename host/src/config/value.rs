@@ -5,7 +5,7 @@ use super::{
     reader::{Document, Place, Table},
     units,
 };
-use crate::settings::{Memory, Rate};
+use crate::settings::{Memory, Rate, Secret};
 use std::{net::SocketAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
@@ -14,6 +14,11 @@ use toml::{
 
 /// With less than this, no connection could say anything.
 const MEMORY_MIN: usize = 64 << 10;
+
+/// Shorter keys are a slip of the fingers,
+const KEY_MIN: usize = 4;
+/// and shorter ones than these can be guessed.
+const KEY_GOOD: usize = 16;
 
 /// A value of the file.
 pub(super) struct Value<'a> {
@@ -117,6 +122,34 @@ impl<'a> Value<'a> {
             return None;
         }
         Some(text)
+    }
+
+    /// A key that callers send in a header. What it is does not show in the mistake.
+    pub(super) fn key(&self) -> Option<Secret> {
+        let text = self.filled()?;
+        if text.trim() != text {
+            self.mistake(
+                "begins or ends with white space, perhaps a file's line end, which no caller can send; remove it",
+            );
+            return None;
+        }
+        if !text.chars().all(|c| matches!(c, ' '..='~')) {
+            self.mistake(
+                "has characters that a header does not carry; write letters, digits and signs of ASCII",
+            );
+            return None;
+        }
+        let remedy = "take a random one, as `openssl rand -hex 16` prints";
+        if text.len() < KEY_MIN {
+            let count = text.len();
+            self.mistake(format!("has {count} of at least {KEY_MIN} characters; {remedy}"));
+            return None;
+        }
+        if text.len() < KEY_GOOD {
+            let what = format!("has fewer than {KEY_GOOD} characters and may be guessed; {remedy}");
+            self.document.warning(&self.place, what);
+        }
+        Some(Secret(text))
     }
 
     pub(super) fn duration(&self) -> Option<Duration> {

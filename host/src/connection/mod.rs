@@ -295,6 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn receive(&mut self, frame: Frame, turn: &mut Turn) {
         let link = Arc::clone(self.link());
+        link.speaks();
         if frame.body.len() > self.around.limits.message.get() / 2 {
             self.around.hub.note_large_message(&link, frame.body.len());
         }

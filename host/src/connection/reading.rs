@@ -1,4 +1,4 @@
-//! When a connection is read: not while what it sent finds no place (requirement T5b).
+//! When a connection is read: not while what it sent finds no place.
 //!
 //! A burst is decided in pieces: what was read is decided, then reading goes on. Only while the plugin is behind is the
 //! socket left alone, so that TCP slows the sender, and only for a while: then it is read again, so that pings are

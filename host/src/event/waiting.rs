@@ -1,4 +1,4 @@
-//! What of one connection waits for a decision (requirement T5b): a bound, and word when it has become less.
+//! What of one connection waits for a decision: a bound, and word when it has become less.
 
 use super::{Connection, Onward};
 use crate::budget::Holding;

@@ -1,6 +1,8 @@
 //! How many connections fit into the files that the system lets this process open.
 
-use std::{fs, num::NonZeroUsize};
+use crate::settings::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::num::NonZeroUsize;
 
 /// Requests that may be under way at one time, before they are connections: where the limits allow more, this many.
 const REQUESTS_MAX: usize = 4096;
@@ -8,6 +10,8 @@ const REQUESTS_MAX: usize = 4096;
 const REQUESTS_MIN: usize = 64;
 /// Kept for everything else that opens files: plugins and what they were granted, the admin listener, the collector.
 const OTHERS: usize = 192;
+/// With room for fewer connections, whoever runs the gateway is warned even where no number was set.
+const FEW: usize = 1000;
 
 /// What fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,26 +34,44 @@ impl Room {
         Self { connections, requests }
     }
 
-    /// Room in this process; a warning when it is less than what was asked for.
+    /// Room in this process, which takes as many files as it may; said when it is less than what was asked for.
     pub(super) fn here(wanted: NonZeroUsize, reads: bool) -> Self {
-        let files = fs::read_to_string("/proc/self/limits").ok().and_then(|text| open_files(&text));
+        let files = raise();
         let room = Self::new(wanted, files, reads);
-        if room.connections < wanted {
-            tracing::warn!(
-                limit = room.connections.get(),
-                asked = wanted.get(),
+        let (limit, asked) = (room.connections.get(), wanted.get());
+        if room.connections >= wanted {
+            return room;
+        }
+        match room.is_too_little_for(wanted) {
+            true => tracing::warn!(
+                limit,
+                asked,
                 files,
                 "`limits.connections` is more than the system's limit of open files allows; raise that (`ulimit -n`, systemd's LimitNOFILE), or lower `limits.connections`"
-            );
+            ),
+            false => tracing::info!(
+                limit,
+                asked,
+                files,
+                "the system's limit of open files allows fewer connections than `limits.connections` is without being set"
+            ),
         }
         room
     }
+
+    /// Whether somebody has to do something: the number was set, or there is hardly room for anybody.
+    fn is_too_little_for(self, wanted: NonZeroUsize) -> bool {
+        wanted != Limits::default().connections || self.connections.get() < FEW
+    }
 }
 
-/// The limit that holds, from the text that Linux gives; none when there is none.
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// Takes as many files as the system gives to who asks: shells and supervisors often set less, for old programs that keep a
+/// bit for each. Returns the limit that holds then; none: without one.
+fn raise() -> Option<usize> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    let files = if raised { maximum } else { current };
+    files.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -73,19 +95,32 @@ mod tests {
         check(100_000, Some(64), 1, 64);
     }
 
+    // Issue 10, 12.
+    #[test]
+    fn a_small_limit_is_a_warning_where_somebody_has_to_do_something() {
+        let check = |wanted: usize, files, expected| {
+            let wanted = NonZeroUsize::new(wanted).unwrap();
+            assert_eq!(Room::new(wanted, Some(files), false).is_too_little_for(wanted), expected);
+        };
+        check(100_000, 20_000, false);
+        check(50_000, 20_000, true);
+        check(100_000, 1024, true);
+    }
+
     #[test]
     fn a_request_that_may_read_a_file_has_two_descriptors() {
         let room = Room::new(NonZeroUsize::new(100_000).unwrap(), Some(1024), true);
         assert_eq!((room.connections.get(), room.requests), (1024 - 2 * 128 - 192, 128));
     }
 
+    // Issue 10, 12.
     #[test]
-    fn the_limit_that_holds_is_the_first_of_the_two() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                    Max processes             unlimited            unlimited            processes \n\
-                    Max open files            1024                 524288               files     \n";
-        assert_eq!(open_files(text), Some(1024));
-        assert_eq!(open_files(&text.replace("1024 ", "unlimited ")), None);
-        assert_eq!(open_files(""), None);
+    fn as_many_files_are_taken_as_there_may_be() {
+        let before = getrlimit(Resource::Nofile);
+        let files = raise();
+        let now = getrlimit(Resource::Nofile);
+        assert_eq!(now.maximum, before.maximum);
+        assert_eq!(now.current.map(|now| usize::try_from(now).unwrap()), files);
+        assert!(now.current >= before.current || now.current.is_none());
     }
 }

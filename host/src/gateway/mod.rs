@@ -319,11 +319,6 @@ impl Gateway {
         self.shared.reload_config().await
     }
 
-    /// Loads a plugin again from its file; the new generation's description, or why the old one goes on serving.
-    pub async fn reload_plugin(&self, name: &str) -> Result<serde_json::Value, String> {
-        admin::Source::reload(&*self.shared, name).await
-    }
-
     /// Ends in order: not ready any more, accept nobody new, send connections away, let handlers finish, flush, flush
     /// telemetry.
     pub async fn drain(self) -> Drained {

@@ -11,7 +11,7 @@ use crate::{
     envelope::Wire,
     event::{Below, Connection},
     id::{Channel, EndpointIndex, UserId},
-    outbox::{Counts, Item, Offered, Outbox},
+    outbox::{Item, Offered, Outbox},
     payload::Frame,
     settings,
 };
@@ -50,6 +50,7 @@ pub struct Link {
     superseded: AtomicBool,
     /// The task has not asked the peer yet whether it lives, and is to.
     probe: AtomicBool,
+    spoken: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -137,7 +138,18 @@ impl Link {
             ending: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
             probe: AtomicBool::new(false),
+            spoken: AtomicBool::new(false),
         }
+    }
+
+    /// The peer has sent a message.
+    pub fn speaks(&self) {
+        self.spoken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer has ever sent a message, a ping of its dialect among them.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
     }
 
     /// The same, to be ended at this time by tokio's clock, which does not jump.
@@ -325,10 +337,6 @@ impl Link {
             state.waker = Some(waker.clone());
         }
         !state.outbox.is_empty() || state.closing.is_some() || self.probe.load(Ordering::Relaxed)
-    }
-
-    pub fn counts(&self) -> Counts {
-        self.state().outbox.counts()
     }
 
     pub fn depth(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Requests that the gateway answers itself: `tengen/*` events from clients (wire.md, "Requests a client can make").
+//! Requests that the gateway answers itself: `tengen/*` events from clients.
 
 use super::{
     Expected, Hub, Link,
@@ -8,7 +8,7 @@ use crate::{
     codec::json,
     envelope::Arrived,
     fault::{Fault, FaultId},
-    id::{Channel, is_name},
+    id::{Channel, NAME_RULE, is_name},
     payload::{Encoding, Payload},
 };
 use serde::Deserialize;
@@ -79,7 +79,7 @@ fn named(payload: &Payload) -> Result<String, Fault> {
     named.ok().map(|named| named.channel).filter(|name| is_name(name)).ok_or_else(|| {
         Fault::new(
             FaultId::Malformed,
-            "the data must be a map with the text `channel`: 1 to 256 bytes, no control characters",
+            format!("the data must be a map with the text `channel`: {NAME_RULE}"),
         )
     })
 }

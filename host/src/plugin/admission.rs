@@ -11,7 +11,7 @@ use super::{
 use crate::{
     authenticator::{Admission, Mistake, Verdict, Wrong},
     event::User,
-    id::{Channel, NAME_MAX, UserId, is_name},
+    id::{Channel, NAME_MAX, NAME_RULE, UserId, is_name},
     payload::Payload,
     settings::Grants,
 };
@@ -134,10 +134,7 @@ fn user(said: types::User) -> Result<User, Wrong> {
 
 fn no_name(what: &str, text: &str) -> String {
     let bytes = text.len();
-    format!(
-        "`{}` ({bytes} bytes) names no {what}: 1 to {NAME_MAX} bytes, no control characters",
-        plain(text, 64)
-    )
+    format!("`{}` ({bytes} bytes) names no {what}: {NAME_RULE}", plain(text, 64))
 }
 
 /// A point in time; none when it lies too far away for clocks to come to it. What lies before 1970 has passed.

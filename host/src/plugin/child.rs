@@ -5,7 +5,7 @@
 
 use super::{
     code::{Code, Fingerprint, NoCode},
-    compiler::REFUSED,
+    compiler::{REFUSED, REFUSED_ASYNC},
     engine::code_config,
     space::Space,
 };
@@ -36,6 +36,7 @@ pub fn compile_as_child(
     let (code, why) = match compile(arguments, input, output) {
         Ok(()) => return 0,
         Err(Failure::Refused(text)) => (REFUSED, text),
+        Err(Failure::Async(text)) => (REFUSED_ASYNC, text),
         Err(Failure::Memory) => (1, NO_MEMORY.to_owned()),
         Err(Failure::Other(text)) => (1, text),
     };
@@ -46,6 +47,7 @@ pub fn compile_as_child(
 
 enum Failure {
     Refused(String),
+    Async(String),
     Memory,
     Other(String),
 }
@@ -84,6 +86,7 @@ fn compile(
         wasmtime::Engine::new(&config).map_err(|error| Failure::Other(format!("{error:#}")))?;
     let code = Code::compile(&wasm, &component).map_err(|why| match why {
         NoCode::Refused(text) => Failure::Refused(text),
+        NoCode::Async(text) => Failure::Async(text),
         NoCode::Memory => Failure::Memory,
     })?;
     output.write_all(Fingerprint::of(&wasm).bytes())?;

@@ -3,10 +3,7 @@
 //! **Invariant:** a [`Code`] was made by this gateway's compiler: in this process, in a child that runs this very
 //! program, or earlier, kept where only this user can write and under a seal that is checked. wasmtime trusts it.
 
-use super::{
-    engine::Engine,
-    error::{Cause, PluginError},
-};
+use super::{engine::Engine, error::PluginError, format};
 use sha2::{Digest, Sha256};
 use std::{
     fmt,
@@ -20,7 +17,9 @@ pub(super) struct Code(Vec<u8>);
 impl Code {
     /// Compiles here and now.
     pub(super) fn compile(wasm: &wasmtime::Engine, component: &[u8]) -> Result<Self, NoCode> {
-        wasm.precompile_component(component).map(Self).map_err(|error| NoCode::of(&error))
+        wasm.precompile_component(component)
+            .map(Self)
+            .map_err(|error| NoCode::of(&error, component))
     }
 
     /// What the child that runs this program has given back, its fingerprint checked.
@@ -61,24 +60,20 @@ impl fmt::Debug for Code {
 pub(super) enum NoCode {
     /// The component is not good: the compiler's own words.
     Refused(String),
+    /// It is built for the asynchronous ABI: the compiler's own words.
+    Async(String),
     /// There was not enough memory.
     Memory,
 }
 
 impl NoCode {
-    fn of(error: &wasmtime::Error) -> Self {
+    fn of(error: &wasmtime::Error, component: &[u8]) -> Self {
         if error.is::<wasmtime::error::OutOfMemory>() {
-            Self::Memory
-        } else {
-            Self::Refused(format!("{error:#}"))
+            return Self::Memory;
         }
+        let words = format!("{error:#}");
+        if format::needs_async(component) { Self::Async(words) } else { Self::Refused(words) }
     }
-}
-
-/// What the compiler's words mean to the author of a component.
-pub(super) fn refused(text: &str) -> PluginError {
-    let cause = Cause::new(text);
-    if text.contains("async") { PluginError::AsyncAbi(cause) } else { PluginError::Invalid(cause) }
 }
 
 /// What machine code must have been made for, to run in an engine: wasmtime's version, its settings, the processor.

@@ -84,6 +84,8 @@ pub(super) struct Compiled {
     pub(super) exports: Vec<String>,
     pub(super) hash: Hash,
     pub(super) size: usize,
+    /// What its stack takes of its memory, where that can be seen.
+    pub(super) stack: Option<usize>,
 }
 
 impl Compiled {
@@ -161,6 +163,7 @@ pub(super) fn link(engine: &Engine, source: &Source, code: &Code) -> Result<Comp
         snapshot: found("snapshot", &exports, || bindings::snapshot::GuestIndices::new(&pre))?,
         hash: source.hash,
         size: source.bytes.len(),
+        stack: format::stack(&source.bytes),
         ticks: engine.ticks().clone(),
         places: Arc::clone(engine.places()),
         pre,

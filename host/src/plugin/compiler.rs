@@ -4,7 +4,7 @@
 //! own limits (`child`), and is killed when it takes too long, gives back too much, or nobody waits for it any more.
 
 use super::{
-    code::{Code, Fingerprint, NoCode, refused},
+    code::{Code, Fingerprint, NoCode},
     engine::Engine,
     error::{Cause, PluginError},
     space::Space,
@@ -29,6 +29,8 @@ use tokio::{
 pub const COMPILE: &str = "compile";
 /// The child's exit code when the component is not good, and its error output says why.
 pub(super) const REFUSED: u8 = 2;
+/// The same for one of the asynchronous ABI.
+pub(super) const REFUSED_ASYNC: u8 = 3;
 /// Components that are compiled at one time.
 pub(super) const AT_ONCE: usize = 2;
 /// A child may wait for a processor this many times as long as it computes.
@@ -74,7 +76,8 @@ impl Engine {
                 let work = move || Code::compile(engine.wasm(), &component);
                 let ended = PluginError::NotRunning { why: "the compiler ended without a result" };
                 spawn_blocking(work).await.map_err(|_| ended)?.map_err(|why| match why {
-                    NoCode::Refused(text) => refused(&text),
+                    NoCode::Refused(text) => PluginError::Invalid(Cause::new(&text)),
+                    NoCode::Async(text) => PluginError::AsyncAbi(Cause::new(&text)),
                     NoCode::Memory => PluginError::Engine(Cause::new("out of memory")),
                 })
             }
@@ -174,8 +177,12 @@ impl Job<'_> {
                 ))
             };
         }
-        if status.code() == Some(REFUSED.into()) {
-            return Err(refused(text.trim()));
+        let exited = |code: u8| status.code() == Some(code.into());
+        if exited(REFUSED) {
+            return Err(PluginError::Invalid(Cause::new(text.trim())));
+        }
+        if exited(REFUSED_ASYNC) {
+            return Err(PluginError::AsyncAbi(Cause::new(text.trim())));
         }
         let killed_by = |signal: Signal| status.signal() == Some(signal.as_raw());
         if killed_by(Signal::XCPU) {

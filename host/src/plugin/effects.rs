@@ -11,7 +11,7 @@ use crate::{
     effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused, Target},
     event::{Event, Occurrence},
     fault::{Fault, FaultId},
-    id::{Channel, EventId, Handle, NAME_MAX, UserId, is_name},
+    id::{Channel, EventId, Handle, NAME_MAX, NAME_RULE, UserId, is_name},
     payload::Payload,
     settings,
 };
@@ -318,13 +318,10 @@ fn event_id(text: &str) -> Result<EventId, Fault> {
     Ok(id)
 }
 
-/// A name of a channel, a user or a key: not empty, bounded, no control characters.
+/// A name of a channel, a user or a key: not empty, bounded, with nothing unseen.
 fn named(text: String) -> Result<String, Fault> {
     if !is_name(&text) {
-        let message = format!(
-            "`{}` is no name: 1 to {NAME_MAX} bytes, no control characters",
-            plain(&text, 64)
-        );
+        let message = format!("`{}` is no name: {NAME_RULE}", plain(&text, 64));
         return Err(Fault::new(FaultId::Malformed, message));
     }
     Ok(text)

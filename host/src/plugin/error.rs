@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and a plugin.
 
-use super::text::plain;
+use super::{text::plain, trap};
 use crate::id::PluginName;
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
@@ -66,8 +66,10 @@ pub enum PluginError {
         #[source]
         source: Cause,
     },
-    #[error("the plugin needs more memory than the {limit} bytes it may have: raise its `memory`")]
-    Memory { limit: usize },
+    #[error(
+        "the plugin begins with {wanted} bytes of memory, more than the {limit} it may have: raise its `memory`{stack}"
+    )]
+    Memory { wanted: usize, limit: usize, stack: Stack },
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
     #[error(
@@ -132,6 +134,28 @@ pub enum PluginError {
     Watch(#[source] Cause),
     #[error("the WebAssembly engine cannot start")]
     Engine(#[source] Cause),
+}
+
+/// What a plugin's stack takes of its memory, where that is why it has too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stack(Option<usize>);
+
+impl Stack {
+    /// A stack of so many bytes, as far as it is known, in a memory of so many.
+    pub(super) fn of(bytes: Option<usize>, limit: usize) -> Self {
+        Self(bytes.filter(|bytes| *bytes >= limit / 2))
+    }
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(bytes) = self.0 else { return Ok(()) };
+        write!(
+            f,
+            ", or give it a smaller stack, which takes {bytes} of them (zig, whose default is 16 MiB: `--stack 65536`; \
+             wasm-ld: `-z stack-size=65536`)"
+        )
+    }
 }
 
 /// More than there may be.
@@ -251,7 +275,7 @@ impl Cause {
 
 impl From<wasmtime::Error> for Cause {
     fn from(error: wasmtime::Error) -> Self {
-        Self::new(&format!("{error:#}"))
+        Self::new(&trap::told(&error))
     }
 }
 
@@ -286,6 +310,22 @@ mod tests {
         assert!(!lacks_addresses(&wasmtime::Error::from(Errno::ACCESS)));
         let told = PluginError::NoAddresses(Cause::new("x")).to_string();
         assert!(told.contains("ulimit -v") && told.contains("LimitAS="), "{told}");
+    }
+
+    // Issue 10, 12.
+    #[test]
+    fn a_stack_is_named_where_it_is_the_cause() {
+        let said = |stack: Option<usize>| {
+            let stack = Stack::of(stack, 16 << 20);
+            PluginError::Memory { wanted: 17 << 20, limit: 16 << 20, stack }.to_string()
+        };
+        assert!(
+            said(Some(16 << 20)).contains("takes 16777216 of them (zig"),
+            "{}",
+            said(Some(16 << 20))
+        );
+        assert!(said(Some(1 << 20)).ends_with("raise its `memory`"));
+        assert!(said(None).ends_with("raise its `memory`"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What kind of file this is, told from its first bytes and its outermost sections, before anything compiles it.
 
 use super::error::PluginError;
-use wasmparser::{BinaryReader, ComponentImportSectionReader, Parser, Payload, TypeRef};
+use wasmparser::{
+    BinaryReader, ComponentImportSectionReader, GlobalSectionReader, Operator, Parser, Payload,
+    TypeRef, ValType, Validator, WasmFeatures,
+};
 
 /// The id of a component's section of imports.
 const IMPORTS: u8 = 10;
@@ -99,6 +102,41 @@ pub(super) fn memories(bytes: &[u8]) -> u32 {
     most
 }
 
+/// How many bytes the largest stack of a component's modules takes: linkers put it at the beginning of the memory, and where
+/// it starts (it grows downward) into the first global. None where no module looks like that.
+pub(super) fn stack(bytes: &[u8]) -> Option<usize> {
+    let sections = Parser::new(0).parse_all(bytes).map_while(Result::ok);
+    let starts = sections.filter_map(|section| match section {
+        Payload::GlobalSection(globals) => stack_pointer(globals),
+        _ => None,
+    });
+    starts.max()
+}
+
+fn stack_pointer(globals: GlobalSectionReader<'_>) -> Option<usize> {
+    let first = globals.into_iter().next()?.ok()?;
+    if !first.ty.mutable || first.ty.content_type != ValType::I32 {
+        return None;
+    }
+    match first.init_expr.get_operators_reader().read().ok()? {
+        Operator::I32Const { value } => usize::try_from(value).ok(),
+        _ => None,
+    }
+}
+
+/// Whether it is the asynchronous ABI that keeps a component from being valid: with it and all else it would be.
+pub(super) fn needs_async(component: &[u8]) -> bool {
+    let is_valid =
+        |features| Validator::new_with_features(features).validate_all(component).is_ok();
+    let all = WasmFeatures::all();
+    let asynchronous = WasmFeatures::CM_ASYNC
+        | WasmFeatures::CM_ASYNC_STACKFUL
+        | WasmFeatures::CM_MORE_ASYNC_BUILTINS
+        | WasmFeatures::CM_THREADING
+        | WasmFeatures::CM_ERROR_CONTEXT;
+    is_valid(all) && !is_valid(all.difference(asynchronous))
+}
+
 /// Whether the outermost sections end where the bytes end.
 fn is_whole(sections: &[u8]) -> bool {
     outermost(sections).all(|section| section.is_some())
@@ -167,6 +205,40 @@ mod tests {
             assert_eq!(memories(&bytes), expected, "{text}");
             assert!(memories(bytes.get(..bytes.len() - 2).expect("longer")) <= expected);
         }
+    }
+
+    // Issue 10, 12.
+    #[test]
+    fn a_stack_is_seen_where_linkers_put_it() {
+        let with = |global: &str| {
+            let text =
+                format!("(component (core module (memory 300) {global}) (core module (memory 1)))");
+            stack(&wat::parse_str(text).expect("text"))
+        };
+        assert_eq!(with("(global (mut i32) (i32.const 16777216))"), Some(16 << 20));
+        for other in [
+            "",
+            "(global i32 (i32.const 16777216))",
+            "(global (mut i64) (i64.const 16777216))",
+            "(global (mut i32) (i32.const -1))",
+        ] {
+            assert_eq!(with(other), None, "{other}");
+        }
+        assert_eq!(stack(b"\0asm\x0d\0\x01\0\x01\x05ab"), None);
+    }
+
+    // Issue 10, 12: wasmtime's words are not needed for it.
+    #[test]
+    fn the_asynchronous_abi_is_seen_in_the_component() {
+        let valid = |text: &str| needs_async(&wat::parse_str(text).expect("text"));
+        let module = r#"(core module $m (func (export "f") (result i32) unreachable)
+            (func (export "c") (param i32 i32 i32) (result i32) unreachable)) (core instance $i (instantiate $m))"#;
+        let lift = r#"(canon lift (core func $i "f") async (callback (core func $i "c")))"#;
+        assert!(valid(&format!(r#"(component {module} (func (export "f") async {lift}))"#)));
+        assert!(!valid(&format!(
+            r#"(component {module} (func (export "async") (result u32) (canon lift (core func $i "f"))))"#
+        )));
+        assert!(!needs_async(b"\0asm\x0d\0\x01\0async"));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::{
     },
     compiled::Compiled,
     counters::{Counters, count},
-    error::{CallError, PluginError, lacks_addresses},
+    error::{CallError, PluginError, Stack, lacks_addresses},
+    fuel,
     generation::{About, Budget, COPIES, Generation, describing, lifecycle},
     meter::Meter,
     state::{HandedTooMuch, State},
@@ -79,12 +80,19 @@ impl Instance {
             Some(Err(error)) if !error.is::<Trap>() => {
                 let_out(&mut store, true);
                 return Err(match store.data().memory.denied {
-                    true => PluginError::Memory { limit: settings.memory },
-                    false if error.is::<PoolConcurrencyLimitError>() => {
+                    Some(wanted) => {
+                        let limit = settings.memory;
+                        PluginError::Memory {
+                            wanted,
+                            limit,
+                            stack: Stack::of(compiled.stack, limit),
+                        }
+                    }
+                    None if error.is::<PoolConcurrencyLimitError>() => {
                         PluginError::NoRoom(error.into())
                     }
-                    false if lacks_addresses(&error) => PluginError::NoAddresses(error.into()),
-                    false => PluginError::Instantiate(error.into()),
+                    None if lacks_addresses(&error) => PluginError::NoAddresses(error.into()),
+                    None => PluginError::Instantiate(error.into()),
                 });
             }
             other => judge(&mut store, budget, other)
@@ -200,7 +208,7 @@ impl Instance {
 
     /// Whether memory was refused to it in the last call.
     pub(super) fn lacked_memory(&self) -> bool {
-        self.store.data().memory.denied
+        self.store.data().memory.denied.is_some()
     }
 
     pub(super) async fn authenticate(
@@ -257,7 +265,7 @@ fn arm(store: &mut Store<State>, budget: Budget) {
     let data = store.data_mut();
     data.meter.begin(budget.cpu);
     data.allow(budget.bytes);
-    (data.memory.denied, data.memory.lacking) = (false, false);
+    (data.memory.denied, data.memory.lacking) = (None, false);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(budget.bytes);
 }
@@ -314,21 +322,20 @@ fn failure(error: wasmtime::Error, budget: Budget, data: &State) -> CallError {
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
         return CallError::Overrun { limit: budget.cpu };
     }
-    // The type of this error is private to wasmtime; its words are all there is to know it by.
-    if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+    // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
+    // is what it returned: where it was to put what it is given, which no honest allocator gets wrong, or its result.
+    let is_trap = error.is::<Trap>();
+    if !is_trap && fuel::has_ended(&error) {
         return CallError::TooMuch { limit: budget.bytes };
     }
     if data.memory.lacking {
         return CallError::OutOfAddresses(error.into());
     }
-    if data.memory.denied {
+    if data.memory.denied.is_some() {
         let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory);
         return CallError::OutOfMemory { plugin, limit, source: error.into() };
     }
-    // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
-    // is what it was given, for which it has no room, and what it returned.
-    let ran = error.is::<Trap>() || error.downcast_ref::<WasmBacktrace>().is_some();
-    match ran || error.root_cause().to_string().contains("realloc") {
+    match is_trap || error.downcast_ref::<WasmBacktrace>().is_some() {
         true => CallError::Trapped(error.into()),
         false => CallError::Unreadable(error.into()),
     }

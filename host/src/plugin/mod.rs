@@ -28,6 +28,7 @@ mod error;
 mod events;
 mod file;
 mod format;
+mod fuel;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gathering;
@@ -52,6 +53,7 @@ mod signals;
 mod space;
 mod state;
 mod text;
+mod trap;
 mod wants;
 mod watch;
 
@@ -64,7 +66,7 @@ pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use named::{Parts, Plugin, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{LastError, State, Status};
+pub use shared::{At, LastError, State, Status};
 pub use watch::{Change, Watch};
 
 #[cfg(test)]

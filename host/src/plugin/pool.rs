@@ -249,7 +249,7 @@ impl Authenticator for Pool {
         } else {
             tracing::debug!(%plugin, mistake = wrong.mistake.word(), "{}", wrong.why);
         }
-        self.shared.remember(&wrong.why);
+        self.shared.remember(&wrong.why, None);
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     onward,
     queue::{Batch, Closed, Queue},
     restarts::Restarts,
-    shared::{Shared, State},
+    shared::{At, Shared, State},
     text::plain,
 };
 use crate::{
@@ -123,8 +123,8 @@ impl Runner {
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");
-                    self.shared
-                        .note(&format!("`handle` returned an error: {}", plain(&message, 1024)));
+                    let why = format!("`handle` returned an error: {}", plain(&message, 1024));
+                    self.shared.note_at(&why, At::of(&batch.events));
                     // What it did to its state is done: running any of them again would do it twice.
                     suspect = self.failed(batch);
                     let records = (0..).take(told.records.len());

@@ -8,7 +8,9 @@ use super::{
     generation::{Budget, Generation},
     instance::Instance,
 };
-use crate::{handler::Actor, id::PluginName, rate::Meter, settings::Rate, trace::Tracer};
+use crate::{
+    event::Event, handler::Actor, id::PluginName, rate::Meter, settings::Rate, trace::Tracer,
+};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::{
@@ -86,6 +88,28 @@ pub struct LastError {
     pub message: String,
     /// How often it went wrong in this way without anything else going wrong meanwhile.
     pub times: u64,
+    /// The event that it went wrong at the last time, where it was one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+}
+
+/// The event that a plugin failed at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct At {
+    /// Its id; of what is no message, the word for it.
+    pub event: String,
+    /// The id of its connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+}
+
+impl At {
+    /// The only event of a call; of several, nobody knows which it was.
+    pub(super) fn of(events: &[Event]) -> Option<Self> {
+        let [event] = events else { return None };
+        let connection = event.connection.as_ref().map(|connection| connection.id.to_string());
+        Some(Self { event: event.word().to_owned(), connection })
+    }
 }
 
 /// A plugin as `plugin list`, the admin API and the metrics show it.
@@ -227,25 +251,35 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
-        if !self.remember(message) {
+        self.note_at(message, None);
+    }
+
+    /// The same of what went wrong at one event. The same at another one is no news.
+    pub(super) fn note_at(&self, message: &str, at: Option<At>) {
+        let (event, connection) = match &at {
+            Some(at) => (Some(at.event.as_str()), at.connection.as_deref()),
+            None => (None, None),
+        };
+        if !self.remember(message, at.clone()) {
             return;
         }
         let told = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        let plugin = &self.name;
         match told {
-            Some(0) => tracing::error!(plugin = %self.name, "{message}"),
-            Some(untold) => tracing::error!(plugin = %self.name, untold, "{message}"),
-            None => tracing::debug!(plugin = %self.name, "{message}"),
+            Some(0) => tracing::error!(%plugin, event, connection, "{message}"),
+            Some(untold) => tracing::error!(%plugin, event, connection, untold, "{message}"),
+            None => tracing::debug!(%plugin, event, connection, "{message}"),
         }
     }
 
     /// Keeps what went wrong for people to see. True when it was not kept just now already.
-    pub(super) fn remember(&self, message: &str) -> bool {
+    pub(super) fn remember(&self, message: &str, at: Option<At>) -> bool {
         let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let again = last.as_ref().filter(|last| last.message == message);
         let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
         let times = again.map_or(0, |last| last.times) + 1;
-        *last = Some(LastError { at_ms: now, message: message.to_owned(), times });
+        *last = Some(LastError { at_ms: now, message: message.to_owned(), times, at });
         is_news
     }
 

@@ -142,8 +142,8 @@ pub(super) struct Memory {
     /// What holds for the call in hand: some have more.
     allowed: usize,
     used: usize,
-    /// Whether growth was ever refused.
-    pub(super) denied: bool,
+    /// The bytes that all together would have been, where growth was refused.
+    pub(super) denied: Option<usize>,
     /// Whether the system had nothing to grow into.
     pub(super) lacking: bool,
     /// What the last growth was to add.
@@ -155,7 +155,7 @@ impl Memory {
     fn new(limit: usize, counters: &Arc<Counters>) -> Self {
         counters.instances.fetch_add(1, Ordering::Relaxed);
         let counters = Arc::clone(counters);
-        Self { limit, allowed: limit, used: 0, denied: false, lacking: false, grown: 0, counters }
+        Self { limit, allowed: limit, used: 0, denied: None, lacking: false, grown: 0, counters }
     }
 
     /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.
@@ -174,7 +174,7 @@ impl ResourceLimiter for Memory {
         let grown = desired.saturating_sub(current);
         let total = self.used.saturating_add(grown);
         if total > self.allowed {
-            self.denied = true;
+            self.denied = Some(total);
             return Ok(false);
         }
         (self.used, self.grown) = (total, grown);

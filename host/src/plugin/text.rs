@@ -1,8 +1,9 @@
 //! Text from guests, made fit for logs and messages: one line, bounded, nothing that a terminal obeys.
 
+use crate::id::is_unseen;
 use std::fmt::Write as _;
 
-/// The text in one line of at most `max` bytes and an ellipsis; control and direction characters are written out.
+/// The text in one line of at most `max` bytes and an ellipsis; control characters and those that do not show are written out.
 pub(super) fn plain(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     for c in text.chars() {
@@ -22,12 +23,6 @@ pub(super) fn plain(text: &str, max: usize) -> String {
     line
 }
 
-/// Characters that change how what stands around them is shown.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +37,7 @@ mod tests {
         check("\u{1b}[31mred", "\\u{1b}[31mred");
         check("a\r\nb\u{9b}", "a\\u{d}\\nb\\u{9b}");
         check("\u{202e}abc", "\\u{202e}abc");
+        check("an\u{200b}n\u{ad}", "an\\u{200b}n\\u{ad}");
         check("grüße 碁", "grüße 碁");
     }
 

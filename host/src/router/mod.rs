@@ -13,7 +13,7 @@ use crate::{
     fault::{Fault, FaultId},
     handler::{Declined, Handler, Wants},
     hub::{Counters, Ended, Expected, Hub, Link},
-    id::{EndpointIndex, PluginName, is_reserved},
+    id::{PluginName, is_reserved},
     routes::Routes,
     settings::{Limits, Traceparent},
     trace::{Kind, Span, Start, Tracer},
@@ -90,11 +90,6 @@ impl Router {
 
     pub fn set_routes(&self, routes: Routes<Destination>) {
         self.routes.store(Arc::new(routes));
-    }
-
-    /// Whether this plugin hears of connections of this endpoint.
-    pub fn owns(&self, plugin: &PluginName, endpoint: EndpointIndex) -> bool {
-        self.routes.load().owns(plugin, endpoint)
     }
 
     /// A connection has opened: everybody who may get its events hears of it first.

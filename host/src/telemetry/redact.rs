@@ -1,5 +1,6 @@
 //! What telemetry leaves out: secrets by the name of their field, control characters, and texts without end.
 
+use crate::id::is_unseen;
 use std::{borrow::Cow, fmt};
 
 /// What stands in a secret's place.
@@ -41,7 +42,7 @@ pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned([kept, mark].concat())
 }
 
-/// Writes text so that it can neither move a terminal's cursor nor look like a line of its own.
+/// Writes text so that nothing of it is hidden, and it can neither move a terminal's cursor nor look like a line of its own.
 pub(super) struct Visible<W>(pub(super) W);
 
 impl<W: fmt::Write> fmt::Write for Visible<W> {
@@ -57,15 +58,9 @@ impl<W: fmt::Write> fmt::Write for Visible<W> {
 }
 
 fn split_at_odd(text: &str) -> Option<(&str, char, &str)> {
-    let (at, odd) = text.char_indices().find(|&(_, letter)| is_odd(letter))?;
+    let (at, odd) = text.char_indices().find(|&(_, letter)| is_unseen(letter))?;
     let (before, after) = text.split_at_checked(at)?;
     Some((before, odd, after.strip_prefix(odd)?))
-}
-
-/// Control characters, and those that turn the direction of writing.
-fn is_odd(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -101,6 +96,7 @@ mod tests {
     fn escape_sequences_and_line_ends_become_visible() {
         assert_eq!(visible("a\x1b[31m\r\nb"), "a\\u{1b}[31m\\r\\nb");
         assert_eq!(visible("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(visible("an\u{200b}n"), "an\\u{200b}n");
         assert_eq!(visible("żółw 🐢"), "żółw 🐢");
     }
 
@@ -127,7 +123,7 @@ mod tests {
 
         #[test]
         fn nothing_odd_is_ever_written(text in any::<String>()) {
-            prop_assert!(!visible(&text).chars().any(is_odd));
+            prop_assert!(!visible(&text).chars().any(is_unseen));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a request must be to become a WebSocket: pure checks, each failing with the status and the reason for the peer.
 
-use crate::settings::Origins;
+use crate::settings::{Origin, Origins};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use std::time::Duration;
 
@@ -100,17 +100,17 @@ fn is_sixteen_bytes(key: &[u8]) -> bool {
 }
 
 /// Whether a browser on that page may connect. A request without Origin is not from a browser's page.
+///
+/// The scheme counts: only a page that came by HTTP can be of this host. Where a proxy says that it was asked by `https`, a
+/// page that came without is another origin, which anybody on its way may have written.
 pub(super) fn origin(origins: &Origins, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("").to_ascii_lowercase();
+    let origin = Origin::without_own_port(&origin);
     let allowed = match origins {
         Origins::Any => true,
-        Origins::These(list) => list.contains(&origin),
-        Origins::Same => {
-            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            let authority = origin.split_once("://").map(|(_, authority)| authority);
-            matches!((host, authority), (Some(host), Some(authority)) if same_authority(host, authority, &origin))
-        }
+        Origins::These(list) => list.iter().any(|listed| listed.is(origin)),
+        Origins::Same => is_same(origin, headers),
     };
     if allowed {
         return Ok(());
@@ -138,11 +138,24 @@ fn compared(origins: &Origins, headers: &HeaderMap) -> String {
     }
 }
 
-/// Browsers leave a scheme's default port out of both headers; others may not.
-fn same_authority(host: &str, authority: &str, origin: &str) -> bool {
-    let default = if origin.starts_with("https:") { ":443" } else { ":80" };
-    let bare = |text: &str| text.strip_suffix(default).unwrap_or(text).to_ascii_lowercase();
-    bare(host) == bare(authority)
+/// Whether the page came from the host that is asked. Browsers leave a scheme's default port out of both headers; others
+/// may not.
+fn is_same(origin: &str, headers: &HeaderMap) -> bool {
+    let value = |name: header::HeaderName| {
+        headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let scheme = origin.split_once("://").map(|(scheme, _)| scheme);
+    let by_tls = value(header::HeaderName::from_static("x-forwarded-proto"))
+        .and_then(|chain| chain.split(',').next())
+        .is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
+    let (Some(host), Some(scheme @ ("http" | "https"))) = (value(header::HOST), scheme) else {
+        return false;
+    };
+    if scheme == "http" && by_tls {
+        return false;
+    }
+    let here = format!("{scheme}://{}", host.to_ascii_lowercase());
+    Origin::without_own_port(&here) == origin
 }
 
 pub(super) fn words(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
@@ -185,10 +198,33 @@ mod tests {
         check_origin(&same, &[("host", "a.example"), ("origin", "https://evil.example")], false);
         check_origin(&same, &[("host", "a.example"), ("origin", "null")], false);
         check_origin(&same, &[("origin", "https://a.example")], false);
-        let listed = Origins::These(vec!["https://app.example".into()]);
+        let listed = ["https://app.example", "https://*.b.example", "null"];
+        let listed = Origins::These(listed.map(|listed| Origin(listed.into())).into());
         check_origin(&listed, &[("origin", "https://app.example")], true);
+        check_origin(&listed, &[("origin", "https://App.example:443")], true);
         check_origin(&listed, &[("origin", "http://app.example")], false);
+        check_origin(&listed, &[("origin", "https://a.b.example")], true);
+        check_origin(&listed, &[("origin", "https://b.example")], false);
+        check_origin(&listed, &[("origin", "null")], true);
         check_origin(&Origins::Any, &[("origin", "null")], true);
+    }
+
+    // Issue 10, 9.
+    #[test]
+    fn a_page_that_came_in_another_way_is_of_another_origin() {
+        let same = Origins::Same;
+        let check = |origin, proto, allowed| {
+            let lines = [("host", "a.example"), ("origin", origin), ("x-forwarded-proto", proto)];
+            check_origin(&same, &lines, allowed);
+        };
+        check("https://a.example", "https", true);
+        check("http://a.example", "http", true);
+        check("http://a.example", "https", false);
+        check("http://a.example", "HTTPS, http", false);
+        for scheme in ["ftp", "file", "chrome-extension", "app", ""] {
+            let origin: &'static str = format!("{scheme}://a.example").leak();
+            check_origin(&same, &[("host", "a.example"), ("origin", origin)], false);
+        }
     }
 
     fn upgrade() -> Vec<(&'static str, &'static str)> {

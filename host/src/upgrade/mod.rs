@@ -12,7 +12,7 @@ use crate::{
     authenticator::{Admission, Authenticator},
     close::Reason,
     connection::{self, Surroundings},
-    envelope::{self, Handshake},
+    envelope::{self, Dialect, Handshake},
     event::{Connection, Waiting},
     heartbeat::Rules,
     hub::{Counters, Hub, Link, Unwelcome},
@@ -31,7 +31,7 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -86,9 +86,18 @@ impl Drop for Place {
     }
 }
 
+/// An address as people and plugins know it: a socket of both families shows an IPv4 peer as `[::ffff:…]`.
+fn as_it_is(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(address) => SocketAddr::from((address, peer.port())),
+        IpAddr::V6(_) => peer,
+    }
+}
+
 impl Upgrades {
     /// Answers one request.
     pub async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let peer = as_it_is(peer);
         let path = request.uri().path();
         let found = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let Some(place) = found else { return self.respond_plain(&request).await };
@@ -262,11 +271,13 @@ impl Upgrades {
                 // No wait lies between this and the moment at which the connection is the hub's.
                 place.keep();
                 // Not before: a task that never runs gives the handle back.
-                    let facts = Arc::clone(&link.facts);
+                let ended = Arc::clone(&link);
+                let facts = &ended.facts;
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let reason = connection::serve(io, already_read, link, rules, around).await;
                 drop(place);
-                log_close(&facts, &reason, &ends);
+                log_close(facts, &reason, &ends);
+                log_silence(&ended, &reason, &ends);
             });
         });
     }
@@ -326,6 +337,24 @@ fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
     }
 }
 
+/// A Sente client that cannot read the handshake says nothing and goes: that looks like a network's fault, and is none.
+fn log_silence(link: &Link, reason: &Reason, ends: &Often) {
+    let facts = &link.facts;
+    if !is_baffled(link.wire.dialect, link.has_spoken(), reason) {
+        return;
+    }
+    let times = ends.count("silent-sente", Instant::now());
+    // Now and then: others go before they have anything to say.
+    if let Some(Times { count, .. }) = times.filter(|times| times.count.is_power_of_two()) {
+        tracing::info!(connection = %facts.id, peer = %facts.peer, count, "a Sente connection ended without having said anything: is its packer EDN (`:packer :edn`)? Others cannot read this endpoint's frames");
+    }
+}
+
+fn is_baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> bool {
+    let by_the_peer = matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::HeartbeatMissed);
+    dialect == Dialect::Sente && !has_spoken && by_the_peer
+}
+
 /// RFC 6455 section 4.2.2: the server's part of the opening handshake.
 fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal> {
     let mut answer = Response::new(Body::default());
@@ -374,4 +403,34 @@ fn text(status: StatusCode, reason: &str) -> Answer {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10, 12.
+    #[test]
+    fn a_sente_client_that_goes_without_a_word_may_not_have_understood() {
+        let goes = Reason::Peer(1000);
+        assert!(is_baffled(Dialect::Sente, false, &goes));
+        assert!(is_baffled(Dialect::Sente, false, &Reason::Lost));
+        assert!(!is_baffled(Dialect::Sente, true, &goes));
+        assert!(!is_baffled(Dialect::Tengen, false, &goes));
+        assert!(!is_baffled(Dialect::Sente, false, &Reason::Drained));
+    }
+
+    // Issue 10, 9.
+    #[test]
+    fn a_peer_of_ipv4_is_shown_as_one() {
+        for (seen, shown) in [
+            ("[::ffff:10.1.2.3]:9", "10.1.2.3:9"),
+            ("10.1.2.3:9", "10.1.2.3:9"),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            let seen: SocketAddr = seen.parse().unwrap();
+            assert_eq!(as_it_is(seen).to_string(), shown);
+        }
+    }
 }

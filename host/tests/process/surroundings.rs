@@ -146,6 +146,17 @@ pub(super) fn upgrade(address: &str, path: &str) -> TcpStream {
     stream
 }
 
+// Issue 10, 12.
+#[test]
+fn a_sente_client_that_says_nothing_is_asked_for_its_packer() {
+    let mut gateway = Gateway::start(&[]);
+    let mut log = gateway.log();
+    let mut silent = upgrade(&gateway.address, "/chsk?client-id=c1");
+    assert_eq!(status(&mut silent), "HTTP/1.1 101");
+    drop(silent);
+    assert!(log.any(|line| line.contains("is its packer EDN")));
+}
+
 /// The status of the answer to an upgrade.
 pub(super) fn status(stream: &mut TcpStream) -> String {
     let mut line = [0; 12];
@@ -167,6 +178,18 @@ fn connections_are_no_more_than_the_file_limit_allows_and_that_is_said() {
     }
     assert_eq!(status(&mut upgrade(&gateway.address, "/raw")), "HTTP/1.1 503");
     drop(open);
+}
+
+// Issue 10, 12: a limit that the process may raise itself is nobody's to be warned of.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_soft_limit_of_files_is_raised() {
+    let gateway = Gateway::start_after("ulimit -Sn 300 && ulimit -Hn 2000", &[]);
+    let limit = gateway.admin("/stats")["connections"]["limit"].as_u64().unwrap();
+    assert_eq!(limit, 2000 - 250 - 192);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("2000"), "{files}");
 }
 
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Content, Effect, Failure, StartReason, Target,
-    testing::{content_json, event, message, opened, request},
+    testing::{at, content_json, event, message, opened, request},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl Handler for Probe {
         match message.id.as_str() {
             "probe/echo" => ctx.reply(ctx.of_event()),
             "probe/count" => ctx.reply(&self.opened),
+            "probe/when" => ctx.reply(&(from, ctx.seq(), ctx.at_ms())),
             "probe/twice" => ctx.reply(&1).and_then(|()| ctx.reply(&2)),
             "probe/tell" => {
                 ctx.push(Target::channel("room/a"), "probe/told", &message.json::<u32>()?)?
@@ -73,6 +74,16 @@ fn effects_name_the_event_that_caused_them() {
     assert_eq!((echo.reply_to, &echo.value), (31, &Ok(Content::OfEvent(1))));
     let Effect::Reply(count) = &count.what else { panic!("{count:?}") };
     assert_eq!(content_json(count.value.as_ref().unwrap()), json!(1));
+}
+
+// Issue 10, 12.
+#[test]
+fn a_test_chooses_its_handles_and_times() {
+    let asked = request(7, 1, "probe/when", &());
+    let later = at(request(u32::MAX, 2, "probe/when", &()), 1.5e12);
+    let out = outcome(vec![asked, later]);
+    assert_eq!(crate::testing::reply_json(&out, 1), Some(json!([7, 1, 0.0])));
+    assert_eq!(crate::testing::reply_json(&out, 2), Some(json!([u32::MAX, 1, 1.5e12])));
 }
 
 #[test]

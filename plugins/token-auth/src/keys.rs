@@ -24,6 +24,18 @@ impl Key {
         }
     }
 
+    /// A secret that stands as text. White space around it is a file's or a variable's, and no signer has it.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim() == text {
+            true => Self::from_secret(text.as_bytes()),
+            false => {
+                Err("the secret begins or ends with white space, perhaps a line end: remove it, \
+                          or write the secret as `secret-base64`"
+                    .to_owned())
+            }
+        }
+    }
+
     /// A secret in base64, of either alphabet, with or without padding.
     pub fn from_base64(text: &str) -> Result<Self, String> {
         let text = text.trim();
@@ -32,8 +44,13 @@ impl Key {
         Self::from_secret(&bytes.map_err(|_| "the value is not base64")?)
     }
 
-    /// A public key in PEM; what kind of key it is says what algorithm it is for.
+    /// A public key in PEM; what kind of key it is says what algorithm it is for. Files of variables and many consoles write
+    /// it on one line, with `\n` for line ends, and some with quotes around it.
     pub fn from_pem(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let quoted = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+        let text = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);
+        let text = text.replace("\\r", "").replace("\\n", "\n");
         let text = text.trim();
         if let Ok(key) = rsa::RsaPublicKey::from_public_key_pem(text) {
             if key.size() < 256 {
@@ -47,7 +64,7 @@ impl Key {
         if let Ok(key) = ed25519_dalek::VerifyingKey::from_public_key_pem(text) {
             return Ok(Self::EdDsa(Box::new(key)));
         }
-        Err("no PEM public key (`BEGIN PUBLIC KEY`) of RSA, P-256 or Ed25519".to_owned())
+        Err(other_than_public_key(text))
     }
 
     /// The word for the key's algorithm in a token's header.
@@ -76,6 +93,23 @@ impl Key {
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
         }
     }
+}
+
+/// Why text is no key here, as far as that can be seen.
+fn other_than_public_key(text: &str) -> String {
+    let begins = |what: &str| text.starts_with(&format!("-----BEGIN {what}"));
+    let what = if begins("CERTIFICATE") {
+        "a certificate, not its key: `openssl x509 -pubkey -noout` prints that"
+    } else if text.contains("PRIVATE KEY") {
+        "a private key, which belongs to whoever signs: `openssl pkey -pubout` prints the public one"
+    } else if begins("RSA PUBLIC KEY") {
+        "a key in PKCS#1: `openssl rsa -RSAPublicKey_in -pubout` prints it as `BEGIN PUBLIC KEY`"
+    } else if begins("PUBLIC KEY") && text.contains("-----END") && !text.contains('\n') {
+        "a PEM key on one line: put line ends, or `\\n`, behind its first line and before its last"
+    } else {
+        "no PEM public key (`BEGIN PUBLIC KEY`) of RSA, P-256 or Ed25519"
+    };
+    what.to_owned()
 }
 
 /// Secrets do not show.

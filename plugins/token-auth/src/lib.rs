@@ -7,7 +7,7 @@
 //! | key | meaning |
 //! |---|---|
 //! | `secret`, `secret-base64` | a key for HS256, as text or as base64 (32 bytes or more) |
-//! | `public-key` | a PEM key (`BEGIN PUBLIC KEY`): RSA for RS256, P-256 for ES256, Ed25519 for EdDSA |
+//! | `public-key` | a PEM key (`BEGIN PUBLIC KEY`): RSA for RS256, P-256 for ES256, Ed25519 for EdDSA. `\n` may stand for its line ends |
 //! | `secret.ID`, `secret-base64.ID`, `public-key.ID` | the same for tokens whose header has `"kid": "ID"` |
 //! | `issuer`, `audience` | what `iss` must be, and what `aud` must be or contain; absent: anything |
 //! | `user-claim` | the claim that names the user, a text or a whole number of 64 bits; default `sub` |

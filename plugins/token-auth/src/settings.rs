@@ -51,7 +51,7 @@ impl Settings {
                     None => (key, None),
                 };
                 let key = match kind {
-                    "secret" => Key::from_secret(value.as_bytes())?,
+                    "secret" => Key::from_text(value)?,
                     "secret-base64" => Key::from_base64(value)?,
                     "public-key" => Key::from_pem(value)?,
                     _ => return Err("there is no such key".to_owned()),
@@ -102,5 +102,16 @@ mod tests {
         );
         check(&[("secret-base64", "*")], "not base64");
         check(&[("public-key", "-----BEGIN PUBLIC KEY-----\n")], "no PEM public key");
+        let pem = |words: &str| format!("-----BEGIN {words}-----MFkw-----END {words}-----");
+        for (words, complaint) in [
+            ("PUBLIC KEY", "on one line: put line ends"),
+            ("CERTIFICATE", "openssl x509 -pubkey"),
+            ("PRIVATE KEY", "openssl pkey -pubout"),
+            ("EC PRIVATE KEY", "openssl pkey -pubout"),
+            ("RSA PUBLIC KEY", "-RSAPublicKey_in"),
+        ] {
+            check(&[("public-key", pem(words).as_str())], complaint);
+        }
+        check(&[("secret", "a text of thirty-two bytes, or so\n")], "perhaps a line end");
     }
 }

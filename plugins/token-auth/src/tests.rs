@@ -83,6 +83,28 @@ fn tokens_that_openssl_signed_name_their_user() {
     }
 }
 
+// Issue 10, 9: files of variables and many consoles hold a key on one line.
+#[test]
+fn a_key_may_stand_on_one_line_and_in_quotes() {
+    for (key, token) in [RS256, ES256, EDDSA] {
+        let one_line = key.trim().replace('\n', "\\n");
+        for written in [
+            one_line.clone(),
+            format!("{one_line}\\n"),
+            format!("\"{one_line}\""),
+            format!("'{}'", key.trim()),
+            key.replace('\n', "\r\n"),
+            key.trim().replace('\n', "\\r\\n"),
+        ] {
+            assert_eq!(
+                user(with_token(&[("public-key", written.as_str())], token)).id,
+                "ann",
+                "{written}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_changed_token_is_not_believed() {
     for (key, token) in [RS256, ES256, EDDSA] {

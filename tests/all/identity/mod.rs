@@ -1,6 +1,7 @@
 //! Who a connection belongs to: until when, on how many connections, and what an authenticator may say (issue 9).
 
 mod ending;
+mod names;
 mod tabs;
 mod verdicts;
 

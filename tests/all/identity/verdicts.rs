@@ -65,6 +65,7 @@ async fn what_is_too_much_or_no_name_is_refused_and_counted_for_the_plugin() -> 
         ("channel-escape=tea", "channel-name"),
         ("user-bytes=100000", "user-id"),
         ("user-escape=ann", "user-id"),
+        ("user-unseen=ann", "user-id"),
         ("user=ann&claim-bytes=1000000", "claims"),
         ("more-bytes=1000000", "claims"),
         ("user=ann&claim-bytes=9000&more-bytes=9000", "claims"),
@@ -81,7 +82,7 @@ async fn what_is_too_much_or_no_name_is_refused_and_counted_for_the_plugin() -> 
         assert_eq!(status(&gateway, &format!("/ws?{query}")).await?, 503, "{query}");
         assert_eq!(count(&gateway)?, before + 1, "{query}");
     }
-    assert_eq!(stat(&gateway, "/connections/rejected-by/authenticator"), 12);
+    assert_eq!(stat(&gateway, "/connections/rejected-by/authenticator"), 13);
     for query in [
         "channels=128",
         "user=ann&claim-bytes=16000",

@@ -1,6 +1,7 @@
 //! `tengen.v1.json` as the line client needs it: frames out of lines, lines out of frames.
 
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// A line that was typed, or given as `--send` or `--ask`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub(super) enum Arrived {
 
 /// The answer to the server's ping.
 pub(super) const PONG: &str = r#"[["chsk/ws-pong"],null]"#;
+
+/// The event that a fault comes as, and the key in a reply that is one.
+pub(super) const FAULT: &str = "tengen/error";
+
+/// Whether the data of a reply is a fault.
+pub(super) fn is_fault(data: &str) -> bool {
+    let keys = serde_json::from_str::<BTreeMap<String, &RawValue>>(data);
+    keys.is_ok_and(|keys| keys.len() == 1 && keys.contains_key(FAULT))
+}
 
 /// Reads `ns/name {json}`, or with `? ` in front a question. None for an empty line.
 pub(super) fn line(text: &str) -> Result<Option<Line>, String> {
@@ -130,6 +140,14 @@ mod tests {
         assert_eq!(read("? a/b 7"), Some((true, "a/b".into(), Some("7".into()))));
         assert_eq!(read("?a/b"), Some((true, "a/b".into(), None)));
         assert_eq!(read("  "), None);
+    }
+
+    #[test]
+    fn a_fault_is_told_from_data() {
+        assert!(is_fault(r#"{"tengen/error":{"id":"unknown-event"}}"#));
+        for data in ["null", "[]", r#""tengen/error""#, r#"{"a":{"tengen/error":1}}"#, "{}"] {
+            assert!(!is_fault(data), "{data}");
+        }
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod frames;
 
-use super::{Connect, Exit, Io};
+use super::{
+    Connect, Exit, Io,
+    words::{counted, visible},
+};
 use frames::{Arrived, Line};
 use futures_util::{SinkExt, StreamExt};
 use std::{
@@ -25,6 +28,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long replies are waited for when there is nothing more to send; longer than the gateway's own `limits.reply`.
 const REPLIES_WITHIN: Duration = Duration::from_secs(35);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long what comes back is waited for when the last line asked nothing, and so has no answer to wait for.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(1);
 /// Lines read ahead of the socket.
 const LINES: usize = 64;
 
@@ -49,7 +54,7 @@ enum ConnectError {
     Closed { code: u16, reason: String },
     #[error("time is over: {arrived} of {wanted} arrived")]
     TooFew { arrived: usize, wanted: usize },
-    #[error("time is over: {0} replies are missing")]
+    #[error("time is over: {} missing", counted(*.0, "reply is", "replies are"))]
     Unanswered(usize),
 }
 
@@ -69,7 +74,10 @@ struct Session {
     /// What was asked under which callback and is not answered yet.
     asked: HashMap<String, String>,
     asks: usize,
+    /// The last line asked nothing: nobody says when all that it brings has come.
+    told: bool,
     arrived: usize,
+    faults: usize,
     count: Option<usize>,
     follow: bool,
 }
@@ -95,9 +103,12 @@ pub(super) async fn run(args: Connect, mut io: Io) -> Exit {
     };
     let (count, follow) = (args.count, args.follow);
     let asked = HashMap::new();
+    let (told, arrived, faults) = (false, 0, 0);
+    let lines = Some(lines);
     let mut session =
-        Session { io, socket, lines: Some(lines), asked, asks: 0, arrived: 0, count, follow };
+        Session { io, socket, lines, asked, asks: 0, told, arrived, faults, count, follow };
     match session.converse(args.timeout).await {
+        Ok(()) if session.faults > 0 => Exit::Fault,
         Ok(()) => Exit::Ok,
         Err(error) => {
             session.io.error(&error);
@@ -167,8 +178,8 @@ async fn connect(args: &Connect) -> Result<Socket, ConnectError> {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(answer)) => {
             let why = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            let why =
-                if why.trim().is_empty() { String::new() } else { format!(": {}", why.trim()) };
+            let why = visible(why.trim(), false);
+            let why = if why.is_empty() { why } else { format!(": {why}") };
             Err(ConnectError::Refused { status: answer.status(), why })
         }
         Err(source) => Err(ConnectError::Unreachable { url, source }),
@@ -186,16 +197,22 @@ enum Next {
 
 impl Session {
     async fn converse(&mut self, timeout: Option<Duration>) -> Result<(), ConnectError> {
-        let mut deadline = timeout.map(|timeout| time::Instant::now() + timeout);
+        let given = timeout.map(|timeout| time::Instant::now() + timeout);
+        let (mut replies, mut rest) = (None, None);
         self.send_given().await?;
         loop {
-            if self.is_done() {
-                return self.close().await;
-            }
-            if self.lines.is_none() && !self.follow && self.count.is_none() && deadline.is_none() {
-                deadline = Some(time::Instant::now() + REPLIES_WITHIN);
-            }
-            match self.next(deadline).await {
+            let within = |patience: Duration| move || time::Instant::now() + patience;
+            let until = match self.is_done() {
+                true if self.told && self.count.is_none() => {
+                    Some(*rest.get_or_insert_with(within(COMES_BACK_WITHIN)))
+                }
+                true => return self.close().await,
+                false if self.lines.is_none() && !self.follow && self.count.is_none() => {
+                    Some(*replies.get_or_insert_with(within(REPLIES_WITHIN)))
+                }
+                false => None,
+            };
+            match self.next(given.or(until)).await {
                 Next::Line(line) => self.send_typed(&line).await?,
                 Next::NoMoreLines => self.lines = None,
                 Next::Frame(Some(Ok(Message::Text(text)))) => self.show(&text).await?,
@@ -265,6 +282,8 @@ impl Session {
             self.asks += 1;
             format!("c{}", self.asks)
         });
+        // What is asked is answered behind what came before it.
+        self.told = !line.asks;
         let frame = line.frame(callback.as_deref());
         if let Some(callback) = callback {
             self.asked.insert(callback, line.id);
@@ -283,23 +302,31 @@ impl Session {
         for arrived in frames::arrived(frame) {
             match arrived {
                 Arrived::Ping => self.write(frames::PONG).await?,
-                Arrived::Handshake(data) => self.io.note(format_args!("connected: {data}")),
-                Arrived::Event { id, data } => self.count_in(format_args!("{id} {data}")),
-                Arrived::Reply { callback, data } => {
-                    let id = self.asked.remove(&callback).unwrap_or(callback);
-                    self.count_in(format_args!("= {id} {data}"));
+                Arrived::Handshake(data) => {
+                    self.io.note(format_args!("connected: {}", visible(&data, false)))
                 }
-                Arrived::Strange(text) => self.io.note(format_args!("not understood: {text}")),
+                Arrived::Event { id, data } => {
+                    self.faults += usize::from(id == frames::FAULT);
+                    self.count_in(&format!("{id} {data}"));
+                }
+                Arrived::Reply { callback, data } => {
+                    self.faults += usize::from(frames::is_fault(&data));
+                    let id = self.asked.remove(&callback).unwrap_or(callback);
+                    self.count_in(&format!("= {id} {data}"));
+                }
+                Arrived::Strange(text) => {
+                    self.io.note(format_args!("not understood: {}", visible(&text, false)))
+                }
             }
         }
         Ok(())
     }
 
     /// Shows what arrived, unless enough has: a batch may hold more than was asked for.
-    fn count_in(&mut self, line: std::fmt::Arguments<'_>) {
+    fn count_in(&mut self, line: &str) {
         if self.count.is_none_or(|count| self.arrived < count) {
             self.arrived += 1;
-            self.io.say(line);
+            self.io.say(visible(line, false));
         }
     }
 
@@ -333,7 +360,8 @@ impl Session {
     fn closed(&mut self, frame: Option<CloseFrame>) -> Result<(), ConnectError> {
         let (code, reason) = frame
             .map_or((1006, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-        let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+        let reason =
+            if reason.is_empty() { reason } else { format!(" ({})", visible(&reason, false)) };
         Err(ConnectError::Closed { code, reason })
     }
 }

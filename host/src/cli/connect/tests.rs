@@ -92,6 +92,15 @@ async fn server(how: How) -> SocketAddr {
             if how == How::Echoes && frame[0][0] == "chsk/ws-pong" {
                 continue;
             }
+            if frame[0][0] == "fault/made" {
+                let fault = r#"{"id":"not-allowed"}"#;
+                let frame = match &frame[1] {
+                    serde_json::Value::Null => format!(r#"[[["tengen/error",{fault}]],null]"#),
+                    callback => format!(r#"[{{"tengen/error":{fault}}},{callback}]"#),
+                };
+                socket.send(Message::text(frame)).await.unwrap();
+                continue;
+            }
             let reply = match &frame[1] {
                 serde_json::Value::Null => format!("[[{}],null]", frame[0]),
                 callback => format!("[{frame},{callback}]"),
@@ -117,6 +126,33 @@ async fn lines_are_read_and_a_count_ends_the_program() {
     assert_eq!(exit, Exit::Ok, "{err}");
     assert_eq!(out, "room/say {\"n\":1}\n= room/who [[\"room/who\"],\"c1\"]\n", "{err}");
     assert!(err.contains("`nonsense` is not an event id"), "{err}");
+}
+
+// Issue 10, 12.
+#[tokio::test]
+async fn what_comes_back_to_what_was_only_sent_is_shown() {
+    let (exit, out, err) =
+        connect(server(How::Echoes).await, &["--send", "room/say 1", "--send", "b/c"], "").await;
+    assert_eq!((exit, out.as_str()), (Exit::Ok, "room/say 1\nb/c null\n"), "{err}");
+    let (exit, out, err) = connect(server(How::Echoes).await, &[], "room/say 1\n").await;
+    assert_eq!((exit, out.as_str()), (Exit::Ok, "room/say 1\n"), "{err}");
+}
+
+// Issue 10, 12.
+#[tokio::test]
+async fn a_fault_has_an_exit_code_of_its_own() {
+    for args in [["--ask", "fault/made"], ["--send", "fault/made"]] {
+        let (exit, out, err) = connect(server(How::Echoes).await, &args, "").await;
+        assert_eq!(exit, Exit::Fault, "{args:?}: {err}");
+        assert!(out.contains("not-allowed"), "{args:?}: {out}");
+    }
+    let (exit, _, _) =
+        connect(server(How::Echoes).await, &["--count", "1"], "? fault/made\n").await;
+    assert_eq!(exit, Exit::Fault);
+    assert_eq!(
+        format!("{:?}", std::process::ExitCode::from(Exit::Fault)),
+        format!("{:?}", std::process::ExitCode::from(3)),
+    );
 }
 
 #[tokio::test]

@@ -156,6 +156,22 @@ fn single_mistakes_name_their_remedy() {
             "endpoint[0].origins[0] (line 3): `app.example` is not an origin; write scheme and host, as in \"https://app.example\"",
         ),
         (
+            "[admin]\nkeys = ['k']",
+            "admin.keys[0] (line 2): has 1 of at least 4 characters; take a random one, as `openssl rand -hex 16` prints",
+        ),
+        (
+            "[admin]\nkeys = [\"0123456789abcdef\\n\"]",
+            "admin.keys[0] (line 2): begins or ends with white space, perhaps a file's line end, which no caller can send; remove it",
+        ),
+        (
+            "[admin]\nkeys = [\"0123456789\\nabcdef\"]",
+            "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
+        ),
+        (
+            "[admin]\nkeys = ['schlüssel-schlüssel']",
+            "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
+        ),
+        (
             "[[endpoint]]\npath = '/a'\norigins = ['*', 'http://a']",
             "endpoint[0].origins (line 3): `*` lets every origin in; remove the others, or remove `*`",
         ),

@@ -1,4 +1,4 @@
-//! A connection is read as fast as its events are decided (requirement T5b): bursts are answered, a plugin that is behind
+//! A connection is read as fast as its events are decided: bursts are answered, a plugin that is behind
 //! slows the sender, and nothing is ever lost without a word.
 
 use super::*;
@@ -125,7 +125,7 @@ impl Bench {
     }
 }
 
-// R-T5b: a burst to an idle plugin is never refused.
+// A burst to an idle plugin is never refused.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_asks_in_one_write_are_answered_in_order_in_every_dialect() {
     let wires = [

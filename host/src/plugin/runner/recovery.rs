@@ -10,7 +10,7 @@ use super::{
         line::weight,
         onward,
         queue::{Batch, Closed},
-        shared::State,
+        shared::{At, State},
     },
     Runner, second, this_second,
 };
@@ -45,7 +45,8 @@ impl Runner {
             }
             None => "the instance is replaced",
         };
-        self.shared.failed(replaced, &error);
+        let why = format!("{replaced}: {}", error.explain());
+        self.shared.note_at(&why, At::of(&batch.events));
         if again {
             if others > 0 {
                 self.caution.broke(others, heaviest(&batch.events));

@@ -47,6 +47,23 @@ async fn an_error_fails_every_event_of_its_batch_and_none_is_run_again() {
     assert_eq!(running.decisions(2).await, ["r1", "r2"], "it is the same instance");
 }
 
+// Issue 10, 12.
+#[tokio::test]
+async fn the_operator_is_told_the_reason_first_and_whose_event_it_was() {
+    let running = run(&Guest::handling(PICKY)).await;
+    let peer = connection(1);
+    running.offer(message(&peer, "a/b", "x", 1));
+    let at = |status: &Status| status.last_error.as_ref().and_then(|last| last.at.clone());
+    wait(&running, |status| at(status).is_some_and(|at| at.event == "a/b")).await;
+    let status = running.status();
+    assert_eq!(at(&status).and_then(|at| at.connection), Some(peer.id.to_string()));
+    let told = status.last_error.expect("it is shown").message;
+    let (_, reason) = told.split_once("it trapped: ").expect("it says so");
+    assert!(reason.contains("unreachable"), "{told}");
+    let (reason, place) = reason.split_once(", in ").expect("where it was");
+    assert!(reason.len() < 80 && place.starts_with("function "), "{told}");
+}
+
 #[tokio::test]
 async fn a_wrong_outcome_fails_every_event_of_its_batch_and_none_is_run_again() {
     let mut running = run(&unreadable()).await;

@@ -47,7 +47,7 @@ async fn a_guest_that_fails_at_starting_says_how() {
     let large = Guest { pages: 300, ..Guest::default() };
     check(
         &why(&large.component()).await,
-        &["more memory than the 16777216 bytes", "raise its `memory`"],
+        &["more than the 16777216 it may have", "raise its `memory`"],
     );
 }
 
@@ -129,6 +129,18 @@ async fn components_of_other_worlds_are_told_what_is_missing() {
     let roleless =
         roleless.component_with(|text| text.replace("tengen:gateway/handler@0.1.0#", "unused-"));
     check(&why(&roleless).await, &["has no role", "`handler`", "`tengen:gateway/plugin@0.1.0`"]);
+}
+
+// Issue 10, 12.
+#[tokio::test]
+async fn a_stack_that_does_not_fit_is_named() {
+    let zig = Guest { pages: 300, ..Guest::default() };
+    let zig =
+        zig.component_with(|text| text.replace("(i32.const 131072))\n", "(i32.const 16777216))\n"));
+    check(&why(&zig).await, &["begins with 19660800 bytes", "16777216 of them (zig"]);
+    let large = Guest { pages: 300, ..Guest::default() }.component();
+    let told = why(&large).await;
+    assert!(told.ends_with("raise its `memory`"), "{told}");
 }
 
 #[tokio::test]
