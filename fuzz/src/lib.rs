@@ -28,7 +28,7 @@ pub mod id;
 pub mod origin;
 #[path = "../../host/src/payload.rs"]
 pub mod payload;
-#[path = "../../host/src/settings.rs"]
+#[path = "../../host/src/settings/mod.rs"]
 pub mod settings;
 #[path = "../../host/src/trace.rs"]
 pub mod trace;

@@ -49,6 +49,19 @@ async fn a_failed_sente_callback_is_told_why_before_its_error() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_plugin_knows_a_sente_client_by_its_client_id() -> Result<()> {
+    let gateway = gateway::start(settings()?).await?;
+    let mut client = sente(&gateway).await?;
+    client.send_text(r#"[[:wants/its-facts nil] "cb0003"]"#).await?;
+    assert_eq!(client.next_text().await?, r#"[[["client-id" "c1"]] "cb0003"]"#);
+    let mut ours = Client::open(gateway.address(), "/ws", &[]).await?;
+    ours.next_text().await?;
+    assert_eq!(ours.ask("wants/its-facts", json!(null)).await?, json!([]), "others have none");
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refused_request_of_a_sente_client_is_told_why_before_its_error() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
     let mut client = sente(&gateway).await?;

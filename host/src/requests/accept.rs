@@ -67,9 +67,11 @@ impl Door {
     async fn next(&self, failures: &mut Failures) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok(caller) => {
+                Ok((stream, peer)) => {
                     failures.end(self.name);
-                    return caller;
+                    // On a port of both families a peer of IPv4 comes as `[::ffff:…]`.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                    return (stream, peer);
                 }
                 Err(error) => {
                     failures.add(self.name, &error);

@@ -18,6 +18,8 @@ pub(super) struct Agreement {
     pub(super) token: Option<String>,
     /// The other offered subprotocols.
     pub(super) offered: Vec<String>,
+    /// Sente's name for the client.
+    pub(super) client: Option<String>,
 }
 
 const TOKEN: &str = "tengen.token.";
@@ -38,10 +40,11 @@ pub(super) fn agree(
         }
     }
     let default = endpoint.formats.first().copied().unwrap_or(Encoding::Json);
+    let mut client = None;
     let (format, subprotocol) = match endpoint.dialect {
         Dialect::Raw => (Encoding::Text, word_of(endpoint, &offered)?),
         Dialect::Sente => {
-            client_id(query)?;
+            client = Some(client_id(query)?);
             (default, word_of(endpoint, &offered)?)
         }
         Dialect::Tengen => format_of(endpoint, default, &offered, query)?,
@@ -51,7 +54,7 @@ pub(super) fn agree(
         return Err(token_alone(endpoint));
     }
     let wire = Wire { dialect: endpoint.dialect, format };
-    Ok(Agreement { wire, subprotocol, token, offered })
+    Ok(Agreement { wire, subprotocol, token, offered, client })
 }
 
 /// Where the subprotocol says nothing of the format: the first offered word that the endpoint speaks, or the first of all
@@ -126,7 +129,7 @@ fn format_of(
 }
 
 /// Sente's name for one client instance; required, 1 to 128 bytes.
-pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
+fn client_id(query: &str) -> Result<String, Refusal> {
     parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
         || {
             let reason =

@@ -158,9 +158,6 @@ impl Upgrades {
         let answer = switching(&accept, agreement.subprotocol.as_deref())?;
         span.set("tengen.wire_format", agreement.wire.format.word());
         let link = self.link(&place, endpoint, index, peer, admission, &agreement, span);
-        if endpoint.dialect == envelope::Dialect::Sente {
-            link.set_client(agreement::client_id(&query)?);
-        }
         let link = link.ending_at(ends).taking(endpoint.traceparent);
         self.hand_over(on_upgrade, Arc::new(link), place);
         Ok(answer)
@@ -226,7 +223,7 @@ impl Upgrades {
             endpoint_index: index,
             peer,
             dialect: agreement.wire.dialect.word(),
-            more: admission.more,
+            more: more(agreement.client.as_ref(), admission.more),
             upgrade: span.context().cloned(),
             waiting: Waiting::default(),
         });
@@ -243,6 +240,9 @@ impl Upgrades {
             },
         );
         let link = Link::new(facts, agreement.wire, self.around.outbox, admission.channels);
+        if let Some(client) = &agreement.client {
+            link.set_client(client.clone());
+        }
         if let Some(frame) = handshake {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(frame);
@@ -353,6 +353,12 @@ fn log_silence(link: &Link, reason: &Reason, ends: &Often) {
 fn is_baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> bool {
     let by_the_peer = matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::HeartbeatMissed);
     dialect == Dialect::Sente && !has_spoken && by_the_peer
+}
+
+/// What is known of a connection besides: the dialect's own first, so that it is what whoever looks a key up finds.
+fn more(client: Option<&String>, added: Vec<(String, String)>) -> Vec<(String, String)> {
+    let known = client.map(|client| ("client-id".to_owned(), client.clone()));
+    known.into_iter().chain(added).collect()
 }
 
 /// RFC 6455 section 4.2.2: the server's part of the opening handshake.
