@@ -10,6 +10,8 @@ use bytes::{Buf, BytesMut};
 /// What is left of a read is moved into a buffer of its own when it is no longer than this: the rest of the read may
 /// then be given back.
 const MOVED: usize = 4096;
+/// Of a frame so much of which has come, the rest is believed to come: its buffer grows once, and not again and again.
+const BEGUN: usize = 64 << 10;
 
 /// Puts frames from a client together.
 #[derive(Debug)]
@@ -88,6 +90,9 @@ impl Reader {
                 return Ok(None);
             }
             if self.buffer.len() < length {
+                if self.buffer.len() >= BEGUN {
+                    self.buffer.reserve(length - self.buffer.len());
+                }
                 return Ok(None);
             }
             self.frame = None;
@@ -139,9 +144,11 @@ impl Reader {
         true
     }
 
-    /// Bytes that it holds.
+    /// Bytes that it holds. Room that was made for what has not come takes up addresses, and no memory before it comes: a
+    /// peer that only says how long its message will be holds what it has sent.
     pub fn held(&self) -> usize {
-        self.buffer.capacity() + self.message.as_ref().map_or(0, |message| message.body.capacity())
+        let buffer = self.buffer.capacity().min(2 * self.buffer.len().max(BEGUN));
+        buffer + self.message.as_ref().map_or(0, |message| message.body.capacity())
     }
 
     /// A frame begins: whether it may is known from its header.

@@ -149,6 +149,26 @@ fn a_reader_that_waits_holds_what_it_waits_with_and_no_more() {
     assert_eq!(reader.held(), 0);
 }
 
+// Issue 9, 7: what is announced is not held.
+#[test]
+fn who_announces_a_megabyte_holds_what_has_come_of_it() {
+    let mut reader = Reader::new(1 << 20);
+    let mut frame = vec![0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+    frame.resize(frame.len() + (70 << 10), 0);
+    reader.feed(&frame);
+    assert_eq!(reader.take(), Ok(None));
+    assert!((70 << 10..=140 << 10).contains(&reader.held()), "{} bytes", reader.held());
+    for _ in 0..476 {
+        reader.feed(&[0; 2 << 10]);
+        assert_eq!(reader.take(), Ok(None));
+    }
+    assert!((1022 << 10..=1 << 21).contains(&reader.held()), "{} bytes", reader.held());
+    reader.feed(&[0; 2 << 10]);
+    assert!(
+        matches!(reader.take(), Ok(Some(Received::Message(frame))) if frame.body.len() == 1 << 20)
+    );
+}
+
 #[test]
 fn headers_are_written_as_they_are_read() {
     for length in [0_usize, 1, 125, 126, 65_535, 65_536, 1 << 40] {
