@@ -4,6 +4,7 @@
 
 mod addresses;
 mod drain;
+mod enclosed;
 mod freed;
 mod log;
 mod requests;
