@@ -55,6 +55,7 @@ impl Denied {
             Self::NoKeys => "no-keys",
             Self::NoKey => "no-key",
             Self::WrongKey => "wrong-key",
+            Self::Busy => "busy",
         }
     }
 
