@@ -206,7 +206,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 None("50"),
                 "most HTTP connections of one address (IPv6: one /64) that are no WebSocket yet, never of the loopback; absent: no limit, as behind a proxy, where all come from one address",
             ),
-            key("unauthenticated", Default("\"10s\""), "longest handshake"),
+            key(
+                "unauthenticated",
+                Default("\"10s\""),
+                "longest handshake; a request's head may take as long, and the making of its answer six times as long",
+            ),
             key(
                 "malformed",
                 Default("\"16/min\""),

@@ -24,6 +24,8 @@ impl admin::Source for Shared {
         let ended = Reason::KINDS.iter().zip(&counters.ended);
         let ended: serde_json::Map<_, _> =
             ended.map(|(kind, counter)| ((*kind).to_owned(), count(counter).into())).collect();
+        let mut failed_by = self.upgrades.failures.counts();
+        let unserved = failed_by.remove("file").unwrap_or_default();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime-s": self.since.elapsed().as_secs(),
@@ -40,10 +42,11 @@ impl admin::Source for Shared {
                 "rejected-by": self.upgrades.refusals.counts(),
                 "closing": self.hub.closing(),
                 "failed-requests": count(&counters.failed_requests),
-                "failed-by": self.upgrades.failures.counts(),
+                "failed-by": failed_by,
                 "ended": ended,
                 "slow-consumers": count(&counters.slow_consumers),
             },
+            "files": { "unserved": unserved },
             "memory": {
                 "held": self.hub.budget().held(),
                 "limit": self.hub.budget().limit(),

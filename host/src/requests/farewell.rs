@@ -77,24 +77,27 @@ impl Farewell {
         let _told =
             socket.send(self.text().as_bytes()).is_ok() && socket.shutdown(Shutdown::Write).is_ok();
     }
+}
 
-    /// Says it and waits until it can have arrived, unless somebody else needs the place.
-    pub(super) async fn say(self, mut stream: Tcp, place: &Place) {
-        let text = self.text();
-        let said = async {
-            let mut scrap = [0; 4096];
-            if stream.write_all(text.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok() {
-                while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
-            }
-        };
-        tokio::pin!(said);
-        // What the kernel takes at once is said in any case.
-        tokio::select! {
-            biased;
-            () = &mut said => {}
-            () = place.evicted() => {}
-            () = time::sleep(LINGER) => {}
+/// Says it, if there is something to say, and waits until what was said can have arrived, unless somebody else needs the
+/// place.
+pub(super) async fn last_words(farewell: Option<Farewell>, mut stream: Tcp, place: &Place) {
+    let text = farewell.map(|farewell| farewell.text()).unwrap_or_default();
+    let said = async {
+        let mut scrap = [0; 4096];
+        if stream.write_all(text.as_bytes()).await.is_ok() {
+            // It may have been done already.
+            stream.shutdown().await.ok();
+            while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
         }
+    };
+    tokio::pin!(said);
+    // What the kernel takes at once is said in any case.
+    tokio::select! {
+        biased;
+        () = &mut said => {}
+        () = place.evicted() => {}
+        () = time::sleep(LINGER) => {}
     }
 }
 

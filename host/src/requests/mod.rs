@@ -148,16 +148,20 @@ where
         .keep_alive(rules.times.keep_alive.is_some())
         .max_buf_size(rules.head.bytes + BEYOND)
         .max_headers(rules.head.lines)
+        // Who has said all and waits for the answer has not gone.
+        .half_close(true)
         .serve_connection(socket, service)
         .with_upgrades();
     let ended = drive(&mut connection, &watch, &place, rules, stop).await;
-    if let Some(farewell) = Farewell::of(&ended, watch.is_to_be_told())
+    let farewell = Farewell::of(&ended, watch.is_to_be_told());
+    let unread = matches!(ended, Ended::Done) && watch.is_headless();
+    if (farewell.is_some() || unread)
         && let Some(parts) = connection.into_parts()
     {
         // Its place is the next one's if somebody comes.
         watch.idles();
         let (stream, _) = parts.io.into_inner().into_parts();
-        farewell.say(stream, &place).await;
+        farewell::last_words(farewell, stream, &place).await;
     }
     ended
 }
@@ -175,7 +179,7 @@ fn is_headless<B>(request: &Request<B>) -> bool {
 /// in it can pass for one.
 fn finish<B>(mut answer: Response<B>, headless: bool, watch: Arc<Watch>) -> Response<Watched<B>> {
     if headless && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer.map(|body| Watched::new(body, watch))
 }
@@ -207,6 +211,10 @@ where
         }
         if let Some(wrong) = watch.wrong() {
             return Poll::Ready(wrong.into());
+        }
+        if end.is_some() && watch.is_silent() {
+            // hyper ends those that have asked before; nothing of this one's request is lost either.
+            return Poll::Ready(Ended::Done);
         }
         if evicted.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ended::Evicted);

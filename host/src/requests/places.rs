@@ -105,6 +105,11 @@ impl Crowd {
         }
     }
 
+    /// How many have not been told to leave.
+    fn staying(&self) -> usize {
+        self.count - self.leaving
+    }
+
     /// Who goes first, and from when on: the oldest that waits, or else whose answer has lasted for longest.
     fn first_to_go(&self) -> Option<(Instant, u64)> {
         let waiting = self.waiting.first().map(|(since, id)| (*since + GRACE, *id));
@@ -127,8 +132,8 @@ impl Places {
         Arc::new(Self { most, per_address, state, changed })
     }
 
-    /// A place for a newcomer, as soon as there is one. None: its address has its share, and all of them are answered
-    /// just now. To be called by one at a time.
+    /// A place for a newcomer, as soon as there is one. None: its address has its share, and none of them is due to leave.
+    /// To be called by one at a time, so nobody waits here for somebody else's share: that is answered at once.
     pub(super) async fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         loop {
             match self.try_take(address, Instant::now()) {
@@ -148,15 +153,14 @@ impl Places {
         let mut state = self.state();
         let own = share.and_then(|share| state.shares.get(&share));
         if let (Some(own), Some(most)) = (own, self.per_address)
-            && own.count >= most.get()
+            && own.staying() >= most.get()
         {
-            return match (own.leaving, own.first_to_go()) {
-                (0, first) if own.answered.len() == own.count && !is_due(first, now) => {
-                    Outcome::Refused
-                }
-                (0, first) => state.make_room(first, now),
-                _ => Outcome::Wait(None),
-            };
+            let first = own.first_to_go();
+            if !is_due(first, now) {
+                return Outcome::Refused;
+            }
+            // Whoever leaves is gone in a moment: the newcomer has its share, if there is a place in all.
+            state.make_room(first, now);
         }
         if state.all.count >= self.most {
             return match (state.all.leaving, state.all.first_to_go()) {

@@ -63,6 +63,12 @@ struct State {
     moved: Instant,
     /// Whether the peer does not take what is there for it.
     blocked: bool,
+    /// Whether an answer was given that is not written to its end: for the places it is still given.
+    unsent: bool,
+    /// How much had been written when the answer was begun.
+    written_before: u64,
+    /// When the last answer was begun.
+    answer_since: Instant,
     /// Whether the places know that no whole head is there.
     waits: bool,
     pace: Pace,
@@ -98,6 +104,9 @@ impl Watch {
             written: 0,
             moved: now,
             blocked: false,
+            unsent: false,
+            written_before: 0,
+            answer_since: now,
             waits: false,
             pace: Pace::new(times.head),
             marked: now,
@@ -154,13 +163,25 @@ impl Watch {
     pub(super) fn wrote(&self, bytes: Option<usize>, now: Instant) {
         let mut state = self.state();
         state.blocked = bytes.is_none();
-        if state.blocked {
-            // It is not read either until it takes that.
-            return self.waits(state);
-        }
         if let Some(bytes) = bytes.filter(|bytes| *bytes > 0) {
             state.written += bytes as u64;
             state.moved = now;
+        }
+        let after_answer = matches!(state.doing, Doing::Head { is_first: false, .. });
+        match (state.blocked, state.unsent) {
+            // hyper has all of the answer, and the peer has not: it is not read until it takes that.
+            (true, false) if after_answer => {
+                state.unsent = true;
+                let since = state.answer_since;
+                drop(state);
+                self.ticket.answers(since);
+            }
+            (false, true) => {
+                (state.unsent, state.waits) = (false, false);
+                drop(state);
+                self.ticket.answered(now);
+            }
+            _ => {}
         }
     }
 
@@ -169,6 +190,7 @@ impl Watch {
         let mut state = self.state();
         state.headless |= headless;
         state.doing = Doing::Answer { since: now };
+        (state.answer_since, state.written_before) = (now, state.written);
         drop(state);
         self.ticket.answers(now);
     }
@@ -183,21 +205,35 @@ impl Watch {
         self.ticket.answered(now);
     }
 
-    /// Whether half a request came in, and an answer of ours would not get between others.
+    /// Whether half a request came in, or a whole one of whose answer nothing has been written: what we say of it ourselves
+    /// gets between no others.
     pub(super) fn is_to_be_told(&self) -> bool {
         let state = self.state();
-        let has_begun = matches!(state.doing, Doing::Head { begun: Some(_), .. });
-        has_begun && state.is_open() && !state.headless
+        match state.doing {
+            Doing::Head { begun, .. } => begun.is_some() && !state.blocked && !state.headless,
+            Doing::Answer { .. } => state.written == state.written_before && !state.blocked,
+        }
+    }
+
+    /// Whether nothing of a request has come, and all that was asked before is answered.
+    pub(super) fn is_silent(&self) -> bool {
+        let state = self.state();
+        state.is_open() && matches!(state.doing, Doing::Head { begun: None, .. })
+    }
+
+    /// Whether there may be bytes that nobody reads, since they are no head.
+    pub(super) fn is_headless(&self) -> bool {
+        self.state().headless
     }
 
     /// When it is to be asked again; Err: somebody's time is over.
     pub(super) fn next(&self, now: Instant) -> Result<Instant, Late> {
         let mut state = self.state();
+        // While the peer has something to take, its pace decides: the kernel lets us write again only when it has taken much.
+        if let Some(slow) = state.slow_at(now, &*self.kernel)? {
+            return Ok(slow);
+        }
         let (end, late) = state.end(&self.times);
-        let end = match state.slow_at(now, &*self.kernel) {
-            Err(late) => return Err(late),
-            Ok(slow) => slow.map_or(end, |slow| slow.min(end)),
-        };
         if now >= end { Err(late) } else { Ok(end) }
     }
 
@@ -212,13 +248,15 @@ impl State {
         matches!(self.doing, Doing::Head { .. }) && !self.blocked
     }
 
-    /// When the time for what is done is over, and whose it is.
+    /// When the time for what is done is over, and whose it is. Not while the peer does not take what is there for it.
     fn end(&self, times: &Times) -> (Instant, Late) {
+        // Nothing is read before what was answered has left.
+        let left = |since: Instant| since.max(self.moved);
         match self.doing {
-            Doing::Head { begun: Some(begun), .. } => (begun + times.head, Late::Head),
+            Doing::Head { begun: Some(begun), .. } => (left(begun) + times.head, Late::Head),
             Doing::Head { since, is_first: true, .. } => (since + times.head, Late::Silent),
             Doing::Head { since, .. } => {
-                (since + times.keep_alive.unwrap_or(times.head), Late::Idle)
+                (left(since) + times.keep_alive.unwrap_or(times.head), Late::Idle)
             }
             Doing::Answer { since } => (since.max(self.moved) + times.answer, Late::Answer),
         }
@@ -254,12 +292,20 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn watch(start: Instant) -> Watch {
-        let places = Places::new(1, None);
-        let place = places.take([127, 0, 0, 1].into()).now_or_never().unwrap().unwrap();
+    fn rules() -> (Limits, Times) {
         let limits = Limits { bytes: 100, lines: 5 };
         let times = Times { head: SECOND * 10, answer: SECOND * 60, keep_alive: Some(SECOND * 75) };
-        Watch::new((limits, times), place.ticket(), Arc::new(Empty), start)
+        (limits, times)
+    }
+
+    fn watch(start: Instant) -> Watch {
+        watch_of(start, Arc::new(Empty))
+    }
+
+    fn watch_of(start: Instant, kernel: Arc<dyn Shortcut>) -> Watch {
+        let places = Places::new(1, None);
+        let place = places.take([127, 0, 0, 1].into()).now_or_never().unwrap().unwrap();
+        Watch::new(rules(), place.ticket(), kernel, start)
     }
 
     /// A kernel that holds nothing for the peer.
@@ -326,6 +372,71 @@ mod tests {
         let late = (0..120).find(|more| watch.next(stopped + SECOND * *more).is_err());
         assert!(late.is_some(), "who takes nothing any more goes");
         assert_eq!(watch.next(stopped + SECOND * 120), Err(Late::Reader));
+    }
+
+    /// A kernel that took a megabyte at once and gives it to the peer at 2 KiB a second.
+    #[derive(Debug)]
+    struct Full(Instant);
+
+    impl Shortcut for Full {
+        fn try_write(&self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::WouldBlock.into())
+        }
+
+        fn untaken(&self) -> usize {
+            let taken = self.0.elapsed().as_secs() * (2 << 10);
+            (1_usize << 20).saturating_sub(usize::try_from(taken).unwrap())
+        }
+    }
+
+    // Systems say that a socket can be written to again when a third of its buffer is free: that takes minutes here.
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_what_the_system_holds_is_not_cut_off_because_nothing_is_written() {
+        let start = Instant::now();
+        let watch = watch_of(start, Arc::new(Full(start)));
+        for answered in [false, true] {
+            watch.answers(false, start);
+            watch.wrote(Some(1 << 20), start);
+            if answered {
+                watch.answered(start);
+            }
+            watch.wrote(None, start);
+            for _ in 0..200 {
+                tokio::time::advance(SECOND).await;
+                let now = Instant::now();
+                assert!(watch.next(now).is_ok(), "after {:?}, {answered}", now - start);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_has_not_left_is_still_given_and_its_pause_begins_when_it_has() {
+        let start = Instant::now();
+        let places = Places::new(1, None);
+        let place = places.take([127, 0, 0, 1].into()).now_or_never().unwrap().unwrap();
+        let watch = Watch::new(rules(), place.ticket(), Arc::new(Empty), start);
+        watch.answers(false, start);
+        watch.wrote(Some(1 << 16), start);
+        watch.answered(start);
+        watch.wrote(None, start);
+        watch.idles();
+        tokio::time::advance(SECOND).await;
+        assert!(places.take([127, 0, 0, 1].into()).now_or_never().is_none());
+        assert!(place.evicted().now_or_never().is_none(), "it does not wait for a head");
+        let later = start + SECOND * 30;
+        watch.wrote(Some(1), later);
+        ends(&watch, later, Late::Idle, 75);
+    }
+
+    #[test]
+    fn a_request_of_whose_answer_nothing_was_written_can_be_told_something_else() {
+        let start = Instant::now();
+        let watch = watch(start);
+        assert!(!watch.is_to_be_told() && watch.is_silent());
+        watch.answers(true, start);
+        assert!(watch.is_to_be_told() && !watch.is_silent());
+        watch.wrote(Some(1), start);
+        assert!(!watch.is_to_be_told());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a request must be to become a WebSocket: pure checks, each failing with the status and the reason for the peer.
 
 use crate::settings::{Origin, Origins};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
 use std::time::Duration;
 
 /// Why a request is not upgraded: what the peer is told.
@@ -39,15 +39,22 @@ pub(super) fn request(parts: &Parts) -> Result<(), Refusal> {
     if has_body(&parts.headers) {
         return Err(bad("a WebSocket upgrade has no body"));
     }
-    let Some(host) = only(&parts.headers, header::HOST) else {
-        return Err(bad("a request has one `Host`"));
-    };
-    let line = parts.uri.authority().map(|line| line.as_str().as_bytes());
-    if line.is_some_and(|line| !line.eq_ignore_ascii_case(host.as_bytes())) {
-        return Err(bad("the request line and `Host` name different hosts"));
-    }
+    one_host(parts.version, &parts.uri, &parts.headers)?;
     if parts.headers.get_all(header::ORIGIN).iter().nth(1).is_some() {
         return Err(bad("a request has one `Origin` at most"));
+    }
+    Ok(())
+}
+
+/// Whether a request, whatever it is for, says to whom it is in one way only (RFC 9112 section 3.2). HTTP/1.0 knows no `Host`.
+pub(super) fn one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(host) = only(headers, header::HOST) else {
+        let may_lack = version == Version::HTTP_10 && !headers.contains_key(header::HOST);
+        return may_lack.then_some(()).ok_or_else(|| bad("a request has one `Host`"));
+    };
+    let line = uri.authority().map(|line| line.as_str().as_bytes());
+    if line.is_some_and(|line| !line.eq_ignore_ascii_case(host.as_bytes())) {
+        return Err(bad("the request line and `Host` name different hosts"));
     }
     Ok(())
 }
@@ -312,7 +319,7 @@ mod tests {
             proxied.contains("`https://app.example`") && proxied.contains("`10.0.0.5:8080`"),
             "{proxied}"
         );
-        let listed = Origins::These(vec!["https://a.example".into()]);
+        let listed = Origins::These(vec![Origin("https://a.example".into())]);
         let other = inside(&listed, "a.example", "https://b.example");
         assert!(other.contains("`https://b.example`") && other.contains("`origins`"), "{other}");
     }

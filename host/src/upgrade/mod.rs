@@ -121,6 +121,10 @@ impl Upgrades {
     }
 
     async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
+        let meant = checks::one_host(request.version(), request.uri(), request.headers());
+        if let Err(refusal) = meant {
+            return refuse(&refusal);
+        }
         let served = statics::respond(&self.statics, &self.failures, request).await;
         served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
     }
@@ -384,13 +388,15 @@ fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = text(refusal.status, &refusal.reason);
     let headers = answer.headers_mut();
     match refusal.label {
-        "no-upgrade" => {
-            drop(headers.insert(header::UPGRADE, HeaderValue::from_static("websocket")))
-        }
         "bad-version" => {
             drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
         }
         _ => {}
+    }
+    if refusal.status == StatusCode::UPGRADE_REQUIRED {
+        // RFC 9110 sections 7.8 and 15.5.22.
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
     let unavailable = refusal.status == StatusCode::SERVICE_UNAVAILABLE;
     let wait = refusal.retry_after.or_else(|| unavailable.then_some(Duration::from_secs(1)));

@@ -3,7 +3,11 @@
 use super::{SHORT, Scene, nothing_internal};
 use anyhow::{Context, Result, ensure};
 use std::{net::SocketAddr, time::Instant};
-use support::peer::{Answer, KEY, Peer, Seen, upgrade};
+use support::{
+    gateway,
+    peer::{Answer, KEY, Peer, Seen, upgrade},
+};
+use tengen::settings::{Settings, Static};
 
 async fn ask(address: SocketAddr, request: &[u8]) -> Result<Answer> {
     let mut peer = Peer::connect(address).await?;
@@ -122,6 +126,57 @@ async fn no_request_hides_in_the_body_of_another() -> Result<()> {
         ensure!(matches!(after, Seen::End | Seen::Reset), "the body was answered: {after:?}");
     }
     scene.unharmed(&[("/connections/rejected", 4)]).await
+}
+
+// What follows a head that is refused is read and thrown away: a socket that is closed with unread bytes is reset, and the
+// reset overtakes the answer.
+#[tokio::test]
+async fn the_answer_to_a_request_with_a_large_body_arrives() -> Result<()> {
+    let scene = Scene::new().await?;
+    let body = "x".repeat(4 << 20);
+    let mut peer = Peer::connect(scene.address()).await?;
+    let request = with(&format!("Content-Length: {}", body.len())) + &body;
+    peer.send(request.as_bytes()).await?;
+    let answer = peer.answer().await?;
+    ensure!(answer.status == 400 && answer.head.contains("connection: close"), "{answer:?}");
+    let after = peer.next().await?;
+    ensure!(matches!(after, Seen::End), "{after:?}");
+    scene.unharmed(&[("/connections/rejected", 1)]).await
+}
+
+#[tokio::test]
+async fn a_request_says_to_whom_it_is_in_one_way_whatever_it_is_for() -> Result<()> {
+    let scene = Scene::new().await?;
+    let asked = |line: &str, hosts: &str| format!("GET {line}\r\n{hosts}\r\n");
+    for (request, status) in [
+        (asked("/nothing HTTP/1.1", "Host: a\r\n"), 404),
+        (asked("http://a/nothing HTTP/1.1", "Host: a\r\n"), 404),
+        (asked("/nothing HTTP/1.0", ""), 404),
+        (asked("/nothing HTTP/1.1", ""), 400),
+        (asked("/nothing HTTP/1.1", "Host: a\r\nHost: a\r\n"), 400),
+        (asked("/nothing HTTP/1.0", "Host: a\r\nHost: b\r\n"), 400),
+        (asked("http://evil/nothing HTTP/1.1", "Host: a\r\n"), 400),
+    ] {
+        let answer = ask(scene.address(), request.as_bytes()).await?;
+        ensure!(answer.status == status, "{request:?}: {answer:?}");
+    }
+    scene.unharmed(&[]).await
+}
+
+#[tokio::test]
+async fn who_has_said_all_and_waits_is_answered() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("index.html"), "hello")?;
+    let page = Static { path: "/page".into(), dir: folder.path().to_owned() };
+    let gateway = gateway::start(Settings { statics: vec![page], ..Settings::default() }).await?;
+    let mut peer = Peer::connect(gateway.address()).await?;
+    peer.send(b"GET /page/index.html HTTP/1.1\r\nHost: a\r\n\r\n").await?;
+    peer.half_close().await?;
+    let answer = peer.answer().await?;
+    ensure!(answer.status == 200 && answer.body == "hello", "{answer:?}");
+    peer.ended().await?;
+    gateway.drain().await;
+    Ok(())
 }
 
 #[tokio::test]

@@ -138,12 +138,10 @@ async fn an_address_has_its_share_and_others_have_theirs() {
     let third = take(&places, other);
     let (first, next) = (take(&places, one), take(&places, one));
     second().await;
-    // Its own oldest goes, not the other's.
-    let mut newcomer = Box::pin(places.take(one));
-    assert!((&mut newcomer).now_or_never().is_none());
+    // Its own oldest goes, not the other's; nobody waits until it has gone.
+    let newcomer = take(&places, one);
     assert!(is_evicted(&first) && !is_evicted(&next) && !is_evicted(&third));
     drop(first);
-    let newcomer = newcomer.await.expect("a place of its share is free");
     // None of its own can go: it is told so.
     next.ticket().answers(Instant::now());
     newcomer.ticket().answers(Instant::now());
@@ -153,6 +151,26 @@ async fn an_address_has_its_share_and_others_have_theirs() {
     let state = places.state();
     assert!(state.shares.is_empty() && state.taken.is_empty(), "{state:?}");
     assert!(state.all.count == 0 && state.all.waiting.is_empty(), "{state:?}");
+}
+
+// However many come from an address that has its share, others are let in meanwhile: the port has one queue.
+#[tokio::test(start_paused = true)]
+async fn whoever_has_its_share_is_told_so_at_once_and_holds_up_nobody() {
+    let places = Places::new(3, NonZeroUsize::new(1));
+    let one = address("192.0.2.1");
+    let first = take(&places, one);
+    assert!(places.take(one).now_or_never().expect("at once").is_none(), "it came just now");
+    second().await;
+    let next = take(&places, one);
+    assert!(is_evicted(&first), "its socket is still there");
+    assert!(places.take(one).now_or_never().expect("at once").is_none());
+    let other = take(&places, address("192.0.2.2"));
+    // There is no place in all, though the first is leaving: that is waited for.
+    let mut another = Box::pin(places.take(address("192.0.2.3")));
+    assert!((&mut another).now_or_never().is_none());
+    drop(first);
+    assert!(another.await.is_some());
+    assert!(!is_evicted(&next) && !is_evicted(&other));
 }
 
 #[test]

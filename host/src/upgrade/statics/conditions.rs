@@ -31,21 +31,44 @@ pub(super) enum Part {
 pub(super) fn is_known(headers: &HeaderMap, tag: Option<&Tag>) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
     let mut lines = lines.map(|line| line.as_bytes().trim_ascii());
-    lines.any(|line| line == b"*" || tag.is_some_and(|tag| lists(line, tag.0.as_bytes())))
+    lines.any(|line| {
+        line == b"*" || tag.is_some_and(|tag| lists(line, tag.0.as_bytes(), Compared::Weakly))
+    })
 }
 
-/// Whether a list of tags has this one. The comparison is weak: `W/` in front makes no difference.
-fn lists(mut list: &[u8], tag: &[u8]) -> bool {
+/// `If-Match`: whether the sender means what the file is now; whoever says nothing of it does. The comparison is strong, and
+/// `*` is whatever there is.
+pub(super) fn is_meant(headers: &HeaderMap, tag: Option<&Tag>) -> bool {
+    let lines = headers.get_all(header::IF_MATCH).into_iter();
+    let mut lines = lines.map(|line| line.as_bytes().trim_ascii()).peekable();
+    let has =
+        |line: &[u8]| tag.is_some_and(|tag| lists(line, tag.0.as_bytes(), Compared::Strongly));
+    lines.peek().is_none() || lines.any(|line| line == b"*" || has(line))
+}
+
+/// RFC 9110 section 8.8.3.2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// What has `W/` in front equals nothing.
+    Strongly,
+    /// `W/` in front makes no difference.
+    Weakly,
+}
+
+/// Whether a list of tags has this one, which is strong.
+fn lists(mut list: &[u8], tag: &[u8], compared: Compared) -> bool {
     loop {
         let separator = |byte: &u8| matches!(byte, b',' | b' ' | b'\t');
         let skipped = list.iter().take_while(|byte| separator(byte)).count();
         list = list.get(skipped..).unwrap_or_default();
-        list = list.strip_prefix(b"W/").unwrap_or(list);
+        let strong = list.strip_prefix(b"W/");
+        let is_weak = strong.is_some();
+        list = strong.unwrap_or(list);
         let Some(inside) = list.strip_prefix(b"\"") else { return false };
         let Some(end) = inside.iter().position(|byte| *byte == b'"') else { return false };
         // Both quotes belong to the tag.
         let (found, rest) = list.split_at_checked(end + 2).unwrap_or((list, &[]));
-        if found == tag {
+        if found == tag && !(is_weak && compared == Compared::Strongly) {
             return true;
         }
         list = rest;
@@ -130,6 +153,18 @@ mod tests {
         check_known(&["\"a,\"5-1f\",\""], false);
         check_known(&["\"5-1f"], false);
         assert!(is_known(&headers(&[(header::IF_NONE_MATCH, "*")]), None));
+    }
+
+    #[test]
+    fn who_means_another_version_is_not_given_this_one() {
+        let meant = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines.iter().map(|line| (header::IF_MATCH, *line)).collect();
+            is_meant(&headers(&lines), Some(&tag()))
+        };
+        assert!(meant(&[]) && meant(&["*"]) && meant(&["\"a\", \"5-1f\""]));
+        assert!(meant(&["\"a\"", "\"5-1f\""]));
+        assert!(!meant(&["\"a\""]) && !meant(&["W/\"5-1f\""]) && !meant(&[""]));
+        assert!(!is_meant(&headers(&[(header::IF_MATCH, "\"5-1f\"")]), None));
     }
 
     #[track_caller]

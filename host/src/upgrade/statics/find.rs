@@ -71,7 +71,7 @@ fn look(dir: &Path, relative: &Path, is_folder: bool) -> io::Result<Found> {
         (false, true) => return Err(io::ErrorKind::NotFound.into()),
         (false, false) => {}
     }
-    open(path).map(|opened| Found::File(Box::new(opened)))
+    open(&root, path).map(|opened| Found::File(Box::new(opened)))
 }
 
 /// Where a path really leads, if that is in the folder and not hidden.
@@ -84,11 +84,45 @@ fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Opened once: what is served is what was looked at. Nothing that is no file is waited for.
-fn open(path: PathBuf) -> io::Result<Opened> {
+/// Opened once, on the way that was looked at: what is served is what was found to be inside, even if somebody who may write
+/// to the folder puts a link in the way meanwhile. Nothing that is no file is waited for.
+pub(super) fn open(root: &Path, path: PathBuf) -> io::Result<Opened> {
     if !path.metadata()?.is_file() {
         return Err(io::ErrorKind::NotFound.into());
     }
+    let file = open_below(root, &path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok(Opened { path, file, metadata }),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// The kernel follows no link on the way. Where it cannot be asked to (Linux before 5.6, a container that forbids it), only the
+/// last part is held to be no link.
+#[cfg(target_os = "linux")]
+fn open_below(root: &Path, path: &Path) -> io::Result<File> {
+    use rustix::{
+        fs::{Mode, OFlags, ResolveFlags, open, openat2},
+        io::Errno,
+    };
+    let folder = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let below = path.strip_prefix(root).map_err(io::Error::other)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match openat2(&folder, below, flags, Mode::empty(), inside) {
+        Ok(file) => Ok(File::from(file)),
+        Err(Errno::NOSYS | Errno::PERM) => open_plainly(path),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_below(_: &Path, path: &Path) -> io::Result<File> {
+    open_plainly(path)
+}
+
+fn open_plainly(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -98,12 +132,7 @@ fn open(path: PathBuf) -> io::Result<Opened> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
         options.custom_flags(i32::try_from(flags).map_err(io::Error::other)?);
     }
-    let file = options.open(&path)?;
-    let metadata = file.metadata()?;
-    match metadata.is_file() {
-        true => Ok(Opened { path, file, metadata }),
-        false => Err(io::ErrorKind::NotFound.into()),
-    }
+    options.open(path)
 }
 
 /// Whether an error says no more than that there is no such file: a peer can ask for any name.

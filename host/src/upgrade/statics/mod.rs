@@ -59,6 +59,9 @@ async fn deliver<B>(opened: Opened, request: &Request<B>) -> io::Result<Answer> 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.extend(tag.as_ref().map(|tag| (header::ETAG, tag.0.clone())));
+    if !conditions::is_meant(request.headers(), tag.as_ref()) {
+        return Ok(plain(StatusCode::PRECONDITION_FAILED, "the file is another one by now"));
+    }
     if conditions::is_known(request.headers(), tag.as_ref()) {
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(answer);

@@ -183,6 +183,32 @@ async fn a_link_to_a_hidden_file_is_not_served_and_a_link_out_is_not_announced()
 }
 
 #[cfg(unix)]
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_link_that_comes_between_looking_and_opening_leads_nowhere() {
+    let (temp, _statics) = folder();
+    let root = temp.path().canonicalize().unwrap().join("page");
+    let file = root.join("sub/index.html");
+    assert!(find::open(&root, file.clone()).is_ok());
+    std::fs::rename(root.join("sub"), temp.path().join("other")).unwrap();
+    std::os::unix::fs::symlink(temp.path().join("other"), root.join("sub")).unwrap();
+    assert!(file.is_file(), "by its path it is there");
+    let error = find::open(&root, file).unwrap_err();
+    assert!(find::is_absence(&error), "{error}");
+}
+
+#[tokio::test]
+async fn what_somebody_resumes_is_not_joined_to_another_version() {
+    let (_temp, statics) = folder();
+    let ask = |tag: &'static str| {
+        let request = Request::builder().uri("/").header(header::RANGE, "bytes=1-3");
+        send(&statics, request.header(header::IF_MATCH, tag))
+    };
+    let (answer, text) = ask("\"old\"").await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PRECONDITION_FAILED, "{text}");
+    assert_eq!(ask("*").await.unwrap().0.status(), StatusCode::PARTIAL_CONTENT);
+}
+
 #[tokio::test]
 async fn a_pipe_is_no_file_and_nobody_waits_at_it() {
     let (temp, statics) = folder();
