@@ -9,8 +9,8 @@ use rustix::{
 };
 use std::{
     ffi::{OsStr, OsString},
-    fs::{DirBuilder, File, Metadata},
-    io::{self, Read, Write},
+    fs::{DirBuilder, File, Metadata, TryLockError},
+    io::{self, Read as _, Write},
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, MetadataExt},
@@ -34,8 +34,17 @@ pub struct Folder {
 pub struct Sign {
     folder: Folder,
     name: OsString,
-    /// What was put there: held open, so that no other file gets its number.
+    /// What was put there: held open, so that no other file gets its number, and locked, so that whoever reads it knows that
+    /// we are there.
     put: File,
+}
+
+/// What stands in a sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub text: Vec<u8>,
+    /// Whether the process that put it there still runs; none: the file system knows no locks.
+    pub held: Option<bool>,
 }
 
 /// Who may read a sign; only this user may change it.
@@ -84,16 +93,22 @@ impl Folder {
     }
 
     /// A sign that this user, and nobody else, can have put there. Waits for nobody, whatever stands in its place.
-    pub fn read(&self, name: &OsStr) -> io::Result<Vec<u8>> {
+    pub fn read(&self, name: &OsStr) -> io::Result<Read> {
         let file = self.open_file(name)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("it is no file"));
         }
         of_this_user(&metadata)?;
+        // The lock of whoever put it goes with its process, however that ends.
+        let held = match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        };
         let mut text = Vec::new();
         file.take(SIZE_MAX).read_to_end(&mut text)?;
-        Ok(text)
+        Ok(Read { text, held })
     }
 
     /// Whatever stands there, but no link; without waiting for the other end of a pipe.
@@ -166,6 +181,8 @@ fn make(folder: &Folder, name: &OsStr, text: &[u8], readers: Readers) -> io::Res
     };
     let mut file = File::from(openat(&*folder.open, name, flags, mode)?);
     file.write_all(text)?;
+    // Some file systems know no locks: readers then go by what stands in it.
+    file.try_lock().ok();
     Ok(file)
 }
 
@@ -204,7 +221,7 @@ mod tests {
 
     fn read(path: &Path) -> io::Result<String> {
         let (folder, name) = parts(path)?;
-        Folder::named(folder)?.read(name).map(|text| String::from_utf8(text).unwrap())
+        Folder::named(folder)?.read(name).map(|read| String::from_utf8(read.text).unwrap())
     }
 
     fn allow(path: &Path, mode: u32) {
@@ -237,6 +254,19 @@ mod tests {
         assert_eq!(read(&place).unwrap(), "second");
         drop(second);
         assert!(!place.exists());
+    }
+
+    #[test]
+    fn a_sign_says_whether_whoever_put_it_still_holds_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let (place, left) = (temp.path().join("place"), temp.path().join("left"));
+        let sign = put(&place, "ours").unwrap();
+        fs::write(&left, "of somebody who was killed").unwrap();
+        let folder = Folder::named(temp.path()).unwrap();
+        let held = |name: &str| folder.read(OsStr::new(name)).unwrap().held;
+        assert_eq!((held("place"), held("left")), (Some(true), Some(false)));
+        assert_eq!(held("place"), Some(true), "looking changes nothing");
+        drop(sign);
     }
 
     #[test]

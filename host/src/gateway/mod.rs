@@ -415,11 +415,10 @@ fn write_port_file(shared: &Shared, work: &Work) -> Result<(), GatewayError> {
 }
 
 /// Removes the port file of a gateway that was killed, before a port is opened: who waits for the file must not find the
-/// old one. That of another gateway which runs is left alone, as the state file beside it tells: in a container, each has
-/// the number of the one before.
+/// old one. That of another gateway which runs is left alone, as the state file beside it tells.
 fn forget_port_file(settings: &Settings) -> Result<(), GatewayError> {
     let Some(path) = &settings.server.port_file else { return Ok(()) };
-    if State::read(&beside(path)).is_ok_and(|state| state.pid != std::process::id()) {
+    if State::read(&beside(path)).is_ok() {
         return Ok(());
     }
     match std::fs::remove_file(path) {
