@@ -31,6 +31,7 @@ pub mod routes;
 pub mod websocket;
 
 // Engines: wasmtime lives in `plugin`, OpenTelemetry in `telemetry`, and nowhere else.
+pub mod file;
 pub mod plugin;
 pub mod telemetry;
 

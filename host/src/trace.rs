@@ -83,6 +83,7 @@ pub struct Start<'a> {
     pub kind: Kind,
     /// Without a parent the span begins a trace of its own.
     pub parent: Option<&'a TraceContext>,
+    /// A place of this process, such as the upgrade of an event; where a peer is, [`Span::link`] leads.
     pub link: Option<&'a TraceContext>,
     /// When it began, if not now.
     pub at: Option<SystemTime>,
@@ -100,7 +101,7 @@ pub trait Tracer: fmt::Debug + Send + Sync {
 pub trait Recording: Send + Sync {
     fn set(&mut self, key: &'static str, value: Value);
 
-    /// Links it to a place in another trace, beside the link that it began with.
+    /// Links it to a place that a peer named, beside the link that it began with.
     fn link(&mut self, to: &TraceContext);
 
     /// Marks the span as failed, with the `error.type` attribute.
@@ -140,7 +141,7 @@ impl Span {
         }
     }
 
-    /// Links it to a place in another trace, beside the link that it began with.
+    /// Links it to a place that a peer named, beside the link that it began with.
     pub fn link(&mut self, to: &TraceContext) {
         if let Some(recording) = &mut self.recording {
             recording.link(to);

@@ -39,7 +39,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "routes",
         ],
     ),
-    ("engines", &["plugin", "telemetry"]),
+    ("engines", &["file", "plugin", "telemetry"]),
     ("tasks", &["hub", "router", "connection", "requests", "upgrade", "listener"]),
     ("wiring", &["config", "admin", "gateway", "cli"]),
 ];
@@ -80,7 +80,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["hyper", "hyper_util", "http_body_util"], &["requests", "upgrade", "admin", "cli"]),
     (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
     (&["clap"], &["cli"]),
-    (&["rustix"], &["admin", "connection", "gateway", "plugin", "upgrade"]),
+    (&["rustix"], &["admin", "connection", "file", "gateway", "plugin", "upgrade"]),
     (&["toml"], &["config"]),
 ];
 

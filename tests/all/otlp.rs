@@ -369,6 +369,25 @@ async fn the_environment_is_read_as_its_specification_says() {
     assert_eq!(plain.spans().len(), 3, "an address without a scheme");
 }
 
+// Issue 10: the exporter, which reads the variables itself, took an empty one for all there is.
+#[tokio::test]
+async fn an_empty_variable_of_the_signal_leaves_the_headers_of_all_signals() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), "grpc"),
+        (Collector::http().await.unwrap(), "http/protobuf"),
+    ] {
+        run_in(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", ""),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go%20on,x-share=50%2541"),
+        ])
+        .await;
+        assert_eq!(collector.header("x-tenant").as_deref(), Some("go on"), "{protocol}");
+        assert_eq!(collector.header("x-share").as_deref(), Some("50%41"), "{protocol}");
+    }
+}
+
 #[tokio::test]
 async fn the_environment_can_ask_for_compression_and_for_nothing() {
     let collector = Collector::grpc().await.unwrap();

@@ -74,9 +74,11 @@ async fn a_strangers_trace_is_linked_to_and_decides_nothing() -> Result<()> {
     let of = |(trace, span): (&str, &str)| (trace.to_owned(), span.to_owned());
     let upgrade = named(&spans, "GET /ws")?;
     assert_eq!((&upgrade.parent, &upgrade.links), (&None, &vec![of(OF_UPGRADE)]));
+    assert_eq!(upgrade.remote_links, upgrade.links, "the client is another process");
     let join = named(&spans, "process relay/join")?;
     assert_eq!(join.parent, None);
     assert!(join.links_to(upgrade) && join.links.contains(&of(OF_EVENT)), "{:?}", join.links);
+    assert_eq!(join.remote_links, [of(OF_EVENT)], "the upgrade was here");
     for span in &spans {
         assert!(![OF_UPGRADE.0, OF_EVENT.0].contains(&&*span.trace_id), "{span:?}");
     }

@@ -57,6 +57,8 @@ pub struct Span {
     pub attributes: BTreeMap<String, Value>,
     /// Trace and span, in hex.
     pub links: Vec<(String, String)>,
+    /// Those of the links that lead out of the process.
+    pub remote_links: Vec<(String, String)>,
     pub failed: bool,
     pub trace_state: String,
     /// Who sent it.
@@ -399,6 +401,9 @@ fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {
 }
 
 fn span_of(span: wire::Span, resource: BTreeMap<String, Value>) -> Span {
+    let place = |link: &wire::span::Link| (hex(&link.trace_id), hex(&link.span_id));
+    let is_remote =
+        |link: &&wire::span::Link| link.flags & (wire::SpanFlags::ContextIsRemoteMask as u32) != 0;
     Span {
         kind: kind_of(span.kind()),
         failed: span.status.is_some_and(|status| status.code() == wire::status::StatusCode::Error),
@@ -407,7 +412,8 @@ fn span_of(span: wire::Span, resource: BTreeMap<String, Value>) -> Span {
         parent: Some(hex(&span.parent_span_id)).filter(|parent| !parent.is_empty()),
         name: span.name,
         attributes: attributes(span.attributes),
-        links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
+        links: span.links.iter().map(place).collect(),
+        remote_links: span.links.iter().filter(is_remote).map(place).collect(),
         trace_state: span.trace_state,
         resource,
         start: span.start_time_unix_nano,

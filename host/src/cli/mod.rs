@@ -14,7 +14,10 @@ mod words;
 
 pub use compile::{compile, program};
 
-use crate::{config, plugin::Compiler};
+use crate::{
+    config::{self, Variables},
+    plugin::Compiler,
+};
 use clap::{Args, Parser, Subcommand};
 use std::{
     ffi::OsString,
@@ -91,11 +94,16 @@ impl Io {
 
     /// What went wrong, with its causes. A cause that was told already is not told again.
     fn error(&mut self, error: &dyn std::error::Error) {
-        let mut told = error.to_string();
+        self.error_of(&Variables::default(), error);
+    }
+
+    /// The same of a configuration: what its variables stand for is hidden.
+    fn error_of(&mut self, variables: &Variables, error: &dyn std::error::Error) {
+        let mut told = variables.hide(&error.to_string());
         self.note(format_args!("error: {told}"));
         let mut cause = error.source();
         while let Some(error) = cause {
-            let text = error.to_string();
+            let text = variables.hide(&error.to_string());
             if !told.ends_with(&text) {
                 self.note(format_args!("  because: {text}"));
                 told = text;

@@ -3,7 +3,7 @@
 use super::{AdminAddress, Env, Exit, Io, Serve, words::counted};
 use crate::{
     admin::state::{State, runtime_folder},
-    config,
+    config::{self, Variables},
     envelope::Dialect,
     gateway::{Gateway, GatewayError, Options, Overrides},
     settings::{Drain, Settings},
@@ -63,15 +63,15 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         port_file: args.port_file,
         plugin_folder: args.files.plugins,
     };
-    let mut settings = match &args.files.config {
-        None => Settings::default(),
+    let (mut settings, variables) = match &args.files.config {
+        None => (Settings::default(), Variables::default()),
         Some(file) => match config::load(file, &io.env) {
             Ok(parsed) => {
                 parsed
                     .warnings
                     .iter()
                     .for_each(|warning| io.note(format_args!("warning: {warning}")));
-                parsed.settings
+                (parsed.settings, parsed.variables)
             }
             Err(error) => {
                 io.error(&error);
@@ -82,7 +82,7 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
     overrides.apply(&mut settings);
     let (level, err) = (&settings.telemetry.level, streams.err.clone());
     if let Err(error) = log::install_on(level, log::Format::detect(), err) {
-        io.error(&error);
+        io.error_of(&variables, &error);
         return Exit::Wrong;
     }
     let mut signals = match Signals::listen() {
@@ -98,19 +98,29 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         compiler: io.compiler.clone(),
         user_cache: user_cache(&io.env),
     };
-    let gateway = tokio::select! {
-        started = Gateway::start(settings.clone(), options) => started,
-        () = signals.end() => return Exit::Ok,
-    };
-    match gateway {
+    match start((settings.clone(), &variables), options, signals.end(), io).await {
         Ok(gateway) => {
             until_told(gateway, &settings, args.files.config.as_deref(), signals, io).await
         }
-        Err(error) => {
-            io.error(&error);
-            if matches!(error, GatewayError::Plugins(_)) { Exit::Wrong } else { Exit::Failed }
-        }
+        Err(exit) => exit,
     }
+}
+
+/// Err: nothing runs, and why is told.
+pub(super) async fn start(
+    (settings, variables): (Settings, &Variables),
+    options: Options,
+    end: impl Future<Output = ()>,
+    io: &mut Io,
+) -> Result<Gateway, Exit> {
+    let started = tokio::select! {
+        started = Gateway::start(settings, options) => started,
+        () = end => return Err(Exit::Ok),
+    };
+    started.map_err(|error| {
+        io.error_of(variables, &error);
+        if matches!(error, GatewayError::Plugins(_)) { Exit::Wrong } else { Exit::Failed }
+    })
 }
 
 /// Where this user's compiled plugins are kept; none without a home.

@@ -187,6 +187,32 @@ async fn check_shows_the_names_of_variables_and_not_what_they_stand_for() {
     assert!(!rest.contains("/none.wasm") && !rest.contains("/nowhere"), "{err}");
 }
 
+// Issue 10: the brother of that; `serve` showed what `check` hides.
+#[tokio::test]
+async fn a_start_that_fails_shows_the_names_of_variables_and_not_what_they_stand_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().to_str().unwrap();
+    let text = "[server]\nlisten = '127.0.0.1:0'\n[plugin.p]\nfile = '${SECRET}/none.wasm'\n\
+        [[route]]\nevent = 'a/*'\nplugin = 'p'\n";
+    let env = |name: &str| (name == "SECRET").then(|| secret.to_owned());
+    let config::Parsed { mut settings, variables, .. } =
+        config::parse(text, &env, std::path::Path::new("")).unwrap();
+    settings.admin = None;
+    let err = Written::default();
+    let mut io = Io {
+        out: Box::new(std::io::sink()),
+        err: Box::new(err.clone()),
+        input: Box::new(std::io::empty()),
+        env: Box::new(|_| None),
+        compiler: Compiler::InProcess,
+    };
+    let (options, never) = (crate::gateway::Options::default(), std::future::pending());
+    let exit = serve::start((settings, &variables), options, never, &mut io).await.unwrap_err();
+    let err = String::from_utf8(err.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(exit, Exit::Wrong, "{err}");
+    assert!(err.contains("${SECRET}/none.wasm") && !err.contains(secret), "{err}");
+}
+
 #[tokio::test]
 async fn check_without_anything_to_check_says_so() {
     let (exit, _, err) = tengen(&["check"]).await;

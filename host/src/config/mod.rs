@@ -41,6 +41,8 @@ pub struct Parsed {
     pub settings: Settings,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Mistake>,
+    /// What is to be hidden in what is said of the settings.
+    pub variables: Variables,
 }
 
 /// Why a configuration file cannot be used.
@@ -79,9 +81,9 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
     base: &Path,
 ) -> Result<Parsed, ConfigErrors> {
-    let Examined { settings, mistakes, warnings, .. } = examine(text, env, base);
+    let Examined { settings, mistakes, warnings, variables, .. } = examine(text, env, base);
     match settings {
-        Some(settings) if mistakes.is_empty() => Ok(Parsed { settings, warnings }),
+        Some(settings) if mistakes.is_empty() => Ok(Parsed { settings, warnings, variables }),
         _ => Err(ConfigErrors(mistakes)),
     }
 }

@@ -159,7 +159,7 @@ impl Shared {
         };
         let parsed = config::load(file, &|name| std::env::var(name).ok())
             .map_err(|error| error.to_string())?;
-        let mut new = parsed.settings;
+        let (mut new, variables) = (parsed.settings, parsed.variables);
         self.options.overrides.apply(&mut new);
         let old = self.settings.load_full();
         let mut current = Settings::clone(&old);
@@ -177,7 +177,10 @@ impl Shared {
                             current.plugins.insert(name.clone(), settings.clone());
                             format!("`plugin.{name}` runs with its new settings, generation {generation}")
                         }
-                        Err(error) => format!("`plugin.{name}` keeps its old settings: {}", error.explain()),
+                        Err(error) => {
+                            let why = variables.hide(&error.explain());
+                            format!("`plugin.{name}` keeps its old settings: {why}")
+                        }
                     }
                 }
             });

@@ -70,7 +70,7 @@ impl Cache {
     }
 
     fn read(&self, path: &Path) -> Option<(Vec<u8>, File)> {
-        let (mut file, metadata) = super::file::open(path).ok()?;
+        let (mut file, metadata) = crate::file::open(path).ok()?;
         if !is_private(&metadata) || metadata.len() > self.bytes {
             return None;
         }
@@ -205,7 +205,7 @@ fn key(folder: &Path) -> io::Result<Key> {
 }
 
 fn read_key(path: &Path) -> Option<Key> {
-    let (file, metadata) = super::file::open(path).ok()?;
+    let (file, metadata) = crate::file::open(path).ok()?;
     if !is_private(&metadata) {
         return None;
     }

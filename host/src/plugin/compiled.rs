@@ -5,11 +5,12 @@ use super::{
     code::Code,
     engine::{Engine, refusal},
     error::PluginError,
-    file, format,
+    format,
     meter::Ticks,
     state::State,
     text::plain,
 };
+use crate::file;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{fmt, path::Path, sync::Arc};

@@ -26,7 +26,6 @@ mod effects;
 mod engine;
 mod error;
 mod events;
-mod file;
 mod format;
 mod fuel;
 #[cfg(fuzzing)]

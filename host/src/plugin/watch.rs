@@ -8,10 +8,10 @@ use super::{
     compiled::Hash,
     engine::EngineLimits,
     error::{Cause, PluginError},
-    file,
     format::is_unfinished,
     notices::Notices,
 };
+use crate::file;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

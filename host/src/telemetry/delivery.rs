@@ -143,17 +143,18 @@ impl Courier {
                     self.pause(pause).await;
                 }
                 Outcome::Failed(error) => {
-                    self.failed(error);
                     failures += 1;
                     if failures == ATTEMPTS {
                         self.lose(rest, |tap| &tap.counts.sink_error);
+                        self.failed(error);
                         break;
                     }
+                    self.failed(error);
                     self.pause(PAUSE * 2_u32.pow(failures - 1)).await;
                 }
                 Outcome::GivenUp(error) => {
-                    self.failed(error);
                     self.lose(rest, |tap| &tap.counts.sink_error);
+                    self.failed(error);
                     break;
                 }
                 Outcome::Fatal(error) => self.give_up(error),
@@ -208,17 +209,17 @@ impl Courier {
         self.tap.detach();
     }
 
+    /// To be called when what the failure costs is counted. Told now and then, however it is worded: a failure that lasts
+    /// would be told never if it had to be another than the one before.
     fn failed(&self, error: String) {
-        self.count(|tap| &tap.counts.errors, 1);
-        let mut last = self.tap.counts.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        // It may word each failure in another way.
-        if last.as_ref() != Some(&error)
-            && let Some(Times { untold, .. }) =
-                self.tap.counts.failures.count("sink", Instant::now())
-        {
-            tracing::warn!(sink = %self.tap.name, %error, untold, "a sink failed");
+        let counts = &self.tap.counts;
+        counts.errors.fetch_add(1, Ordering::Relaxed);
+        let now = time::Instant::now().into_std();
+        if let Some(Times { untold, .. }) = counts.failures.count("sink", now) {
+            let lost = counts.dropped().total();
+            tracing::warn!(sink = %self.tap.name, %error, untold, lost, "a sink failed");
         }
-        *last = Some(error);
+        *counts.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     fn lose(&self, rest: &[Signal], reason: impl Fn(&Tap) -> &AtomicU64) {

@@ -53,14 +53,39 @@ impl<'a> Environment<'a> {
         names.iter().find_map(|&name| Some(Variable { name, value: self.get(name)? }))
     }
 
-    /// A number from the first of these variables that is set.
+    /// What the first of these variables says that can be read. One that cannot, `unfit` says why, counts as unset.
+    pub(super) fn read<T>(
+        &self,
+        names: &[&'static str],
+        unfit: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        names.iter().find_map(|name| {
+            let value = self.get(name)?;
+            let read = parse(&value);
+            if read.is_none() {
+                self.note(format_args!("`{name}` is ignored: `{value}` {unfit}"));
+            }
+            read
+        })
+    }
+
+    /// A number from the first of these variables that has one.
     pub(super) fn number<N: FromStr>(&self, names: &[&'static str]) -> Option<N> {
-        let Variable { name, value } = self.first(names)?;
-        let number = value.parse().ok();
-        if number.is_none() {
-            self.note(format_args!("`{name}` is ignored: `{value}` is not a number it can take"));
+        self.read(names, "is not a number it can take", |value| value.parse().ok())
+    }
+
+    /// Whether the first of these variables that is set is `true`. The specification has everything else stand for `false`:
+    /// such a value is noted, and does not count as unset.
+    pub(super) fn flag(&self, names: &[&'static str]) -> bool {
+        let Some(Variable { name, value }) = self.first(names) else { return false };
+        let flag = value.eq_ignore_ascii_case("true");
+        if !flag && !value.eq_ignore_ascii_case("false") {
+            self.note(format_args!(
+                "`{name}` counts as `false`: `{value}` is neither `true` nor `false`"
+            ));
         }
-        number
+        flag
     }
 
     /// How long something may take; none: for ever, which is what zero stands for.
@@ -148,6 +173,31 @@ mod tests {
         assert_eq!(time, Some(usual));
         assert_eq!(notes, ["`X` is ignored: `5s` is not a number it can take"]);
         assert_eq!(timeout("-1").1.len(), 1);
+    }
+
+    // Issue 10: a mistake in the signal's own variable hid the one for all signals.
+    #[test]
+    fn a_variable_that_cannot_be_read_hides_no_other() {
+        let lookup = |name: &str| Ok(if name == "OWN" { "ten" } else { "10" }.to_owned());
+        let environment = Environment::new(&lookup);
+        assert_eq!(environment.number(&["OWN", "ALL"]), Some(10));
+        assert_eq!(
+            environment.timeout(&["OWN", "ALL"], Duration::ZERO),
+            Some(Duration::from_millis(10))
+        );
+        assert_eq!(
+            environment.into_notes(),
+            ["`OWN` is ignored: `ten` is not a number it can take"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_true_is_false_and_told() {
+        let flag = |value| with(value, |environment| environment.flag(&["X"]));
+        assert_eq!(flag("True"), (true, Vec::new()));
+        assert_eq!(flag("false"), (false, Vec::new()));
+        assert_eq!(flag(""), (false, Vec::new()));
+        assert_eq!(flag("yes").1, ["`X` counts as `false`: `yes` is neither `true` nor `false`"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::{TelemetryError, record, redact::Visible, tap};
 use crate::sink::{Level, Value};
 use std::{
+    env::{self, VarError},
     io::{self, IsTerminal},
     panic::{self, PanicHookInfo},
     sync::atomic::{AtomicBool, Ordering},
@@ -24,6 +25,9 @@ pub mod outlet;
 
 pub use outlet::{Outlet, lost_lines};
 
+/// The log's filter, over that of the settings.
+const VARIABLE: &str = "TENGEN_LOG";
+
 /// Whether what is said goes somewhere.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -40,9 +44,7 @@ impl Format {
     /// For people on a terminal, JSON otherwise; no colours if `NO_COLOR` is set.
     pub fn detect() -> Self {
         if io::stderr().is_terminal() {
-            Self::Human {
-                colors: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            }
+            Self::Human { colors: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
         } else {
             Self::Json
         }
@@ -66,11 +68,9 @@ pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
 /// The same, for lines that go this way.
 pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, TelemetryError> {
     let of_settings = parse("telemetry.level", level)?;
-    let variable = std::env::var("TENGEN_LOG").ok().filter(|level| !level.trim().is_empty());
-    let (filter, mistake) = match variable.map(|level| parse("TENGEN_LOG", &level)) {
-        Some(Ok(filter)) => (filter, None),
-        Some(Err(mistake)) => (of_settings, Some(mistake)),
-        None => (of_settings, None),
+    let (filter, mistake) = match of_variable(env::var(VARIABLE)) {
+        Ok(filter) => (filter.unwrap_or(of_settings), None),
+        Err(mistake) => (of_settings, Some(mistake)),
     };
     let subscriber = subscriber(filter, format, outlet);
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
@@ -79,6 +79,15 @@ pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, T
         tracing::error!(%mistake, "the log's filter is that of the settings");
     }
     Ok(installed)
+}
+
+/// None: it is not set, or empty.
+fn of_variable(value: Result<String, VarError>) -> Result<Option<Targets>, TelemetryError> {
+    match value {
+        Ok(level) if !level.trim().is_empty() => parse(VARIABLE, &level).map(Some),
+        Ok(_) | Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(TelemetryError::NotUnicode(VARIABLE)),
+    }
 }
 
 /// From now on, panics are told in the log where there is one: the usual way waits for the error stream.

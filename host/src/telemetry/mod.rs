@@ -86,9 +86,14 @@ pub enum TelemetryError {
     Endpoint {
         /// The key or the variable.
         by: &'static str,
+        /// As it may be shown: without its query, and nothing of it where there may be credentials.
         endpoint: String,
         reason: &'static str,
     },
+    #[error(
+        "`{0}` is not Unicode; write a level such as `info`, or `target=level` with commas between"
+    )]
+    NotUnicode(&'static str),
     #[error("cannot read the certificate or key `{}`", file.display())]
     Certificate {
         file: std::path::PathBuf,
@@ -101,6 +106,10 @@ pub enum TelemetryError {
     Log(#[source] std::io::Error),
     #[error("the exporter thread does not start")]
     Thread(#[source] std::io::Error),
+    #[error(
+        "the exporter is not ready after {0:?}; is the disk there that its certificates are on?"
+    )]
+    NotReady(Duration),
     #[error("the exporter thread ended before it began")]
     Gone,
 }

@@ -19,17 +19,24 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider, SpanExporter as _},
 };
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{runtime, sync::watch};
+
+/// How long the start waits for the exporter. It reads files, and a disk that is far away may not answer.
+const READY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Tracing that is on.
 #[derive(Debug)]
 pub(super) struct Tracing {
     tracer: Arc<Tracer>,
     spans: Arc<Spans>,
+    /// As it may be shown.
     endpoint: String,
     protocol: Protocol,
     stop: watch::Sender<Option<Instant>>,
@@ -44,7 +51,8 @@ impl Tracing {
         let (stop, stopped) = watch::channel(None);
         let (alive, done) = watch::channel(());
         let (ready, built) = mpsc::sync_channel(1);
-        let (endpoint, protocol) = (plan.collector.endpoint.clone(), plan.collector.protocol);
+        let endpoint = plan.collector.endpoint.shown().to_owned();
+        let protocol = plan.collector.protocol;
         let thread = {
             let (spans, plan, resource) = (spans.clone(), plan.clone(), resource.clone());
             move || {
@@ -63,7 +71,7 @@ impl Tracing {
             .name("tengen-otlp".into())
             .spawn(thread)
             .map_err(TelemetryError::Thread)?;
-        built.recv().unwrap_or(Err(TelemetryError::Gone))?;
+        until_ready(&built, READY_WITHIN)?;
 
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
@@ -107,7 +115,7 @@ impl Tracing {
     }
 }
 
-const LAST_MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 impl Drop for Tracing {
     /// Without a shutdown nobody waits for the thread: it ends at once.
@@ -116,6 +124,19 @@ impl Drop for Tracing {
         self.stop.send_if_modified(|stop| {
             stop.is_none().then(|| *stop = Some(Instant::now())).is_some()
         });
+    }
+}
+
+/// Waits for the exporter, but not for ever: without it there are no traces, and the gateway starts all the same. One that
+/// comes too late finds nobody, and ends.
+fn until_ready(
+    built: &Receiver<Result<(), TelemetryError>>,
+    within: Duration,
+) -> Result<(), TelemetryError> {
+    match built.recv_timeout(within) {
+        Ok(built) => built,
+        Err(RecvTimeoutError::Timeout) => Err(TelemetryError::NotReady(within)),
+        Err(RecvTimeoutError::Disconnected) => Err(TelemetryError::Gone),
     }
 }
 
@@ -148,4 +169,24 @@ pub(super) fn resource(plan: &Plan, node: &str) -> Resource {
         .with_attributes(told)
         .with_attribute(KeyValue::new("service.name", plan.service_name.clone()))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10: a certificate on a disk that did not answer stopped the start, and the signals that end it.
+    #[test]
+    fn an_exporter_that_is_never_ready_is_an_error_after_a_while() {
+        let (made, built) = mpsc::sync_channel(1);
+        let error = until_ready(&built, Duration::from_millis(1)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the exporter is not ready after 1ms; is the disk there that its certificates are on?"
+        );
+        made.send(Ok(())).unwrap();
+        assert!(until_ready(&built, READY_WITHIN).is_ok());
+        drop(made);
+        assert!(matches!(until_ready(&built, READY_WITHIN), Err(TelemetryError::Gone)));
+    }
 }

@@ -6,7 +6,9 @@
 //! What would lose every trace (an address that is none) is an error: there is no tracing then. Everything else that
 //! cannot be read is noted in the log and its default stands, as OpenTelemetry's specification asks.
 
+mod address;
 mod collector;
+mod headers;
 mod sampling;
 
 pub(super) use collector::{Collector, Trust};
@@ -94,7 +96,7 @@ impl Plan {
 
 fn is_wanted(settings: &settings::Telemetry, environment: &Environment<'_>) -> bool {
     let in_file = settings.otlp.is_some();
-    if is_disabled(environment) {
+    if environment.flag(&["OTEL_SDK_DISABLED"]) {
         if in_file {
             environment.note("no traces are sent: `OTEL_SDK_DISABLED` is `true`");
         }
@@ -118,17 +120,6 @@ fn is_wanted(settings: &settings::Telemetry, environment: &Environment<'_>) -> b
         );
     }
     in_file || wanted.unwrap_or(addressed)
-}
-
-fn is_disabled(environment: &Environment<'_>) -> bool {
-    let Some(value) = environment.get("OTEL_SDK_DISABLED") else { return false };
-    let disabled = value.eq_ignore_ascii_case("true");
-    if !disabled && !value.eq_ignore_ascii_case("false") {
-        environment.note(format_args!(
-            "`OTEL_SDK_DISABLED` is ignored: `{value}` is neither `true` nor `false`"
-        ));
-    }
-    disabled
 }
 
 impl Batching {

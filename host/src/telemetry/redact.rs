@@ -12,13 +12,46 @@ const TEXT_LIMIT: usize = 8 << 10;
 /// Whether a field of this name is never shown: `token`, `access_token`, `http.request.header.set-cookie` …
 ///
 /// The last line of defence: types that hold secrets do not print them either. Asked for every attribute of every
-/// span, so it looks at the last word of the name only.
+/// span, so it looks at the end of the name only. How its words are put together is a matter of taste: `api-key`,
+/// `API_KEY` and `apiKey` are one.
 pub(super) fn is_secret(field: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["authorization", "cookie", "token", "password", "secret", "csrf", "credentials", "apikey"];
-    let before = field.bytes().rposition(|byte| matches!(byte, b'.' | b'_' | b'-'));
-    let last = before.and_then(|before| field.get(before + 1..)).unwrap_or(field);
-    WORDS.iter().any(|word| last.eq_ignore_ascii_case(word)) || field.ends_with("api_key")
+    const WORDS: [&str; 14] = [
+        "authorization",
+        "cookie",
+        "token",
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "csrf",
+        "credentials",
+        "jwt",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "secretkey",
+    ];
+    WORDS.iter().any(|word| ends_with(field.as_bytes(), word.as_bytes()))
+}
+
+/// Whether a name ends with a word, whatever separates its letters and in whatever case, and the word begins there.
+fn ends_with(name: &[u8], word: &[u8]) -> bool {
+    let (mut before, mut first) = (name, None);
+    for letter in word.iter().rev() {
+        while let Some((b'.' | b'_' | b'-', rest)) = before.split_last() {
+            before = rest;
+        }
+        match before.split_last() {
+            Some((last, rest)) if last.eq_ignore_ascii_case(letter) => {
+                (before, first) = (rest, Some(last));
+            }
+            _ => return false,
+        }
+    }
+    match before.last() {
+        None | Some(b'.' | b'_' | b'-') => true,
+        Some(last) => last.is_ascii_lowercase() && first.is_some_and(u8::is_ascii_uppercase),
+    }
 }
 
 /// Cuts a text that is too long, at a character.
@@ -84,10 +117,32 @@ mod tests {
             "access_token",
             "csrf-token",
             "api_key",
+            // Issue 10: these were shown.
+            "api-key",
+            "API_KEY",
+            "x-api-key",
+            "http.request.header.x-api-key",
+            "apiKey",
+            "accessToken",
+            "aws.secret_access_key",
+            "private-key",
+            "db_passwd",
+            "jwt",
         ] {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["tokens", "messaging.message.id", "user", "secretary", "error.type", "key"] {
+        for name in [
+            "tokens",
+            "messaging.message.id",
+            "user",
+            "secretary",
+            "error.type",
+            "key",
+            "lapikey",
+            "keys.api",
+            "cookies",
+            "messaging.routing_key",
+        ] {
             assert!(!is_secret(name), "{name}");
         }
     }

@@ -17,6 +17,7 @@ pub struct Stats {
 /// Every span that ended is in one of the counts: `ended = exported + dropped + queued + in_flight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SpanStats {
+    /// Without its query, which may be a secret.
     pub endpoint: String,
     pub protocol: &'static str,
     /// Spans that were recorded and have ended.

@@ -175,6 +175,31 @@ fn statistics_are_json() {
     assert_eq!(json["spans"]["last_error"], serde_json::Value::Null);
 }
 
+// Issue 10: the keys that some collectors take in their address were in the statistics.
+#[test]
+fn statistics_show_no_query() {
+    let telemetry = with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9/otlp?api-key=k")]);
+    let spans = telemetry.stats().spans.expect("there is tracing");
+    assert_eq!(spans.endpoint, "http://127.0.0.1:9/otlp/v1/traces");
+    let telemetry = with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9?api-key=k")]);
+    let why = telemetry.stats().no_spans.expect("it has no scheme");
+    assert!(why.contains("`127.0.0.1:9` has no scheme") && !why.contains("api-key"), "{why}");
+}
+
+// Issue 10: a certificate that was a pipe, which nobody wrote to, stopped the start.
+#[test]
+fn a_certificate_that_is_a_pipe_stops_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("ca.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let telemetry = with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", pipe.to_str().unwrap()),
+    ]);
+    let why = telemetry.stats().no_spans.expect("there is no certificate");
+    assert!(why.contains("a pipe"), "{why}");
+}
+
 // Issue 10: a mistake in a variable that was meant for all processes ended this one.
 #[test]
 fn what_is_wrong_with_tracing_is_told_and_ends_nothing() {

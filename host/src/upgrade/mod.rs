@@ -295,9 +295,12 @@ impl Upgrades {
             target: &endpoint.path,
             kind: Kind::Server,
             parent: theirs.as_ref().filter(|_| belongs),
-            link: theirs.as_ref().filter(|_| !belongs),
+            link: None,
             at: None,
         });
+        if let Some(theirs) = theirs.filter(|_| !belongs) {
+            span.link(&theirs);
+        }
         if span.is_recording() {
             span.set("http.request.method", "GET");
             span.set("http.route", endpoint.path.clone());

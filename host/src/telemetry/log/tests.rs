@@ -155,6 +155,19 @@ fn a_wrong_level_is_an_error_with_a_remedy() {
     );
 }
 
+// Issue 10: one that is not Unicode was passed over in silence.
+#[test]
+fn a_variable_that_is_no_filter_is_a_mistake() {
+    let of = |value| of_variable(value).map(|filter| filter.map(|filter| filter.to_string()));
+    assert_eq!(of(Ok("debug".into())).unwrap().as_deref(), Some("debug"));
+    assert_eq!(of(Ok(" ".into())).unwrap(), None);
+    assert_eq!(of(Err(VarError::NotPresent)).unwrap(), None);
+    let mistake = of(Err(VarError::NotUnicode("x".into()))).unwrap_err().to_string();
+    assert!(mistake.starts_with("`TENGEN_LOG` is not Unicode; write a level"), "{mistake}");
+    let mistake = of(Ok("x=y=z".into())).unwrap_err().to_string();
+    assert!(mistake.starts_with("TENGEN_LOG `x=y=z` is no log filter"), "{mistake}");
+}
+
 #[test]
 fn what_a_plugin_says_by_name_stays_what_it_is_and_has_the_plugins_own_place() {
     use crate::sink::{Facts, Value};

@@ -67,7 +67,7 @@ fn check_endpoint(
 ) {
     let (plan, notes) = with(otlp, variables);
     let collector = plan.unwrap().unwrap().collector;
-    assert_eq!((collector.endpoint.as_str(), collector.protocol), (endpoint, protocol));
+    assert_eq!((&*collector.endpoint.full(), collector.protocol), (endpoint, protocol));
     assert_eq!(notes, Vec::<String>::new());
 }
 
@@ -97,13 +97,15 @@ fn endpoint_and_protocol_come_from_the_file_then_the_environment() {
     check(None, &asked, "http://127.0.0.1:4318/v1/traces", HttpProtobuf);
     let signal = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "GRPC");
     check(None, &[(PROTOCOL, "http/protobuf"), signal, (ALL, "http://b:2")], "http://b:2", Grpc);
+    check(None, &[(ALL, "HTTPS://b:4317")], "https://b:4317", Grpc);
+    check(None, &[(ALL, "http://b:2/x?key=k")], "http://b:2/x/v1/traces?key=k", HttpProtobuf);
 }
 
 #[test]
 fn over_grpc_an_address_without_a_scheme_means_tls_unless_said_otherwise() {
     let of = |variables| {
         let (plan, notes) = with(None, variables);
-        (plan.unwrap().unwrap().collector.endpoint, notes.len())
+        (plan.unwrap().unwrap().collector.endpoint.full(), notes.len())
     };
     assert_eq!(of(&[(ALL, "b:4317")]), ("https://b:4317".to_owned(), 1), "and it is told");
     assert_eq!(of(&[(ALL, "b:4317"), (INSECURE, "true")]), ("http://b:4317".to_owned(), 0));
@@ -129,6 +131,10 @@ fn what_would_lose_every_trace_is_an_error_with_a_remedy() {
     check_refused(
         &[(ALL, "http://not a url")],
         "`OTEL_EXPORTER_OTLP_ENDPOINT`: the address `http://not a url` is not a URL; write one such as `http://127.0.0.1:4317`",
+    );
+    check_refused(
+        &[(ALL, "collector:4318/otlp?api-key=secret")],
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`: the address `collector:4318/otlp` has no scheme; write `http://` or `https://` before it",
     );
     for address in ["http://me:secret@collector", "me:secret@collector:4317"] {
         check_refused(
@@ -161,6 +167,43 @@ fn what_cannot_be_taken_is_told_and_its_default_stands() {
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/key.pem"),
         "`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY` mean something together only: the one that is set is ignored",
     );
+}
+
+// Issue 10: a mistake in the variable of the signal hid the one of all signals.
+#[test]
+fn what_cannot_be_read_hides_nothing_that_can() {
+    let (plan, notes) = plan(&[
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "pigeon"),
+        (PROTOCOL, "http/json"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "5s"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "8"),
+    ]);
+    assert_eq!((plan.collector.protocol, plan.collector.gzip), (Protocol::HttpJson, true));
+    assert_eq!((plan.timeout, plan.limits.attributes), (Some(Duration::from_millis(1500)), 8));
+    assert_eq!(notes.len(), 4, "{notes:?}");
+}
+
+// Issue 10: an empty variable of the signal, or one without a header in it, left out all headers in silence.
+#[test]
+fn headers_come_from_the_first_variable_that_has_any() {
+    const OWN: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+    const ALL: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+    let check = |own: &str, expected: &[(&str, &str)]| {
+        let (plan, _) = plan(&[(OWN, own), (ALL, "authorization=Bearer%20x,a=100%,b=")]);
+        let headers = plan.collector.headers;
+        let sent: Vec<_> =
+            headers.iter().map(|(key, it)| (key.as_str(), it.to_str().unwrap())).collect();
+        assert_eq!(sent, expected, "{own}");
+        assert!(!format!("{headers:?}").contains("Bearer"), "{headers:?}");
+    };
+    for own in ["", " ", ",", "x"] {
+        check(own, &[("authorization", "Bearer x"), ("a", "100%")]);
+    }
+    check("X-Tenant = go , y = 1", &[("x-tenant", "go"), ("y", "1")]);
 }
 
 // Issue 10: the collector answered 401, and nobody knew why.
@@ -285,7 +328,7 @@ proptest! {
     fn no_address_breaks_the_plan(value in ".{0,40}") {
         for protocol in ["grpc", "http/json"] {
             if let (Ok(Some(plan)), _) = with(None, &[(ALL, &value), (PROTOCOL, protocol)]) {
-                let endpoint = plan.collector.endpoint;
+                let endpoint = plan.collector.endpoint.full();
                 prop_assert!(endpoint.starts_with("http://") || endpoint.starts_with("https://"));
             }
         }

@@ -138,6 +138,8 @@ fn a_span_can_be_linked_to_more_than_one_place() {
     let linked: Vec<_> =
         ended.links.iter().map(|link| number(link.span_context.trace_id())).collect();
     assert_eq!(linked, [7, peer.trace_id]);
+    let remote: Vec<_> = ended.links.iter().map(|link| link.span_context.is_remote()).collect();
+    assert_eq!(remote, [false, true], "the upgrade was here, and the peer is not");
 }
 
 #[track_caller]

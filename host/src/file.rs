@@ -1,4 +1,4 @@
-//! Opens files that others put in place: whatever stands there, opening and reading it ends.
+//! Opens files that others put in place: whatever stands there, opening and reading it ends, where the disk answers.
 
 use rustix::fs::OFlags;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Opens a regular file. Anything else is an error: a pipe would make its reader wait for ever, a device never end.
-pub(super) fn open(file: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open(file: &Path) -> io::Result<(File, Metadata)> {
     // Without waiting, as a pipe may come in the file's place at any time.
     let waitless = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let opened = OpenOptions::new().read(true).custom_flags(waitless).open(file)?;
@@ -22,7 +22,7 @@ pub(super) fn open(file: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// The first bytes of a regular file, at most so many.
-pub(super) fn read(file: &Path, most: usize) -> io::Result<(Vec<u8>, Metadata)> {
+pub(crate) fn read(file: &Path, most: usize) -> io::Result<(Vec<u8>, Metadata)> {
     let (opened, metadata) = open(file)?;
     let expected = usize::try_from(metadata.len()).unwrap_or(most).min(most);
     let mut bytes = Vec::with_capacity(expected);
