@@ -87,6 +87,11 @@ pub enum PluginError {
          modules to one memory"
     )]
     Memories { found: u32 },
+    #[error(
+        "a function of the component has a name of {size} bytes, more than the {limit} that it may have: build it with \
+         shorter names, or without any"
+    )]
+    FunctionName { size: usize, limit: usize },
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
     #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
