@@ -73,8 +73,9 @@ pub enum PluginError {
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
     #[error(
-        "all plugins together run as many instances as they can: lower `plugin.NAME.instances`, \
-         or try again when some have ended"
+        "all plugins together run as many instances as there are places: run fewer plugins, or lower \
+         `plugin.NAME.instances` where it is set; where the log told at the start that addresses are few, raise their \
+         limit (`ulimit -v`, `LimitAS=` of a service) and start the gateway again"
     )]
     NoRoom(#[source] Cause),
     #[error(
