@@ -151,24 +151,64 @@ pub fn is_event_id(text: &str) -> bool {
 pub const NAME_MAX: usize = 256;
 
 /// What a name is, for those whose was none.
-pub const NAME_RULE: &str = "1 to 256 bytes, no control or invisible characters";
+pub const NAME_RULE: &str =
+    "1 to 256 bytes, no control, invisible or blank characters, no space at its beginning or end";
 
-/// Whether text may name a channel, a user or a key: 1 to 256 bytes, no control characters, and nothing that does not
-/// show, so that two names are never told apart by what nobody sees.
+/// Whether text may name a channel, a user or a key: 1 to 256 bytes; no control characters, and nothing that does not show;
+/// of all that is blank only spaces (U+0020), and none of them at an end. What does not show by itself may stand where
+/// scripts from Arabic on and pictures are written with it, and nowhere else. Names that look alike are another thing: those
+/// of other letters, or of the same ones composed in another way.
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= NAME_MAX && is_seen(text)
+    let ends = text.starts_with(' ') || text.ends_with(' ');
+    !text.is_empty() && text.len() <= NAME_MAX && !ends && is_seen(text)
 }
 
 fn is_seen(text: &str) -> bool {
-    let mut before = 'a';
-    text.chars().all(|c| shows(std::mem::replace(&mut before, c), c))
+    seen(text).all(|(c, shows)| shows && (c == ' ' || !is_blank(c)))
 }
 
-/// Whether a character shows behind this one. What joins and shapes others may stand behind one beyond ASCII: there, scripts
-/// and pictures are written with it.
-pub fn shows(before: char, c: char) -> bool {
-    let shapes = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
-    !is_unseen(c) || shapes && !before.is_ascii()
+/// The characters of a text, and whether each of them shows where it stands.
+pub fn seen(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut before = END;
+    let mut rest = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        let after = rest.peek().copied().unwrap_or(END);
+        Some((c, shows(std::mem::replace(&mut before, c), c, after)))
+    })
+}
+
+/// What stands before a text and behind it.
+const END: char = '\0';
+
+/// Whether a character shows between these two. Two that do not show by themselves may stand where scripts and pictures are
+/// written with them: a joiner between two that are joined, and the selector of a picture behind one.
+fn shows(before: char, c: char, after: char) -> bool {
+    match c {
+        '\u{200c}' | '\u{200d}' => (is_joined(before) || before == PICTURE) && is_joined(after),
+        PICTURE => is_picture(before),
+        _ => !is_unseen(c),
+    }
+}
+
+/// The selector that makes a picture of a sign: variation selector 16.
+const PICTURE: char = '\u{fe0f}';
+
+/// Whether joiners change how a character is shown: those of scripts from Arabic on do, and pictures.
+fn is_joined(c: char) -> bool {
+    c >= '\u{600}' && !is_unseen(c)
+}
+
+/// Whether a character may be shown as a picture: a sign, or one of the few letters that are.
+fn is_picture(c: char) -> bool {
+    let sign =
+        matches!(c, '©' | '®' | '\u{2010}'..=char::MAX) && !c.is_alphabetic() && !is_unseen(c);
+    sign || matches!(c, 'ℹ' | 'Ⓜ' | '🅰' | '🅱' | '🅾' | '🅿')
+}
+
+/// Whether a character takes room and leaves it empty: white space, and what looks like it.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}')
 }
 
 /// Whether a character shows nothing, or changes how others around it are shown: control characters, ends of lines, those
@@ -217,7 +257,10 @@ mod tests {
             "room/Grüße",
             "room/👩\u{200d}💻",
             "❤\u{fe0f}",
+            "👩\u{200d}❤\u{fe0f}\u{200d}👨",
+            "☕\u{fe0f} und ©\u{fe0f}",
             "می\u{200c}خواهم",
+            "two  words",
             &"b".repeat(256),
         ] {
             assert!(is_name(good), "{good}");
@@ -239,6 +282,55 @@ mod tests {
             assert!(!is_name(&format!("an{unseen}n")), "{unseen:?}");
         }
         assert!(NAME_RULE.contains(&NAME_MAX.to_string()));
+    }
+
+    #[test]
+    fn nothing_that_nobody_sees_makes_another_name_of_a_name() {
+        const UNSEEN: [&str; 16] = [
+            "\u{200c}",
+            "\u{200d}",
+            "\u{200d}\u{200d}",
+            "\u{fe00}",
+            "\u{fe0e}",
+            "\u{fe0f}",
+            "\u{fe0f}\u{fe0f}",
+            "\u{fe0f}\u{200c}",
+            "\u{200d}\u{fe0f}",
+            "\u{115f}",
+            "\u{1160}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{2800}",
+            "\u{e0100}",
+            "\u{1d159}",
+        ];
+        for (before, after) in
+            [("zoë", ""), ("zo", "ë"), ("", "zoë"), ("zoe\u{308}", ""), ("碁", "")]
+        {
+            assert!(is_name(&[before, after].concat()));
+            for unseen in UNSEEN {
+                let name = [before, unseen, after].concat();
+                assert!(!is_name(&name) && !is_event_id(&format!("a/{name}")), "{name:?}");
+            }
+        }
+        // Where joiners and selectors may stand, there is one of them, and there is something to join.
+        for name in [
+            "👩\u{200d}",
+            "👩\u{200d}\u{200d}💻",
+            "👩\u{200d}\u{fe0f}💻",
+            "👩\u{200d} 💻",
+            "❤\u{fe0f}\u{fe0f}",
+            "\u{200c}می",
+            "می\u{200c}",
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for blank in ["\u{a0}", "\u{2003}", "\u{3000}", "\u{202f}", "\u{1680}", "\u{2800}", "\t"] {
+            assert!(!is_name(&format!("a{blank}b")) && !is_name(blank), "{blank:?}");
+        }
+        for name in ["ann ", " ann", " ", "  "] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Text for people: words that agree with their number, and nothing that does not show.
 
-use crate::id::shows;
+use crate::id::seen;
 use std::fmt::{self, Write as _};
 
 /// `1 route`, `2 routes`: a number and the word for it.
@@ -12,9 +12,8 @@ pub(super) fn counted(number: usize, one: &'static str, many: &'static str) -> i
 /// where alone it may stand in JSON, it stays the same text. Ends of lines stay as well where the text has `lines`.
 pub(super) fn visible(text: &str, lines: bool) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut before = 'a';
-    for c in text.chars() {
-        if shows(std::mem::replace(&mut before, c), c) || lines && c == '\n' {
+    for (c, shows) in seen(text) {
+        if shows || lines && c == '\n' {
             shown.push(c);
             continue;
         }

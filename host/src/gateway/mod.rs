@@ -356,13 +356,7 @@ impl Gateway {
 
 fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let cache = settings.server.cache.folder(options.user_cache.clone());
-    // What a folder will hold is not known.
-    let wanted = settings.plugin_folder.is_none().then(|| {
-        let instances = settings.plugins.values().map(|plugin| plugin.instances.get());
-        instances
-            .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
-            .fold(0, u32::saturating_add)
-    });
+    let wanted = Some(plugins::instances(settings));
     let (limits, compiler) = (EngineLimits::default(), options.compiler.clone());
     EngineParts { limits, wanted, compiler, cache }
 }

@@ -239,6 +239,9 @@ impl Shared {
     }
 }
 
+/// Components that a plugin folder may get, beside as many as it holds.
+const TO_COME: usize = 8;
+
 /// The name of the built-in handler, as routes, logs and metrics have it.
 const ECHO: &str = "echo";
 
@@ -273,9 +276,49 @@ pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
     found
 }
 
+/// Instances that places are kept for where there are few: those that the configuration asks for, and for a plugin folder
+/// twice what it holds now and some more, since files are put into it.
+pub(super) fn instances(settings: &Settings) -> u32 {
+    let of_plugins = settings.plugins.values().map(|plugin| plugin.instances.get());
+    let of_folder = settings.plugin_folder.as_deref().map(|folder| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let components = files.filter(|file| name_of(&file.path()).is_some()).count();
+        components.saturating_mul(2).saturating_add(TO_COME)
+    });
+    let all = of_plugins.chain(of_folder).fold(0, usize::saturating_add);
+    u32::try_from(all).unwrap_or(u32::MAX)
+}
+
 /// The plugin a file of the folder stands for; none when it is no component.
 pub(crate) fn name_of(file: &Path) -> Option<PluginName> {
     let component = file.extension().is_some_and(|extension| extension == "wasm");
     let stem = file.file_stem()?.to_str()?;
     (component && !stem.starts_with('.')).then(|| stem.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_folder_asks_for_places_for_what_it_holds_and_for_what_may_come() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = Settings::default();
+        assert_eq!(instances(&settings), 0);
+        settings.plugin_folder = Some(folder.path().to_owned());
+        assert_eq!(instances(&settings), 8);
+        for name in ["note.txt", ".hidden.wasm"] {
+            std::fs::write(folder.path().join(name), "").expect("written");
+        }
+        for number in 0..20 {
+            std::fs::write(folder.path().join(format!("{number}.wasm")), "").expect("written");
+        }
+        assert_eq!(instances(&settings), 48);
+        let mut configured = settings::Plugin::new("other.wasm");
+        configured.instances = std::num::NonZeroUsize::new(3).expect("not zero");
+        settings.plugins.insert("other".into(), configured);
+        assert_eq!(instances(&settings), 51);
+        settings.plugin_folder = Some(folder.path().join("not-there"));
+        assert_eq!(instances(&settings), 11);
+    }
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** a [`Code`] was made by this gateway's compiler: in this process, in a child that runs this very
 //! program, or earlier, kept where only this user can write and under a seal that is checked. wasmtime trusts it.
 
-use super::{engine::Engine, error::PluginError, format};
+use super::{engine::Engine, error::PluginError, format, trap};
 use sha2::{Digest, Sha256};
 use std::{
     fmt,
@@ -71,7 +71,7 @@ impl NoCode {
         if error.is::<wasmtime::error::OutOfMemory>() {
             return Self::Memory;
         }
-        let words = format!("{error:#}");
+        let words = trap::told(error);
         if format::needs_async(component) { Self::Async(words) } else { Self::Refused(words) }
     }
 }

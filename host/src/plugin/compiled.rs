@@ -102,6 +102,9 @@ impl Compiled {
     }
 }
 
+/// The longest name of a function, in bytes: what WebAssembly allows for every other name.
+const NAME_MAX: usize = 100_000;
+
 /// A component as it was read: not compiled, but told to be one by its outermost sections.
 pub(super) struct Source {
     pub(super) bytes: Arc<[u8]>,
@@ -127,9 +130,14 @@ impl Source {
 fn check(bytes: &[u8]) -> Result<(), PluginError> {
     format::check(bytes)?;
     check_imports(&format::imports(bytes))?;
-    match format::memories(bytes) {
-        0 | 1 => Ok(()),
-        found => Err(PluginError::Memories { found }),
+    let memories = format::memories(bytes);
+    if memories > 1 {
+        return Err(PluginError::Memories { found: memories });
+    }
+    // wasmtime copies it at each trap, once for each frame that is kept.
+    match format::longest_name(bytes) {
+        size if size > NAME_MAX => Err(PluginError::FunctionName { size, limit: NAME_MAX }),
+        _ => Ok(()),
     }
 }
 

@@ -13,9 +13,11 @@ use super::{
     pipes,
     space::{Layout, Room, Space, layouts},
     state::State,
+    trap,
 };
 use std::{
     fmt,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Arc,
@@ -204,7 +206,8 @@ pub(super) fn code_config(space: Space) -> Config {
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
-        .memory_init_cow(true);
+        .memory_init_cow(true)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(trap::FRAMES + 1));
     config
 }
 

@@ -73,8 +73,9 @@ pub enum PluginError {
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
     #[error(
-        "all plugins together run as many instances as they can: lower `plugin.NAME.instances`, \
-         or try again when some have ended"
+        "all plugins together run as many instances as there are places: run fewer plugins, or lower \
+         `plugin.NAME.instances` where it is set; where the log told at the start that addresses are few, raise their \
+         limit (`ulimit -v`, `LimitAS=` of a service) and start the gateway again"
     )]
     NoRoom(#[source] Cause),
     #[error(
@@ -87,6 +88,11 @@ pub enum PluginError {
          modules to one memory"
     )]
     Memories { found: u32 },
+    #[error(
+        "a function of the component has a name of {size} bytes, more than the {limit} that it may have: build it with \
+         shorter names, or without any"
+    )]
+    FunctionName { size: usize, limit: usize },
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
     #[error("the plugin's `describe` gives too much as `{what}`: {found}")]

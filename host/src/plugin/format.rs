@@ -2,8 +2,8 @@
 
 use super::error::PluginError;
 use wasmparser::{
-    BinaryReader, ComponentImportSectionReader, GlobalSectionReader, Operator, Parser, Payload,
-    TypeRef, ValType, Validator, WasmFeatures,
+    BinaryReader, ComponentImportSectionReader, GlobalSectionReader, KnownCustom, Name,
+    NameSectionReader, Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
 
 /// The id of a component's section of imports.
@@ -102,6 +102,28 @@ pub(super) fn memories(bytes: &[u8]) -> u32 {
     most
 }
 
+/// How many bytes the longest name of a function has in the component's modules, as far as they can be read: what cannot be
+/// read the compiler leaves out as well.
+pub(super) fn longest_name(bytes: &[u8]) -> usize {
+    let sections = Parser::new(0).parse_all(bytes).map_while(Result::ok);
+    let names = sections.filter_map(|section| match section {
+        Payload::CustomSection(custom) => match custom.as_known() {
+            KnownCustom::Name(names) => Some(longest_of(names)),
+            _ => None,
+        },
+        _ => None,
+    });
+    names.max().unwrap_or(0)
+}
+
+fn longest_of(names: NameSectionReader<'_>) -> usize {
+    let functions = names.map_while(Result::ok).filter_map(|names| match names {
+        Name::Function(names) => Some(names.into_iter().map_while(Result::ok)),
+        _ => None,
+    });
+    functions.flatten().map(|naming| naming.name.len()).max().unwrap_or(0)
+}
+
 /// How many bytes the largest stack of a component's modules takes: linkers put it at the beginning of the memory, and where
 /// it starts (it grows downward) into the first global. None where no module looks like that.
 pub(super) fn stack(bytes: &[u8]) -> Option<usize> {
@@ -188,6 +210,23 @@ mod tests {
         check_says(b"\0asm\x0e\0\x01\0", "unknown version");
         check_says(b"\0asm\x0d\0\x01\0\x00\x05ab", "ends in the middle");
         check_says(b"\0asm\x0d\0\x01\0\x00\x85", "ends in the middle");
+    }
+
+    #[test]
+    fn the_longest_name_of_a_function_is_found_in_whatever_module_has_it() {
+        for (text, expected) in [
+            ("(component)", 0),
+            ("(component (core module (func $short)))", 5),
+            (
+                "(component (core module (func $a)) (core module (func $b) (func $longest) (func $c)))",
+                7,
+            ),
+            ("(component (component (core module (func $inner))))", 5),
+            ("(component (core module $not_a_function (func (param $neither i32))))", 0),
+        ] {
+            let bytes = wat::parse_str(text).expect("it parses");
+            assert_eq!(longest_name(&bytes), expected, "{text}");
+        }
     }
 
     // Issue 10, 6.

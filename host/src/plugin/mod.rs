@@ -8,6 +8,7 @@
 //! the other events and the other plugins go on.
 
 mod admission;
+mod beneath;
 #[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
 mod bindings;
 mod breaker;

@@ -121,7 +121,8 @@ impl Room {
 
 /// The ways to try, the best first. The last one reserves nothing in advance.
 ///
-/// `wanted`: the instances that the settings ask for, if that is known; without any, no place is reserved.
+/// `wanted`: the instances that the settings ask for, and those to come; if that is not known, few. Without any, no place is
+/// reserved.
 pub(super) fn layouts(limits: EngineLimits, wanted: Option<u32>, room: Room) -> Vec<Layout> {
     let all = limits.instances;
     let few = wanted.unwrap_or(0).saturating_mul(VERSIONS).clamp(FEW.min(all), all);

@@ -1,6 +1,6 @@
 //! What becomes of the events of a call that fails, and who is blamed for it.
 
-use super::{guests::PICKY, *};
+use super::{guests::PICKY, hostile::on_messages, *};
 use crate::event::{Onward, Permit};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,6 +62,29 @@ async fn the_operator_is_told_the_reason_first_and_whose_event_it_was() {
     assert!(reason.contains("unreachable"), "{told}");
     let (reason, place) = reason.split_once(", in ").expect("where it was");
     assert!(reason.len() < 80 && place.starts_with("function "), "{told}");
+}
+
+/// The name of a C++ function, of 521 bytes, that stands for a text of 20^8 parts: each type has the one before it twenty
+/// times.
+fn endless() -> String {
+    let types =
+        ["S0_", "S2_", "S4_", "S6_", "S8_", "SA_", "SC_", "SE_"].map(|before| before.repeat(20));
+    let types = ('B'..).zip(types).map(|(letter, parts)| format!("1{letter}I{parts}E"));
+    ["_Z1f1AIiE".to_owned()].into_iter().chain(types).collect()
+}
+
+#[tokio::test]
+async fn a_name_that_stands_for_a_text_without_end_costs_what_is_shown_of_it() {
+    let name = endless();
+    assert_eq!(name.len(), 521);
+    let items = format!("(func ${name} unreachable)").leak();
+    let calls = on_messages(&format!("(call ${name}) {}", guests::NOTHING));
+    let running = run(&Guest { items, ..calls }).await;
+    running.offer(message(&connection(1), "a/b", "1", 1));
+    wait(&running, |status| status.traps > 0 && status.last_error.is_some()).await;
+    let told = running.status().last_error.expect("it is shown").message;
+    let shown = name.get(..256).expect("it is longer");
+    assert!(told.contains(&format!(", in {shown}…")) && told.len() < 1024, "{told}");
 }
 
 #[tokio::test]

@@ -195,3 +195,16 @@ async fn an_inspection_tells_what_a_component_is() {
         inspect(&engine(), &folder.path().join("none.wasm")).await.expect_err("there is none");
     check(&missing.explain(), &["none.wasm", "cannot be read", "No such file"]);
 }
+
+// wasmtime copies the names of a stack's functions at each trap.
+#[tokio::test]
+async fn a_name_of_a_function_that_is_too_long_is_refused() {
+    let named = |length: usize| Guest {
+        items: format!("(func ${})", "x".repeat(length)).leak(),
+        ..Guest::default()
+    };
+    load(&named(100_000).component(), |_| {}).await.expect("it runs");
+    let why = load(&named(100_001).component(), |_| {}).await.err().expect("it is refused");
+    let why = why.explain();
+    assert!(why.contains("100001 bytes, more than the 100000"), "{why}");
+}
