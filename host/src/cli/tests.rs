@@ -90,7 +90,7 @@ async fn wrong_arguments_are_told_with_their_remedy() {
         (&["srve"], "serve"),
         (&["plugin", "list", "--admin", "127.0.0.1:1", "--state", "x"], "cannot be used with"),
         (&["token", "make", "--user", "a", "--expires", "1 fortnight"], "as in \"25s\""),
-        (&["token", "make", "--user", "an\u{200b}n"], "no control or invisible characters"),
+        (&["token", "make", "--user", "an\u{200b}n"], "no control, invisible or blank characters"),
         (&[], "Usage"),
     ] {
         let (exit, out, err) = tengen(args).await;

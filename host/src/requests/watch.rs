@@ -152,7 +152,8 @@ impl Watch {
 
     /// Tells the places once that a head is waited for.
     fn waits(&self, mut state: MutexGuard<'_, State>) {
-        let waits = matches!(state.doing, Doing::Head { .. });
+        // Not while an answer is on its way to the peer.
+        let waits = matches!(state.doing, Doing::Head { .. }) && !state.unsent;
         if waits && !std::mem::replace(&mut state.waits, true) {
             drop(state);
             self.ticket.waits();
@@ -469,6 +470,8 @@ mod tests {
         watch.answers(true, start);
         let frame = b"\x81\x85\n\n\n\n\n\n\n\n\n";
         assert_eq!(watch.read(frame, start), Some(frame.len()));
+        watch.wrote(Some(1), start);
+        watch.answered(start);
         assert!(!watch.is_to_be_told());
     }
 }
