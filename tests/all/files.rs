@@ -13,7 +13,7 @@ use std::{
 };
 use support::{client::PATIENCE, gateway, guests};
 use tengen::{
-    admin::state::State,
+    admin::state::{State, beside},
     cli::{self, Exit, Io},
     gateway::{Gateway, Options},
     plugin::Compiler,
@@ -170,7 +170,13 @@ async fn a_left_port_file_goes_although_its_gateway_had_the_number_of_this_one()
     fs::write(&port_file, "1\n")?;
     let (pid, listen) = (std::process::id(), taken.local_addr()?);
     let left = State { pid, listen, admin: None };
-    let _left = left.write(Some(&port_file), &folder.path().join("run"));
+    let state_file = beside(&port_file);
+    let text = {
+        let _written = left.write(Some(&port_file), &folder.path().join("run"));
+        fs::read(&state_file)?
+    };
+    // Nobody holds it any more.
+    fs::write(&state_file, text)?;
     let mut settings = Settings { admin: None, ..Settings::default() };
     (settings.server.listen, settings.server.port_file) = (listen, Some(port_file.clone()));
     let started = Gateway::start(settings, Options::default()).await;

@@ -26,6 +26,7 @@ use hyper::{
     body::{Body, Incoming},
     server::conn::http1,
     service::service_fn,
+    upgrade::OnUpgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use places::Place;
@@ -33,7 +34,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -134,11 +135,21 @@ where
     let (ticket, kernel) = (place.ticket(), stream.shortcut());
     let watch = Arc::new(Watch::new((rules.head, rules.times), ticket, kernel, Instant::now()));
     let watched = Arc::clone(&watch);
+    let refused = Arc::new(OnceLock::new());
+    let noted = Arc::clone(&refused);
     let service = service_fn(move |request: Request<Incoming>| {
         let headless = is_headless(&request);
         watched.answers(headless, Instant::now());
+        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         let (answer, watch) = (answer(request), Arc::clone(&watched));
-        async move { Ok::<_, Infallible>(finish(answer.await, headless, watch)) }
+        let noted = Arc::clone(&noted);
+        async move {
+            let answer = answer.await;
+            if let Some(upgrade) = upgrade.filter(|_| is_refused(&answer)) {
+                noted.get_or_init(|| upgrade);
+            }
+            Ok::<_, Infallible>(finish(answer, headless, watch))
+        }
     });
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&watch)));
     let mut connection = http1::Builder::new()
@@ -156,14 +167,30 @@ where
     let farewell = Farewell::of(&ended, watch.is_to_be_told());
     let unread = matches!(ended, Ended::Done) && watch.is_headless();
     if (farewell.is_some() || unread)
-        && let Some(parts) = connection.into_parts()
+        && let Some(socket) = taken_back(connection, refused.get()).await
     {
         // Its place is the next one's if somebody comes.
         watch.idles();
-        let (stream, _) = parts.io.into_inner().into_parts();
+        let (stream, _) = socket.into_parts();
         farewell::last_words(farewell, stream, &place).await;
     }
     ended
+}
+
+/// The socket of a connection that is over. hyper gives one whose upgrade was refused to whoever waits for the upgrade. None:
+/// it has become something else.
+async fn taken_back<S, B>(connection: Connection<S>, refused: Option<&OnUpgrade>) -> Option<Socket>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if let Some(parts) = connection.into_parts() {
+        return Some(parts.io.into_inner());
+    }
+    let upgraded = refused?.clone().await.ok()?;
+    upgraded.downcast::<TokioIo<Socket>>().ok().map(|parts| parts.io.into_inner())
 }
 
 /// Whether what comes behind this head is no head: a body, or what an upgrade is for.
@@ -175,10 +202,14 @@ fn is_headless<B>(request: &Request<B>) -> bool {
         || *request.method() == Method::CONNECT
 }
 
+fn is_refused<B>(answer: &Response<B>) -> bool {
+    answer.status() != StatusCode::SWITCHING_PROTOCOLS
+}
+
 /// The answer, watched until it has been written. Behind a body or a refused upgrade no request is read, so that nothing
 /// in it can pass for one.
 fn finish<B>(mut answer: Response<B>, headless: bool, watch: Arc<Watch>) -> Response<Watched<B>> {
-    if headless && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if headless && is_refused(&answer) {
         answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer.map(|body| Watched::new(body, watch))
