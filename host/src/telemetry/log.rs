@@ -1,6 +1,6 @@
 //! The process's log: `tracing` on the standard error stream, and a tap for sinks.
 //!
-//! Nobody waits for the stream: see [`outlet`].
+//! Nobody waits for the stream: see [`mod@outlet`].
 
 use super::{TelemetryError, record, redact::Visible, tap};
 use crate::sink::{Level, Value};

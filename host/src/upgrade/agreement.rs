@@ -129,7 +129,7 @@ fn format_of(
 }
 
 /// Sente's name for one client instance; required, 1 to 128 bytes.
-fn client_id(query: &str) -> Result<String, Refusal> {
+pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
     parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
         || {
             let reason =

@@ -390,11 +390,8 @@ fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal>
 fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = text(refusal.status, &refusal.reason);
     let headers = answer.headers_mut();
-    match refusal.label {
-        "bad-version" => {
-            drop(headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
-        }
-        _ => {}
+    if refusal.label == "bad-version" {
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
     if refusal.status == StatusCode::UPGRADE_REQUIRED {
         // RFC 9110 sections 7.8 and 15.5.22.
