@@ -329,10 +329,11 @@ async fn serve_http(listener: TcpListener, tls: Option<TlsAcceptor>, inbox: Arc<
             match tls {
                 None => serve_one(stream, &inbox).await,
                 // Who does not trust us goes without a word.
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => serve_one(stream, &inbox).await,
-                    Err(_) => {}
-                },
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve_one(stream, &inbox).await;
+                    }
+                }
             }
         });
     }
