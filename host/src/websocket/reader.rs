@@ -10,8 +10,11 @@ use bytes::{Buf, BytesMut};
 /// What is left of a read is moved into a buffer of its own when it is no longer than this: the rest of the read may
 /// then be given back.
 const MOVED: usize = 4096;
-/// Of a frame so much of which has come, the rest is believed to come: its buffer grows once, and not again and again.
+/// Of a frame so much of which has come, more is believed to come: its buffer then grows to its length or to so many times what
+/// is there, instead of twice. Each growth copies what is there to fresh memory; whoever only says how long its frame is holds
+/// no more than that.
 const BEGUN: usize = 64 << 10;
+const GROWTH: usize = 4;
 
 /// Puts frames from a client together.
 #[derive(Debug)]
@@ -68,8 +71,19 @@ impl Reader {
             self.buffer = BytesMut::from(input);
             self.alone = true;
         } else {
+            self.make_room(input.len());
             self.buffer.extend_from_slice(input);
         }
+    }
+
+    /// Room for this much more, and for what is believed to come behind it.
+    fn make_room(&mut self, more: usize) {
+        let (there, room) = (self.buffer.len(), self.buffer.capacity());
+        let Some(header) = self.frame.filter(|_| there >= BEGUN && there + more > room) else {
+            return;
+        };
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        self.buffer.reserve(length.min(GROWTH * there).saturating_sub(there));
     }
 
     /// The next message or control frame; none until more comes in.
@@ -90,9 +104,6 @@ impl Reader {
                 return Ok(None);
             }
             if self.buffer.len() < length {
-                if self.buffer.len() >= BEGUN {
-                    self.buffer.reserve(length - self.buffer.len());
-                }
                 return Ok(None);
             }
             self.frame = None;
@@ -144,11 +155,9 @@ impl Reader {
         true
     }
 
-    /// Bytes that it holds. Room that was made for what has not come takes up addresses, and no memory before it comes: a
-    /// peer that only says how long its message will be holds what it has sent.
+    /// Bytes that it holds.
     pub fn held(&self) -> usize {
-        let buffer = self.buffer.capacity().min(2 * self.buffer.len().max(BEGUN));
-        buffer + self.message.as_ref().map_or(0, |message| message.body.capacity())
+        self.buffer.capacity() + self.message.as_ref().map_or(0, |message| message.body.capacity())
     }
 
     /// A frame begins: whether it may is known from its header.
