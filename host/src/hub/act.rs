@@ -77,8 +77,7 @@ type Done = Result<Option<Stage>, Fault>;
 impl Actor for Hub {
     fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress {
         let rights = self.rights.load();
-        let nothing = Rights::default();
-        let rights = rights.get(plugin).unwrap_or(&nothing);
+        let rights = rights.get(plugin).unwrap_or(&self.nobodys);
         let paused = work.paused.take().and_then(|paused| paused.downcast::<Paused>().ok());
         let Paused { begun, asleep } = paused.map_or_else(Paused::default, |paused| *paused);
         let (deliveries, budget) = (Deliveries::new(self, asleep), Budget::new());

@@ -32,6 +32,7 @@ use crate::{
     trace::Tracer,
 };
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use std::{
     collections::HashMap,
     sync::{
@@ -119,7 +120,9 @@ impl Counters {
 pub struct Hub {
     tables: RwLock<Tables>,
     replies: Mutex<replies::Replies>,
-    rights: ArcSwap<HashMap<PluginName, Rights>>,
+    rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
+    /// Of a plugin that has none: made once, for it is asked for with every outcome.
+    nobodys: Rights,
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
@@ -135,6 +138,7 @@ impl Hub {
             tables: RwLock::default(),
             replies: Mutex::new(replies::Replies::new(limits.reply)),
             rights: ArcSwap::default(),
+            nobodys: Rights::default(),
             limits,
             tracer,
             writers: Writers::default(),
@@ -151,7 +155,7 @@ impl Hub {
 
     /// What each plugin may touch from now on.
     pub fn set_rights(&self, rights: HashMap<PluginName, Rights>) {
-        self.rights.store(Arc::new(rights));
+        self.rights.store(Arc::new(rights.into_iter().collect()));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
