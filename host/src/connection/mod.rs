@@ -86,7 +86,7 @@ where
     // it stays in the tables, and its handlers hear of its end.
     let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
         let patience = Patience::new(link.shortcut(), Duration::ZERO);
-        socket.close(&Reason::Internal, patience).await;
+        Box::pin(socket.close(&Reason::Internal, patience)).await;
         return Reason::Internal;
     };
     let heartbeat = Heartbeat::new(rules, now());
@@ -123,7 +123,8 @@ where
     // Who takes too little has had its time; others get what is on its way to them.
     let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
     let linger = if had_its_time { Duration::ZERO } else { LINGER };
-    socket.close(&reason, Patience::new(kernel, linger)).await;
+    // In a box: what the last seconds need would otherwise be a part of the task all its life.
+    Box::pin(socket.close(&reason, Patience::new(kernel, linger))).await;
     drop(account);
     reason
 }
