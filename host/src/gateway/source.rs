@@ -21,9 +21,6 @@ impl admin::Source for Shared {
         let settings = self.settings.load();
         let counters = &self.hub.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let ended = Reason::KINDS.iter().zip(&counters.ended);
-        let ended: serde_json::Map<_, _> =
-            ended.map(|(kind, counter)| ((*kind).to_owned(), count(counter).into())).collect();
         let mut failed_by = self.upgrades.failures.counts();
         let unserved = failed_by.remove("file").unwrap_or_default();
         json!({
@@ -34,18 +31,7 @@ impl admin::Source for Shared {
                 "actual": self.address.to_string(),
                 "ephemeral": self.ephemeral,
             },
-            "connections": {
-                "open": self.hub.len(),
-                "limit": self.hub.limits().connections.get(),
-                "opened": count(&counters.opened),
-                "rejected": count(&counters.rejected),
-                "rejected-by": self.upgrades.refusals.counts(),
-                "closing": self.hub.closing(),
-                "failed-requests": count(&counters.failed_requests),
-                "failed-by": failed_by,
-                "ended": ended,
-                "slow-consumers": count(&counters.slow_consumers),
-            },
+            "connections": self.connections(&failed_by),
             "files": { "unserved": unserved },
             "memory": {
                 "held": self.hub.budget().held(),
@@ -105,6 +91,26 @@ impl admin::Source for Shared {
 }
 
 impl Shared {
+    fn connections(&self, failed_by: &BTreeMap<&'static str, u64>) -> Value {
+        let counters = &self.hub.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let ended = Reason::KINDS.iter().zip(&counters.ended);
+        let ended: serde_json::Map<_, _> =
+            ended.map(|(kind, counter)| ((*kind).to_owned(), count(counter).into())).collect();
+        json!({
+            "open": self.hub.len(),
+            "limit": self.hub.limits().connections.get(),
+            "opened": count(&counters.opened),
+            "rejected": count(&counters.rejected),
+            "rejected-by": self.upgrades.refusals.counts(),
+            "closing": self.hub.closing(),
+            "failed-requests": count(&counters.failed_requests),
+            "failed-by": failed_by,
+            "ended": ended,
+            "slow-consumers": count(&counters.slow_consumers),
+        })
+    }
+
     /// What each plugin wanted and did not get, and what it did not take; by reason.
     fn plugin_losses(&self) -> BTreeMap<String, Value> {
         let running = self.plugins.running();
