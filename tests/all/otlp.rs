@@ -312,12 +312,17 @@ async fn run_in(environment: &[(&str, &str)]) {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-#[tokio::test]
-async fn the_environment_alone_turns_tracing_on() {
-    for (collector, protocol) in [
+/// A collector of each kind, and what the variables call its protocol.
+async fn collectors() -> [(Collector, &'static str); 2] {
+    [
         (Collector::grpc().await.unwrap(), "grpc"),
         (Collector::http().await.unwrap(), "http/protobuf"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn the_environment_alone_turns_tracing_on() {
+    for (collector, protocol) in collectors().await {
         run_in(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
@@ -372,10 +377,7 @@ async fn the_environment_is_read_as_its_specification_says() {
 // Issue 10: the exporter, which reads the variables itself, took an empty one for all there is.
 #[tokio::test]
 async fn an_empty_variable_of_the_signal_leaves_the_headers_of_all_signals() {
-    for (collector, protocol) in [
-        (Collector::grpc().await.unwrap(), "grpc"),
-        (Collector::http().await.unwrap(), "http/protobuf"),
-    ] {
+    for (collector, protocol) in collectors().await {
         run_in(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),

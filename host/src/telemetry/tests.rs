@@ -3,7 +3,37 @@
 use super::*;
 use crate::sink::{Refusal, Signal};
 use futures_util::future::BoxFuture;
-use tracing_subscriber::layer::SubscriberExt;
+use std::io;
+use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
+
+/// The log as its reader has it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Page {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
 
 /// Keeps the messages of signals of one namespace: the log is the process's, and other tests write to it too.
 #[derive(Debug)]

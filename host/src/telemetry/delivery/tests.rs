@@ -1,9 +1,9 @@
 //! A sink gets everything in order, or it is counted why not.
 
-use super::*;
+use super::{super::tests::Page, *};
 use crate::sink::Level;
 use futures_util::future::BoxFuture;
-use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Mutex, time::SystemTime};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Mutex, time::SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
 
 fn signal(message: &str) -> Signal {
@@ -192,29 +192,12 @@ async fn the_deadline_holds_against_a_sink_that_always_hangs() {
     assert_eq!((stats.queued, stats.in_flight), (0, 0));
 }
 
-/// The log as its reader has it.
-#[derive(Debug, Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 // Issue 10: a failure was told only if it was worded in another way than the one before, so that one that lasts, and began
 // within a minute of another, was never in the log.
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {
     let page = Page::default();
-    let written = page.clone();
-    let layer =
-        tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || written.clone());
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
     let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let script: VecDeque<_> = [Answer::Refuse(Refusal::Drop("no".into()))]
         .into_iter()
@@ -226,7 +209,7 @@ async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {
     let delivery = Delivery::start(tap, sink, &TaskTracker::new());
     delivery.stop(time::Instant::now().into_std() + Duration::from_secs(600)).await;
 
-    let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+    let text = page.text();
     let told: Vec<_> = text.lines().filter(|line| line.contains("a sink failed")).collect();
     let [first, second] = told[..] else { panic!("{text}") };
     assert!(first.ends_with("error=no untold=0 lost=256"), "{first}");

@@ -1,36 +1,12 @@
 //! What the log looks like.
 
-use super::*;
-use std::sync::{Arc, Mutex};
-
-#[derive(Debug, Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Page {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use super::{super::tests::Page, *};
 
 fn logged(level: &str, format: Format, happening: impl FnOnce()) -> String {
     let page = Page::default();
     let subscriber = subscriber(parse("test", level).unwrap(), format, page.clone());
     tracing::subscriber::with_default(subscriber, happening);
-    let bytes = page.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    page.text()
 }
 
 fn for_people(happening: impl FnOnce()) -> String {
