@@ -243,10 +243,6 @@ where
         if let Some(wrong) = watch.wrong() {
             return Poll::Ready(wrong.into());
         }
-        if end.is_some() && watch.is_silent() {
-            // hyper ends those that have asked before; nothing of this one's request is lost either.
-            return Poll::Ready(Ended::Done);
-        }
         if evicted.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ended::Evicted);
         }

@@ -216,12 +216,6 @@ impl Watch {
         }
     }
 
-    /// Whether nothing of a request has come, and all that was asked before is answered.
-    pub(super) fn is_silent(&self) -> bool {
-        let state = self.state();
-        state.is_open() && matches!(state.doing, Doing::Head { begun: None, .. })
-    }
-
     /// Whether there may be bytes that nobody reads, since they are no head.
     pub(super) fn is_headless(&self) -> bool {
         self.state().headless
