@@ -51,9 +51,10 @@ impl Budget {
         self.held() >= self.mark()
     }
 
-    /// Nothing more is taken from those who hold something already.
+    /// From here on nothing more is taken from those who hold something already: 90 % of the limit. The rest is for what
+    /// is being taken in at this moment, which is counted when it is there.
     pub fn is_full(&self) -> bool {
-        self.held() >= self.limit
+        self.held() >= self.limit / 10 * 9
     }
 
     /// Ready while the mark is reached. The last who asked is woken when it is.
@@ -124,7 +125,7 @@ impl Holding {
         }
     }
 
-    /// Whether the whole budget is used up.
+    /// Whether the budget is used up, see [`Budget::is_full`].
     pub fn is_budget_full(&self) -> bool {
         self.budget.get().is_some_and(|budget| budget.is_full())
     }
@@ -218,9 +219,10 @@ mod tests {
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         assert!(budget.poll_over_mark(&mut cx).is_ready());
         assert!(!budget.is_full());
-        holding.changed(7 * STEP, 9 * STEP);
+        // With the step of the connection itself, nine of ten.
+        holding.changed(7 * STEP, 8 * STEP);
         assert!(budget.is_full() && holding.is_budget_full());
-        holding.changed(9 * STEP, 0);
+        holding.changed(8 * STEP, 0);
         assert!(budget.poll_over_mark(&mut cx).is_pending());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     }
