@@ -45,7 +45,7 @@ impl<H> Routes<H> {
     pub fn matching<'a>(
         &'a self,
         endpoint: EndpointIndex,
-        event: &'a str,
+        event: &str,
         wants: impl Fn(&H) -> bool,
     ) -> impl Iterator<Item = &'a H> {
         let mut ended = false;

@@ -371,7 +371,7 @@ fn is_good(id: &str) -> bool {
 }
 
 fn copy(callback: &str) -> Callback {
-    Callback(Bytes::copy_from_slice(callback.as_bytes()))
+    Callback(callback.as_bytes().into())
 }
 
 /// As much of a name as is fit to be shown.

@@ -17,8 +17,7 @@ use crate::{
     id::{Channel, ConnectionId, EventId, UserId},
     payload::{Encoding, Payload},
 };
-use bytes::Bytes;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What the peers of an endpoint speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,9 +76,9 @@ impl Wire {
 
 /// The sender's name for the reply it waits for: the encoded bytes, echoed untouched.
 ///
-/// A copy, so that a reply that is waited for long does not hold the whole frame.
+/// A copy, so that a reply that is waited for long does not hold the whole frame; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Callback(pub Bytes);
+pub struct Callback(pub Arc<[u8]>);
 
 /// A frame from a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]

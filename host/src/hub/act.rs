@@ -1,7 +1,7 @@
 //! Effects: what handlers decided, carried out, in steps where it is much.
 
 use super::{
-    Counters, Hub, Link, Rights,
+    AllRights, Counters, Hub, Link, Rights,
     budget::Budget,
     fanout::{Publishing, Pushing},
     reach::Gathering,
@@ -17,24 +17,41 @@ use crate::{
     payload::Payload,
     trace::{self, Span, Start},
 };
-use std::sync::Arc;
+use std::{cell::OnceCell, sync::Arc};
 
 /// A part of one call's outcome while it is carried out.
 pub(super) struct Step<'a> {
     pub(super) hub: &'a Hub,
     pub(super) plugin: &'a PluginName,
-    pub(super) rights: &'a Rights,
+    pub(super) rights: Entitled<'a>,
     pub(super) events: &'a [Event],
     pub(super) deliveries: Deliveries<'a>,
     /// The effect that is under way.
-    begun: Option<Begun>,
+    begun: Option<Box<Begun>>,
     budget: Budget,
+}
+
+/// What the plugin may do: looked up by the first effect that needs to know, and most outcomes have none.
+pub(super) struct Entitled<'a> {
+    hub: &'a Hub,
+    plugin: &'a PluginName,
+    all: &'a OnceCell<AllRights>,
+    known: OnceCell<&'a Rights>,
+}
+
+impl Entitled<'_> {
+    pub(super) fn get(&self) -> &Rights {
+        self.known.get_or_init(|| {
+            let all = self.all.get_or_init(|| self.hub.rights.load());
+            all.get(self.plugin).unwrap_or(&self.hub.nobodys)
+        })
+    }
 }
 
 /// What one step of an outcome leaves to the next.
 #[derive(Debug, Default)]
 struct Paused {
-    begun: Option<Begun>,
+    begun: Option<Box<Begun>>,
     asleep: Asleep,
 }
 
@@ -76,8 +93,8 @@ type Done = Result<Option<Stage>, Fault>;
 
 impl Actor for Hub {
     fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress {
-        let rights = self.rights.load();
-        let rights = rights.get(plugin).unwrap_or(&self.nobodys);
+        let all = OnceCell::new();
+        let rights = Entitled { hub: self, plugin, all: &all, known: OnceCell::new() };
         let paused = work.paused.take().and_then(|paused| paused.downcast::<Paused>().ok());
         let Paused { begun, asleep } = paused.map_or_else(Paused::default, |paused| *paused);
         let (deliveries, budget) = (Deliveries::new(self, asleep), Budget::new());
@@ -93,7 +110,7 @@ impl Step<'_> {
     fn carry_on(mut self, work: &mut Work) -> Progress {
         loop {
             if let Some(begun) = self.begun.take() {
-                self.go_on(begun, work);
+                self.go_on(*begun, work);
             } else if let Some(Caused { by, what }) = work.effects.next() {
                 if !work.has_failed(by) {
                     self.effect(by, what, work);
@@ -183,7 +200,7 @@ impl Step<'_> {
     fn note(&mut self, cause: Cause, done: Done, work: &mut Work) {
         let Cause { by, kind, .. } = cause;
         match done {
-            Ok(Some(what)) => self.begun = Some(Begun { cause, what }),
+            Ok(Some(what)) => self.begun = Some(Box::new(Begun { cause, what })),
             Ok(None) if cause.keep => {
                 let (kind, key) = (effect::Kind::Keep, cause.key.text());
                 work.refuse(Refused { by: Some(by), kind, key, why: not_kept() });

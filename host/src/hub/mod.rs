@@ -116,12 +116,15 @@ impl Counters {
     }
 }
 
+/// The rights of all plugins, as they were when somebody looked.
+type AllRights = arc_swap::Guard<Arc<HashMap<PluginName, Rights, RandomState>>>;
+
 #[derive(Debug)]
 pub struct Hub {
     tables: RwLock<Tables>,
     replies: Mutex<replies::Replies>,
     rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
-    /// Of a plugin that has none: made once, for it is asked for with every outcome.
+    /// Of a plugin that has none.
     nobodys: Rights,
     limits: Limits,
     tracer: Arc<dyn Tracer>,

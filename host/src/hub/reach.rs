@@ -97,7 +97,7 @@ impl Step<'_> {
     }
 
     fn owned(&self, link: Arc<Link>) -> Result<Arc<Link>, Fault> {
-        if self.rights.owns(&link) {
+        if self.rights.get().owns(&link) {
             return Ok(link);
         }
         Err(Fault::new(
@@ -107,7 +107,7 @@ impl Step<'_> {
     }
 
     pub(super) fn granted(&self, channel: &Channel) -> Result<(), Fault> {
-        if self.rights.grants.may_publish(channel) {
+        if self.rights.get().grants.may_publish(channel) {
             return Ok(());
         }
         Err(Fault::new(
@@ -125,7 +125,7 @@ impl Step<'_> {
     }
 
     fn may_push_to(&self, user: &UserId) -> Result<(), Fault> {
-        if self.rights.grants.may_push_to(user) {
+        if self.rights.get().grants.may_push_to(user) {
             return Ok(());
         }
         let message = format!("pushing to the user `{user}` needs `grant.push`");
@@ -151,7 +151,7 @@ impl Step<'_> {
     }
 
     fn of_endpoint(&mut self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
-        if !self.rights.grants.endpoint {
+        if !self.rights.get().grants.endpoint {
             return Err(Fault::new(
                 FaultId::NotAllowed,
                 "pushing to a whole endpoint needs `grant.endpoint`",

@@ -112,14 +112,24 @@ impl Numbers {
 struct Shares {
     /// A name's place among the counts; there are no more names than plugins.
     places: HashMap<PluginName, usize, RandomState>,
+    /// Who was looked up last: mostly the next one too.
+    last: Option<(PluginName, usize)>,
     counts: Vec<usize>,
 }
 
 impl Shares {
     fn place(&mut self, plugin: &PluginName) -> usize {
-        if let Some(place) = self.places.get(plugin) {
+        if let Some((last, place)) = &self.last
+            && last == plugin
+        {
             return *place;
         }
+        let place = self.places.get(plugin).copied().unwrap_or_else(|| self.add(plugin));
+        self.last = Some((plugin.clone(), place));
+        place
+    }
+
+    fn add(&mut self, plugin: &PluginName) -> usize {
         self.places.insert(plugin.clone(), self.counts.len());
         self.counts.push(0);
         self.counts.len() - 1

@@ -12,7 +12,6 @@ use crate::{
     settings::{Outbox, Pattern},
     trace::{NoTracer, Span},
 };
-use bytes::Bytes;
 use std::{
     ops::ControlFlow,
     time::{Duration, SystemTime},
@@ -236,7 +235,7 @@ fn subscriptions_of_a_connection_are_bounded() {
 }
 
 fn expect(hub: &Hub, link: &Arc<Link>, callback: &'static str) -> u32 {
-    let callback = Callback(Bytes::from_static(callback.as_bytes()));
+    let callback = Callback(callback.as_bytes().into());
     let expected = Expected::new(Arc::clone(link), callback, "a/b".into(), PLUGIN.into());
     hub.expect_reply(Box::new(expected), Instant::now()).unwrap()
 }

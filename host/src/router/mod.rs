@@ -124,24 +124,23 @@ impl Router {
     /// Takes one event to its handlers, if its connection's share has a place for it.
     fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
         let routes = self.routes.load();
-        let id = arrived.id.clone();
-        let link = &source.link;
+        let (id, link) = (&arrived.id, &source.link);
         // Whether somebody passes the event on who fails at it.
         let or_else = Cell::new(false);
         let wants = |to: &Destination| {
-            let wants = to.handler.wants(&id);
+            let wants = to.handler.wants(id);
             or_else.set(or_else.get() || wants == Wants::OrElse);
             wants != Wants::No
         };
-        let mut matching = routes.matching(link.facts.endpoint_index, &id, wants);
+        let mut matching = routes.matching(link.facts.endpoint_index, id, wants);
         let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
+        let others: Vec<_> = matching.collect();
         let size = arrived.payload.body.len();
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
             return self.is_full(source, arrived, seq);
         };
-        let others: Vec<_> = matching.collect();
         let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
             return;
         };

@@ -82,7 +82,7 @@ impl Bench {
         let arrived = Arrived {
             id: "a/b".into(),
             payload: Payload::new(Encoding::Json, &b"7"[..]),
-            callback: Some(Callback("\"cb\"".into())),
+            callback: Some(Callback((*b"\"cb\"").into())),
             traceparent: None,
             tracestate: None,
         };

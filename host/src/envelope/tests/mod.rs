@@ -20,7 +20,7 @@ fn frame(text: &str) -> Frame {
 }
 
 fn callback(encoded: &str) -> Callback {
-    Callback(Bytes::copy_from_slice(encoded.as_bytes()))
+    Callback(encoded.as_bytes().into())
 }
 
 #[test]

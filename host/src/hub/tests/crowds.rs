@@ -166,7 +166,7 @@ fn a_request_carries_no_long_name_back() {
         let arrived = crate::envelope::Arrived {
             id: id.into(),
             payload: Payload::new(Encoding::Json, data.into_bytes()),
-            callback: Some(Callback(Bytes::from_static(b"\"cb1\""))),
+            callback: Some(Callback((*b"\"cb1\"").into())),
             traceparent: None,
             tracestate: None,
         };

@@ -6,7 +6,7 @@ use crate::hub::replies::{OF_A_CONNECTION, OF_A_PLUGIN};
 const LATE: Duration = Duration::from_secs(31);
 
 fn expected(link: &Arc<Link>, plugin: &str, others: &[&str]) -> Box<Expected> {
-    let callback = Callback(Bytes::from_static(br#""cb""#));
+    let callback = Callback((*br#""cb""#).into());
     let mut expected = Expected::new(Arc::clone(link), callback, "a/b".into(), plugin.into());
     expected.others = others.iter().map(|&name| name.into()).collect();
     Box::new(expected)
