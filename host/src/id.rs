@@ -46,8 +46,16 @@ pub struct EndpointIndex(pub u16);
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Eq, Hash, PartialOrd, Ord)]
+        #[expect(clippy::derived_hash_with_manual_eq, reason = "equal as derived, only sooner")]
         pub struct $name(Arc<str>);
+
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+            }
+        }
 
         impl $name {
             pub fn new(text: impl Into<Arc<str>>) -> Self {

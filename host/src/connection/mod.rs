@@ -115,10 +115,11 @@ where
         polled.unwrap_or(Poll::Ready(Reason::Internal))
     })
     .await;
-    let Driver { socket, opened, mut account, kernel, in_line, .. } = driver;
+    let Driver { mut socket, opened, mut account, kernel, in_line, .. } = driver;
     // A goodbye takes its time, in which nobody looks whether its turn has come.
     drop(in_line);
     opened.end(&reason);
+    socket.throw_away();
     account.set(socket.held());
     // Who takes too little has had its time; others get what is on its way to them.
     let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);

@@ -24,8 +24,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Bytes that are asked of the kernel at a time.
 const READ: usize = 16 << 10;
-/// How often the kernel is asked in one turn: hundreds of peers may each have a megabyte there.
-const READS: u8 = 8;
+/// How often the kernel is asked in one turn. Hundreds of peers may each have a megabyte there, and memory that was never
+/// touched comes slowly: whoever has little to say waits for one turn of each of them.
+const READS: u8 = 2;
 /// How long a peer may take to answer our close frame, unless it takes what was written before.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -177,7 +178,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.out.poll_write(&mut self.io, cx).map_err(|_| Reason::Lost)
     }
 
-    /// Says goodbye: a close frame, then a bounded wait for the peer's and for the end of its stream.
+    /// Messages are read no more; what has come of one is let go of.
+    pub(super) fn throw_away(&mut self) {
+        self.reader.throw_away();
+    }
+
+    /// Says goodbye, after [`Socket::throw_away`]: a close frame, then a bounded wait for the peer's and for the end of its stream.
     ///
     /// `patience`: how long it may last while the peer goes on taking what the kernel holds for it.
     pub(super) async fn close(mut self, reason: &Reason, mut patience: Patience) {
@@ -189,7 +195,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Reason::Peer(code) => close_payload(*code, ""),
             reason => close_payload(reason.code(), reason.word()),
         };
-        self.reader.throw_away();
         self.out.push(Opcode::Close, told.into());
         // Each step ends early when the peer has had its time: what it did not take by then is lost, as its close code says.
         let Some(Ok(())) = patience.wait(&mut self, Self::poll_flush).await else { return };

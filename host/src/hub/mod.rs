@@ -216,7 +216,7 @@ impl Hub {
         link.facts.waiting.holding.leave();
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
-            self.replies().forget(&unanswered);
+            self.replies().forget(unanswered);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use foldhash::fast::RandomState;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -73,15 +73,15 @@ pub struct Ended {
 
 /// The numbers of one connection's replies; looked at under the lock of [`Replies`] only, but for its end.
 #[derive(Debug, Default)]
-pub(super) struct Numbers(Mutex<Vec<u32>>);
+pub(super) struct Numbers(Mutex<VecDeque<u32>>);
 
 impl Numbers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those that are left at the connection's end.
-    pub(super) fn take(&self) -> Vec<u32> {
+    pub(super) fn take(&self) -> VecDeque<u32> {
         std::mem::take(&mut *self.lock())
     }
 
@@ -90,7 +90,7 @@ impl Numbers {
         let mut numbers = self.lock();
         let has_room = numbers.len() < OF_A_CONNECTION;
         if has_room {
-            numbers.push(number);
+            numbers.push_back(number);
         }
         has_room
     }
@@ -102,7 +102,7 @@ impl Numbers {
             numbers.remove(place);
         }
         if numbers.is_empty() && numbers.capacity() > 64 {
-            *numbers = Vec::new();
+            *numbers = VecDeque::new();
         }
     }
 }
@@ -266,9 +266,9 @@ impl Replies {
     }
 
     /// A connection has ended, and nobody waits for its replies any more.
-    pub(super) fn forget(&mut self, numbers: &[u32]) {
+    pub(super) fn forget(&mut self, numbers: impl IntoIterator<Item = u32>) {
         for number in numbers {
-            self.remove(*number);
+            self.remove(number);
         }
     }
 

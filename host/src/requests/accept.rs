@@ -51,7 +51,8 @@ pub async fn accept<F: Future<Output = ()> + Send + 'static>(
         loop {
             let (stream, peer) = door.next(&mut failures).await;
             match door.places.take(peer.ip()).await {
-                Some(place) => drop(tasks.spawn(serve(Caller { stream, peer, place }))),
+                // In a box: it is moved several times until it runs, and again when it has ended.
+                Some(place) => drop(tasks.spawn(Box::pin(serve(Caller { stream, peer, place })))),
                 None => {
                     Farewell::share().send(&stream);
                     refused(peer);

@@ -135,8 +135,9 @@ where
     let (ticket, kernel) = (place.ticket(), stream.shortcut());
     let watch = Arc::new(Watch::new((rules.head, rules.times), ticket, kernel, Instant::now()));
     let watched = Arc::clone(&watch);
-    let refused = Arc::new(OnceLock::new());
-    let noted = Arc::clone(&refused);
+    // What the upgrade that was asked for is when it was refused; none: it was not, and the socket is somebody else's.
+    let upgrade = Arc::new(OnceLock::new());
+    let noted = Arc::clone(&upgrade);
     let service = service_fn(move |request: Request<Incoming>| {
         let headless = is_headless(&request);
         watched.answers(headless, Instant::now());
@@ -145,8 +146,8 @@ where
         let noted = Arc::clone(&noted);
         async move {
             let answer = answer.await;
-            if let Some(upgrade) = upgrade.filter(|_| is_refused(&answer)) {
-                noted.get_or_init(|| upgrade);
+            if let Some(upgrade) = upgrade {
+                noted.get_or_init(|| is_refused(&answer).then_some(upgrade));
             }
             Ok::<_, Infallible>(finish(answer, headless, watch))
         }
@@ -165,9 +166,11 @@ where
         .with_upgrades();
     let ended = drive(&mut connection, &watch, &place, rules, stop).await;
     let farewell = Farewell::of(&ended, watch.is_to_be_told());
-    let unread = matches!(ended, Ended::Done) && watch.is_headless();
+    let became = matches!(upgrade.get(), Some(None));
+    let unread = matches!(ended, Ended::Done) && watch.is_headless() && !became;
+    let refused = upgrade.get().and_then(Option::as_ref);
     if (farewell.is_some() || unread)
-        && let Some(socket) = taken_back(connection, refused.get()).await
+        && let Some(socket) = taken_back(connection, refused).await
     {
         // Its place is the next one's if somebody comes.
         watch.idles();

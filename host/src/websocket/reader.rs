@@ -133,12 +133,18 @@ impl Reader {
         begun.then(|| Unfinished { number: self.whole, bytes: message + self.buffer.len() })
     }
 
-    /// From now on messages are thrown away as they come in, and only control frames are taken.
+    /// From now on messages are thrown away as they come in, and only control frames are taken. What has come of a message is
+    /// let go of at once: its rest may take its time.
     pub fn throw_away(&mut self) {
         self.skims = true;
         if let Some(message) = &mut self.message {
             message.body = BytesMut::new();
         }
+        if let Some(header) = self.frame.filter(|header| !header.opcode.is_control()) {
+            self.skim(header, usize::try_from(header.length).unwrap_or(usize::MAX));
+        }
+        self.buffer = BytesMut::from(self.buffer.as_ref());
+        self.alone = true;
     }
 
     /// Throws away what is there of a data frame. True: the frame is over.

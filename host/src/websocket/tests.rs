@@ -174,6 +174,28 @@ fn a_long_message_is_moved_twice_and_holds_little_more_than_has_come() {
 }
 
 #[test]
+fn what_is_thrown_away_is_let_go_of_at_once() {
+    let message = frame(0x82, &[7; 1_000_000]);
+    let fragment = frame(0x02, &[7; 300_000]);
+    for begun in [&message[..900_000], &[fragment.as_slice(), &frame(0x80, &[7; 9])[..8]].concat()]
+    {
+        let mut reader = Reader::new(2_000_000);
+        reader.feed(begun);
+        assert_eq!(reader.take(), Ok(None));
+        assert!(reader.held() >= 300_000);
+        reader.throw_away();
+        assert!(reader.held() < 100, "{}", reader.held());
+    }
+    let mut reader = Reader::new(2_000_000);
+    reader.feed(&message[..900_000]);
+    assert_eq!(reader.take(), Ok(None));
+    reader.throw_away();
+    reader.feed(&message[900_000..]);
+    reader.feed(&frame(0x89, b"?"));
+    assert_eq!(reader.take(), Ok(Some(Received::Ping("?".into()))), "what comes behind it is read");
+}
+
+#[test]
 fn headers_are_written_as_they_are_read() {
     for length in [0_usize, 1, 125, 126, 65_535, 65_536, 1 << 40] {
         let mut out = Vec::new();
