@@ -3,7 +3,7 @@
 use super::*;
 use crate::{connection::large::Place, settings::Memory};
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const LONG: Duration = Duration::from_secs(5);
 
@@ -73,15 +73,20 @@ async fn who_says_goodbye_keeps_no_place_in_the_line() {
     let line = Line::for_workers(1);
     let taken = place(&line);
     let limits =
-        Limits { memory: Memory::Bytes(NonZeroUsize::new(110_000).unwrap()), ..Limits::default() };
+        Limits { memory: Memory::Bytes(NonZeroUsize::new(400_000).unwrap()), ..Limits::default() };
     let setup = Setup { line: line.clone(), pipe: 1 << 20, limits, ..Setup::default() };
     let mut shed = connect(setup).await;
     assert!(shed.text().await.contains("chsk/handshake"));
     shed.send(&large("cb")).await;
+    sleep(Duration::from_millis(10)).await;
+    let holding = &shed.link.facts.waiting.holding;
+    assert!(holding.bytes() >= 64 << 10, "the message waits in the line");
+    // Something else of the same connection is large, too.
+    holding.changed(0, 300_000);
     assert!(timeout(Duration::from_millis(100), shed.hub.keep_memory()).await.is_err());
     assert_eq!(shed.hub.counters.shed.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert!(!shed.ended.is_finished(), "the peer has not answered the close frame");
-    assert!(shed.link.facts.waiting.holding.bytes() < 16 << 10, "the message is let go of");
+    assert!(holding.bytes() < 300_000 + (16 << 10), "the message is let go of");
     drop(taken);
     assert_eq!(place(&line).num_permits(), 1);
 }
