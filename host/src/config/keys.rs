@@ -184,7 +184,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "memory",
                 Default("\"half\""),
-                "memory for all that peers send and do not read: outboxes, unfinished messages, waiting events; `half` of the machine or its control group, or a size. At 80 % those who hold most are closed (4000) and newcomers get 503",
+                "memory for all that peers send and do not read: outboxes, unfinished messages, waiting events; `half` of the machine or its control group, or a size. At 80 % those who hold most are closed (4000) and newcomers get 503; at 90 % who holds something is not read until there is room",
             ),
             key(
                 "connections",
