@@ -29,7 +29,7 @@ pub use large::Line;
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
-use large::{Entered, InLine};
+use large::{Entered, InLine, Wait};
 use opened::{Account, Opened};
 use reading::Reading;
 use socket::{Inbound as Read, Patience, Socket};
@@ -108,6 +108,7 @@ where
         unflushed: Vec::new(),
         reading: Reading::default(),
         in_line: None,
+        to_read: Wait::default(),
         malformed: None,
     };
     let reason = poll_fn(|cx| {
@@ -115,9 +116,9 @@ where
         polled.unwrap_or(Poll::Ready(Reason::Internal))
     })
     .await;
-    let Driver { mut socket, opened, mut account, kernel, in_line, .. } = driver;
+    let Driver { mut socket, opened, mut account, kernel, in_line, to_read, .. } = driver;
     // A goodbye takes its time, in which nobody looks whether its turn has come.
-    drop(in_line);
+    drop((in_line, to_read));
     opened.end(&reason);
     socket.throw_away();
     account.set(socket.held());
@@ -155,6 +156,8 @@ struct Driver<S> {
     reading: Reading,
     /// A large message that waits for its turn; nothing behind it is read.
     in_line: Option<Box<InLine>>,
+    /// It waits to read more of a large message.
+    to_read: Wait,
     /// How often the peer's messages were malformed; absent before the first.
     malformed: Option<Box<Meter>>,
 }
@@ -208,8 +211,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if waits || !self.reads(cx, now, &mut turn) || self.link().is_ending() {
             self.heartbeat.deafen(now);
             self.in_line.iter_mut().for_each(|message| message.step_aside());
+            self.to_read.step_aside();
             return None;
         }
+        let Self { around, socket, to_read, .. } = self;
+        let Poll::Ready(place) = around.large.poll_read(socket.unfinished(), to_read, cx) else {
+            self.heartbeat.deafen(now);
+            return None;
+        };
         self.heartbeat.listen(now);
         self.socket.begin_turn();
         let ended = self.read_frames(cx, now, turn);
@@ -218,6 +227,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         if self.upload.is_too_slow(now, self.socket.unfinished()) {
             self.link().close(Reason::Unfinished);
+        }
+        // There may be more to read: in a turn of its own.
+        match place {
+            _ if !self.socket.is_exhausted() => {}
+            Some(place) => self.to_read.again(place, cx),
+            None => cx.waker().wake_by_ref(),
         }
         ended
     }

@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.reads = READS;
     }
 
-    /// Whether the turn has read as much as it may. The task is woken for another one.
+    /// Whether the turn has read as much as it may. The caller sees to it that there is another one.
     pub(super) fn is_exhausted(&self) -> bool {
         self.reads == 0
     }
@@ -100,10 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
         let Self { io, reader, heard, reads, .. } = self;
-        let Some(left) = reads.checked_sub(1) else {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        };
+        let Some(left) = reads.checked_sub(1) else { return Poll::Pending };
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             match Pin::new(io).poll_read(cx, &mut read) {
@@ -213,8 +210,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The peer's close frame, or the end of its stream.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.begin_turn();
-        while ready!(self.poll_receive(cx)).is_ok() {}
-        Poll::Ready(())
+        loop {
+            match self.poll_receive(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {
+                    if self.is_exhausted() {
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -1,7 +1,11 @@
 //! Large messages wait for each other, and nobody else waits for them (issue 9, C17).
 
 use super::*;
-use crate::{connection::large::Place, settings::Memory};
+use crate::{
+    connection::large::{Place, Wait},
+    settings::Memory,
+    websocket::Unfinished,
+};
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
@@ -15,6 +19,14 @@ fn large(callback: &str) -> String {
 fn place(line: &Line) -> Place {
     let frame = Frame { text: true, body: vec![b'x'; 100_000].into() };
     line.enter(frame).ok().and_then(|entered| entered.place).expect("nobody else is in the line")
+}
+
+/// A place as a connection has it while it reads more of a large message, if there is one.
+fn place_to_read(line: &Line) -> Option<Place> {
+    let message = Unfinished { number: 1, bytes: 32 << 10 };
+    let mut wait = Wait::default();
+    let place = std::future::poll_fn(|cx| line.poll_read(Some(message), &mut wait, cx));
+    place.now_or_never().flatten()
 }
 
 async fn with(line: &Line) -> Bench {
@@ -104,6 +116,7 @@ async fn a_turn_reads_a_part_of_a_large_message_and_comes_again() {
         socket.begin_turn();
         let polled = socket.poll_receive(cx);
         assert!(polled.is_ready() || socket.is_exhausted(), "it pauses by itself");
+        cx.waker().wake_by_ref();
         polled
     });
     let Ok(Read::Frame(frame)) = message.await else { panic!("a message") };
@@ -126,4 +139,82 @@ async fn who_steps_aside_keeps_no_place() {
     assert!(poll(&mut second), "its turn has come, although another one was first");
     let small = Frame { text: true, body: vec![b'x'; 1000].into() };
     assert!(line.enter(small).is_ok_and(|entered| entered.place.is_none()), "small ones need none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_large_message_is_read_in_turn_and_small_ones_go_in_between() {
+    let line = Line::for_workers(1);
+    let (mut one, mut other) = (with(&line).await, with(&line).await);
+    let taken = place_to_read(&line).expect("nobody reads");
+    one.send(&large("cb")).await;
+    assert!(timeout(LONG, one.text()).await.is_err(), "another one reads");
+    let held = one.link.facts.waiting.holding.bytes();
+    assert!((32 << 10..100_000).contains(&held), "it stopped after a turn: {held}");
+    other.send(r#"[["a/b",2],"cb"]"#).await;
+    assert_eq!(other.text().await, r#"[2,"cb"]"#);
+    drop(taken);
+    assert!(one.text().await.ends_with(r#"x","cb"]"#));
+    assert!(place_to_read(&line).is_some(), "it has given its place back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_to_read_leaves_the_line_with_its_connection() {
+    let line = Line::for_workers(1);
+    let taken = place_to_read(&line);
+    let mut gone = with(&line).await;
+    gone.send(&large("cb")).await;
+    assert!(timeout(LONG, gone.text()).await.is_err());
+    gone.link.close(Reason::Drained);
+    gone.ended.await.unwrap();
+    drop(taken);
+    assert!(place_to_read(&line).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_read_any_more_keeps_no_place_to_read() {
+    let line = Line::for_workers(1);
+    let taken = place_to_read(&line);
+    let limits =
+        Limits { memory: Memory::Bytes(NonZeroUsize::new(400_000).unwrap()), ..Limits::default() };
+    let setup = Setup { line: line.clone(), pipe: 1 << 20, limits, ..Setup::default() };
+    let mut paused = connect(setup).await;
+    assert!(paused.text().await.contains("chsk/handshake"));
+    let mut other = with(&line).await;
+    paused.send(&large("first")).await;
+    sleep(Duration::from_millis(10)).await;
+    other.send(&large("second")).await;
+    sleep(Duration::from_millis(10)).await;
+    // Something else of the same connection is large, and memory is full.
+    paused.link.facts.waiting.holding.changed(0, 380_000);
+    // Its clock wakes it once.
+    sleep(Duration::from_secs(26)).await;
+    drop(taken);
+    let answer = timeout(LONG, other.text()).await.expect("its turn has come");
+    assert!(answer.contains("ping") || answer.ends_with(r#"x","second"]"#), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_waits_for_few_turns_of_those_who_send_much() {
+    const MANY: usize = 50;
+    let line = Line::for_workers(1);
+    let mut crowd = Vec::new();
+    for _ in 0..MANY {
+        crowd.push(with(&line).await);
+    }
+    let mut near = with(&line).await;
+    let held = |crowd: &[Bench]| -> usize {
+        crowd.iter().map(|bench| bench.link.facts.waiting.holding.bytes()).sum()
+    };
+    let message = format!(r#"[["a/b","{}"],"cb"]"#, "x".repeat(900_000));
+    for bench in &mut crowd {
+        bench.send(&message).await;
+    }
+    // Each may begin at once.
+    tokio::task::yield_now().await;
+    let before = held(&crowd);
+    assert!(before >= MANY * (32 << 10), "all have begun: {before}");
+    near.send(r#"[["chsk/ws-ping"],"p"]"#).await;
+    assert_eq!(near.text().await, r#"["pong","p"]"#);
+    let turns = (held(&crowd) - before) >> 15;
+    assert!(turns <= MANY / 10, "{turns} turns of others went first");
 }

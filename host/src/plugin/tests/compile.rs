@@ -3,21 +3,28 @@
 use super::*;
 use crate::plugin::{code::Code, compiled::Source, prepare};
 use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
 use std::{fs, path::Path, process::Command};
-use tokio::io::unix::AsyncFd;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, unix::AsyncFd},
+    net::unix::pipe,
+};
 
 /// A program in the compiler's place.
 struct Place {
     kept: tempfile::TempDir,
     program: PathBuf,
     component: PathBuf,
+    /// What the program says of itself.
+    said: tokio::sync::Mutex<BufReader<pipe::Receiver>>,
 }
 
 impl Place {
-    /// A program that does this. In it, `$0.` begins the names of files that are the test's own.
+    /// A program that does this. In it, `$0.` begins the names of files that are the test's own, and `$0.says` is a pipe for
+    /// lines with numbers.
     fn of_script(lines: &str) -> Self {
         let kept = tempfile::tempdir().expect("a folder");
         let program = kept.path().join("program");
@@ -28,7 +35,11 @@ impl Place {
         assert!(written.expect("sh").success());
         let component = kept.path().join("guest.wasm");
         fs::write(&component, Guest::default().component()).expect("written");
-        Self { kept, program, component }
+        let pipe = kept.path().join("program.says");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        // Both ways: it does not end while nobody writes.
+        let said = pipe::OpenOptions::new().read_write(true).open_receiver(&pipe).expect("opened");
+        Self { kept, program, component, said: tokio::sync::Mutex::new(BufReader::new(said)) }
     }
 
     fn engine(&self, time: Duration) -> Engine {
@@ -39,17 +50,15 @@ impl Place {
         why(&self.engine(time), &self.component).await
     }
 
-    /// Waits until the program has written that many process ids, or other numbers.
-    async fn running(&self, count: usize) -> Vec<u32> {
-        loop {
-            let text = fs::read_to_string(self.kept.path().join("program.pids"));
-            let ids: Vec<u32> =
-                text.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect();
-            if ids.len() >= count {
-                return ids;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    /// The numbers that the program has said, when there are so many.
+    async fn said(&self, count: usize) -> Vec<u32> {
+        let (mut said, mut numbers) = (self.said.lock().await, Vec::new());
+        while numbers.len() < count {
+            let mut line = String::new();
+            said.read_line(&mut line).await.expect("a line");
+            numbers.push(line.trim().parse().expect("a number"));
         }
+        numbers
     }
 }
 
@@ -68,7 +77,7 @@ async fn why(engine: &Engine, component: &Path) -> String {
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
 /// Says which process it is, and then nothing for ever.
-const HANGS: &str = "echo $$ >>$0.pids; exec sleep 200";
+const HANGS: &str = "echo $$ >>$0.says; exec sleep 200";
 
 /// Waits until the process is gone, or only its exit code is left.
 #[expect(
@@ -107,7 +116,7 @@ async fn a_child_that_never_ends_is_killed_when_its_time_is_up() {
     let said = place.why(Duration::from_millis(500)).await;
     assert!(said.contains("took more than 500ms of processor time"), "{said}");
     assert!(said.contains("make it smaller"), "{said}");
-    for id in place.running(1).await {
+    for id in place.said(1).await {
         gone(id).await;
     }
 }
@@ -119,7 +128,7 @@ async fn a_child_that_nobody_waits_for_is_killed() {
     let compiled = prepare::component(&engine, &place.component, None);
     let id = tokio::select! {
         _ = compiled => panic!("it hangs"),
-        ids = place.running(1) => ids[0],
+        ids = place.said(1) => ids[0],
     };
     gone(id).await;
 }
@@ -128,23 +137,23 @@ async fn a_child_that_nobody_waits_for_is_killed() {
 async fn no_more_than_two_children_run_at_a_time() {
     // Each counts those that run beside it, and stays for a while.
     let place = Place::of_script(
-        "mkdir $0.run.$$; ls -d $0.run.* | wc -l >>$0.pids
+        "mkdir $0.run.$$; ls -d $0.run.* | wc -l >>$0.says
          i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; rmdir $0.run.$$; exit 1",
     );
     let engine = place.engine(LONG);
     let compiles = (0..6).map(|_| prepare::component(&engine, &place.component, None));
     let compiled = futures_util::future::join_all(compiles).await;
     assert!(compiled.iter().all(Result::is_err));
-    let beside = place.running(6).await;
+    let beside = place.said(6).await;
     assert!(beside.iter().all(|count| (1..=2).contains(count)), "{beside:?}");
 }
 
 #[tokio::test]
 async fn a_child_that_gives_back_too_much_is_killed() {
-    let place = Place::of_script("echo $$ >>$0.pids; exec yes");
+    let place = Place::of_script("echo $$ >>$0.says; exec yes");
     let said = place.why(LONG).await;
     assert!(said.contains("machine code has more than the 262144 bytes"), "{said}");
-    gone(place.running(1).await[0]).await;
+    gone(place.said(1).await[0]).await;
 }
 
 #[tokio::test]
