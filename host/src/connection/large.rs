@@ -19,7 +19,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 /// From this size on a message is large.
 const LARGE: usize = 64 << 10;
 /// Of a message on its way so much of which has come, more is believed to come.
-const BEGUN: usize = 32 << 10;
+const BEGUN: usize = 16 << 10;
 
 /// The lines of all connections of a gateway.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ use crate::{
     trace::NoTracer,
 };
 use futures_util::{SinkExt, StreamExt};
-use std::{collections::HashMap, num::NonZeroUsize};
+use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
@@ -66,6 +66,8 @@ struct Setup {
     client: Option<&'static str>,
     /// Where large messages wait for their turn.
     line: Line,
+    /// Counts the bytes that are read.
+    read: Arc<AtomicUsize>,
 }
 
 impl Default for Setup {
@@ -82,13 +84,14 @@ impl Default for Setup {
             ends: None,
             client: None,
             line: Line::for_workers(1),
+            read: Arc::default(),
         }
     }
 }
 
 async fn connect(setup: Setup) -> Bench {
     let Setup { dialect, format, limits, outbox, keeper, handler, pipe, .. } = setup;
-    let Setup { kernel, ends, client, line: large, .. } = setup;
+    let Setup { kernel, ends, client, line: large, read, .. } = setup;
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
@@ -138,7 +141,8 @@ async fn connect(setup: Setup) -> Bench {
     if let Some(frame) = envelope::handshake(wire, &handshake) {
         assert!(link.send_control(frame));
     }
-    let (near, far) = tokio::io::duplex(pipe);
+    let (io, far) = tokio::io::duplex(pipe);
+    let near = large::Counted { io, read };
     let around = Arc::new(Surroundings {
         hub: Arc::clone(&hub),
         router: Arc::new(router),
