@@ -7,14 +7,17 @@
 mod guests;
 
 use guests::Guest;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     fmt::Write as _,
     fs,
-    io::{Read, Write as _},
+    io::{BufRead as _, BufReader, Read, Write as _},
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 use tengen::{
@@ -264,4 +267,51 @@ async fn the_program_keeps_what_it_compiled_with_its_user_unless_told_not_to() {
     let kept = kept_by("").await;
     assert!(kept.len() == 2 && kept.contains(&"key".into()), "{kept:?}");
     assert_eq!(kept_by("[server]\ncache = \"off\"").await, [""; 0]);
+}
+
+// Issue 10, 10.
+#[test]
+fn what_is_said_of_a_failed_reload_names_variables_and_not_their_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("s3cret-place");
+    fs::create_dir(&secret).unwrap();
+    put(&good(""), &secret.join("guest.wasm"));
+    let file = folder.path().join("tengen.toml");
+    let configure = |name: &str| {
+        let text =
+            format!("[plugin.guest]\nfile = \"${{HIDDEN}}/{name}.wasm\"\ndeadline = \"5s\"\n");
+        fs::write(&file, text).unwrap();
+    };
+    configure("guest");
+    let mut gateway = Command::new(PROGRAM)
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--config"])
+        .arg(&file)
+        .env("HIDDEN", &secret)
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, log) = mpsc::channel();
+    let lines = BufReader::new(gateway.stderr.take().unwrap()).lines().map_while(Result::ok);
+    thread::spawn(move || lines.into_iter().try_for_each(|line| sender.send(line)));
+    let line_with = |word: &str| {
+        loop {
+            match log.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) if line.contains(word) => return Some(line),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    };
+    assert!(line_with("accepting connections").is_some(), "it did not start");
+    configure("missing");
+    let process = Pid::from_raw(i32::try_from(gateway.id()).unwrap()).unwrap();
+    kill_process(process, Signal::HUP).unwrap();
+    // The log names the files that it works with; what is said of the configuration speaks in its words.
+    let told = line_with("keeps its old settings");
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let told = told.expect("the log ended without a word of it");
+    assert!(told.contains("${HIDDEN}/missing.wasm") && !told.contains("s3cret-place"), "{told}");
 }
