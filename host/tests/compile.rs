@@ -292,7 +292,7 @@ fn what_is_said_of_a_failed_reload_names_variables_and_not_their_values() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (sender, log) = mpsc::channel();
+    let (sender, log) = mpsc::sync_channel(64);
     let lines = BufReader::new(gateway.stderr.take().unwrap()).lines().map_while(Result::ok);
     thread::spawn(move || lines.into_iter().try_for_each(|line| sender.send(line)));
     let line_with = |word: &str| {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod frames;
 pub mod gateway;
 pub mod guests;
+pub mod heap;
 pub mod otlp;
 pub mod peer;
 pub mod process;
