@@ -1,14 +1,14 @@
 //! What an idle connection costs of our own memory, counted by the allocator itself.
 
+#[path = "../../tests/support/heap.rs"]
+#[expect(unreachable_pub, reason = "the tests of the whole gateway reach it")]
+mod counting;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use tengen::{
@@ -33,30 +33,6 @@ const CONNECTIONS: usize = 2_000;
 const AIM: usize = 1_024;
 /// The task itself: with what the upgrade adds and tokio's own it has to fit into 1,536 bytes, a size of the allocator's.
 const TASK: usize = 1_280;
-
-/// Bytes that are allocated and not yet freed.
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "the only way to count what the allocator hands out")]
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// A peer that has shaken hands and says nothing.
 #[derive(Debug)]
@@ -154,7 +130,7 @@ fn connect(around: &Arc<Surroundings>) -> (Task, usize) {
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_holds_little_beside_its_task() {
     let around = surroundings();
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = counting::live();
     let (mut tasks, sizes): (Vec<Task>, Vec<usize>) =
         (0..CONNECTIONS).map(|_| connect(&around)).unzip();
     for task in &mut tasks {
@@ -162,7 +138,7 @@ async fn an_idle_connection_holds_little_beside_its_task() {
         assert!(turn.is_pending(), "{turn:?}");
     }
     assert_eq!(around.hub.len(), CONNECTIONS);
-    let held = LIVE.load(Ordering::Relaxed) - before - size_of_val(&*sizes) - size_of_val(&*tasks);
+    let held = counting::live() - before - size_of_val(&*sizes) - size_of_val(&*tasks);
     let size = sizes.first().copied().unwrap_or_default();
     let each = held / CONNECTIONS - size;
     println!("an idle connection: {each} bytes of heap, and a task of {size}");

@@ -18,7 +18,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// From this size on a message is large.
 const LARGE: usize = 64 << 10;
-/// Of a message on its way so much of which has come, more is believed to come.
+/// Of a message on its way so much of which has come, more is believed to come. As much as one read: a burst of small messages
+/// never leaves so many bytes untaken, since nothing more is read while a whole one is there.
 const BEGUN: usize = 16 << 10;
 
 /// The lines of all connections of a gateway.
