@@ -38,7 +38,7 @@ async fn rebuild(scratch: &Path, greeting: &str, into: &Path) -> Result<()> {
     let manifest =
         manifest.replace("../../plugin-sdk", &sdk.display().to_string()) + "\n[workspace]\n";
     fs::write(copy.join("Cargo.toml"), manifest)?;
-    fs::copy(root().join("plugins/Cargo.lock"), copy.join("Cargo.lock"))?;
+    fs::copy(root().join("Cargo.lock"), copy.join("Cargo.lock"))?;
     let built = Command::new("cargo")
         .args(["run", "--quiet", "--package", "xtask", "--", "guests", "--path"])
         .arg(&copy)

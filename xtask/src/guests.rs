@@ -31,7 +31,7 @@ const COMPONENT_PREAMBLE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0
 /// How `cargo xtask guests` is called.
 pub(crate) const USAGE: &str = "\
 cargo xtask guests [--plugins | --fixtures | --path DIR] [--out DIR]
-  Builds the workspaces `plugins` and `tests/fixtures` (or one of them, or the guest in DIR)
+  Builds the guests in `plugins` and `tests/fixtures` (or one of these, or the guest in DIR)
   into `guests/NAME.wasm` in cargo's target directory, or into the folder that --out names.";
 
 /// Which guests to build.
@@ -39,9 +39,9 @@ cargo xtask guests [--plugins | --fixtures | --path DIR] [--out DIR]
 pub(crate) enum Which {
     /// The shipped plugins and the test fixtures.
     All,
-    /// The workspace `plugins`.
+    /// The packages in `plugins`.
     Plugins,
-    /// The workspace `tests/fixtures`.
+    /// The packages in `tests/fixtures`.
     Fixtures,
     /// The package (or workspace) in this folder, wherever it is.
     Path(PathBuf),
@@ -81,36 +81,33 @@ pub(crate) fn build(which: Which) -> Result<Vec<PathBuf>> {
 /// As [`build`], with the components in a folder of the caller's choice.
 pub(crate) fn build_into(which: &Which, folder: &Path) -> Result<Vec<PathBuf>> {
     let root = root();
-    let places = match which {
-        Which::All => vec![root.join("plugins"), root.join("tests/fixtures")],
-        Which::Plugins => vec![root.join("plugins")],
-        Which::Fixtures => vec![root.join("tests/fixtures")],
-        Which::Path(path) => vec![path.clone()],
+    let (place, inside) = match which {
+        Which::All => (&root, root.clone()),
+        Which::Plugins => (&root, root.join("plugins")),
+        Which::Fixtures => (&root, root.join("tests/fixtures")),
+        Which::Path(path) => (path, path.clone()),
     };
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
-    let target_directory = target_directory()?;
+    let manifest = place.join("Cargo.toml");
+    let target_directory = target_directory()?.join(build_folder(which)?);
     let mut components = Vec::new();
-    for place in places {
-        let manifest = place.join("Cargo.toml");
-        let target_directory = target_directory.join(build_folder(which, &place)?);
-        for (target, packages) in guests_of(&manifest)? {
-            ensure_target(&target)?;
-            for (name, module) in compile(&manifest, &target, &packages, &target_directory)? {
-                let component = folder.join(format!("{name}.wasm"));
-                write_if_changed(&component, &componentize(&name, &module)?)?;
-                components.push(component);
-            }
+    for (target, packages) in guests_of(&manifest, &inside)? {
+        ensure_target(&target)?;
+        for (name, module) in compile(&manifest, &target, &packages, &target_directory)? {
+            let component = folder.join(format!("{name}.wasm"));
+            write_if_changed(&component, &componentize(&name, &module)?)?;
+            components.push(component);
         }
     }
     components.sort();
     Ok(components)
 }
 
-/// Where a place is built. Our own guests share a folder; a place of somebody's has one of its own, since cargo takes two
-/// packages of one name in different places for the same, and the newer for both.
-fn build_folder(which: &Which, place: &Path) -> Result<String> {
-    let Which::Path(_) = which else { return Ok("guests-build".to_owned()) };
+/// Where guests are built. Our own share a folder; a place of somebody's has one of its own, since cargo takes two packages
+/// of one name in different places for the same, and the newer for both.
+fn build_folder(which: &Which) -> Result<String> {
+    let Which::Path(place) = which else { return Ok("guests-build".to_owned()) };
     let place = place
         .canonicalize()
         .with_context(|| format!("there is no guest in `{}`", place.display()))?;
@@ -119,11 +116,14 @@ fn build_folder(which: &Which, place: &Path) -> Result<String> {
     Ok(format!("guests-build-{:016x}", hasher.finish()))
 }
 
-/// The packages of a manifest that make a guest (that have a `cdylib`), by the target they are built for.
-fn guests_of(manifest: &Path) -> Result<BTreeMap<String, Vec<String>>> {
-    let manifest = manifest
-        .canonicalize()
-        .with_context(|| format!("there is no guest in `{}`", manifest.display()))?;
+/// The packages of a manifest that make a guest (that have a `cdylib`), by the target they are built for: of a workspace's
+/// those inside a folder, of a package's that one.
+fn guests_of(manifest: &Path, inside: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let canonical = |path: &Path| {
+        path.canonicalize()
+            .with_context(|| format!("there is no guest in `{}`", path.display()))
+    };
+    let (manifest, inside) = (canonical(manifest)?, canonical(inside)?);
     let metadata = metadata(&manifest)?;
     let packages = metadata.get("packages").and_then(Value::as_array).context("no packages")?;
     let path_of =
@@ -131,7 +131,9 @@ fn guests_of(manifest: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let named = packages.iter().any(|package| path_of(package).as_ref() == Some(&manifest));
     let mut guests = BTreeMap::<String, Vec<String>>::new();
     for package in packages {
-        if (named && path_of(package).as_ref() != Some(&manifest)) || !makes_a_guest(package) {
+        let Some(path) = path_of(package) else { continue };
+        let meant = if named { path == manifest } else { path.starts_with(&inside) };
+        if !meant || !makes_a_guest(package) {
             continue;
         }
         let target = package.pointer("/metadata/tengen/target").and_then(Value::as_str);

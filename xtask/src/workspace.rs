@@ -59,16 +59,12 @@ impl Workspace {
         self.cargo(arguments)
     }
 
-    /// The manifests of the other workspaces, relative to the root: guests, which are built for WebAssembly, and the fuzz
-    /// targets, which are built with a fuzzer around them.
+    /// The manifests of the other workspaces, relative to the root: the fuzz targets, which are built with a fuzzer around
+    /// them, and the examples, which stand alone as they do at their readers'.
     ///
-    /// Their code also compiles for this machine and by itself: that is how their lints and their own tests run.
+    /// Their code also compiles by itself: that is how their lints and their own tests run.
     pub(crate) fn other_manifests(&self) -> anyhow::Result<Vec<String>> {
-        let mut manifests: Vec<String> = vec![
-            "plugins/Cargo.toml".into(),
-            "tests/fixtures/Cargo.toml".into(),
-            "fuzz/Cargo.toml".into(),
-        ];
+        let mut manifests: Vec<String> = vec!["fuzz/Cargo.toml".into()];
         for example in self.folders("examples")? {
             manifests.push(format!("examples/{example}/Cargo.toml"));
         }
