@@ -3,24 +3,9 @@
 //! `telemetry` implements [`Tracer`]; everything else only starts, marks and drops [`Span`]s. A span ends when it is
 //! dropped, so a delivery span shared by many outboxes ends with its last write.
 
+pub use tengen_wire::trace::TraceContext;
+
 use std::{fmt, sync::Arc, time::SystemTime};
-
-/// A place in a trace (W3C Trace Context): enough to be a parent or a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceContext {
-    pub trace_id: u128,
-    pub span_id: u64,
-    pub sampled: bool,
-    /// The `tracestate` header, carried on untouched.
-    pub state: Option<Arc<str>>,
-}
-
-impl TraceContext {
-    /// The `traceparent` header of this place (W3C Trace Context section 3.2).
-    pub fn traceparent(&self) -> String {
-        format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
-    }
-}
 
 /// OpenTelemetry's span kinds, as far as the gateway has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! A record for people: `time LEVEL target: spans: message field=value`.
 
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::{
     Escaped, FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, Visible, format::Writer,
 };
 use crate::{
-    codec::base64,
     sink::{Facts, Signal, Value},
     telemetry::redact,
 };
@@ -126,7 +126,7 @@ impl Line<'_> {
             }
             match value {
                 Value::Bytes(bytes) => {
-                    self.write_named(name, format_args!("{}", base64::encode(bytes)))?;
+                    self.write_named(name, format_args!("{}", BASE64.encode(bytes)))?;
                 }
                 other => self.write_named(name, format_args!("{other}"))?,
             }

@@ -1,8 +1,8 @@
 //! A record as one JSON object on a line, in the words of a signal; what is empty is left out.
 
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::{FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, format::Writer};
 use crate::{
-    codec::base64,
     sink::{Signal, Value},
     telemetry::record,
 };
@@ -89,7 +89,7 @@ impl Serialize for Datum<'_> {
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Boolean(truth) => serializer.serialize_bool(*truth),
             // Bytes have no form of their own in JSON.
-            Value::Bytes(bytes) => serializer.serialize_str(&base64::encode(bytes)),
+            Value::Bytes(bytes) => serializer.serialize_str(&BASE64.encode(bytes)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Values as JSON text: what JSON has no type for becomes text, and says so nowhere (the loss is by design).
 
-use super::super::{base64, convert, error::WriteError, strings::quote, value::Value};
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
+use super::super::{convert, error::WriteError, strings::quote, value::Value};
 use std::fmt::Write;
 
 /// Integers up to here (2^53) mean the same number to every JSON reader.
@@ -27,7 +28,7 @@ pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
         Value::Char(character) => quote(out, character.encode_utf8(&mut [0; 4])),
         Value::Inst(inst) => quote(out, &inst.to_rfc3339()),
         Value::Uuid(uuid) => push(out, format_args!("\"{uuid}\"")),
-        Value::Bytes(bytes) => quote(out, &base64::encode(bytes)),
+        Value::Bytes(bytes) => quote(out, &BASE64.encode(bytes)),
         Value::List(items) | Value::Vector(items) | Value::Set(items) => array(out, items)?,
         Value::Map(pairs) => object(out, pairs)?,
         Value::Tagged(tag, value) => {

@@ -1,7 +1,8 @@
 //! Values as EDN text, so that reading it gives the same value.
 
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::{
-    super::{base64, error::WriteError, strings::quote, surrogate, value::Value},
+    super::{error::WriteError, strings::quote, surrogate, value::Value},
     name,
 };
 use std::fmt::Write;
@@ -35,7 +36,7 @@ pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
         }
         Value::Inst(inst) => push(out, format_args!("#inst \"{}\"", inst.to_edn())),
         Value::Uuid(uuid) => push(out, format_args!("#uuid \"{uuid}\"")),
-        Value::Bytes(bytes) => push(out, format_args!("#base64 \"{}\"", base64::encode(bytes))),
+        Value::Bytes(bytes) => push(out, format_args!("#base64 \"{}\"", BASE64.encode(bytes))),
     }
     Ok(())
 }

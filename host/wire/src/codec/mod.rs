@@ -1,6 +1,5 @@
 //! Formats: bytes to values and back, and from one format to another without loss where the formats allow it.
 
-pub(crate) mod base64;
 mod brackets;
 mod build;
 mod check;
@@ -12,7 +11,7 @@ pub mod json;
 mod strings;
 mod surrogate;
 pub mod value;
-pub(crate) mod walk;
+mod walk;
 #[cfg(test)]
 mod work;
 
@@ -20,6 +19,7 @@ use crate::{
     fault::{Fault, FaultId},
     payload::{Encoding, Payload},
 };
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use bytes::Bytes;
 use error::WriteError;
 use value::Value;
@@ -79,7 +79,7 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
 /// character, which becomes U+FFFD.
 ///
 /// Transit and MessagePack come back as they are: nobody here can read them. Err: `malformed`.
-pub(crate) fn checked(payload: Payload) -> Result<Payload, Fault> {
+pub fn checked(payload: Payload) -> Result<Payload, Fault> {
     if payload.is_checked() {
         return Ok(payload);
     }
@@ -109,7 +109,7 @@ pub(crate) fn whole(text: &Bytes) -> Bytes {
 
 /// The bytes of a payload in the format of a frame, fit to stand inside it: checked, and without what surrounds the
 /// value, such as a comment that would swallow what follows. Copies nothing when the format is the same.
-pub(crate) fn embeddable(payload: &Payload, format: Encoding) -> Result<Bytes, Fault> {
+pub fn embeddable(payload: &Payload, format: Encoding) -> Result<Bytes, Fault> {
     if payload.encoding != format {
         return transcode(payload, format).map(|payload| payload.body);
     }
@@ -129,7 +129,7 @@ fn read(payload: &Payload) -> Result<Value<'_>, Fault> {
         }
         Encoding::Edn => edn::read(text(payload)?).map_err(|error| malformed(encoding, error)),
         Encoding::Text => Ok(Value::String(text(payload)?.into())),
-        Encoding::Binary => Ok(Value::String(base64::encode(&payload.body).into())),
+        Encoding::Binary => Ok(Value::String(BASE64.encode(&payload.body).into())),
         Encoding::Transit | Encoding::Msgpack => Err(no_codec(encoding)),
     }
 }
@@ -144,7 +144,7 @@ fn write(value: &Value<'_>, to: Encoding) -> Result<String, WriteError> {
 }
 
 /// Text as a string of the format, with its quotes.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     strings::quote(&mut out, text);
     out

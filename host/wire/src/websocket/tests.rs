@@ -249,7 +249,7 @@ proptest! {
 
     #[test]
     fn messages_of_another_implementation_are_read(body in "\\PC{0,300}") {
-        use tokio_tungstenite::tungstenite::{Message, WebSocket, protocol::Role};
+        use tungstenite::{Message, WebSocket, protocol::Role};
         let mut client = WebSocket::from_raw_socket(std::io::Cursor::new(Vec::new()), Role::Client, None);
         client.send(Message::text(body.as_str())).unwrap();
         let bytes = client.into_inner().into_inner();
