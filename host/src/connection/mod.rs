@@ -29,7 +29,7 @@ pub use large::Line;
 pub use socket::accept_key;
 pub use tcp::Tcp;
 
-use large::{Entered, InLine, Wait};
+use large::{Entered, InLine, Place, Wait};
 use opened::{Account, Opened};
 use reading::Reading;
 use socket::{Inbound as Read, Patience, Socket};
@@ -205,23 +205,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        // Dropped when all is read: then it is decided about, and the answers are there to be written.
-        let mut turn = None;
+        let (mut turn, mut place) = (Turn::at(now), None);
+        let ended = self.read_turn(cx, now, &mut turn, &mut place);
+        // All is read: now it is decided about, and the answers are there to be written. A large message keeps its place
+        // until then.
+        turn.settle();
+        drop(place);
+        ended
+    }
+
+    fn read_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        turn: &mut Turn,
+        place: &mut Option<Place>,
+    ) -> Option<Reason> {
         let waits = self.account.is_to_wait();
-        if waits || !self.reads(cx, now, &mut turn) || self.link().is_ending() {
+        if waits || !self.reads(cx, now, turn) || self.link().is_ending() {
             self.heartbeat.deafen(now);
             self.in_line.iter_mut().for_each(|message| message.step_aside());
             self.to_read.step_aside();
             return None;
         }
         let Self { around, socket, to_read, .. } = self;
-        let Poll::Ready(place) = around.large.poll_read(socket.unfinished(), to_read, cx) else {
+        let Poll::Ready(reads) = around.large.poll_read(socket.unfinished(), to_read, cx) else {
             self.heartbeat.deafen(now);
             return None;
         };
         self.heartbeat.listen(now);
         self.socket.begin_turn();
-        let ended = self.read_frames(cx, now, turn);
+        let ended = self.read_frames(cx, now, turn, place);
         if self.socket.take_heard() {
             self.heartbeat.heard(now);
         }
@@ -229,7 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.link().close(Reason::Unfinished);
         }
         // There may be more to read: in a turn of its own.
-        match place {
+        match reads {
             _ if !self.socket.is_exhausted() => {}
             Some(place) => self.to_read.again(place, cx),
             None => cx.waker().wake_by_ref(),
@@ -241,11 +255,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        turn: Option<Turn>,
+        turn: &mut Turn,
+        place: &mut Option<Place>,
     ) -> Option<Reason> {
-        // Before the turn, and so dropped after it: a large message keeps its place until it is decided.
-        let mut place = None;
-        let (mut turn, mut frames) = (turn, 0..TURN);
+        let mut frames = 0..TURN;
         while place.is_none() && frames.next().is_some() {
             match self.poll_frame(cx, now) {
                 Poll::Pending => return None,
@@ -257,9 +270,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(entered))) => {
-                    place = entered.place;
-                    self.receive(entered.frame, turn.get_or_insert_with(|| Turn::at(now)));
-                    if self.opened.source.is_stuck() && !self.reads(cx, now, &mut turn) {
+                    *place = entered.place;
+                    self.receive(entered.frame, turn);
+                    if self.opened.source.is_stuck() && !self.reads(cx, now, turn) {
                         self.heartbeat.deafen(now);
                         return None;
                     }
@@ -305,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Whether the peer is read now.
-    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Option<Turn>) -> bool {
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Turn) -> bool {
         let Self { reading, around, opened, .. } = self;
         reading.goes_on(around, &mut opened.source, turn, (cx, now))
     }

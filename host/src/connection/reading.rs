@@ -40,7 +40,7 @@ impl Reading {
         &mut self,
         around: &Surroundings,
         source: &mut Source,
-        turn: &mut Option<Turn>,
+        turn: &mut Turn,
         (cx, now): (&Context<'_>, Instant),
     ) -> bool {
         let since = match self.state {
@@ -56,12 +56,12 @@ impl Reading {
             }
         };
         // What was read is decided; that may be what makes room.
-        *turn = None;
+        turn.settle();
         for _ in 0..TRIES {
             if !source.is_stuck() || !around.router.has_room(source, cx.waker()) {
                 break;
             }
-            around.router.retry(source, turn.get_or_insert_with(|| Turn::at(now)));
+            around.router.retry(source, turn);
         }
         if !source.is_stuck() {
             self.state = State::GoingOn;

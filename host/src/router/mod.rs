@@ -41,24 +41,40 @@ pub struct Router {
     limits: Limits,
 }
 
-/// The events that one turn of a connection brought: when they came in, by both clocks, asked once for all of them; and
-/// the handlers that they were offered to. These decide when the turn is dropped, about all of them together.
+/// The events that one turn of a connection brings: when they came in, by both clocks, asked once for all of them; and
+/// the handlers that they were offered to. These decide in [`Turn::settle`], about all of them together: whoever begins a
+/// turn settles it.
 #[derive(Debug)]
 pub struct Turn {
     instant: Instant,
-    time: SystemTime,
+    /// By the time of day; unknown until an event needs it.
+    time: Option<SystemTime>,
     asked: [Option<Arc<dyn Handler>>; 2],
 }
 
 impl Turn {
     /// `instant`: when the turn began.
     pub fn at(instant: Instant) -> Self {
-        Self { instant, time: SystemTime::now(), asked: [const { None }; 2] }
+        Self { instant, time: None, asked: [const { None }; 2] }
     }
 
     /// When it began.
     pub fn instant(&self) -> Instant {
         self.instant
+    }
+
+    /// Has everything decided that was offered. What is offered from here on needs another call.
+    pub fn settle(&mut self) {
+        for asked in &mut self.asked {
+            if let Some(handler) = asked.take() {
+                handler.settle();
+            }
+        }
+        self.time = None;
+    }
+
+    fn time(&mut self) -> SystemTime {
+        *self.time.get_or_insert_with(SystemTime::now)
     }
 
     fn ask(&mut self, handler: &Arc<dyn Handler>) {
@@ -77,9 +93,11 @@ impl Turn {
     }
 }
 
+#[cfg(debug_assertions)]
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.asked.iter().flatten().for_each(|handler| handler.settle());
+        let settled = self.asked.iter().all(Option::is_none);
+        debug_assert!(settled || std::thread::panicking(), "a turn ends without a decision");
     }
 }
 
@@ -285,7 +303,7 @@ impl Delivery<'_> {
         let event = Event {
             connection: Some(Arc::clone(&self.link.facts)),
             seq: self.seq,
-            at: self.turn.time,
+            at: self.turn.time(),
             what: Occurrence::Message(Message { id, payload, reply_to }),
             span,
             permit: Some(permit),

@@ -88,6 +88,7 @@ impl Bench {
         };
         let mut turn = Turn::at(Instant::now());
         self.router.route(&mut self.source, arrived, &mut turn);
+        turn.settle();
     }
 
     /// What the peer was told meanwhile.

@@ -11,7 +11,7 @@ pub mod json;
 mod strings;
 mod surrogate;
 pub mod value;
-mod walk;
+pub(crate) mod walk;
 #[cfg(test)]
 mod work;
 
