@@ -3,24 +3,12 @@
 //!
 //! The frames are `tengen-wire`'s. What reads the configuration and the upgrade's request is compiled here from its own files:
 //! it needs neither an engine nor a runtime, so that a fuzzer of it is built in one minute instead of seven, and what is private
-//! to a module needs no door in the gateway. What cannot do without WebAssembly goes through `tengen::plugin::fuzzing` (feature `engine`).
+//! to a module needs no door in the gateway. What cannot do without WebAssembly goes through `tengen_engine::fuzzing` (feature `engine`).
 
 #![allow(
     dead_code,
     reason = "no target uses all of the modules, and their own tests are elsewhere"
 )]
-
-#[path = "../../host/src/config/mod.rs"]
-pub mod config;
-#[path = "../../host/src/effect/mod.rs"]
-pub mod effect;
-#[path = "../../host/src/origin.rs"]
-pub mod origin;
-#[path = "../../host/src/settings/mod.rs"]
-pub mod settings;
-#[path = "../../host/src/trace.rs"]
-pub mod trace;
-pub use tengen_wire::{close, codec, envelope, fault, id, payload, websocket};
 
 #[cfg(feature = "engine")]
 pub mod engine;

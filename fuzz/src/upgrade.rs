@@ -2,16 +2,14 @@
 //!
 //! The checks are private to the gateway's module of this name, and therefore to this one.
 
-#[path = "../../host/src/upgrade/agreement.rs"]
+#[path = "../../host/server/src/upgrade/agreement.rs"]
 mod agreement;
-#[path = "../../host/src/upgrade/checks.rs"]
+#[path = "../../host/server/src/upgrade/checks.rs"]
 mod checks;
 
-use crate::{
-    envelope::Dialect,
-    settings::{Endpoint, Origin, Origins},
-    targets::one_of,
-};
+use crate::targets::one_of;
+use tengen_settings::{Endpoint, Origin, Origins};
+use tengen_wire::envelope::Dialect;
 use agreement::{agree, client_id, parameter};
 use checks::{Refusal, origin, websocket_key};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};

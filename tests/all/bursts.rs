@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{client::Client, frames::Frame, gateway, guests, peer::Peer};
-use tengen::settings::{Mode, OnFailure, Pattern, Plugin, Route, Settings};
+use tengen_settings::{Mode, OnFailure, Pattern, Plugin, Route, Settings};
 
 fn route(settings: &mut Settings, name: &str, plugin: Plugin) {
     gateway::route_everything(settings, name, plugin);

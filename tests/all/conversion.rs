@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use support::{client::Client, gateway, guests};
-use tengen::settings::{Grants, Pattern, Settings};
+use tengen_settings::{Grants, Pattern, Settings};
 
 /// What an EDN client says, and what a JSON client gets of it.
 const EDN_TO_JSON: [(&str, &str); 19] = [

@@ -8,7 +8,7 @@ use support::{
     gateway, guests,
     repository::root,
 };
-use tengen::settings::{Grants, Pattern, Plugin, Settings, Static};
+use tengen_settings::{Grants, Pattern, Plugin, Settings, Static};
 use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(30);

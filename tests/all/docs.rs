@@ -1,12 +1,12 @@
 //! What the documents say is what the sources say.
 
-use support::repository::{files, read, root};
+use support::repository::{files, folders, read, root};
 
 #[test]
 fn the_readme_lists_every_configuration_key() {
     let readme = read("README.md").unwrap();
-    let expected =
-        with_table(&readme, &tengen::config::table()).expect("README.md has both `config` marks");
+    let expected = with_table(&readme, &tengen_settings::config::table())
+        .expect("README.md has both `config` marks");
     if readme != expected && std::env::var_os("TENGEN_UPDATE").is_some() {
         std::fs::write(root().join("README.md"), expected).unwrap();
         return;
@@ -52,9 +52,17 @@ fn the_readmes_plugin_is_the_one_that_the_sdk_compiles() {
 #[test]
 fn the_code_map_names_every_module() {
     let map = read("ARCHITECTURE.md").unwrap();
-    let lib = read("host/src/lib.rs").unwrap();
-    let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    let missing: Vec<_> = modules.filter(|module| !map.contains(&format!("`{module}`"))).collect();
+    let mut missing = Vec::new();
+    for name in folders("host").unwrap() {
+        let lib = read(&format!("host/{name}/src/lib.rs")).unwrap();
+        let modules =
+            lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        let unnamed = modules.filter(|module| !map.contains(&format!("`{module}`")));
+        missing.extend(unnamed.map(|module| format!("{name}/{module}")));
+        if !map.contains(&format!("`tengen-{name}`")) && name != "cli" {
+            missing.push(name);
+        }
+    }
     assert!(missing.is_empty(), "ARCHITECTURE.md does not name these modules: {missing:?}");
 }
 
@@ -98,7 +106,7 @@ fn links_in_documents_lead_to_files() {
 #[test]
 fn the_tests_that_a_promise_rests_on_exist() {
     let promises = read("SECURITY.md").unwrap();
-    let folders = ["host/src", "host/tests", "tests/all", "plugins", "plugin-sdk/src"];
+    let folders = ["host", "tests/all", "plugins", "plugin-sdk/src"];
     let files = folders.into_iter().flat_map(|folder| files(folder, &[".rs"]).unwrap());
     let sources: String = files.map(|path| read(&path).unwrap()).collect();
     let named = tests_in(&promises);
@@ -124,6 +132,6 @@ fn tests_in(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_test_is_found_by_its_path() {
-    let text = "see `all::docs::a_test`, `cargo test`, `tengen::plugin::fuzzing` and `b::it_holds`";
+    let text = "see `all::docs::a_test`, `cargo test`, `tengen_engine::fuzzing` and `b::it_holds`";
     assert_eq!(tests_in(text), ["all::docs::a_test", "b::it_holds"]);
 }

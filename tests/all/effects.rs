@@ -5,10 +5,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{client::Client, gateway, guests};
-use tengen::{
-    admin,
-    settings::{Grants, Mode, Pattern, Route, Settings},
-};
+use tengen_server::admin;
+use tengen_settings::{Grants, Mode, Pattern, Route, Settings};
 
 /// A gateway whose events all go to the plugin that wants what it may not.
 fn settings() -> Result<Settings> {

@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 use support::{client::PATIENCE, gateway, guests};
-use tengen::{
+use tengen::{self as cli, Exit, Io};
+use tengen_engine::Compiler;
+use tengen_server::{
     admin::state::{State, beside},
-    cli::{self, Exit, Io},
     gateway::{Gateway, Options},
-    plugin::Compiler,
-    settings::{Plugin, Settings, SinkPlugin},
 };
+use tengen_settings::{Plugin, Settings, SinkPlugin};
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},

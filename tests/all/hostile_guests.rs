@@ -7,10 +7,8 @@ use support::{
     client::{Client, PATIENCE},
     gateway, guests,
 };
-use tengen::{
-    admin,
-    settings::{Mode, Pattern, Route, Settings},
-};
+use tengen_server::admin;
+use tengen_settings::{Mode, Pattern, Route, Settings};
 use tokio::time::timeout;
 
 async fn start() -> Result<gateway::Running> {

@@ -1,86 +1,97 @@
-//! Imports inside the gateway go down the layers only, and each foreign library stays in its rooms. That nothing below a crate
-//! imports it is held by the compiler.
-//!
-//! The tables below are the rules; `violations` applies them to one file. Unit tests inside modules are exempt.
+//! What the compiler does not hold. That nothing below a crate imports it, and that it names no library which is not in its
+//! manifest, the compiler holds: so the manifests are looked at, what must stay pure, and the order of the server's modules.
 
 use support::repository::{files, read};
 
-/// The layers from the bottom up, and in each its modules from the bottom up: a module may import what stands before it.
-const LAYERS: [(&str, &[&str]); 5] = [
-    (
-        "words",
-        &[
-            "budget",
-            "trace",
-            "event",
-            "effect",
-            "handler",
-            "authenticator",
-            "sink",
-            "origin",
-            "settings",
-        ],
-    ),
-    (
-        "pure",
-        &[
-            "outbox",
-            "heartbeat",
-            "pace",
-            "rate",
-            "often",
-            "channels",
-            "routes",
-        ],
-    ),
-    ("engines", &["file", "plugin", "telemetry"]),
-    ("tasks", &["hub", "router", "connection", "requests", "upgrade", "listener"]),
-    ("wiring", &["config", "admin", "gateway", "cli"]),
+/// The gateway's crates from the bottom up, and which of the others each may depend on.
+const CRATES: [(&str, &[&str]); 7] = [
+    ("wire", &[]),
+    ("settings", &["wire"]),
+    ("core", &["wire", "settings"]),
+    ("engine", &["wire", "settings", "core"]),
+    ("telemetry", &["wire", "settings", "core"]),
+    ("server", &["wire", "settings", "core", "engine", "telemetry"]),
+    ("cli", &["wire", "settings", "core", "engine", "telemetry", "server"]),
 ];
 
-/// Who must not know whom although the order would allow it: they meet in the contracts of the words.
-const STRANGERS: [(&str, &[&str]); 7] = [
-    ("telemetry", &["plugin"]),
-    ("hub", &["plugin", "telemetry"]),
-    ("router", &["plugin", "telemetry"]),
-    ("connection", &["plugin", "telemetry"]),
-    ("requests", &["plugin", "telemetry"]),
-    ("upgrade", &["plugin", "telemetry"]),
-    ("listener", &["plugin", "telemetry"]),
-];
-
-/// Foreign libraries, and the only modules that may name them.
+/// Foreign libraries, and the only crates that may depend on them.
 const ROOMS: [(&[&str], &[&str]); 7] = [
-    (&["wasmtime", "wasmtime_wasi"], &["plugin"]),
+    (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
             "opentelemetry",
-            "opentelemetry_otlp",
+            "opentelemetry-otlp",
             "opentelemetry_sdk",
-            "percent_encoding",
+            "percent-encoding",
             "reqwest",
             "rustls",
-            "tracing_subscriber",
+            "tracing-subscriber",
         ],
         &["telemetry"],
     ),
-    (&["hyper", "hyper_util", "http_body_util"], &["requests", "upgrade", "admin", "cli"]),
-    (&["tungstenite", "tokio_tungstenite"], &["connection", "upgrade", "cli"]),
-    (&["clap"], &["cli"]),
-    (&["rustix"], &["admin", "connection", "file", "gateway", "plugin", "upgrade"]),
-    (&["toml"], &["config"]),
+    (&["hyper", "hyper-util", "http-body-util", "socket2"], &["server"]),
+    (&["tokio-tungstenite"], &["server", "cli"]),
+    (&["clap", "mimalloc"], &["cli"]),
+    (&["toml"], &["settings"]),
+    (&["tokio", "tokio-util"], &["engine", "telemetry", "server", "cli"]),
 ];
 
-/// What the two lowest layers do without: runtime, files, and a clock of their own.
-const NOT_PURE: [&str; 5] =
-    ["tokio::", "std::fs", "std::process", "SystemTime::now", "Instant::now"];
+/// What these do without.
+const PURE: [(&str, &[&str]); 3] = [
+    ("wire", &["std::fs", "std::net::Tcp", "std::process", "SystemTime::now", "Instant::now"]),
+    ("core", &["std::fs", "std::net::Tcp", "std::process", "SystemTime::now", "Instant::now"]),
+    ("settings", &["std::net::Tcp", "std::process", "SystemTime::now", "Instant::now"]),
+];
+
+/// The server's modules from the bottom up: each may import what stands before it.
+const SERVER: [&str; 8] =
+    ["hub", "router", "connection", "requests", "upgrade", "listener", "admin", "gateway"];
 
 #[test]
-fn layers_hold() {
+fn crates_depend_on_those_below_and_libraries_stay_in_their_rooms() {
     let mut found = Vec::new();
-    for path in files("host/src", &[".rs"]).unwrap() {
-        let file = path.strip_prefix("host/src/").unwrap();
-        if !["lib.rs", "main.rs"].contains(&file) {
+    for (name, _) in CRATES {
+        found.extend(misplaced(name, &read(&format!("host/{name}/Cargo.toml")).unwrap()));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_crate_and_every_module_of_the_server_has_its_place() {
+    let mut crates = support::repository::folders("host").unwrap();
+    let mut placed = CRATES.map(|(name, _)| name);
+    crates.sort_unstable();
+    placed.sort_unstable();
+    assert_eq!(crates, placed, "the folders of `host` against the table of crates");
+    let lib = read("host/server/src/lib.rs").unwrap();
+    let mut modules: Vec<_> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let mut placed = SERVER;
+    modules.sort_unstable();
+    placed.sort_unstable();
+    assert_eq!(modules, placed, "the modules of the server against their order");
+}
+
+#[test]
+fn the_lower_crates_read_no_file_and_no_clock() {
+    let mut found = Vec::new();
+    for (name, without) in PURE {
+        for path in files(&format!("host/{name}/src"), &[".rs"]).unwrap() {
+            if name == "settings" || !path.contains("tests") {
+                let code = code_of(&read(&path).unwrap());
+                found.extend(impure(&code, without).map(|word| format!("{path}: `{word}`")));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn the_servers_modules_import_what_is_below_them() {
+    let mut found = Vec::new();
+    for path in files("host/server/src", &[".rs"]).unwrap() {
+        let file = path.strip_prefix("host/server/src/").unwrap();
+        if file != "lib.rs" {
             found.extend(violations(file, &read(&path).unwrap()));
         }
     }
@@ -88,23 +99,24 @@ fn layers_hold() {
 }
 
 #[test]
-fn every_module_has_its_place() {
-    let lib = read("host/src/lib.rs").unwrap();
-    let mut modules: Vec<_> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let mut placed: Vec<_> =
-        LAYERS.iter().flat_map(|(_, modules)| modules.iter().copied()).collect();
-    modules.sort_unstable();
-    placed.sort_unstable();
-    assert_eq!(modules, placed, "the modules of `lib.rs` against the table of layers");
+fn a_planted_dependency_is_found() {
+    let manifest = "[dependencies]\ntokio.workspace = true\ntengen-engine.workspace = true\nbytes = \"1\"\n\n[dev-dependencies]\nhyper.workspace = true\n";
+    assert_eq!(
+        misplaced("core", manifest),
+        [
+            "host/core: `tokio` belongs to engine, telemetry, server, cli",
+            "host/core: must not depend on `tengen-engine`"
+        ]
+    );
+    let inline = "[dependencies]\nwasmtime = { workspace = true, features = [\"async\"] }\n";
+    assert_eq!(misplaced("server", inline), ["host/server: `wasmtime` belongs to engine"]);
+    assert_eq!(misplaced("engine", inline), [""; 0]);
 }
 
 #[test]
-fn the_wire_crate_reads_no_file_and_no_clock() {
-    for path in files("host/wire/src", &[".rs"]).unwrap() {
-        let code = code_of(&read(&path).unwrap());
-        assert_eq!(impure(&code).next(), None, "{path}");
-    }
+fn a_planted_clock_is_found() {
+    let code = code_of("use std::fs;\nlet now = Instant::now();\n// SystemTime::now\n");
+    assert_eq!(impure(&code, PURE[1].1).collect::<Vec<_>>(), ["std::fs", "Instant::now"]);
 }
 
 #[track_caller]
@@ -114,146 +126,107 @@ fn check(file: &str, text: &str, expected: &[&str]) {
 
 #[test]
 fn a_planted_import_that_goes_up_is_found() {
-    let upwards = "host/src/outbox.rs: `outbox` (pure) must not import `hub` (tasks)";
-    check("outbox.rs", "use crate::hub::Hub;", &[upwards]);
-    check("outbox.rs", "use crate::{id::Handle, hub::{Hub, Member}};", &[upwards]);
-    check("outbox.rs", "use crate::{\n    id,\n    hub,\n};", &[upwards]);
-    check("outbox.rs", "fn f() { crate::hub::f() }", &[upwards]);
-    check("outbox.rs", "use super::hub::Hub;", &[upwards]);
-    check("outbox.rs", "use super::{event, hub as rooms};", &[upwards]);
-    let nested = "host/src/plugin/engine.rs: `plugin` (engines) must not import `hub` (tasks)";
-    check("plugin/engine.rs", "use super::super::hub::Hub;", &[nested]);
-    check("plugin/engine.rs", "use super::code; use crate::settings;", &[]);
-    check("plugin/engine.rs", "use crate::codec; // of the crate below", &[]);
+    let upwards = "host/server/src/hub/mod.rs: `hub` must not import `router`";
+    check("hub/mod.rs", "use crate::router::Router;", &[upwards]);
+    check(
+        "hub/mod.rs",
+        "use crate::{connection, hub::{Hub, Member}};",
+        &["host/server/src/hub/mod.rs: `hub` must not import `connection`"],
+    );
+    check(
+        "hub/mod.rs",
+        "use crate::{\n    listener,\n    router,\n};",
+        &["host/server/src/hub/mod.rs: `hub` must not import `listener`", upwards],
+    );
+    check("hub/mod.rs", "fn f() { crate::router::f() }", &[upwards]);
+    check("hub/mod.rs", "use super::router::Router;", &[upwards]);
+    check("hub/mod.rs", "use super::{link, router as rooms};", &[upwards]);
+    let nested = "host/server/src/hub/link.rs: `hub` must not import `router`";
+    check("hub/link.rs", "use super::super::router::Router;", &[nested]);
+    check("router/mod.rs", "use super::Source; use crate::hub::Hub;", &[]);
 }
 
 #[test]
 fn what_is_only_talked_about_is_not_an_import() {
     check(
-        "outbox.rs",
-        "/// See [`crate::hub`].\n// crate::hub\n/* crate::hub /* */ crate::hub */",
+        "hub/mod.rs",
+        "/// See [`crate::router`].\n// crate::router\n/* crate::router /* */ crate::router */",
         &[],
     );
-    check("outbox.rs", "const TEXT: &str = \"crate::hub \\\" crate::hub\";", &[]);
+    check("hub/mod.rs", "const TEXT: &str = \"crate::router \\\" crate::router\";", &[]);
     check(
-        "outbox.rs",
-        "const TEXT: &str = r#\"crate::hub \" crate::hub\"#; const QUOTE: char = '\"';",
+        "hub/mod.rs",
+        "const TEXT: &str = r#\"crate::router \" crate::router\"#; const QUOTE: char = '\"';",
         &[],
     );
-    check(
-        "outbox.rs",
-        "use crate::id;\n#[cfg(test)]\nmod tests {\n    use crate::hub::Hub;\n}",
-        &[],
-    );
-    check("outbox/tests.rs", "use crate::hub::Hub;", &[]);
-    check("outbox/tests/full.rs", "use crate::hub::Hub;", &[]);
+    check("hub/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::router::Router;\n}", &[]);
+    check("hub/tests.rs", "use crate::router::Router;", &[]);
+    check("hub/tests/full.rs", "use crate::router::Router;", &[]);
 }
 
 #[test]
 fn what_stands_after_the_unit_tests_counts() {
-    let upwards = "host/src/outbox.rs: `outbox` (pure) must not import `hub` (tasks)";
-    let text = "fn f<'a>(x: &'a str) {}\n#[cfg(test)]\nmod tests {\n    fn t() { ('{', '\\'', \"{\"); }\n}\nuse crate::hub::Hub;";
-    check("outbox.rs", text, &[upwards]);
+    let upwards = "host/server/src/hub/mod.rs: `hub` must not import `router`";
+    let text = "fn f<'a>(x: &'a str) {}\n#[cfg(test)]\nmod tests {\n    fn t() { ('{', '\\'', \"{\"); }\n}\nuse crate::router::Router;";
+    check("hub/mod.rs", text, &[upwards]);
 }
 
-#[test]
-fn strangers_stay_strangers() {
-    check(
-        "router.rs",
-        "use crate::plugin::Pool;",
-        &["host/src/router.rs: `router` and `plugin` must not know each other"],
-    );
-    check(
-        "telemetry/otlp.rs",
-        "use crate::plugin;",
-        &["host/src/telemetry/otlp.rs: `telemetry` and `plugin` must not know each other"],
-    );
-    check("gateway.rs", "use crate::{plugin::Pool, router::Router};", &[]);
+/// What a manifest of a crate may not depend on; what only its tests need is not looked at.
+fn misplaced(name: &str, manifest: &str) -> Vec<String> {
+    let (_, rest) = manifest.split_once("[dependencies]\n").expect("dependencies");
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+    let below = CRATES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, below)| below);
+    let mut found = Vec::new();
+    for library in names.filter(|library| !library.is_empty()) {
+        if let Some(other) = library.strip_prefix("tengen-")
+            && !below.contains(&other)
+        {
+            found.push(format!("host/{name}: must not depend on `{library}`"));
+        }
+        let rooms = ROOMS.iter().find(|(libraries, _)| libraries.contains(&library));
+        if let Some((_, rooms)) = rooms
+            && !rooms.contains(&name)
+        {
+            found.push(format!("host/{name}: `{library}` belongs to {}", rooms.join(", ")));
+        }
+    }
+    found
 }
 
-#[test]
-fn a_foreign_library_outside_its_room_is_found() {
-    check(
-        "gateway.rs",
-        "let engine = wasmtime::Engine::default();",
-        &["host/src/gateway.rs: `wasmtime` belongs to `plugin`"],
-    );
-    check(
-        "hub/mod.rs",
-        "use hyper as http;",
-        &["host/src/hub/mod.rs: `hyper` belongs to `requests`, `upgrade`, `admin`, `cli`"],
-    );
-    check("plugin/engine.rs", "use wasmtime::Engine;", &[]);
-    check("hub/mod.rs", "struct Wasmtime; fn f(x: my::wasmtime::X) {}", &[]);
-}
-
-#[test]
-fn the_lowest_layers_have_no_clock_and_no_runtime() {
-    check(
-        "heartbeat.rs",
-        "let now = Instant::now();",
-        &["host/src/heartbeat.rs: `Instant::now` in a pure module"],
-    );
-    check(
-        "outbox.rs",
-        "use tokio::sync::mpsc;",
-        &["host/src/outbox.rs: `tokio::` in a pure module"],
-    );
-    check("hub/mod.rs", "use tokio::sync::mpsc;", &[]);
-}
-
-/// Everything in one file, named by its path in `host/src`, that breaks a rule.
+/// Everything in one file, named by its path in `host/server/src`, that breaks the order.
 fn violations(file: &str, text: &str) -> Vec<String> {
     if file.ends_with("tests.rs") || file.contains("/tests/") {
         return Vec::new();
     }
     let module = module_of(file);
     let code = code_of(text);
-    let Some((layer, order)) = place(module) else {
-        return vec![format!("host/src/{file}: `{module}` has no place in the table of layers")];
+    let Some(order) = place(module) else {
+        return vec![format!("host/server/src/{file}: `{module}` has no place in the order")];
     };
-    let mut found = Vec::new();
-    for import in imports(file, &code) {
-        // The crates below, and the crate's own macros and functions at the root, have no layer.
-        let Some((their_layer, their_order)) = place(&import) else { continue };
-        if their_order > order {
-            found.push(format!("`{module}` ({layer}) must not import `{import}` ({their_layer})"));
-        }
-        if STRANGERS.iter().any(|(who, whom)| *who == module && whom.contains(&import.as_str())) {
-            found.push(format!("`{module}` and `{import}` must not know each other"));
-        }
-    }
-    for (libraries, rooms) in ROOMS.iter().filter(|(_, rooms)| !rooms.contains(&module)) {
-        for library in libraries.iter().filter(|library| names(&code, library)) {
-            found.push(format!("`{library}` belongs to `{}`", rooms.join("`, `")));
-        }
-    }
-    if ["words", "pure"].contains(&layer) {
-        found.extend(impure(&code).map(|word| format!("`{word}` in a pure module")));
-    }
-    found.into_iter().map(|what| format!("host/src/{file}: {what}")).collect()
+    let above = |import: &String| place(import).is_some_and(|theirs| theirs > order);
+    let found = imports(file, &code).into_iter().filter(above);
+    found
+        .map(|import| format!("host/server/src/{file}: `{module}` must not import `{import}`"))
+        .collect()
 }
 
-fn impure(code: &str) -> impl Iterator<Item = &'static str> {
-    NOT_PURE.into_iter().filter(|word| code.contains(word))
+fn impure<'a>(code: &'a str, without: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    without.iter().copied().filter(|word| code.contains(word))
 }
 
-/// `plugin` for `plugin.rs`, `plugin/mod.rs` and `plugin/pool.rs`.
+/// `hub` for `hub/mod.rs` and `hub/link/direct.rs`.
 fn module_of(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
 }
 
-/// A module's layer, and its place counted over all layers.
-fn place(module: &str) -> Option<(&'static str, usize)> {
-    let all = LAYERS
-        .iter()
-        .flat_map(|(layer, modules)| modules.iter().map(move |module| (*layer, *module)));
-    all.enumerate().find(|(_, (_, name))| *name == module).map(|(order, (layer, _))| (layer, order))
+fn place(module: &str) -> Option<usize> {
+    SERVER.iter().position(|name| *name == module)
 }
 
 /// The modules at the root that a file names, by `crate::` or by enough `super::`, each once; its own not.
 fn imports(file: &str, code: &str) -> Vec<String> {
-    let depth = file.trim_start_matches("host/src/").trim_end_matches("/mod.rs").split('/').count();
+    let depth = file.trim_end_matches("/mod.rs").split('/').count();
     let to_root = ["crate::".to_owned(), "super::".repeat(depth)];
     let mut found: Vec<String> = Vec::new();
     for way in to_root {
@@ -298,18 +271,6 @@ fn roots_of(tree: &str) -> Vec<String> {
 
 fn identifier(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-/// Whether a path starts with this name, or a `use` brings it in whole.
-fn names(code: &str, library: &str) -> bool {
-    code.match_indices(library).any(|(at, _)| {
-        let before = code[..at].trim_end();
-        let inside = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-            || before.ends_with("::");
-        let after = &code[at + library.len()..];
-        !inside
-            && (after.starts_with("::") || before.ends_with("use") && after.starts_with([';', ' ']))
-    })
 }
 
 /// The code without comments, without what is inside quotes, and without the unit tests at its end.

@@ -5,11 +5,9 @@
 
 use std::time::{Duration, Instant};
 use support::otlp::{Collector, Kind, Span, Value};
-use tengen::{
-    settings::{self, Otlp, Protocol},
-    telemetry::{self, Telemetry, stats::SpanStats},
-    trace::{self, Start, TraceContext, Tracer},
-};
+use tengen_core::trace::{self, Start, TraceContext, Tracer};
+use tengen_settings::{self as settings, Otlp, Protocol};
+use tengen_telemetry::{self as telemetry, Telemetry, stats::SpanStats};
 
 const SECOND: Duration = Duration::from_secs(1);
 

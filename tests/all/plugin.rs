@@ -9,18 +9,20 @@ use std::{
     time::{Duration, SystemTime},
 };
 use support::guests;
-use tengen::{
+use tengen_core::{
     authenticator::{Upgrade, Verdict},
     effect::{Content, Effect},
     event::{Connection, Event, Message, Occurrence, Waiting},
-    fault::FaultId,
     handler::{Actor, Handler, Progress, Work},
-    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
-    payload::{Encoding, Payload},
-    plugin::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch},
-    settings,
     sink::{Level, Refusal, Signal},
     trace::{NoTracer, Span},
+};
+use tengen_engine::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch};
+use tengen_settings as settings;
+use tengen_wire::{
+    fault::FaultId,
+    id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
+    payload::{Encoding, Payload},
 };
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

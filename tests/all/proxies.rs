@@ -8,7 +8,7 @@ use support::{
     peer::Peer,
     proxy::{Kind, Proxy},
 };
-use tengen::settings::Settings;
+use tengen_settings::Settings;
 
 async fn behind(kind: Kind) -> Result<Option<(Running, Proxy)>> {
     let gateway = gateway::start(Settings::default()).await?;

@@ -10,7 +10,7 @@ use support::{
     client::{Client, PATIENCE},
     gateway, guests, process,
 };
-use tengen::settings::{Plugin, Settings};
+use tengen_settings::{Plugin, Settings};
 use tokio::{
     sync::watch,
     task::JoinSet,

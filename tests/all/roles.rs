@@ -7,12 +7,9 @@ use support::{
     client::{Client, Refused},
     gateway, guests,
 };
-use tengen::{
-    config,
-    envelope::Dialect,
-    gateway::Options,
-    settings::{Endpoint, Settings},
-};
+use tengen_server::gateway::Options;
+use tengen_settings::{Endpoint, Settings, config};
+use tengen_wire::envelope::Dialect;
 
 const SECRET: &str = "a secret of thirty-two bytes at least";
 /// `{"sub":"alice","role":"admin","exp":4102444800}`, signed with [`SECRET`] by another implementation.

@@ -74,7 +74,7 @@ fn every_promise_has_its_tests_and_they_exist() {
 fn a_test_that_is_not_there_is_found() {
     let source = "#[test]\nfn is_there() {}\n#[tokio::test]\nasync fn is_async() {}\nfn no_test() {}\n\
                   #[test]\n#[ignore = \"\"]\nfn is_left_out() {}";
-    let sources = [("host/src/plugin/tests/calls.rs".to_owned(), source.to_owned())];
+    let sources = [("host/engine/src/tests/calls.rs".to_owned(), source.to_owned())];
     assert!(exists("plugin::tests::calls::is_there", &sources));
     assert!(exists("plugin::tests::calls::is_async", &sources));
     for missing in ["calls::is_gone", "other::is_there", "calls::is_left_out"] {

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use support::{client::Client, gateway};
-use tengen::envelope::Dialect;
-use tengen::settings::{Endpoint, Settings};
+use tengen_settings::{Endpoint, Settings};
+use tengen_wire::envelope::Dialect;
 
 /// What one generation of clients sends.
 struct Generation {

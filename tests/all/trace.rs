@@ -8,7 +8,7 @@ use support::{
     gateway, guests,
     otlp::{Collector, Kind, Span},
 };
-use tengen::settings::{Grants, Otlp, Pattern, Protocol, Settings, Traceparent};
+use tengen_settings::{Grants, Otlp, Pattern, Protocol, Settings, Traceparent};
 
 /// The parents that a page's own tracing would send: one for the upgrade, one for the event.
 const OF_UPGRADE: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");

@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 use std::net::SocketAddr;
-use tengen::{
-    gateway::{Drained, Gateway, Options},
-    settings::{Mode, Pattern, Plugin, Route, Settings},
-};
+use tengen_server::gateway::{Drained, Gateway, Options};
+use tengen_settings::{Mode, Pattern, Plugin, Route, Settings};
 
 /// A running gateway; drained at the end of a test by [`Running::drain`].
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use tengen::settings::Plugin;
+use tengen_settings::Plugin;
 
 /// The component of a fixture or a shipped plugin.
 pub fn path(name: &str) -> Result<PathBuf> {

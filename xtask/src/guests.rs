@@ -120,8 +120,7 @@ fn build_folder(which: &Which) -> Result<String> {
 /// those inside a folder, of a package's that one.
 fn guests_of(manifest: &Path, inside: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let canonical = |path: &Path| {
-        path.canonicalize()
-            .with_context(|| format!("there is no guest in `{}`", path.display()))
+        path.canonicalize().with_context(|| format!("there is no guest in `{}`", path.display()))
     };
     let (manifest, inside) = (canonical(manifest)?, canonical(inside)?);
     let metadata = metadata(&manifest)?;

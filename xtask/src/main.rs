@@ -8,6 +8,7 @@
 
 mod bench;
 mod check;
+mod crates;
 mod demo;
 mod deny;
 mod fuzz;
@@ -34,6 +35,7 @@ cargo xtask COMMAND
   check                 formatting, lints, dependency rules, mutants that apply, documentation, house rules. Runs no gateway
   guests                builds the plugins and the tests' guests into WebAssembly components, `guests` in cargo's target
                         folder; --plugins, --fixtures, --path DIR: only these; --out DIR: into another folder
+  crates                the gateway's crates, each with the others that it depends on
   setup                 installs what the commands above need, and says what it leaves to you
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
                         without the tree changing: therefore not part of check
@@ -84,6 +86,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             let rest: Vec<String> = rest.iter().map(|argument| (*argument).to_owned()).collect();
             guests::run(&rest).map(|()| ExitCode::SUCCESS)
         }
+        ["crates"] => crates::run(&workspace),
         ["setup"] => setup::run(&workspace),
         ["advisories"] => deny::advisories(&workspace),
         ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
@@ -102,7 +105,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         [] => Ok(misunderstood("which command?")),
-        [command @ ("test" | "check" | "setup" | "advisories"), ..] => {
+        [command @ ("test" | "check" | "crates" | "setup" | "advisories"), ..] => {
             Ok(misunderstood(&format!("`{command}` takes no arguments")))
         }
         [command, ..] => Ok(misunderstood(&format!("there is no command `{command}`"))),

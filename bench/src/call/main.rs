@@ -15,15 +15,17 @@ use std::{
     },
     time::{Duration, Instant, SystemTime},
 };
-use tengen::{
+use tengen_core::{
     effect::Effect,
     event::{Connection, Event, Message, Occurrence, Permit, Waiting},
     handler::{Actor, Handler, Progress, Work},
+    trace::{NoTracer, Span},
+};
+use tengen_engine::{Engine, EngineLimits, Parts, Plugin};
+use tengen_settings as settings;
+use tengen_wire::{
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
     payload::{Encoding, Payload},
-    plugin::{Engine, EngineLimits, Parts, Plugin},
-    settings,
-    trace::{NoTracer, Span},
 };
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

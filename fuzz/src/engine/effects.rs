@@ -2,7 +2,7 @@
 
 use super::{is_bounded, settings};
 use arbitrary::{Result, Unstructured};
-use tengen::plugin::fuzzing::{take, wit};
+use tengen_engine::fuzzing::{take, wit};
 
 /// How many events the batch has that outcomes are checked for; their places are 0, 1 and 2.
 const EVENTS: u32 = 3;

@@ -3,7 +3,7 @@
 
 use super::{guests, is_bounded, settings};
 use std::{cell::RefCell, sync::LazyLock};
-use tengen::plugin::fuzzing::Guest;
+use tengen_engine::fuzzing::Guest;
 use wit_component::StringEncoding;
 
 /// Copies the event's payload to the beginning of a memory that is otherwise zero, and says that the result is there.

@@ -1,21 +1,17 @@
 //! What comes back from a guest, as records and as bytes of its memory.
 
 mod effects;
-#[path = "../../../host/src/plugin/tests/guests.rs"]
+#[path = "../../../host/engine/src/tests/guests.rs"]
 mod guests;
 mod lift;
 
 pub use effects::effects;
 pub use lift::{lift, prepare};
 
-use tengen::{
-    close::{REASON_MAX, plugin_may_close_with},
-    effect::{Content, Effect, Target},
-    fault::Fault,
-    id::EventId,
-    plugin::fuzzing::Taken,
-    settings::Plugin,
-};
+use tengen_core::effect::{Content, Effect, Target};
+use tengen_engine::fuzzing::Taken;
+use tengen_settings::Plugin;
+use tengen_wire::{close::{REASON_MAX, plugin_may_close_with}, fault::Fault, id::EventId};
 
 /// The longest text of a guest's that is passed on: a fault's message, with control characters written out and an
 /// ellipsis.

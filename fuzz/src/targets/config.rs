@@ -1,6 +1,6 @@
 //! Configuration files: settings, or every mistake with its place and what to do.
 
-use crate::config::{Mistake, diff, examine, parse};
+use tengen_settings::config::{Mistake, diff, examine, parse};
 use std::path::Path;
 
 /// Words without which a sentence says only what is wrong. The reader of TOML speaks for itself.

@@ -1,6 +1,6 @@
 //! JSON: the grammar is RFC 8259's, and what was read is written so that it means the same.
 
-use crate::codec::{
+use tengen_wire::codec::{
     error::Problem,
     json::{check, read, write},
 };

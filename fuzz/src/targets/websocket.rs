@@ -1,10 +1,7 @@
 //! WebSocket frames: the same messages however their bytes are cut, and those that another reader makes of them.
 
 use super::choice;
-use crate::{
-    payload::Frame,
-    websocket::{Reader, Received, Violation},
-};
+use tengen_wire::{payload::Frame, websocket::{Reader, Received, Violation}};
 use std::io::{self, Read, Write};
 use tungstenite::{
     Error, Message, WebSocket,

@@ -16,7 +16,7 @@ use support::{
     gateway,
     peer::{Peer, Seen, close_of},
 };
-use tengen::settings::Settings;
+use tengen_settings::Settings;
 
 /// What one case sends and must see.
 struct Case {

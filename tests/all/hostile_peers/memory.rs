@@ -9,7 +9,7 @@ use support::{
     guests,
     peer::{Peer, upgrade},
 };
-use tengen::settings::{Memory, Mode, Pattern, Route, Settings};
+use tengen_settings::{Memory, Mode, Pattern, Route, Settings};
 
 const LIMIT: usize = 8 << 20;
 

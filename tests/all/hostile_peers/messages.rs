@@ -3,7 +3,7 @@
 use super::{Scene, nothing_internal};
 use anyhow::{Context, Result, bail, ensure};
 use support::client::Client;
-use tengen::settings::{Rate, Settings};
+use tengen_settings::{Rate, Settings};
 
 fn patient(settings: &mut Settings) {
     settings.limits.malformed = Rate::per_minute(10_000);

@@ -19,7 +19,7 @@ use support::{
     gateway::{self, Running},
     peer::Peer,
 };
-use tengen::settings::Settings;
+use tengen_settings::Settings;
 
 /// A gateway that echoes, and somebody on it who does no wrong.
 struct Scene {

@@ -7,7 +7,7 @@ use support::{
     gateway,
     peer::{Answer, KEY, Peer, Seen, upgrade},
 };
-use tengen::settings::{Settings, Static};
+use tengen_settings::{Settings, Static};
 
 async fn ask(address: SocketAddr, request: &[u8]) -> Result<Answer> {
     let mut peer = Peer::connect(address).await?;

@@ -8,7 +8,7 @@ use support::{
     gateway, guests,
     tokens::{SECRET, now, sign},
 };
-use tengen::settings::Settings;
+use tengen_settings::Settings;
 
 fn token_auth(leeway: &str) -> Result<Settings> {
     let mut auth = guests::plugin("token-auth")?;

@@ -8,10 +8,8 @@ mod verdicts;
 use anyhow::Result;
 use serde_json::Value;
 use support::{client::Client, gateway, guests};
-use tengen::{
-    envelope::Dialect,
-    settings::{Endpoint, Plugin, Settings},
-};
+use tengen_settings::{Endpoint, Plugin, Settings};
+use tengen_wire::envelope::Dialect;
 
 /// One endpoint for each dialect, all of them behind the authenticator `auth`.
 fn behind(auth: Plugin) -> Settings {

@@ -9,11 +9,8 @@ use support::{
     gateway::{self, route_everything},
     guests,
 };
-use tengen::{
-    config,
-    gateway::{Gateway, Options},
-    settings::Settings,
-};
+use tengen_server::gateway::{Gateway, Options};
+use tengen_settings::{Settings, config};
 use tokio::net::TcpListener;
 
 /// A gateway whose `/ws` lets these pages in.

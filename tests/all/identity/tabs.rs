@@ -7,7 +7,7 @@ use support::{
     gateway::{self, route_everything},
     guests,
 };
-use tengen::settings::{Pattern, Settings};
+use tengen_settings::{Pattern, Settings};
 
 /// A tab of an unmodified client: it answers pings, and whatever else comes is what it was waiting for.
 struct Tab {

@@ -10,7 +10,7 @@ use support::{
     guests,
     peer::{self, Peer},
 };
-use tengen::settings::{Pattern, Settings};
+use tengen_settings::{Pattern, Settings};
 use tokio::time::timeout;
 
 fn settings() -> Result<Settings> {

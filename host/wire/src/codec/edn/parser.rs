@@ -1,6 +1,5 @@
 //! The grammar of EDN, walked once from left to right.
 
-use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::{
     super::{
         MAX_DEPTH, brackets,
@@ -15,6 +14,7 @@ use super::{
     },
     name, number,
 };
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::{borrow::Cow, ops::Range};
 use uuid::Uuid;
 

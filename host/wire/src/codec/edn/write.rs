@@ -1,10 +1,10 @@
 //! Values as EDN text, so that reading it gives the same value.
 
-use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::{
     super::{error::WriteError, strings::quote, surrogate, value::Value},
     name,
 };
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::fmt::Write;
 
 /// Writes a value. Err: a name that is none, which only values have that were not read from EDN.

@@ -1,7 +1,7 @@
 //! Values as JSON text: what JSON has no type for becomes text, and says so nowhere (the loss is by design).
 
-use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use super::super::{convert, error::WriteError, strings::quote, value::Value};
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::fmt::Write;
 
 /// Integers up to here (2^53) mean the same number to every JSON reader.

@@ -1,0 +1,211 @@
+//! A plugin as people read it: in the list, and all that is known of it.
+
+use super::words::{counted, visible};
+use serde_json::Value;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tengen_engine::{Inspection, Role};
+
+/// What stands in the list's lines, or needs words of its own.
+const SAID: [&str; 14] = [
+    "name",
+    "state",
+    "component",
+    "version",
+    "roles",
+    "generation",
+    "events",
+    "errors",
+    "breaker",
+    "breaker_opened",
+    "lost_states",
+    "refused_by_reason",
+    "declined_by_reason",
+    "last_error",
+];
+
+/// A plugin on one line, and below it what went wrong last.
+pub(super) fn line_of(plugin: &Value) -> Vec<String> {
+    let text = |key: &str| plugin.get(key).and_then(text_of).unwrap_or_else(|| "-".to_owned());
+    let mut lines = vec![format!(
+        "{:<16} {:<12} {} {} ({}), generation {}, {}, {}",
+        text("name"),
+        text("state"),
+        text("component"),
+        text("version"),
+        text("roles"),
+        text("generation"),
+        number_of(plugin, "events", "event", "events"),
+        number_of(plugin, "errors", "error", "errors"),
+    )];
+    if plugin.get("breaker").is_some_and(|phase| phase != "closed") {
+        lines.push(format!(
+            "  it keeps failing: its breaker is {}, opened {}",
+            text("breaker"),
+            number_of(plugin, "breaker_opened", "time", "times")
+        ));
+    }
+    if plugin.get("lost_states").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
+        lines.push(format!(
+            "  it lost its state with an instance that failed, {}",
+            number_of(plugin, "lost_states", "time", "times")
+        ));
+    }
+    if let Some(refused) = plugin.get("refused_by_reason").and_then(refused) {
+        lines.push(format!("  refused effects: {refused}"));
+    }
+    if let Some(declined) = plugin.get("declined_by_reason").and_then(counts) {
+        lines.push(format!("  declined events: {declined}"));
+    }
+    if let Some(message) = plugin.pointer("/last_error/message") {
+        let message = message.as_str().unwrap_or_default();
+        let message = message.split('\n').map(|line| visible(line, false)).collect::<Vec<_>>();
+        lines.push(format!("  last error: {}", message.join("\n    ")));
+        let at = |key: &str| plugin.pointer(&format!("/last_error/{key}")).and_then(text_of);
+        if let Some(event) = at("event") {
+            let connection = at("connection").unwrap_or_else(|| "no one connection".to_owned());
+            lines.push(format!("    at the event `{event}` of {connection}"));
+        }
+    }
+    lines
+}
+
+/// A plugin of a running gateway: its line, and below it whatever else is known and not nothing.
+pub(super) fn of_running(plugin: &Value, now: SystemTime) -> Vec<String> {
+    let mut lines = line_of(plugin);
+    let others = plugin.as_object().into_iter().flatten();
+    let others = others.filter(|(key, _)| !SAID.contains(&key.as_str()));
+    lines.extend(others.filter_map(|(key, value)| {
+        let value = match (key.strip_suffix("_ms"), key.strip_suffix("_bytes"), value.as_u64()) {
+            (Some(_), _, Some(at)) => ago(at, now),
+            (_, Some(_), Some(bytes)) => format!("{} KiB", bytes.div_ceil(1024)),
+            _ => text_of(value)?,
+        };
+        let word = key.trim_end_matches("_ms").trim_end_matches("_bytes").replace('_', " ");
+        (value != "0").then(|| format!("  {word}: {value}"))
+    }));
+    lines
+}
+
+fn ago(at_ms: u64, now: SystemTime) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(at_ms);
+    let seconds = now.duration_since(at).map_or(0, |since| since.as_secs());
+    format!("{} min {} s ago", seconds / 60, seconds % 60)
+}
+
+/// A component in a file.
+pub(super) fn of_file(found: &Inspection) -> Vec<String> {
+    let list = |items: &[String], none: &str| match items {
+        [] => none.to_owned(),
+        items => items.iter().map(|item| visible(item, false)).collect::<Vec<_>>().join(", "),
+    };
+    let roles: Vec<_> = found.roles.iter().map(|role| Role::word(*role)).collect();
+    let state = if found.snapshot { "handed to its next version" } else { "begins anew" };
+    let batch = counted(found.max_batch, "event", "events");
+    vec![
+        visible(&format!("{} {}", found.name, found.version), false),
+        format!("  roles: {}", roles.join(", ")),
+        format!("  events: {}", list(&found.events, "all that are routed to it")),
+        format!("  payloads: {}, {batch} a call at most", found.encoding.word()),
+        format!("  state at a reload: {state}"),
+        format!("  imports: {}", list(&found.imports, "nothing")),
+        format!("  exports: {}", list(&found.exports, "nothing")),
+        format!("  size: {} KiB", found.size.div_ceil(1024)),
+        format!("  sha256: {}", found.sha256),
+    ]
+}
+
+/// A value in words; none where there is nothing to say.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(visible(text, false)),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(text_of).collect();
+            (!items.is_empty()).then(|| items.join(", "))
+        }
+        Value::Object(_) => counts(value),
+        other => Some(other.to_string()),
+    }
+}
+
+fn number_of(plugin: &Value, key: &str, one: &'static str, many: &'static str) -> String {
+    let number = plugin.get(key).and_then(Value::as_u64);
+    number.map_or_else(
+        || format!("- {many}"),
+        |number| counted(usize::try_from(number).unwrap_or(usize::MAX), one, many).to_string(),
+    )
+}
+
+/// Counts by name, as `3 not-allowed, 1 closed`; none when there are none.
+fn counts(counts: &Value) -> Option<String> {
+    let counts = counts.as_object().filter(|counts| !counts.is_empty())?;
+    let each: Vec<_> =
+        counts.iter().map(|(name, count)| format!("{count} {}", visible(name, false))).collect();
+    Some(each.join(", "))
+}
+
+/// Counts by reason and kind, as `not-allowed (3 push, 1 close), closed (1 push)`.
+fn refused(refused: &Value) -> Option<String> {
+    let reasons = refused.as_object().filter(|reasons| !reasons.is_empty())?;
+    let each: Vec<_> = reasons
+        .iter()
+        .map(|(reason, kinds)| format!("{reason} ({})", counts(kinds).unwrap_or_default()))
+        .collect();
+    Some(each.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    // Issue 10, 12.
+    #[test]
+    fn a_running_plugin_is_told_in_words_and_what_is_nothing_is_left_out() {
+        let plugin = json!({
+            "name": "chat", "state": "running", "component": "chat\u{202e}", "version": "0.2.0",
+            "roles": ["handler", "sink"], "generation": 1, "events": 1, "errors": 0, "breaker": "closed",
+            "file": "chat.wasm", "since_ms": 60_000, "memory_bytes": 3000, "traps": 0, "last_error": null,
+            "measures": {}, "refused_by_reason": {}, "unusable_verdicts": { "grant": 2 },
+        });
+        let told = of_running(&plugin, UNIX_EPOCH + Duration::from_secs(125));
+        let expected = [
+            "chat             running      chat\\u202e 0.2.0 (handler, sink), generation 1, 1 event, 0 errors",
+            "  file: chat.wasm",
+            "  memory: 3 KiB",
+            "  since: 1 min 5 s ago",
+            "  unusable verdicts: 2 grant",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    // Issue 10, 12.
+    #[test]
+    fn a_file_is_told_in_words() {
+        let found = Inspection {
+            name: "chat".into(),
+            version: "0.2.0".into(),
+            encoding: tengen_wire::payload::Encoding::Json,
+            max_batch: 1,
+            events: Vec::new(),
+            roles: vec![Role::Handler],
+            snapshot: true,
+            imports: Vec::new(),
+            exports: vec!["a:b/c@0.1.0".into(), "d".into()],
+            size: 2000,
+            sha256: "ab".into(),
+        };
+        let expected = [
+            "chat 0.2.0",
+            "  roles: handler",
+            "  events: all that are routed to it",
+            "  payloads: json, 1 event a call at most",
+            "  state at a reload: handed to its next version",
+            "  imports: nothing",
+            "  exports: a:b/c@0.1.0, d",
+            "  size: 2 KiB",
+            "  sha256: ab",
+        ];
+        assert_eq!(of_file(&found), expected);
+    }
+}

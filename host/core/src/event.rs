@@ -1,0 +1,188 @@
+//! What happens to connections, as handlers are told of it. No wire format in here.
+
+mod waiting;
+
+use crate::trace::{Span, TraceContext};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use tengen_wire::{
+    close::Reason,
+    fault::Fault,
+    id::{Channel, ConnectionId, EndpointIndex, EventId, Handle, UserId},
+    payload::Payload,
+};
+pub use waiting::{Below, Permit, Waiting};
+
+/// Who is at the other end, as the authenticator said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub claims: Vec<(String, String)>,
+    /// When the authentication ends, and the connection with it.
+    pub expires_at: Option<SystemTime>,
+}
+
+/// The facts of one connection. They do not change while it is open.
+#[derive(Debug)]
+pub struct Connection {
+    pub handle: Handle,
+    pub id: ConnectionId,
+    pub user: Option<User>,
+    /// The endpoint's path, such as `/ws`.
+    pub endpoint: Arc<str>,
+    pub endpoint_index: EndpointIndex,
+    pub peer: SocketAddr,
+    /// `tengen`, `sente` or `raw`.
+    pub dialect: &'static str,
+    /// Further attributes: what the authenticator added, and the dialect's own (`client-id`).
+    pub more: Vec<(String, String)>,
+    /// The upgrade's span: every event of the connection links to it.
+    pub upgrade: Option<TraceContext>,
+    /// What of this connection waits for a decision.
+    pub waiting: Waiting,
+}
+
+/// One thing that happened, on its way to a handler.
+#[derive(Debug)]
+pub struct Event {
+    /// None for what happens to no single connection (a plugin's own timer, `user-online`).
+    pub connection: Option<Arc<Connection>>,
+    /// Counts the connection's events from 1.
+    pub seq: u32,
+    pub at: SystemTime,
+    pub what: Occurrence,
+    /// The event's own span; ends when the event has been decided.
+    pub span: Span,
+    /// Held while the event waits; absent for what the gateway itself says.
+    pub permit: Option<Permit>,
+}
+
+impl Event {
+    /// The event as it goes on to somebody else, with its span and its place; what is left is only to be looked at.
+    #[must_use]
+    pub fn take_on(&mut self) -> Self {
+        let permit = self.permit.take();
+        let span = std::mem::replace(&mut self.span, Span::none());
+        Self { permit, span, ..self.another() }
+    }
+
+    /// The same message for somebody else as well; what is no message, is lost to it.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let what = match &self.what {
+            Occurrence::Message(message) => Occurrence::Message(message.clone()),
+            _ => Occurrence::Lost(1),
+        };
+        Self {
+            connection: self.connection.clone(),
+            seq: self.seq,
+            at: self.at,
+            what,
+            span: Span::none(),
+            permit: self.permit.as_ref().map(Permit::another),
+        }
+    }
+
+    /// Whether somebody else has it if its handler fails at it.
+    pub fn goes_on(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| permit.onward.is_some())
+    }
+
+    pub fn message(&self) -> Option<&Message> {
+        match &self.what {
+            Occurrence::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What it is: a message's id, or the word for what else happened.
+    pub fn word(&self) -> &str {
+        match &self.what {
+            Occurrence::Message(message) => &message.id,
+            Occurrence::Opened => "opened",
+            Occurrence::Adopted => "adopted",
+            Occurrence::Closed(_) => "closed",
+            Occurrence::Subscribed(_) => "subscribed",
+            Occurrence::Unsubscribed(_) => "unsubscribed",
+            Occurrence::UserOnline(_) => "user-online",
+            Occurrence::UserOffline(_) => "user-offline",
+            Occurrence::Timer(_) => "timer",
+            Occurrence::Refused { .. } => "refused",
+            Occurrence::Lost(_) => "lost",
+        }
+    }
+
+    /// The reply the event's sender waits for.
+    pub fn reply_to(&self) -> Option<u32> {
+        self.message()?.reply_to
+    }
+}
+
+/// Where an event goes that its handler failed at.
+pub trait Onward: std::fmt::Debug + Send + Sync {
+    /// Takes the event to whoever is next, or says why nobody is.
+    fn go_on(&self, event: Event, why: Fault);
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Occurrence {
+    Opened,
+    /// It was open before this instance began: plugin added later, trap, reload without a snapshot.
+    Adopted,
+    Message(Message),
+    Closed(Closing),
+    Subscribed(Channel),
+    Unsubscribed(Channel),
+    UserOnline(UserId),
+    UserOffline(UserId),
+    Timer(String),
+    /// An effect that carried a key was not carried out.
+    Refused {
+        key: String,
+        why: Fault,
+    },
+    /// So many of the connection's messages never reached the plugin.
+    Lost(u32),
+}
+
+/// `[event-id data]` from a peer.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: EventId,
+    pub payload: Payload,
+    /// The number by which a handler answers; minted by the hub, unique among replies that are waited for.
+    pub reply_to: Option<u32>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    pub code: u16,
+    pub reason: String,
+    pub clean: bool,
+}
+
+impl From<&Reason> for Closing {
+    fn from(reason: &Reason) -> Self {
+        Self { code: reason.code(), reason: reason.word().to_owned(), clean: reason.is_clean() }
+    }
+}
+
+#[cfg(any(test, fuzzing, feature = "testing"))]
+impl Connection {
+    /// Somebody whom nobody knows anything about, for tests: on `/ws`, in our dialect.
+    pub fn anybody(handle: u32) -> Self {
+        Self {
+            handle: Handle(handle),
+            id: ConnectionId::from_bytes([7; 16]),
+            user: None,
+            endpoint: "/ws".into(),
+            endpoint_index: EndpointIndex(0),
+            peer: ([127, 0, 0, 1], 1).into(),
+            dialect: "tengen",
+            more: Vec::new(),
+            upgrade: None,
+            waiting: Waiting::default(),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What the parts of Tengen have agreed on, and the rules that need neither IO nor a clock: time comes in as an argument.
+//!
+//! The contracts first, then the state machines.
+
+pub mod authenticator;
+pub mod budget;
+pub mod effect;
+pub mod event;
+pub mod handler;
+pub mod sink;
+pub mod trace;
+
+pub mod channels;
+pub mod heartbeat;
+pub mod often;
+pub mod outbox;
+pub mod pace;
+pub mod rate;
+pub mod routes;

@@ -1,0 +1,349 @@
+//! What can go wrong between the gateway and a plugin.
+
+use super::{text::plain, trap};
+use rustix::io::Errno;
+use std::{fmt, io, path::PathBuf, time::Duration};
+use tengen_wire::id::PluginName;
+
+/// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
+const CAUSE_MAX: usize = 2048;
+
+/// Why a component cannot be a plugin, or a plugin cannot do what it was asked.
+///
+/// `Display` prints this level only; [`PluginError::explain`] adds the causes.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    #[error("`{}` cannot be read", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    #[error("the file has {size} bytes, more than the {limit} that a component may have")]
+    FileTooLarge { size: u64, limit: usize },
+    #[error("not a WebAssembly component: {found}")]
+    NotWasm { found: &'static str },
+    #[error(
+        "a core WebAssembly module, not a component: wrap it with `wasm-tools component new`, or build it for wasm32-wasip2"
+    )]
+    CoreModule,
+    #[error("a precompiled file: only `.wasm` components are taken, as their code is checked here")]
+    Precompiled,
+    #[error(
+        "the component ends in the middle of a section: it was cut off, or is still being written"
+    )]
+    Incomplete,
+    #[error("the component is not valid, or needs a WebAssembly feature that is off here")]
+    Invalid(#[source] Cause),
+    #[error(
+        "the component is built for the asynchronous component ABI, which this gateway does not take: \
+         rebuild it with synchronous exports (`jco componentize --backend-qjs-disable-async`, or a synchronous world)"
+    )]
+    AsyncAbi(#[source] Cause),
+    #[error(
+        "the component is built for `{wanted}`; this gateway offers `tengen:gateway@{offered}`: \
+         rebuild it with the interface of this gateway"
+    )]
+    Version { wanted: String, offered: &'static str },
+    #[error(
+        "not a Tengen plugin: it does not export `tengen:gateway/plugin@{offered}` (it exports {exports})"
+    )]
+    OtherWorld { exports: String, offered: &'static str },
+    #[error(
+        "the plugin has no role: it exports none of `handler`, `authenticator` and `telemetry-sink` (it exports {exports})"
+    )]
+    NoRole { exports: String },
+    #[error("the component imports `{name}`: {why}")]
+    Import { name: String, why: &'static str },
+    #[error(
+        "what the component imports does not fit what this gateway (`tengen:gateway@{offered}`) offers"
+    )]
+    Link {
+        offered: &'static str,
+        #[source]
+        source: Cause,
+    },
+    #[error("the exported `{interface}` does not fit `tengen:gateway@{offered}`")]
+    Export {
+        interface: &'static str,
+        offered: &'static str,
+        #[source]
+        source: Cause,
+    },
+    #[error(
+        "the plugin begins with {wanted} bytes of memory, more than the {limit} it may have: raise its `memory`{stack}"
+    )]
+    Memory { wanted: usize, limit: usize, stack: Stack },
+    #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
+    Directory { dir: PathBuf, source: Cause },
+    #[error(
+        "all plugins together run as many instances as there are places: run fewer plugins, or lower \
+         `plugin.NAME.instances` where it is set; where the log told at the start that addresses are few, raise their \
+         limit (`ulimit -v`, `LimitAS=` of a service) and start the gateway again"
+    )]
+    NoRoom(#[source] Cause),
+    #[error(
+        "there are too few addresses left for the memory of one more instance: raise the limit of addresses (`ulimit -v`, \
+         `LimitAS=` of a service) or of data (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
+    )]
+    NoAddresses(#[source] Cause),
+    #[error(
+        "a module of the component has {found} memories, and may have one: build it without multi-memory, or link its \
+         modules to one memory"
+    )]
+    Memories { found: u32 },
+    #[error(
+        "a function of the component has a name of {size} bytes, more than the {limit} that it may have: build it with \
+         shorter names, or without any"
+    )]
+    FunctionName { size: usize, limit: usize },
+    #[error("the component cannot be instantiated")]
+    Instantiate(#[source] Cause),
+    #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
+    Described { what: &'static str, found: Found },
+    #[error("the plugin's `{function}` failed")]
+    Call { function: &'static str, source: CallError },
+    #[error("the plugin's `{function}` refused: {message}")]
+    Refused { function: &'static str, message: String },
+    #[error(
+        "the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway"
+    )]
+    Roles { old: String, new: String },
+    #[error(
+        "the state has {size} bytes, more than the {limit} of the plugin's `memory`: raise that, or keep less"
+    )]
+    StateTooLarge { size: usize, limit: usize },
+    #[error("the running version lost its instance at saving, and its state with it")]
+    StateLost {
+        /// Whether a new instance of the old version runs in its place.
+        restarted: bool,
+        #[source]
+        source: Box<PluginError>,
+    },
+    #[error("{why}; nothing was changed: try again later")]
+    Busy { why: &'static str },
+    #[error("the plugin's instance does not run: {why}")]
+    NotRunning { why: &'static str },
+    #[error(
+        "compiling the component took more than {limit:?} of processor time and was given up: \
+         build it optimised and without debug information, or make it smaller"
+    )]
+    CompileTime { limit: Duration },
+    #[error(
+        "compiling the component took more than the {limit} bytes of memory that it may and was given up: \
+         build it optimised and without debug information, or make it smaller"
+    )]
+    CompileMemory { limit: usize },
+    #[error(
+        "the component's machine code has more than the {limit} bytes that it may: make the component smaller"
+    )]
+    CompileSize { limit: usize },
+    #[error("the compiler `{}` failed", program.display())]
+    Compiler { program: PathBuf, source: Cause },
+    #[error("files cannot be watched")]
+    Watch(#[source] Cause),
+    #[error("the WebAssembly engine cannot start")]
+    Engine(#[source] Cause),
+}
+
+/// What a plugin's stack takes of its memory, where that is why it has too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stack(Option<usize>);
+
+impl Stack {
+    /// A stack of so many bytes, as far as it is known, in a memory of so many.
+    pub(super) fn of(bytes: Option<usize>, limit: usize) -> Self {
+        Self(bytes.filter(|bytes| *bytes >= limit / 2))
+    }
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(bytes) = self.0 else { return Ok(()) };
+        write!(
+            f,
+            ", or give it a smaller stack, which takes {bytes} of them (zig, whose default is 16 MiB: `--stack 65536`; \
+             wasm-ld: `-z stack-size=65536`)"
+        )
+    }
+}
+
+/// More than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub(super) found: usize,
+    pub(super) limit: usize,
+    pub(super) of: &'static str,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, where {} are allowed", self.found, self.of, self.limit)
+    }
+}
+
+impl PluginError {
+    /// Whether it may go well without another file or other settings: it is worth trying again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Self::Compiler { .. }
+            | Self::Busy { .. }
+            | Self::NoRoom { .. }
+            | Self::NoAddresses { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What serves after a reload that ended so.
+    pub fn aftermath(&self) -> &'static str {
+        match self {
+            Self::StateLost { restarted: true, .. } => {
+                "the reload failed, and the old version goes on with a new instance: its state is gone"
+            }
+            Self::StateLost { restarted: false, .. } => {
+                "the reload failed, the state is gone, and the old version cannot be started again now"
+            }
+            _ => "the reload failed, the old version goes on",
+        }
+    }
+
+    /// The whole story in one line: this error and its causes, fit for a log and a terminal.
+    pub fn explain(&self) -> String {
+        let mut story = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            story.push_str(": ");
+            story.push_str(&error.to_string());
+            cause = error.source();
+        }
+        story
+    }
+}
+
+/// Why a call into a plugin gave no result. After any of them the instance is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("it trapped")]
+    Trapped(#[source] Cause),
+    #[error(
+        "it needed more memory than the {limit} bytes of `plugin.{plugin}.memory`: raise that, or send it less"
+    )]
+    OutOfMemory {
+        plugin: PluginName,
+        limit: usize,
+        #[source]
+        source: Cause,
+    },
+    #[error(
+        "there were too few addresses for its memory: raise the limit of addresses (`ulimit -v`, `LimitAS=` of a service) \
+         or of data (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
+    )]
+    OutOfAddresses(#[source] Cause),
+    /// It has done its work, so what it did to its state is done.
+    #[error("it trapped: what it returned cannot be read")]
+    Unreadable(#[source] Cause),
+    #[error("it computed for longer than {limit:?}")]
+    Overrun { limit: Duration },
+    #[error("it did not return within {limit:?}")]
+    TimedOut { limit: Duration },
+    #[error("it returned more than {limit} bytes, or handed the gateway as much in one call")]
+    TooMuch { limit: usize },
+}
+
+impl CallError {
+    /// The value of `error.type` in spans and of the label in metrics.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Trapped(_) | Self::OutOfMemory { .. } | Self::OutOfAddresses(_) => "trap",
+            Self::Unreadable(_) => "unreadable",
+            Self::Overrun { .. } | Self::TimedOut { .. } => "timeout",
+            Self::TooMuch { .. } => "limit-reached",
+        }
+    }
+
+    /// Whether the events of the call may be given to a fresh instance: not when the guest had decided about them.
+    pub(super) fn may_be_tried_again(&self) -> bool {
+        !matches!(self, Self::Unreadable(_))
+    }
+
+    /// Whether it is the plugin's time that was up.
+    pub(super) fn is_overrun(&self) -> bool {
+        matches!(self, Self::Overrun { .. } | Self::TimedOut { .. })
+    }
+}
+
+/// A deeper cause, as text: it may hold what a guest wrote, so it is kept to one bounded line.
+#[derive(Debug)]
+pub struct Cause(String);
+
+impl Cause {
+    pub(super) fn new(text: &str) -> Self {
+        Self(plain(text, CAUSE_MAX))
+    }
+}
+
+impl From<wasmtime::Error> for Cause {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::new(&trap::told(&error))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// Whether the system gave no memory, or no addresses for it.
+pub(super) fn lacks_addresses(error: &wasmtime::Error) -> bool {
+    let system = error.downcast_ref().or_else(|| error.root_cause().downcast_ref::<Errno>());
+    error.is::<wasmtime::error::OutOfMemory>() || system == Some(&Errno::NOMEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10, 6.
+    #[test]
+    fn where_addresses_are_lacking_it_is_known_by_the_systems_word() {
+        for error in [
+            wasmtime::Error::from(Errno::NOMEM),
+            wasmtime::Error::from(Errno::NOMEM).context("cannot map").context("a memory"),
+        ] {
+            assert!(lacks_addresses(&error), "{error:#}");
+        }
+        assert!(!lacks_addresses(&wasmtime::Error::msg("Cannot allocate memory (os error 12)")));
+        assert!(!lacks_addresses(&wasmtime::Error::from(Errno::ACCESS)));
+        let told = PluginError::NoAddresses(Cause::new("x")).to_string();
+        assert!(told.contains("ulimit -v") && told.contains("LimitAS="), "{told}");
+    }
+
+    // Issue 10, 12.
+    #[test]
+    fn a_stack_is_named_where_it_is_the_cause() {
+        let said = |stack: Option<usize>| {
+            let stack = Stack::of(stack, 16 << 20);
+            PluginError::Memory { wanted: 17 << 20, limit: 16 << 20, stack }.to_string()
+        };
+        assert!(
+            said(Some(16 << 20)).contains("takes 16777216 of them (zig"),
+            "{}",
+            said(Some(16 << 20))
+        );
+        assert!(said(Some(1 << 20)).ends_with("raise its `memory`"));
+        assert!(said(None).ends_with("raise its `memory`"));
+    }
+
+    #[test]
+    fn an_explanation_names_every_level_once() {
+        let error = PluginError::Call {
+            function: "start",
+            source: CallError::Trapped(Cause::new("wasm `unreachable`\u{1b}[0m")),
+        };
+        assert_eq!(error.to_string(), "the plugin's `start` failed");
+        assert_eq!(
+            error.explain(),
+            "the plugin's `start` failed: it trapped: wasm `unreachable`\\u{1b}[0m"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Events in line, and what they weigh: how much of a guest's memory they will take.
+
+use std::collections::VecDeque;
+use tengen_core::event::{Connection, Event, Occurrence};
+
+/// What an event takes in a guest beside its texts: a record, and what holds it together.
+const EACH: usize = 256;
+
+/// The most that goes into one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) events: usize,
+    /// What the events may weigh together. One that weighs more goes alone.
+    pub(super) weight: usize,
+}
+
+impl Share {
+    #[cfg(test)]
+    pub(super) fn of(events: usize) -> Self {
+        Self { events, weight: usize::MAX }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    events: VecDeque<Event>,
+    weight: usize,
+}
+
+impl Line {
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
+    pub(super) fn push_back(&mut self, event: Event) {
+        self.weight = self.weight.saturating_add(weight(&event));
+        self.events.push_back(event);
+    }
+
+    pub(super) fn push_front(&mut self, event: Event) {
+        self.weight = self.weight.saturating_add(weight(&event));
+        self.events.push_front(event);
+    }
+
+    pub(super) fn clear(&mut self) -> VecDeque<Event> {
+        self.weight = 0;
+        std::mem::take(&mut self.events)
+    }
+
+    /// Those at the front, as many as may go at once, and one at least.
+    ///
+    /// All that wait, if they may go, change places with the empty batch: nothing is copied.
+    pub(super) fn take(&mut self, share: Share, batch: &mut Vec<Event>) {
+        if self.events.len() <= share.events && self.weight <= share.weight && batch.is_empty() {
+            let empty = VecDeque::from(std::mem::take(batch));
+            *batch = Vec::from(std::mem::replace(&mut self.events, empty));
+            self.weight = 0;
+            return;
+        }
+        let (mut count, mut taken) = (0, 0_usize);
+        for event in self.events.iter().take(share.events) {
+            let with_it = taken.saturating_add(weight(event));
+            if count > 0 && with_it > share.weight {
+                break;
+            }
+            (count, taken) = (count + 1, with_it);
+        }
+        batch.extend(self.events.drain(..count));
+        self.weight = self.weight.saturating_sub(taken);
+    }
+
+    /// Takes out those of which this is so.
+    pub(super) fn take_out(&mut self, is_so: impl Fn(&Event) -> bool) -> VecDeque<Event> {
+        let (gone, kept) = self.clear().into_iter().partition::<VecDeque<_>, _>(is_so);
+        kept.into_iter().for_each(|event| self.push_back(event));
+        gone
+    }
+}
+
+/// What an event takes in the guest, roughly: its texts are copied into it.
+pub(super) fn weight(event: &Event) -> usize {
+    let texts = match &event.what {
+        Occurrence::Message(message) => message.payload.body.len() + message.id.len(),
+        Occurrence::Opened | Occurrence::Adopted => {
+            event.connection.as_deref().map_or(0, of_connection)
+        }
+        Occurrence::Closed(closing) => closing.reason.len(),
+        Occurrence::Subscribed(channel) | Occurrence::Unsubscribed(channel) => channel.len(),
+        Occurrence::UserOnline(user) | Occurrence::UserOffline(user) => user.len(),
+        Occurrence::Timer(key) => key.len(),
+        Occurrence::Refused { key, why } => key.len() + why.message.len(),
+        Occurrence::Lost(_) => 0,
+    };
+    texts.saturating_add(EACH)
+}
+
+/// What a connection is described with.
+fn of_connection(connection: &Connection) -> usize {
+    let claims = connection.user.iter().flat_map(|user| &user.claims);
+    let pairs = claims.chain(&connection.more).map(|(key, value)| key.len() + value.len() + 32);
+    EACH + pairs.sum::<usize>()
+}

@@ -1,0 +1,242 @@
+//! The queue's promises, by hand.
+
+use super::*;
+use tengen_core::event::{Closing, Message};
+use tengen_wire::{
+    id::EventId,
+    payload::{Encoding, Payload},
+};
+
+fn connection(handle: u32) -> Arc<Connection> {
+    Arc::new(Connection::anybody(handle))
+}
+
+fn event(handle: u32, what: Occurrence) -> Event {
+    Event {
+        connection: Some(connection(handle)),
+        seq: 1,
+        at: SystemTime::now(),
+        what,
+        span: Span::none(),
+        permit: None,
+    }
+}
+
+fn message(handle: u32) -> Event {
+    let payload = Payload::nil(Encoding::Json);
+    event(
+        handle,
+        Occurrence::Message(Message { id: EventId::from("a/b"), payload, reply_to: None }),
+    )
+}
+
+fn end(handle: u32) -> Event {
+    event(handle, Occurrence::Closed(Closing { code: 1000, reason: String::new(), clean: true }))
+}
+
+fn queue(bound: usize) -> Queue {
+    Queue::new(NonZeroUsize::new(bound).expect("not zero"))
+}
+
+/// What waits, in a shorthand: o1 is the opening of connection 1; a adopts, m is a message, c closes.
+fn drain(queue: &Queue, max: usize) -> Vec<String> {
+    let mut batch = Batch::default();
+    let mut batches = Vec::new();
+    while queue.take(Share::of(max), &mut batch) {
+        let words = batch.events.iter().map(|event| {
+            let letter = match event.what {
+                Occurrence::Opened => "o",
+                Occurrence::Adopted => "a",
+                Occurrence::Closed(_) => "c",
+                Occurrence::Message(_) => "m",
+                _ => "?",
+            };
+            let handle = event.connection.as_ref().map_or(0, |connection| connection.handle.0);
+            format!("{letter}{handle}")
+        });
+        batches.push(words.collect::<Vec<_>>().join(" "));
+    }
+    batches
+}
+
+fn fill(queue: &Queue, events: Vec<Event>) {
+    for event in events {
+        queue.offer(event).expect("there is room");
+    }
+}
+
+#[test]
+fn a_connection_that_the_instance_does_not_know_is_adopted_first() {
+    let queue = queue(8);
+    fill(
+        &queue,
+        vec![message(1), message(1), event(2, Occurrence::Opened), message(2), end(1), end(3)],
+    );
+    assert_eq!(drain(&queue, 16), ["a1 m1 m1 o2 m2 c1"]);
+}
+
+#[test]
+fn batches_are_no_longer_than_asked_for() {
+    let queue = queue(8);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1), message(1)]);
+    assert_eq!(drain(&queue, 2), ["o1 m1", "m1"]);
+}
+
+#[test]
+fn over_the_bound_messages_are_declined_and_ends_are_not() {
+    let queue = queue(2);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
+    let declined = queue.offer(message(1)).expect_err("it is full");
+    assert_eq!(declined.why.id, FaultId::Overloaded);
+    fill(&queue, vec![end(1)]);
+    assert_eq!(drain(&queue, 16), ["o1 m1 c1"]);
+}
+
+#[test]
+fn a_new_instance_adopts_what_is_open_and_hears_of_nobody_twice() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
+    assert_eq!(drain(&queue, 16), ["o1 m1"]);
+    fill(&queue, vec![message(1), event(2, Occurrence::Opened), message(2)]);
+    queue.begin_adoption();
+    queue.adopt(vec![connection(1), connection(2), connection(3)], false);
+    fill(&queue, vec![event(3, Occurrence::Opened), end(3)]);
+    assert_eq!(drain(&queue, 16), ["a1 a3", "m1 o2 m2 c3"]);
+}
+
+#[test]
+fn a_connection_that_ends_while_the_open_ones_are_listed_is_still_ended() {
+    let queue = queue(16);
+    queue.begin_adoption();
+    fill(&queue, vec![end(1)]);
+    queue.adopt(vec![connection(1)], false);
+    assert_eq!(drain(&queue, 16), ["a1", "c1"]);
+}
+
+#[test]
+fn a_failed_batch_goes_one_by_one_after_the_adoption() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1), message(1)]);
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(16), &mut batch));
+    fill(&queue, vec![message(1)]);
+    queue.retry(batch.events.drain(1..));
+    queue.adopt(vec![connection(1)], false);
+    assert_eq!(drain(&queue, 16), ["a1", "m1", "m1", "m1"]);
+}
+
+#[test]
+fn a_connection_that_cannot_be_adopted_is_found_and_left_out() {
+    let queue = queue(16);
+    queue.adopt(vec![connection(1), connection(2)], false);
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(16), &mut batch));
+    assert_eq!(batch.events.len(), 2);
+    queue.retry(batch.events.drain(..));
+    queue.adopt(vec![connection(1), connection(2)], false);
+    assert!(queue.take(Share::of(16), &mut batch));
+    assert_eq!(batch.events.len(), 1, "one at a time now");
+    fill(&queue, vec![message(1)]);
+    assert_eq!(queue.shun(Handle(1)).len(), 1);
+    queue.adopt(vec![connection(1), connection(2)], false);
+    assert_eq!(queue.offer(message(1)).expect_err("left out").why.id, FaultId::PluginFailed);
+    fill(&queue, vec![end(1), message(2)]);
+    assert_eq!(drain(&queue, 16), ["a2", "m2"]);
+}
+
+#[test]
+fn while_no_instance_runs_messages_are_declined_and_connections_come_and_go() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
+    let left = queue.close(Closed::Unavailable(Duration::from_secs(1)));
+    assert_eq!(left.len(), 1);
+    assert_eq!(queue.offer(message(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
+    fill(&queue, vec![end(1), event(2, Occurrence::Opened)]);
+    queue.begin_adoption();
+    queue.open();
+    fill(&queue, vec![message(2)]);
+    queue.adopt(vec![connection(2)], false);
+    assert_eq!(drain(&queue, 16), ["a2 m2"]);
+}
+
+#[test]
+fn news_of_refusals_goes_first() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
+    let news = || {
+        let why = Fault::new(FaultId::NotAllowed, "no");
+        event(1, Occurrence::Refused { key: "k".into(), why })
+    };
+    assert_eq!(queue.tell(vec![news()]), 0);
+    assert_eq!(drain(&queue, 16), ["?1 o1 m1"]);
+}
+
+#[test]
+fn who_waits_for_room_is_woken_once_less_than_half_of_the_queue_waits_or_it_closes() {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        task::{Wake, Waker},
+    };
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let woken = Arc::<Woken>::default();
+    let (task, times) = (Waker::from(Arc::clone(&woken)), || woken.0.load(Ordering::SeqCst));
+    let (queue, mut seen) = (queue(4), Seen::default());
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1), message(1), message(1)]);
+    for _ in 0..3 {
+        assert!(!queue.has_room(&mut seen, &task));
+    }
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(2), &mut batch));
+    assert_eq!(times(), 0, "two of four are not less than half");
+    assert!(queue.take(Share::of(1), &mut batch));
+    assert_eq!(times(), 1, "who asked three times is called once");
+    assert!(queue.has_room(&mut seen, &task));
+    fill(&queue, vec![message(1), message(1), message(1)]);
+    assert!(!queue.has_room(&mut seen, &task), "it can be asked for again");
+    queue.close(Closed::Stopped);
+    assert_eq!(times(), 2);
+    assert!(queue.has_room(&mut seen, &task));
+}
+
+#[test]
+fn a_batch_ends_at_its_share_of_memory_and_what_is_larger_goes_alone() {
+    let queue = queue(16);
+    let sized = |bytes: usize| {
+        let payload = Payload::new(Encoding::Json, vec![b'1'; bytes]);
+        let id = EventId::from("a/b");
+        event(1, Occurrence::Message(Message { id, payload, reply_to: None }))
+    };
+    fill(&queue, [400, 400, 400, 3000, 10, 10].map(sized).into());
+    let share = Share { events: 16, weight: 2200 };
+    let mut batch = Batch::default();
+    let mut lengths = Vec::new();
+    while queue.take(share, &mut batch) {
+        lengths.push(batch.events.len());
+    }
+    assert_eq!(lengths, [3, 1, 1, 2], "the adoption counts as well");
+}
+
+#[test]
+fn who_may_have_broken_an_adoption_goes_alone_once_and_the_others_together() {
+    let queue = queue(16);
+    let open = || (1..=6).map(connection).collect::<Vec<_>>();
+    queue.adopt(open(), false);
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(4), &mut batch));
+    queue.retry(batch.events.drain(..));
+    queue.adopt(open(), false);
+    for expected in [2, 1, 1] {
+        assert!(queue.take(Share::of(4), &mut batch));
+        assert_eq!(batch.events.len(), expected);
+    }
+    // The second of the suspects breaks the instance. Nobody who went well goes alone again.
+    queue.shun(Handle(2));
+    queue.adopt(open(), false);
+    assert_eq!(drain(&queue, 4), ["a1 a5 a6", "a3", "a4"]);
+}

@@ -1,0 +1,356 @@
+//! What the parts of one plugin share, and how it shows itself to people.
+
+use super::{
+    breaker::Phase,
+    compiled::Role,
+    counters::{Counters, Measure, count},
+    error::PluginError,
+    generation::{Budget, Generation},
+    instance::Instance,
+};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tengen_core::{event::Event, handler::Actor, rate::Meter, trace::Tracer};
+use tengen_settings::Rate;
+use tengen_wire::id::PluginName;
+use tokio_util::task::TaskTracker;
+
+/// Shared by a plugin's handle, its handler's task and its pools.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) name: PluginName,
+    pub(super) current: ArcSwap<Generation>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) actor: Arc<dyn Actor>,
+    pub(super) tracer: Arc<dyn Tracer>,
+    pub(super) tasks: TaskTracker,
+    /// Instances that are being told that they end: closed from the beginning, so that it can be waited for at any time.
+    endings: TaskTracker,
+    state: AtomicU8,
+    /// The phase of its handler's breaker.
+    breaker: AtomicU8,
+    last_error: Mutex<Option<LastError>>,
+    lines: Mutex<Lines>,
+}
+
+/// How many lines about what went wrong the log has had of late.
+#[derive(Debug)]
+struct Lines {
+    meter: Meter,
+    untold: u64,
+}
+
+impl Default for Lines {
+    /// Sixty a minute: what goes wrong may be worded by a peer, in another way each time.
+    fn default() -> Self {
+        Self { meter: Meter::new(Rate::per_minute(60)), untold: 0 }
+    }
+}
+
+impl Lines {
+    /// Whether there may be another one now: some with how many were not told before it.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        if self.meter.note(now) {
+            self.untold += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// Whether a plugin answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    Running,
+    /// It failed to start again, or failed too often; it is tried again with growing pauses.
+    Unavailable,
+    Stopped,
+}
+
+/// The same message is logged once in this time: a guest that fails at every event does not fill the log.
+const QUIET_MS: u64 = 1000;
+
+/// The last thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    pub message: String,
+    /// How often it went wrong in this way without anything else going wrong meanwhile.
+    pub times: u64,
+    /// The event that it went wrong at the last time, where it was one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+}
+
+/// The event that a plugin failed at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct At {
+    /// Its id; of what is no message, the word for it.
+    pub event: String,
+    /// The id of its connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+}
+
+impl At {
+    /// The only event of a call; of several, nobody knows which it was.
+    pub(super) fn of(events: &[Event]) -> Option<Self> {
+        let [event] = events else { return None };
+        let connection = event.connection.as_ref().map(|connection| connection.id.to_string());
+        Some(Self { event: event.word().to_owned(), connection })
+    }
+}
+
+/// A plugin as `plugin list`, the admin API and the metrics show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The name in the configuration.
+    pub name: String,
+    pub file: PathBuf,
+    /// What the component calls itself.
+    pub component: String,
+    pub version: String,
+    /// The first digits of the SHA-256 of the component.
+    pub revision: String,
+    /// Counts the versions that ran under this name, from 1.
+    pub generation: u64,
+    pub roles: Vec<Role>,
+    pub state: State,
+    /// Whether events go to it, or it is left out because it keeps failing; the worst of its roles.
+    pub breaker: Phase,
+    pub last_error: Option<LastError>,
+    pub calls: u64,
+    pub events: u64,
+    pub errors: u64,
+    pub traps: u64,
+    pub deadline_overruns: u64,
+    pub refused_effects: u64,
+    /// By reason, and in that by the kind of effect.
+    pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    /// Events that were not taken: the queue stayed full, or the plugin was down.
+    pub declined_events: u64,
+    pub declined_by_reason: BTreeMap<&'static str, u64>,
+    /// Answers of its authenticator that could not be used, by what was wrong with them.
+    pub unusable_verdicts: BTreeMap<&'static str, u64>,
+    pub dropped_signals: u64,
+    /// Values of its own measures that were not kept.
+    pub dropped_measures: u64,
+    pub restarts: u64,
+    /// How often the gateway itself failed at its events.
+    pub panics: u64,
+    /// How often it was left out of the path because it kept failing.
+    pub breaker_opened: u64,
+    /// Connections that were left alone because their events kept breaking it.
+    pub shunned_connections: u64,
+    /// How often an instance was lost that had a state to hand over, and the state with it.
+    pub lost_states: u64,
+    pub reloads: u64,
+    pub failed_reloads: u64,
+    /// Events that wait for a decision.
+    pub waiting: usize,
+    /// Instances that there are, those that are tried or that end included.
+    pub instances: usize,
+    /// Linear memory of all its instances.
+    pub memory_bytes: usize,
+    /// Since when this version runs, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// What the plugin counts itself.
+    pub measures: BTreeMap<String, Measure>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        current: Arc<Generation>,
+        actor: Arc<dyn Actor>,
+        tracer: Arc<dyn Tracer>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let endings = TaskTracker::new();
+        endings.close();
+        Self {
+            endings,
+            name: current.plugin.clone(),
+            counters: Arc::clone(&current.counters),
+            current: ArcSwap::new(current),
+            actor,
+            tracer,
+            tasks,
+            state: AtomicU8::new(0),
+            breaker: AtomicU8::new(0),
+            last_error: Mutex::new(None),
+            lines: Mutex::default(),
+        }
+    }
+
+    /// Tells an instance that serves no more that it ends, where nobody waits for it.
+    pub(super) fn retire(&self, instance: Instance, budget: Budget) {
+        let name = self.name.clone();
+        let end = async move {
+            if let Err(error) = instance.stop(budget).await {
+                tracing::warn!(plugin = %name, "an instance of the old version did not stop well: {}", error.explain());
+            }
+        };
+        self.tasks.spawn(self.endings.track_future(end));
+    }
+
+    /// Waits until all that are told have ended: each has its budget for that.
+    pub(super) async fn retired(&self) {
+        self.endings.wait().await;
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == State::Running as u8
+    }
+
+    /// The handler's breaker has changed.
+    pub(super) fn changed(&self, phase: Phase, pause: Option<Duration>) {
+        let before = self.breaker.swap(phase as u8, Ordering::Relaxed);
+        if before != phase as u8 {
+            self.tell(phase, pause);
+        }
+    }
+
+    /// Counts and logs that a breaker has changed.
+    pub(super) fn tell(&self, phase: Phase, pause: Option<Duration>) {
+        let plugin = &self.name;
+        match phase {
+            Phase::Closed => tracing::info!(%plugin, "the plugin is back in the path"),
+            Phase::HalfOpen => {
+                tracing::info!(%plugin, "the plugin is tried with one event at a time")
+            }
+            Phase::Open => {
+                count(&self.counters.breaker_opened);
+                tracing::error!(%plugin, ?pause, "the plugin keeps failing: it is left out of the path for a while");
+            }
+        }
+    }
+
+    /// An instance with a state of its own is gone.
+    pub(super) fn lost_state(&self) {
+        count(&self.counters.lost_states);
+    }
+
+    /// Keeps what went wrong for people to see, and says it in the log.
+    pub(super) fn failed(&self, what: &str, error: &PluginError) {
+        self.note(&format!("{what}: {}", error.explain()));
+    }
+
+    pub(super) fn note(&self, message: &str) {
+        self.note_at(message, None);
+    }
+
+    /// The same of what went wrong at one event. The same at another one is no news.
+    pub(super) fn note_at(&self, message: &str, at: Option<At>) {
+        let (event, connection) = match &at {
+            Some(at) => (Some(at.event.as_str()), at.connection.as_deref()),
+            None => (None, None),
+        };
+        if !self.remember(message, at.clone()) {
+            return;
+        }
+        let told = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        let plugin = &self.name;
+        match told {
+            Some(0) => tracing::error!(%plugin, event, connection, "{message}"),
+            Some(untold) => tracing::error!(%plugin, event, connection, untold, "{message}"),
+            None => tracing::debug!(%plugin, event, connection, "{message}"),
+        }
+    }
+
+    /// Keeps what went wrong for people to see. True when it was not kept just now already.
+    pub(super) fn remember(&self, message: &str, at: Option<At>) -> bool {
+        let now = millis(SystemTime::now());
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = last.as_ref().filter(|last| last.message == message);
+        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
+        let times = again.map_or(0, |last| last.times) + 1;
+        *last = Some(LastError { at_ms: now, message: message.to_owned(), times, at });
+        is_news
+    }
+
+    pub(super) fn status(&self, waiting: usize) -> Status {
+        let current = self.current.load();
+        let counters = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            name: self.name.to_string(),
+            file: current.settings.file.clone(),
+            component: current.about.name.clone(),
+            version: current.about.version.to_string(),
+            revision: current.compiled.hash.short(),
+            generation: current.number,
+            roles: current.compiled.roles(),
+            state: match self.state.load(Ordering::Relaxed) {
+                0 => State::Running,
+                1 => State::Unavailable,
+                _ => State::Stopped,
+            },
+            breaker: match self.breaker.load(Ordering::Relaxed) {
+                0 => Phase::Closed,
+                1 => Phase::HalfOpen,
+                _ => Phase::Open,
+            },
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            calls: read(&counters.calls),
+            events: read(&counters.events),
+            errors: read(&counters.errors),
+            traps: read(&counters.traps),
+            deadline_overruns: read(&counters.overruns),
+            refused_effects: counters.refused.total(),
+            refused_by_reason: counters.refused.all(),
+            declined_events: counters.declined.total(),
+            declined_by_reason: counters.declined.all().collect(),
+            unusable_verdicts: counters.mistakes.all(),
+            dropped_signals: read(&counters.dropped_signals),
+            dropped_measures: counters.own.dropped(),
+            restarts: read(&counters.restarts),
+            panics: read(&counters.panics),
+            breaker_opened: read(&counters.breaker_opened),
+            shunned_connections: read(&counters.shunned),
+            lost_states: read(&counters.lost_states),
+            reloads: read(&counters.reloads),
+            failed_reloads: read(&counters.failed_reloads),
+            waiting,
+            instances: counters.instances.load(Ordering::Relaxed),
+            memory_bytes: counters.memory.load(Ordering::Relaxed),
+            since_ms: millis(current.since),
+            measures: counters.own.all(),
+        }
+    }
+}
+
+fn millis(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Issue 10, 1.
+    #[test]
+    fn what_goes_wrong_at_every_event_fills_no_log_however_it_is_worded() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let told = (0..500).filter(|_| lines.next(start).is_some()).count();
+        assert_eq!(told, 59);
+        let later = start + Duration::from_secs(61);
+        assert_eq!(lines.next(later), Some(441), "and how many the log does not have");
+        assert_eq!(lines.next(later), Some(0));
+    }
+}

@@ -1,0 +1,181 @@
+//! The admin listener: health, readiness, statistics and plugins over HTTP, on an address of its own.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /healthz` | 200 while the process answers; whoever asks, under every name |
+//! | `GET /readyz` | 200 only while new connections are accepted, else 503; the same |
+//! | `GET /stats` | counters, as JSON |
+//! | `GET /plugins` | each plugin's state, as JSON |
+//! | `POST /plugins/NAME/reload` | loads the plugin again; needs `Authorization: Bearer KEY` |
+
+mod access;
+pub mod client;
+pub mod sign;
+pub mod state;
+
+use crate::requests::{self, Caller, Door, Ended, Limits, Places, Rules, Times};
+use access::{Action, Denied};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tengen_core::often::Often;
+use tengen_settings as settings;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Callers at the same time. Where there are more, the oldest that has not said what it wants goes.
+const CONNECTIONS: usize = 64;
+/// Calls that are carried out at the same time. The other places are for probes: whoever asks whether the gateway is well
+/// does not wait behind those who have it do something.
+const CALLS: usize = CONNECTIONS / 2;
+/// One call for each connection: nothing idles. A reload compiles a plugin.
+const RULES: Rules = Rules {
+    head: Limits { bytes: 16 << 10, lines: 64 },
+    times: Times {
+        head: Duration::from_secs(5),
+        answer: Duration::from_secs(120),
+        keep_alive: None,
+    },
+};
+
+/// What the admin listener shows and does; the gateway implements it.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// Whether new connections are accepted.
+    fn ready(&self) -> bool;
+
+    /// Counters and gauges.
+    fn stats(&self) -> Value;
+
+    /// A list with the state of each plugin.
+    fn plugins(&self) -> Value;
+
+    /// Loads a plugin again from its file. Ok: its new state. Err: why the old version goes on serving.
+    fn reload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Value, String>>;
+}
+
+/// What every call needs.
+#[derive(Debug)]
+struct Admin {
+    listen: SocketAddr,
+    source: Arc<dyn Source>,
+    settings: settings::Admin,
+    calls: Semaphore,
+    /// Calls that were refused, which anybody can make.
+    refused: Often,
+}
+
+/// Answers calls until `stop`; calls that are being answered then are finished.
+pub async fn serve(
+    listener: TcpListener,
+    source: Arc<dyn Source>,
+    settings: settings::Admin,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let Ok(listen) = listener.local_addr() else {
+        tracing::error!("the admin listener has no address and is not served");
+        return;
+    };
+    let admin = Arc::new(Admin {
+        listen,
+        source,
+        settings,
+        calls: Semaphore::new(CALLS),
+        refused: Often::default(),
+    });
+    let door = Door { name: "admin", listener, places: Places::new(CONNECTIONS, None) };
+    let serve = |caller: Caller| {
+        let (admin, stop) = (Arc::clone(&admin), stop.clone());
+        async move {
+            let peer = caller.peer;
+            let answer = move |request: Request<Incoming>| {
+                let admin = Arc::clone(&admin);
+                async move { admin.answer(&request).await }
+            };
+            let ended: Ended = requests::serve(caller, answer, RULES, &stop).await;
+            if let Some(why) = ended.label() {
+                tracing::debug!(%peer, why, ?ended, "admin call failed");
+            }
+        }
+    };
+    // No address has a share here, so nobody is refused.
+    requests::accept(door, serve, drop, tasks, stop.clone()).await;
+}
+
+impl Admin {
+    /// One of a kind in a minute: whoever reaches the listener can make refusals.
+    fn tell_of_refusal(&self, path: &str, why: &Denied) {
+        match self.refused.untold(why.label(), Instant::now()) {
+            Some(untold) => tracing::warn!(path, %why, untold, "admin call refused"),
+            None => tracing::debug!(path, %why, "admin call refused"),
+        }
+    }
+
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let allowed = access::check(request, self.listen, &self.settings).and_then(|action| {
+            let place = (!action.is_probe()).then(|| self.calls.try_acquire()).transpose();
+            place.map(|place| (action, place)).map_err(|_| Denied::Busy)
+        });
+        let (action, _place) = match allowed {
+            Ok(allowed) => allowed,
+            Err(denied) => {
+                self.tell_of_refusal(request.uri().path(), &denied);
+                return refuse(&denied);
+            }
+        };
+        match action {
+            Action::Health => respond(StatusCode::OK, &json!({ "status": "ok" })),
+            Action::Ready => match self.source.ready() {
+                true => respond(StatusCode::OK, &json!({ "ready": true })),
+                false => respond(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false })),
+            },
+            Action::Stats => respond(StatusCode::OK, &self.source.stats()),
+            Action::Plugins => respond(StatusCode::OK, &self.source.plugins()),
+            Action::Reload(name) => match self.source.reload(name).await {
+                Ok(state) => respond(StatusCode::OK, &state),
+                Err(why) => respond(StatusCode::CONFLICT, &json!({ "error": why })),
+            },
+        }
+    }
+}
+
+fn refuse(denied: &Denied) -> Response<Full<Bytes>> {
+    let mut answer = respond(denied.status(), &json!({ "error": denied.to_string() }));
+    match denied {
+        Denied::Method { allow } => {
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        Denied::NoKey | Denied::WrongKey => {
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Denied::Busy => {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    answer
+}
+
+fn respond(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("{value}\n"))));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

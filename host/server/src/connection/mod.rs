@@ -1,0 +1,508 @@
+//! One connection, from the end of the upgrade to the close frame.
+//!
+//! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
+//! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
+
+mod large;
+mod opened;
+mod out;
+mod reading;
+mod socket;
+mod taking;
+mod tcp;
+mod upload;
+
+use crate::{
+    hub::{Counters, Hub, Left, Link, Shortcut},
+    router::{Router, Turn},
+};
+pub use large::Line;
+pub use socket::accept_key;
+pub use tcp::Tcp;
+use tengen_core::{
+    heartbeat::{Due, Heartbeat, Rules},
+    pace::Pace,
+    rate::Meter,
+    trace::Span,
+};
+use tengen_settings::{Limits, Outbox};
+use tengen_wire::{
+    close::Reason,
+    envelope::{self, Dialect, Inbound},
+    fault::{Fault, FaultId},
+    payload::Frame,
+};
+
+use large::{Entered, InLine, Place, Wait};
+use opened::{Account, Opened};
+use reading::Reading;
+use socket::{Inbound as Read, Patience, Socket};
+use std::{
+    future::{Future, poll_fn},
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{self, Sleep},
+};
+use upload::Upload;
+
+/// Frames read in one turn before others get theirs.
+const TURN: usize = 256;
+
+/// How long a goodbye may last while the peer goes on taking what was written before.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How often one that is not read for want of memory looks whether there is some.
+const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
+
+/// What every connection needs of the gateway.
+#[derive(Debug)]
+pub struct Surroundings {
+    pub hub: Arc<Hub>,
+    pub router: Arc<Router>,
+    pub limits: Limits,
+    pub outbox: Outbox,
+    /// Where large messages wait for their turn.
+    pub large: Line,
+}
+
+/// Serves a connection until it ends, and says why it did.
+///
+/// `already_read` are bytes that came in behind the upgrade request.
+pub async fn serve<S>(
+    io: S,
+    already_read: Vec<u8>,
+    link: Arc<Link>,
+    rules: Rules,
+    around: Arc<Surroundings>,
+) -> Reason
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let socket = Socket::new(io, &already_read, around.limits.message.get());
+    // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
+    // it stays in the tables, and its handlers hear of its end.
+    let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
+        let patience = Patience::new(link.shortcut(), Duration::ZERO);
+        Box::pin(socket.close(&Reason::Internal, patience)).await;
+        return Reason::Internal;
+    };
+    let heartbeat = Heartbeat::new(rules, now());
+    let pace = Pace::new(around.outbox.write_deadline);
+    let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
+    let mut driver = Driver {
+        socket,
+        opened,
+        account: Account::new(Arc::clone(&link.facts)),
+        upload: Upload::default(),
+        around,
+        heartbeat,
+        timer,
+        armed: false,
+        turned: now(),
+        pace,
+        kernel: link.shortcut(),
+        asked: 0,
+        unflushed: Vec::new(),
+        reading: Reading::default(),
+        in_line: None,
+        to_read: Wait::default(),
+        malformed: None,
+    };
+    let reason = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| driver.poll(cx)));
+        polled.unwrap_or(Poll::Ready(Reason::Internal))
+    })
+    .await;
+    let Driver { mut socket, opened, mut account, kernel, in_line, to_read, .. } = driver;
+    // A goodbye takes its time, in which nobody looks whether its turn has come.
+    drop((in_line, to_read));
+    opened.end(&reason);
+    socket.throw_away();
+    account.set(socket.held());
+    // Who takes too little has had its time; others get what is on its way to them.
+    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
+    let linger = if had_its_time { Duration::ZERO } else { LINGER };
+    // In a box: what the last seconds need would otherwise be a part of the task all its life.
+    Box::pin(socket.close(&reason, Patience::new(kernel, linger))).await;
+    drop(account);
+    reason
+}
+
+#[derive(Debug)]
+struct Driver<S> {
+    socket: Socket<S>,
+    opened: Opened,
+    /// What of the budget the task itself holds.
+    account: Account,
+    upload: Upload,
+    around: Arc<Surroundings>,
+    heartbeat: Heartbeat,
+    timer: Pin<Box<Sleep>>,
+    /// Whether the timer knows whom to wake.
+    armed: bool,
+    /// When the last turn was.
+    turned: Instant,
+    /// How fast the peer takes what we have for it.
+    pace: Pace,
+    /// What the kernel says of the socket.
+    kernel: Option<Arc<dyn Shortcut>>,
+    /// What the peer had taken in all when it was pinged.
+    asked: u64,
+    /// Spans of deliveries that the kernel has not taken yet.
+    unflushed: Vec<Arc<Span>>,
+    reading: Reading,
+    /// A large message that waits for its turn; nothing behind it is read.
+    in_line: Option<Box<InLine>>,
+    /// It waits to read more of a large message.
+    to_read: Wait,
+    /// How often the peer's messages were malformed; absent before the first.
+    malformed: Option<Box<Meter>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// One turn: read, look at the clock, write. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        if let Some(rest) = self.link().begin_turn() {
+            self.unflushed.extend(rest.spans);
+            self.socket.send_rest(&rest.bytes);
+        }
+        let now = now();
+        if self.link().is_shed() {
+            return Poll::Ready(Reason::Memory);
+        }
+        let ended = self.look_at_end(now).or_else(|| self.read(cx, now)).or_else(|| {
+            self.look_at_successor(now);
+            self.look_at_clock(cx, now)
+        });
+        if let Some(reason) = ended {
+            return Poll::Ready(reason);
+        }
+        match self.write(cx, now) {
+            Some(reason) => Poll::Ready(reason),
+            None => {
+                self.wait(cx, now);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The turn is over: from here on, others wake the task.
+    fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.turned = now;
+        let in_line = self.in_line.as_ref().map_or(0, |message| message.bytes());
+        self.account.set(self.socket.held() + self.opened.source.stuck_bytes() + in_line);
+        let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
+        // One that is sent away goes when its last event is decided, and is woken then.
+        let more = more || self.link().is_ending() && self.link().is_done(cx.waker());
+        // While the kernel takes nothing, the socket is what wakes.
+        if more && !self.pace.is_stuck() {
+            cx.waker().wake_by_ref();
+        }
+        self.set_timer(cx, now);
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        let (mut turn, mut place) = (Turn::at(now), None);
+        let ended = self.read_turn(cx, now, &mut turn, &mut place);
+        // All is read: now it is decided about, and the answers are there to be written. A large message keeps its place
+        // until then.
+        turn.settle();
+        drop(place);
+        ended
+    }
+
+    fn read_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        turn: &mut Turn,
+        place: &mut Option<Place>,
+    ) -> Option<Reason> {
+        let waits = self.account.is_to_wait();
+        if waits || !self.reads(cx, now, turn) || self.link().is_ending() {
+            self.heartbeat.deafen(now);
+            self.in_line.iter_mut().for_each(|message| message.step_aside());
+            self.to_read.step_aside();
+            return None;
+        }
+        let Self { around, socket, to_read, .. } = self;
+        let Poll::Ready(reads) = around.large.poll_read(socket.unfinished(), to_read, cx) else {
+            self.heartbeat.deafen(now);
+            return None;
+        };
+        self.heartbeat.listen(now);
+        self.socket.begin_turn();
+        let ended = self.read_frames(cx, now, turn, place);
+        if self.socket.take_heard() {
+            self.heartbeat.heard(now);
+        }
+        if self.upload.is_too_slow(now, self.socket.unfinished()) {
+            self.link().close(Reason::Unfinished);
+        }
+        // There may be more to read: in a turn of its own.
+        match reads {
+            _ if !self.socket.is_exhausted() => {}
+            Some(place) => self.to_read.again(place, cx),
+            None => cx.waker().wake_by_ref(),
+        }
+        ended
+    }
+
+    fn read_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        turn: &mut Turn,
+        place: &mut Option<Place>,
+    ) -> Option<Reason> {
+        let mut frames = 0..TURN;
+        while place.is_none() && frames.next().is_some() {
+            match self.poll_frame(cx, now) {
+                Poll::Pending => return None,
+                Poll::Ready(Err(reason @ (Reason::Peer(_) | Reason::Lost))) => return Some(reason),
+                Poll::Ready(Err(reason)) => {
+                    // What was decided before the bad frame is written before the close.
+                    self.link().close(reason);
+                    return None;
+                }
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(entered))) => {
+                    *place = entered.place;
+                    self.receive(entered.frame, turn);
+                    if self.opened.source.is_stuck() && !self.reads(cx, now, turn) {
+                        self.heartbeat.deafen(now);
+                        return None;
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    /// The next frame that can be worked on; none: it was the protocol's own.
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Poll<Result<Option<Entered>, Reason>> {
+        if self.in_line.is_none() {
+            match self.socket.poll_receive(cx) {
+                Poll::Ready(Ok(Read::Frame(frame))) => match self.around.large.enter(frame) {
+                    Ok(entered) => return Poll::Ready(Ok(Some(entered))),
+                    Err(in_line) => self.in_line = Some(in_line),
+                },
+                Poll::Ready(Ok(Read::Control)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending => {
+                    if !self.socket.is_exhausted() {
+                        self.reading.is_at_the_end();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        match self.in_line.as_mut().map(|message| message.poll(cx)) {
+            Some(Poll::Ready(entered)) => {
+                self.in_line = None;
+                Poll::Ready(Ok(Some(entered)))
+            }
+            _ => {
+                self.heartbeat.deafen(now);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Whether the peer is read now.
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Turn) -> bool {
+        let Self { reading, around, opened, .. } = self;
+        reading.goes_on(around, &mut opened.source, turn, (cx, now))
+    }
+
+    fn receive(&mut self, frame: Frame, turn: &mut Turn) {
+        let link = Arc::clone(self.link());
+        link.speaks();
+        if frame.body.len() > self.around.limits.message.get() / 2 {
+            self.around.hub.note_large_message(&link, frame.body.len());
+        }
+        match envelope::decode(link.wire, &frame) {
+            Ok(Inbound::Event(arrived)) => {
+                self.around.router.route(&mut self.opened.source, arrived, turn);
+            }
+            Ok(Inbound::Ping(callback)) => {
+                if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
+                    && !link.send_control(pong)
+                {
+                    Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+                }
+            }
+            Ok(Inbound::Pong) => {}
+            Err(malformed) => self.refuse(&link, &malformed, turn.instant()),
+        }
+    }
+
+    /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
+    fn refuse(&mut self, link: &Arc<Link>, malformed: &envelope::Malformed, now: Instant) {
+        let hub = &self.around.hub;
+        Counters::add(&hub.counters.malformed, 1);
+        hub.send_fault(
+            link,
+            &malformed.why,
+            malformed.event.as_deref(),
+            malformed.callback.as_ref(),
+        );
+        tracing::debug!(connection = %link.facts.id, why = %malformed.why.message, "malformed message");
+        let rate = self.around.limits.malformed;
+        if self.malformed.get_or_insert_with(|| Box::new(Meter::new(rate))).note(now) {
+            let why = Fault::new(
+                FaultId::Malformed,
+                "too many malformed messages in a short time; the connection is closed",
+            );
+            hub.send_fault(link, &why, None, None);
+            link.close(Reason::Violation);
+        }
+    }
+
+    /// Nothing that is read after the end of the authentication is decided about. What was queued before it is written,
+    /// for as long as a write may take.
+    fn look_at_end(&self, now: Instant) -> Option<Reason> {
+        let end = self.link().ends().filter(|end| now >= *end)?;
+        self.link().close(Reason::TokenEnded);
+        (now >= end + self.around.outbox.write_deadline).then_some(Reason::TokenEnded)
+    }
+
+    /// A client that came back on another connection may have left this one dead: it is asked at once. What lives is
+    /// left alone.
+    fn look_at_successor(&mut self, now: Instant) {
+        if self.link().take_probe() && self.heartbeat.ask(now) {
+            self.ping();
+        }
+    }
+
+    fn look_at_clock(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        // A timer that waits already wakes at its deadline, and not before.
+        if self.armed && now < self.timer.deadline().into_std() {
+            return None;
+        }
+        self.armed = true;
+        let due = self.timer.deadline().into_std();
+        // Something else may have woken us before the timer did: what is due is due.
+        if self.timer.as_mut().poll(cx).is_pending() && now < due {
+            return None;
+        }
+        self.excuse_lateness(now, due);
+        self.look_at_pace(now);
+        if let Some(wrote) = self.link().take_wrote() {
+            self.heartbeat.wrote(wrote);
+        }
+        match self.heartbeat.due(now) {
+            Due::Nothing => None,
+            Due::GiveUp if self.may_be_unasked(now) => None,
+            Due::GiveUp if self.link().is_superseded() => Some(Reason::Replaced),
+            Due::GiveUp => Some(Reason::HeartbeatMissed),
+            Due::Ping => {
+                self.ping();
+                None
+            }
+            Due::PlainPing => {
+                self.socket.send_ping();
+                None
+            }
+        }
+    }
+
+    fn ping(&mut self) {
+        self.asked = self.taken();
+        if self.link().wire.dialect == Dialect::Raw {
+            return self.socket.send_ping();
+        }
+        if let Some(frame) = envelope::ping(self.link().wire)
+            && !self.link().send_control(frame)
+        {
+            // The peer has not read sixteen answers yet: it is not idle, it is slow.
+            Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+        }
+    }
+
+    /// Writes what waits and flushes once. Some: the connection is over.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
+        let closing = loop {
+            match self.socket.poll_ready(cx) {
+                Poll::Pending => return self.stuck(now),
+                Poll::Ready(Err(reason)) => return Some(reason),
+                Poll::Ready(Ok(())) => {}
+            }
+            let Self { socket, opened, heartbeat, unflushed, .. } = self;
+            let left = opened.source.link.drain(|item| {
+                heartbeat.wrote(now);
+                unflushed.extend(item.span);
+                socket.send(item.frame);
+                if socket.has_room() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            match left {
+                Left::Nothing => break None,
+                Left::Close(reason) => break Some(reason),
+                Left::More => {}
+            }
+        };
+        match self.socket.poll_flush(cx) {
+            Poll::Pending => self.stuck(now),
+            Poll::Ready(Err(reason)) => Some(reason),
+            Poll::Ready(Ok(())) => {
+                self.pace.clear();
+                self.unflushed = Vec::new();
+                closing
+            }
+        }
+    }
+
+    /// Sets the timer to the next thing the clock has to do. A timer that is early does no harm: it looks and is set
+    /// again, which is cheaper than moving it with every frame.
+    fn set_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let mut next = self.heartbeat.next();
+        if let Some(judged) = self.pace.next() {
+            next = next.min(judged);
+        }
+        // Looked at when something is read: a turn that does not read leaves it to the next that does.
+        if let Some(due) = self.upload.due().filter(|due| now < *due) {
+            next = next.min(due);
+        }
+        if self.account.is_to_wait() {
+            next = next.min(now + SHORT_OF_MEMORY);
+        }
+        if let Some(end) = self.reading.ends(self.around.limits.wait) {
+            next = next.min(end);
+        }
+        if let Some(end) = self.link().ends() {
+            let over = now >= end;
+            next = next.min(if over { end + self.around.outbox.write_deadline } else { end });
+        }
+        let set = self.timer.deadline().into_std();
+        if self.timer.is_elapsed() || set <= now || next < set {
+            self.timer.as_mut().reset(time::Instant::from_std(next));
+            if self.timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn link(&self) -> &Arc<Link> {
+        &self.opened.source.link
+    }
+}
+
+/// Tokio's clock, so that tests can stop it.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests;

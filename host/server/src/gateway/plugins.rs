@@ -1,0 +1,326 @@
+//! The plugins of a gateway: loaded, wired to routes and rights, watched.
+
+use super::{Shared, Work};
+use crate::{
+    hub::{Hub, Rights},
+    router::{Destination, Echo},
+};
+use arc_swap::ArcSwap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tengen_core::{
+    authenticator::Authenticator,
+    handler::{Actor, Handler},
+    routes::Routes,
+    trace::Tracer,
+};
+use tengen_engine::{Engine, Parts, Plugin, PluginError};
+use tengen_settings::{self as settings, Limits, Mode, Pattern, Route, Settings};
+use tengen_wire::id::{EndpointIndex, PluginName};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Plugins that could not be loaded when the gateway started.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct LoadError(pub Vec<String>);
+
+/// The plugins that run, and what is needed to run another.
+#[derive(Debug)]
+pub(crate) struct Plugins {
+    engine: Engine,
+    running: ArcSwap<BTreeMap<PluginName, Arc<Plugin>>>,
+    actor: Arc<dyn Actor>,
+    tracer: Arc<dyn Tracer>,
+    limits: Limits,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Plugins {
+    pub(super) fn new(
+        engine: Engine,
+        hub: &Arc<Hub>,
+        tracer: Arc<dyn Tracer>,
+        limits: Limits,
+        work: &Work,
+    ) -> Self {
+        Self {
+            engine,
+            running: ArcSwap::default(),
+            actor: Arc::clone(hub) as Arc<dyn Actor>,
+            tracer,
+            limits,
+            tasks: work.tasks.clone(),
+            stop: work.stop.clone(),
+        }
+    }
+
+    pub(super) fn running(&self) -> Arc<BTreeMap<PluginName, Arc<Plugin>>> {
+        self.running.load_full()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.running.load().get(name).cloned()
+    }
+
+    /// Loads one plugin and lets it run; it gets events once the routes lead to it.
+    pub(super) async fn load(
+        &self,
+        name: &PluginName,
+        settings: settings::Plugin,
+    ) -> Result<(), PluginError> {
+        let parts = Parts {
+            engine: self.engine.clone(),
+            name: name.clone(),
+            settings,
+            actor: Arc::clone(&self.actor),
+            tracer: Arc::clone(&self.tracer),
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
+            waiting_events: self.limits.plugin_waiting_events,
+        };
+        let plugin = Plugin::load(parts).await?;
+        self.running.rcu(|running| {
+            let mut running = BTreeMap::clone(running);
+            running.insert(name.clone(), Arc::clone(&plugin));
+            running
+        });
+        Ok(())
+    }
+
+    /// Brings in what a plugin's file holds now. It goes on when its caller no longer waits: half a reload would be none.
+    pub(super) async fn reload(&self, plugin: Arc<Plugin>) -> Result<(), String> {
+        const ENDED: &str = "the gateway stops";
+        let stop = self.stop.clone();
+        let reload = self.tasks.spawn(async move {
+            let reloaded = stop.run_until_cancelled(plugin.reload(None)).await;
+            let why = |error: PluginError| format!("{}: {}", error.aftermath(), error.explain());
+            reloaded.map(|reloaded| reloaded.map_err(why))
+        });
+        reload.await.ok().flatten().ok_or(ENDED)?.map(drop)
+    }
+
+    /// Tells all plugins to stop, each within the same deadline.
+    pub(super) async fn stop(&self, within: Duration) {
+        let running = self.running();
+        let stops = running.values().map(|plugin| plugin.stop(within));
+        futures_util::future::join_all(stops).await;
+    }
+}
+
+impl Shared {
+    /// Loads every plugin of the settings; one that fails keeps the gateway from starting, all failures told at once.
+    /// Returns the files of the plugin folder that may be loaded later.
+    pub(super) async fn load_plugins(
+        &self,
+        tasks: &TaskTracker,
+    ) -> Result<Vec<PathBuf>, LoadError> {
+        let settings = self.settings.load_full();
+        // Before any plugin runs: what it does in its first call is checked against its rights.
+        self.wire(&settings);
+        let (mut failed, mut later) = (Vec::new(), Vec::new());
+        for (name, plugin) in &settings.plugins {
+            if let Err(error) = self.plugins.load(name, plugin.clone()).await {
+                failed.push(format!("plugin.{name}: {}", error.explain()));
+            }
+        }
+        if let Some(folder) = &settings.plugin_folder {
+            for (name, plugin) in in_folder(folder) {
+                if let Some(why) = named_twice(&settings, &name, &plugin.file) {
+                    failed.push(format!("plugin.{name}: {why}"));
+                    continue;
+                }
+                let file = plugin.file.clone();
+                // A folder is worked in: what is broken in it now may be whole in a moment.
+                if let Err(error) = self.plugins.load(&name, plugin).await {
+                    tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
+                    later.extend(error.is_passing().then_some(file));
+                }
+            }
+        }
+        if !failed.is_empty() {
+            return Err(LoadError(failed));
+        }
+        self.wire(&settings);
+        self.attach_sinks(&settings, tasks)?;
+        Ok(later)
+    }
+
+    /// Leads routes, rights and authenticators to the plugins that run.
+    pub(super) fn wire(&self, settings: &Settings) {
+        let running = self.plugins.running();
+        let mut routes = Routes::default();
+        for route in self.routes(settings) {
+            let endpoint = route.endpoint.as_ref().and_then(|path| index_of(settings, path));
+            if let Some(handler) = self.handler(&route.plugin, &running) {
+                let destination = Destination { plugin: route.plugin.clone(), handler };
+                routes.push(&route, endpoint, destination);
+            }
+        }
+        let authenticators: HashMap<PluginName, Arc<dyn Authenticator>> = running
+            .iter()
+            .filter_map(|(name, plugin)| Some((name.clone(), plugin.authenticator()?)))
+            .collect();
+        self.hub.set_rights(self.rights(settings));
+        self.upgrades.authenticators.store(Arc::new(authenticators));
+        self.router.set_routes(routes);
+    }
+
+    fn handler(
+        &self,
+        name: &PluginName,
+        running: &BTreeMap<PluginName, Arc<Plugin>>,
+    ) -> Option<Arc<dyn Handler>> {
+        if let Some(plugin) = running.get(name) {
+            return plugin.handler();
+        }
+        let echo = || Echo { name: name.clone(), actor: Arc::clone(&self.hub) as Arc<dyn Actor> };
+        (**name == *ECHO).then(|| Arc::new(echo()) as Arc<dyn Handler>)
+    }
+
+    /// The settings' routes, and those that a plugin folder or the built-in echo stand for.
+    fn routes(&self, settings: &Settings) -> Vec<Route> {
+        let mut routes = settings.routes.clone();
+        let everything = |plugin: PluginName, mode| Route {
+            event: Pattern("*".into()),
+            plugin,
+            endpoint: None,
+            mode,
+        };
+        if settings.plugin_folder.is_some() {
+            let running = self.plugins.running();
+            let of_folder = running.keys().filter(|name| !settings.plugins.contains_key(*name));
+            routes.extend(of_folder.map(|name| everything(name.clone(), Mode::All)));
+        }
+        if settings.echo {
+            routes.push(everything(ECHO.into(), Mode::First));
+        }
+        routes
+    }
+
+    fn rights(&self, settings: &Settings) -> HashMap<PluginName, Rights> {
+        let mut rights: HashMap<PluginName, Rights> = HashMap::new();
+        for route in self.routes(settings) {
+            let grants = settings
+                .plugins
+                .get(&route.plugin)
+                .map(|plugin| plugin.grant.clone())
+                .unwrap_or_default();
+            let own = rights.entry(route.plugin.clone()).or_insert_with(|| Rights {
+                grants,
+                endpoints: vec![false; settings.endpoints.len()],
+            });
+            let only = route
+                .endpoint
+                .as_ref()
+                .and_then(|path| index_of(settings, path))
+                .map(|index| index.0);
+            for (place, owned) in own.endpoints.iter_mut().enumerate() {
+                *owned |= only.is_none_or(|only| usize::from(only) == place);
+            }
+        }
+        rights
+    }
+
+    fn attach_sinks(&self, settings: &Settings, tasks: &TaskTracker) -> Result<(), LoadError> {
+        for sink in &settings.telemetry.sinks {
+            let Some(role) = self.plugins.get(&sink.plugin).and_then(|plugin| plugin.sink()) else {
+                let message = format!(
+                    "plugin.{}: a `[[sink]]` names it, but it exports no `telemetry-sink`",
+                    sink.plugin
+                );
+                return Err(LoadError(vec![message]));
+            };
+            self.telemetry.attach_sink(sink.plugin.as_str(), role, sink.buffer, tasks);
+        }
+        Ok(())
+    }
+}
+
+/// Components that a plugin folder may get, beside as many as it holds.
+const TO_COME: usize = 8;
+
+/// The name of the built-in handler, as routes, logs and metrics have it.
+const ECHO: &str = "echo";
+
+fn index_of(settings: &Settings, path: &str) -> Option<EndpointIndex> {
+    let place = settings.endpoints.iter().position(|endpoint| endpoint.path == path)?;
+    u16::try_from(place).ok().map(EndpointIndex)
+}
+
+/// Why a component of the plugin folder cannot have its name: the configuration gave it to another.
+pub fn named_twice(settings: &Settings, name: &PluginName, file: &Path) -> Option<String> {
+    let configured = settings.plugins.get(name)?;
+    Some(format!(
+        "the name is given twice: to `{}` by the configuration, and to `{}` by the plugin folder; rename one of them",
+        configured.file.display(),
+        file.display()
+    ))
+}
+
+/// The components of a folder, each a plugin under its file's name.
+pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::error!(folder = %folder.display(), %error, "the plugin folder cannot be read");
+            return Vec::new();
+        }
+    };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<_> =
+        files.filter_map(|file| Some((name_of(&file)?, settings::Plugin::new(file)))).collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
+/// Instances that places are kept for where there are few: those that the configuration asks for, and for a plugin folder
+/// twice what it holds now and some more, since files are put into it.
+pub(super) fn instances(settings: &Settings) -> u32 {
+    let of_plugins = settings.plugins.values().map(|plugin| plugin.instances.get());
+    let of_folder = settings.plugin_folder.as_deref().map(|folder| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let components = files.filter(|file| name_of(&file.path()).is_some()).count();
+        components.saturating_mul(2).saturating_add(TO_COME)
+    });
+    let all = of_plugins.chain(of_folder).fold(0, usize::saturating_add);
+    u32::try_from(all).unwrap_or(u32::MAX)
+}
+
+/// The plugin a file of the folder stands for; none when it is no component.
+pub fn name_of(file: &Path) -> Option<PluginName> {
+    let component = file.extension().is_some_and(|extension| extension == "wasm");
+    let stem = file.file_stem()?.to_str()?;
+    (component && !stem.starts_with('.')).then(|| stem.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_folder_asks_for_places_for_what_it_holds_and_for_what_may_come() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = Settings::default();
+        assert_eq!(instances(&settings), 0);
+        settings.plugin_folder = Some(folder.path().to_owned());
+        assert_eq!(instances(&settings), 8);
+        for name in ["note.txt", ".hidden.wasm"] {
+            std::fs::write(folder.path().join(name), "").expect("written");
+        }
+        for number in 0..20 {
+            std::fs::write(folder.path().join(format!("{number}.wasm")), "").expect("written");
+        }
+        assert_eq!(instances(&settings), 48);
+        let mut configured = settings::Plugin::new("other.wasm");
+        configured.instances = std::num::NonZeroUsize::new(3).expect("not zero");
+        settings.plugins.insert("other".into(), configured);
+        assert_eq!(instances(&settings), 51);
+        settings.plugin_folder = Some(folder.path().join("not-there"));
+        assert_eq!(instances(&settings), 11);
+    }
+}

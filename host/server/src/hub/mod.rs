@@ -1,0 +1,347 @@
+//! Everybody who is connected, and everything that is done to them.
+//!
+//! The hub owns the tables of connections, users, channels and pending replies. It decides nothing: handlers do, and
+//! `act` carries their effects out.
+
+mod act;
+mod budget;
+mod fanout;
+mod link;
+mod notable;
+mod numbered;
+mod reach;
+mod relief;
+mod replies;
+mod requests;
+mod send;
+mod tables;
+mod writers;
+
+pub use link::{Left, Link, Rest, Shortcut};
+pub use replies::{Ended, Expected};
+
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tables::Tables;
+use tengen_core::{
+    budget::Budget,
+    effect::{Kind, Refusals, Tally},
+    event::Connection,
+    often::Often,
+    trace::Tracer,
+};
+use tengen_settings::{Grants, Limits};
+use tengen_wire::{
+    close::Reason,
+    fault::{self, Fault, FaultId},
+    id::{Channel, Handle, PluginName},
+};
+use writers::Writers;
+
+/// Callers that are told in one go that nobody answered.
+const EXPIRED_AT_ONCE: usize = 1024;
+
+/// What a plugin may touch: its grants, and the endpoints whose connections are its own.
+#[derive(Debug, Clone, Default)]
+pub struct Rights {
+    pub grants: Grants,
+    /// By endpoint index.
+    pub endpoints: Vec<bool>,
+}
+
+/// Why the hub does not take a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// `limits.connections` is reached.
+    Full,
+    /// `limits.memory` is nearly used up.
+    Memory,
+    Draining,
+}
+
+/// Losses and totals, each by its reason.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub opened: AtomicU64,
+    /// Upgrades that were refused.
+    pub rejected: AtomicU64,
+    /// HTTP connections that ended in the middle: not HTTP, too slow, or gone.
+    pub failed_requests: AtomicU64,
+    /// Connections that ended, by [`Reason::kind`].
+    pub ended: [AtomicU64; Reason::KINDS.len()],
+    pub events: AtomicU64,
+    pub replies: AtomicU64,
+    pub delivered: AtomicU64,
+    /// Frames that an outbox did not take or gave up.
+    pub outbox_dropped: AtomicU64,
+    /// Connections closed because they held most when memory was short.
+    pub shed: AtomicU64,
+    /// Upgrades that were refused because memory was short.
+    pub refused_for_memory: AtomicU64,
+    /// Events that waited for a plugin and were given up because memory was short.
+    pub shed_events: AtomicU64,
+    /// Connections closed because they read too slowly.
+    pub slow_consumers: AtomicU64,
+    /// Effects that were not carried out.
+    pub refused: Refusals,
+    /// Replies to nothing: unknown, too late, or given twice.
+    pub stray_replies: AtomicU64,
+    /// Callers that waited in vain: nobody decided about their event in time.
+    pub reply_timeouts: AtomicU64,
+    /// Callers that waited in vain: their event was decided without a reply.
+    pub unanswered: AtomicU64,
+    /// Payloads that a receiver's format cannot hold.
+    pub unsupported: AtomicU64,
+    pub malformed: AtomicU64,
+    /// Events that no handler took.
+    pub declined: fault::Counts,
+    pub unrouted: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    fn count_end(&self, reason: &Reason) {
+        if let Some(counter) = self.ended.get(reason.kind()) {
+            Self::add(counter, 1);
+        }
+    }
+}
+
+/// The rights of all plugins, as they were when somebody looked.
+type AllRights = arc_swap::Guard<Arc<HashMap<PluginName, Rights, RandomState>>>;
+
+#[derive(Debug)]
+pub struct Hub {
+    tables: RwLock<Tables>,
+    replies: Mutex<replies::Replies>,
+    rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
+    /// Of a plugin that has none.
+    nobodys: Rights,
+    limits: Limits,
+    tracer: Arc<dyn Tracer>,
+    writers: Writers,
+    budget: Arc<Budget>,
+    pub counters: Counters,
+    /// What single peers make happen again and again, and an operator should look at once.
+    pub notable: Often,
+}
+
+impl Hub {
+    pub fn new(limits: Limits, tracer: Arc<dyn Tracer>) -> Self {
+        Self {
+            tables: RwLock::default(),
+            replies: Mutex::new(replies::Replies::new(limits.reply)),
+            rights: ArcSwap::default(),
+            nobodys: Rights::default(),
+            limits,
+            tracer,
+            writers: Writers::default(),
+            budget: Arc::new(Budget::new(limits.memory.bytes())),
+            counters: Counters::default(),
+            notable: Often::default(),
+        }
+    }
+
+    /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What each plugin may touch from now on.
+    pub fn set_rights(&self, rights: HashMap<PluginName, Rights>) {
+        self.rights.store(Arc::new(rights.into_iter().collect()));
+    }
+
+    /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
+    /// is no room.
+    pub fn reserve(&self) -> Result<Handle, Unwelcome> {
+        if self.budget.is_over_mark() {
+            Counters::add(&self.counters.refused_for_memory, 1);
+            return Err(Unwelcome::Memory);
+        }
+        self.write_tables().reserve(self.limits.connections.get())
+    }
+
+    /// Gives a handle back whose connection never opened.
+    pub fn release(&self, handle: Handle) {
+        self.write_tables().release(handle);
+    }
+
+    /// The socket of a connection is gone, after the connection itself or without one.
+    pub fn gone(&self) {
+        self.write_tables().gone();
+    }
+
+    /// The connection is open: pushes reach it from now on.
+    pub fn open(&self, link: &Arc<Link>) {
+        link.facts.waiting.holding.enter(&self.budget);
+        self.write_tables().insert(Arc::clone(link));
+        Counters::add(&self.counters.opened, 1);
+        let mut left_out = 0;
+        for channel in link.take_initial_channels() {
+            left_out += u64::from(!self.subscribe(link, &channel));
+        }
+        if left_out > 0 {
+            self.left_out(link, left_out);
+        }
+    }
+
+    /// Channels that a connection came in with and that it did not get, over the limit.
+    fn left_out(&self, link: &Link, count: u64) {
+        let message = "an admission names more channels than `limits.per_connection.subscriptions`";
+        let why = Fault::new(FaultId::LimitReached, message);
+        if self.counters.refused.add(&Tally { kind: Kind::Subscribe, why, count }) {
+            tracing::warn!(connection = %link.facts.id, count, "{message}: raise the limit, or have the authenticator name fewer. Further ones are only counted");
+        }
+    }
+
+    /// The connection is gone: its subscriptions and pending replies end.
+    pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
+        let left = self.write_tables().remove(link);
+        for membership in left {
+            membership.settle(link);
+        }
+        self.counters.count_end(reason);
+        let lost = link.lost();
+        Counters::add(&self.counters.outbox_dropped, lost);
+        link.facts.waiting.holding.leave();
+        let unanswered = link.replies.take();
+        if !unanswered.is_empty() {
+            self.replies().forget(unanswered);
+        }
+    }
+
+    pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
+        self.read_tables().link(handle)
+    }
+
+    /// How many connections are open or about to open.
+    pub fn len(&self) -> usize {
+        self.read_tables().len()
+    }
+
+    /// How many sockets there are of connections that have ended: they say goodbye.
+    pub fn closing(&self) -> usize {
+        self.read_tables().closing()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn channels(&self) -> usize {
+        self.read_tables().channels.len()
+    }
+
+    /// Subscribes a connection; false when it has too many subscriptions already.
+    pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
+        let max = self.limits.subscriptions;
+        let (subscribed, membership) = self.write_tables().subscribe(link, channel, max);
+        if let Some(membership) = membership {
+            membership.settle(link);
+        }
+        subscribed
+    }
+
+    /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
+    pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
+        if !link.is_subscribed(channel) {
+            return false;
+        }
+        let membership = self.write_tables().unsubscribe(link, channel);
+        membership.is_some_and(|membership| {
+            membership.settle(link);
+            true
+        })
+    }
+
+    /// No more connections; the open ones are returned, to be sent away.
+    pub fn begin_drain(&self) -> Vec<Arc<Link>> {
+        self.write_tables().draining = true;
+        self.all(|_| true)
+    }
+
+    /// Closes what is still open, at the end of a drain.
+    pub fn close_all(&self, reason: &Reason) -> usize {
+        let links = self.all(|_| true);
+        for link in &links {
+            link.close(reason.clone());
+        }
+        links.len()
+    }
+
+    /// The open connections that these plugins own.
+    fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
+        let rights = self.rights.load();
+        let Some(rights) = rights.get(plugin) else { return Vec::new() };
+        let owned = self.all(|link| rights.owns(link));
+        owned.iter().map(|link| Arc::clone(&link.facts)).collect()
+    }
+
+    /// The open connections of this kind. Others open and close meanwhile: they are not kept waiting for all of these.
+    fn all(&self, is_wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        let mut found = Vec::new();
+        for number in 0..tables::SHARDS {
+            let tables = self.read_tables();
+            found.extend(tables.shard(number).filter(|link| is_wanted(link)).cloned());
+        }
+        found
+    }
+
+    /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again
+    /// at once, after others had their turn, when this says that there may be more.
+    pub fn expire_replies(&self, now: Instant) -> bool {
+        let expired = self.replies().expire(now, EXPIRED_AT_ONCE);
+        for Ended { expected, why } in &expired {
+            match why.id {
+                FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
+                FaultId::Unanswered => Counters::add(&self.counters.unanswered, 1),
+                _ => {}
+            }
+            self.answer_fault(expected, why);
+        }
+        expired.len() == EXPIRED_AT_ONCE
+    }
+
+    /// Replies that callers wait for.
+    pub fn open_replies(&self) -> usize {
+        self.replies().len()
+    }
+
+    /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.
+    pub async fn write_for_others(&self) {
+        self.writers.run().await;
+    }
+
+    fn replies(&self) -> std::sync::MutexGuard<'_, replies::Replies> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_tables(&self) -> std::sync::RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rights {
+    fn owns(&self, link: &Link) -> bool {
+        self.endpoints.get(usize::from(link.facts.endpoint_index.0)).copied().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

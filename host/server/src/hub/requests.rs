@@ -1,0 +1,85 @@
+//! Requests that the gateway answers itself: `tengen/*` events from clients.
+
+use super::{
+    Expected, Hub, Link,
+    send::{Asleep, Deliveries},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use tengen_wire::{
+    codec::json,
+    envelope::Arrived,
+    fault::{Fault, FaultId},
+    id::{Channel, NAME_RULE, is_name},
+    payload::{Encoding, Payload},
+};
+
+#[derive(Deserialize)]
+struct Named {
+    channel: String,
+}
+
+impl Hub {
+    /// Carries out a client's `tengen/*` request.
+    pub(crate) fn request(&self, link: &Arc<Link>, arrived: Arrived) {
+        let result = self.answer_request(link, &arrived);
+        let Arrived { id, callback, .. } = arrived;
+        let answered = result.and_then(|value| {
+            let Some(callback) = callback.clone() else { return Ok(()) };
+            let plugin = "tengen".into();
+            let expected = Expected::new(Arc::clone(link), callback, id.clone(), plugin);
+            self.answer(&expected, &value, None, &mut Deliveries::new(self, Asleep::default()))
+        });
+        if let Err(why) = answered {
+            self.send_fault(link, &why, Some(&id), callback.as_ref());
+        }
+    }
+
+    fn answer_request(&self, link: &Arc<Link>, arrived: &Arrived) -> Result<Payload, Fault> {
+        match &*arrived.id {
+            "tengen/subscriptions" => {
+                let channels: Vec<_> =
+                    link.subscriptions().iter().map(ToString::to_string).collect();
+                Ok(json::to_payload(&serde_json::json!({ "channels": channels })))
+            }
+            "tengen/unsubscribe" => {
+                let channel = Channel::from(named(&arrived.payload)?);
+                if !self.unsubscribe(link, &channel) {
+                    return Err(Fault::new(
+                        FaultId::NotFound,
+                        format!("not subscribed to `{channel}`"),
+                    ));
+                }
+                Ok(json::to_payload(&serde_json::json!({ "channel": channel.as_str() })))
+            }
+            "tengen/subscribe" | "tengen/publish" => {
+                let channel = named(&arrived.payload)?;
+                let message = format!(
+                    "clients may not do this on `{channel}`: no policy allows it; ask through an event of the application"
+                );
+                Err(Fault::new(FaultId::NotAllowed, message))
+            }
+            "tengen/history" | "tengen/presence" | "tengen/refresh" | "tengen/telemetry"
+            | "tengen/answer" => Err(Fault::new(
+                FaultId::Unsupported,
+                format!("this version of the gateway does not offer `{}`", arrived.id),
+            )),
+            _ => Err(Fault::new(
+                FaultId::UnknownEvent,
+                format!("the gateway has no event `{}`", arrived.id),
+            )),
+        }
+    }
+}
+
+fn named(payload: &Payload) -> Result<String, Fault> {
+    let payload = tengen_wire::codec::transcode(payload, Encoding::Json)?;
+    let named: Result<Named, _> = serde_json::from_slice(&payload.body);
+    // The name comes back in what is answered: nobody is made to carry more of it than a name may have.
+    named.ok().map(|named| named.channel).filter(|name| is_name(name)).ok_or_else(|| {
+        Fault::new(
+            FaultId::Malformed,
+            format!("the data must be a map with the text `channel`: {NAME_RULE}"),
+        )
+    })
+}

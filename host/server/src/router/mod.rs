@@ -1,0 +1,321 @@
+//! From a connection's frame to the handlers it is routed to.
+
+mod echo;
+mod onward;
+mod source;
+
+pub use echo::Echo;
+pub use source::Source;
+
+use crate::hub::{Counters, Ended, Expected, Hub, Link};
+use arc_swap::ArcSwap;
+use std::{
+    cell::Cell,
+    sync::{Arc, atomic::Ordering},
+    time::{Instant, SystemTime},
+};
+use tengen_core::{
+    event::{Closing, Event, Message, Occurrence, Permit},
+    handler::{Declined, Handler, Wants},
+    routes::Routes,
+    trace::{Kind, Span, Start, Tracer},
+};
+use tengen_settings::{Limits, Traceparent};
+use tengen_wire::{
+    envelope::Arrived,
+    fault::{Fault, FaultId},
+    id::{PluginName, is_reserved},
+};
+
+/// What a route leads to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub plugin: PluginName,
+    pub handler: Arc<dyn Handler>,
+}
+
+/// Routes events. The table can be replaced while everything runs.
+#[derive(Debug)]
+pub struct Router {
+    routes: ArcSwap<Routes<Destination>>,
+    hub: Arc<Hub>,
+    tracer: Arc<dyn Tracer>,
+    limits: Limits,
+}
+
+/// The events that one turn of a connection brings: when they came in, by both clocks, asked once for all of them; and
+/// the handlers that they were offered to. These decide in [`Turn::settle`], about all of them together: whoever begins a
+/// turn settles it.
+#[derive(Debug)]
+pub struct Turn {
+    instant: Instant,
+    /// By the time of day; unknown until an event needs it.
+    time: Option<SystemTime>,
+    asked: [Option<Arc<dyn Handler>>; 2],
+}
+
+impl Turn {
+    /// `instant`: when the turn began.
+    pub fn at(instant: Instant) -> Self {
+        Self { instant, time: None, asked: [const { None }; 2] }
+    }
+
+    /// When it began.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// Has everything decided that was offered. What is offered from here on needs another call.
+    pub fn settle(&mut self) {
+        for asked in &mut self.asked {
+            if let Some(handler) = asked.take() {
+                handler.settle();
+            }
+        }
+        self.time = None;
+    }
+
+    fn time(&mut self) -> SystemTime {
+        *self.time.get_or_insert_with(SystemTime::now)
+    }
+
+    fn ask(&mut self, handler: &Arc<dyn Handler>) {
+        for place in &mut self.asked {
+            match place {
+                Some(asked) if Arc::ptr_eq(asked, handler) => return,
+                Some(_) => {}
+                None => {
+                    *place = Some(Arc::clone(handler));
+                    return;
+                }
+            }
+        }
+        // Events of one turn that go to many plugins are rare: these decide one by one.
+        handler.settle();
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let settled = self.asked.iter().all(Option::is_none);
+        debug_assert!(settled || std::thread::panicking(), "a turn ends without a decision");
+    }
+}
+
+impl Router {
+    pub fn new(hub: Arc<Hub>, tracer: Arc<dyn Tracer>, limits: Limits) -> Self {
+        Self { routes: ArcSwap::default(), hub, tracer, limits }
+    }
+
+    pub fn set_routes(&self, routes: Routes<Destination>) {
+        self.routes.store(Arc::new(routes));
+    }
+
+    /// A connection has opened: everybody who may get its events hears of it first.
+    pub fn opened(&self, source: &mut Source) {
+        self.tell_owners(source, || Occurrence::Opened);
+    }
+
+    /// A connection has ended: the last that its handlers hear of it.
+    pub fn closed(&self, source: &mut Source, closing: &Closing) {
+        self.tell_owners(source, || Occurrence::Closed(closing.clone()));
+    }
+
+    /// A connection was closed because memory is short: what waits of it is given up.
+    pub fn forget(&self, source: &mut Source) {
+        let mut forgotten = source.give_up();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            forgotten += owner.handler.forget(source.link.facts.handle);
+        }
+        Counters::add(&self.hub.counters.shed_events, forgotten);
+    }
+
+    /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
+    pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
+        self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
+        if is_reserved(&arrived.id) {
+            return self.hub.request(&source.link, arrived);
+        }
+        let seq = source.next_seq();
+        self.let_in(source, arrived, seq, turn);
+    }
+
+    /// Takes one event to its handlers, if its connection's share has a place for it.
+    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
+        let routes = self.routes.load();
+        let (id, link) = (&arrived.id, &source.link);
+        // Whether somebody passes the event on who fails at it.
+        let or_else = Cell::new(false);
+        let wants = |to: &Destination| {
+            let wants = to.handler.wants(id);
+            or_else.set(or_else.get() || wants == Wants::OrElse);
+            wants != Wants::No
+        };
+        let mut matching = routes.matching(link.facts.endpoint_index, id, wants);
+        let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
+        let others: Vec<_> = matching.collect();
+        let size = arrived.payload.body.len();
+        let Some(permit) =
+            Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
+        else {
+            return self.is_full(source, arrived, seq);
+        };
+        let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
+            return;
+        };
+        let (or_else, declined) = (or_else.get().then_some(&**routes), Vec::new());
+        let mut delivery = Delivery { router: self, link, seq, turn, reply_to, or_else, declined };
+        let mut destination = first;
+        // All but the last get copies: the payload is shared, the rest is small.
+        for next in others {
+            delivery.hand_over(destination, arrived.clone(), permit.another());
+            destination = next;
+        }
+        delivery.hand_over(destination, arrived, permit);
+        let declined = delivery.declined;
+        if !declined.is_empty() {
+            self.declined(source, declined);
+        }
+    }
+
+    fn unrouted(&self, source: &Source, arrived: &Arrived) {
+        Counters::add(&self.hub.counters.unrouted, 1);
+        let message = format!("nothing handles the event `{}`", arrived.id);
+        let why = Fault::new(FaultId::UnknownEvent, message);
+        self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
+    }
+
+    /// The number of the reply that the sender waits for, if it waits for one; none: the event was refused.
+    fn expect(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        first: &Destination,
+        others: &[&Destination],
+        now: Instant,
+    ) -> Option<Option<u32>> {
+        let Some(callback) = arrived.callback.clone() else { return Some(None) };
+        let (id, last) = (arrived.id.clone(), others.last().copied().unwrap_or(first));
+        let mut expected = Expected::new(Arc::clone(link), callback, id, last.plugin.clone());
+        if let [before @ .., _] = others {
+            let asked = std::iter::once(&first).chain(before).map(|to| to.plugin.clone());
+            expected.others = asked.collect();
+        }
+        match self.hub.expect_reply(Box::new(expected), now) {
+            Ok(number) => Some(Some(number)),
+            Err(refused) => {
+                let Ended { expected, why } = *refused;
+                self.hub.counters.declined.add(why.id, 1);
+                self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
+                None
+            }
+        }
+    }
+
+    fn tell_owners(&self, source: &mut Source, what: impl Fn() -> Occurrence) {
+        let seq = source.next_seq();
+        for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
+            let event = Event {
+                connection: Some(Arc::clone(&source.link.facts)),
+                seq,
+                at: SystemTime::now(),
+                what: what(),
+                span: Span::none(),
+                permit: None,
+            };
+            if let Err(declined) = owner.handler.offer(event) {
+                if declined.why.id == FaultId::Overloaded {
+                    owner.handler.lost(FaultId::Overloaded);
+                }
+                self.hub.note_unheard(&owner.plugin, &source.link, &declined.why);
+            }
+            owner.handler.settle();
+        }
+    }
+
+    /// The event's span: a trace of its own, linked to what its sender gave, or, where the endpoint has it so, below that;
+    /// linked to the upgrade either way.
+    fn process_span(&self, link: &Link, arrived: &Arrived) -> Span {
+        let of_peer = link.traceparent() == Traceparent::Parent;
+        let peer = arrived.traceparent.as_deref().and_then(|traceparent| {
+            self.tracer.extract(traceparent, arrived.tracestate.as_deref())
+        });
+        let mut span = self.tracer.start(Start {
+            operation: "process",
+            target: &arrived.id,
+            kind: Kind::Consumer,
+            parent: peer.as_ref().filter(|_| of_peer),
+            link: link.facts.upgrade.as_ref(),
+            at: None,
+        });
+        if let Some(peer) = peer.filter(|_| !of_peer) {
+            span.link(&peer);
+        }
+        if span.is_recording() {
+            describe(&mut span, link, arrived);
+        }
+        span
+    }
+}
+
+fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
+    span.set("messaging.system", "tengen");
+    span.set("messaging.operation.name", "process");
+    span.set("messaging.operation.type", "process");
+    span.set("messaging.destination.name", arrived.id.to_string());
+    span.set(
+        "messaging.message.body.size",
+        i64::try_from(arrived.payload.body.len()).unwrap_or(i64::MAX),
+    );
+    span.set("tengen.connection.id", link.facts.id.to_string());
+    span.set("tengen.endpoint", link.facts.endpoint.to_string());
+    if let Some(callback) = &arrived.callback {
+        span.set(
+            "messaging.message.conversation_id",
+            String::from_utf8_lossy(&callback.0).into_owned(),
+        );
+    }
+}
+
+/// One event on its way to all who match.
+struct Delivery<'a> {
+    router: &'a Router,
+    link: &'a Arc<Link>,
+    seq: u32,
+    turn: &'a mut Turn,
+    /// The reply that the sender waits for: one number for all who are asked.
+    reply_to: Option<u32>,
+    /// If some of them pass it on who fail at it: to whom else it is routed.
+    or_else: Option<&'a Routes<Destination>>,
+    /// Who did not take it.
+    declined: Vec<(Destination, Box<Declined>)>,
+}
+
+impl Delivery<'_> {
+    fn hand_over(&mut self, to: &Destination, arrived: Arrived, mut permit: Permit) {
+        if let Some(routes) = self.or_else
+            && to.handler.wants(&arrived.id) == Wants::OrElse
+        {
+            let of = (self.link.facts.endpoint_index, &arrived.id);
+            permit.onward = onward::next(&self.router.hub, routes, &to.plugin, of);
+        }
+        let span = self.router.process_span(self.link, &arrived);
+        let (Arrived { id, payload, .. }, reply_to) = (arrived, self.reply_to);
+        let event = Event {
+            connection: Some(Arc::clone(&self.link.facts)),
+            seq: self.seq,
+            at: self.turn.time(),
+            what: Occurrence::Message(Message { id, payload, reply_to }),
+            span,
+            permit: Some(permit),
+        };
+        match to.handler.offer(event) {
+            Ok(()) => self.turn.ask(&to.handler),
+            Err(declined) => self.declined.push((to.clone(), declined)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Logs and traces of the gateway itself; OpenTelemetry lives here and nowhere else.
+//!
+//! **Logs** are written by `tracing` to the standard error stream: for people on a terminal, as JSON lines otherwise
+//! (see [`log`]). The same records go as [`Signal`](tengen_core::sink::Signal)s to the sinks, if there are any.
+//!
+//! **Traces** are sent by OTLP, over gRPC or over HTTP with protobuf, if an endpoint is named in the settings or in
+//! the environment. Without one, tracing is off and costs nothing.
+//!
+//! No producer ever waits for either: queues are bounded, the newest is dropped when one is full, and every loss is
+//! counted with its reason.
+//!
+//! # Environment
+//!
+//! The settings win over the environment, key by key. An empty variable counts as unset; one that cannot be read is told
+//! in the log and counts as unset, too. What makes traces impossible is told there as an error: nothing here keeps the
+//! gateway from starting.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TENGEN_LOG` | the log filter, as `telemetry.level`, over which it wins |
+//! | `OTEL_SDK_DISABLED` | `true`: no traces, whatever the settings say |
+//! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none` |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT` | where to; for HTTP, `/v1/traces` is added to the one without `TRACES_` |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL` | `grpc`, `http/protobuf` or `http/json`; by default what the port says |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]INSECURE` | `true`: no TLS where a gRPC endpoint has no scheme |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]CERTIFICATE` | a file with whom to trust (PEM); by default whom the system trusts |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]CLIENT_CERTIFICATE`, `…_CLIENT_KEY` | files with our own certificate and key (PEM) |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]HEADERS` | headers for every export, `key=value` with commas between |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000); 0: no limit |
+//! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip` or `none` (default) |
+//! | `OTEL_TRACES_SAMPLER`, `…_ARG` | `[parentbased_]always_on`, `…always_off`, `…traceidratio` |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536), within 32 MiB |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048), within 3 MiB |
+//! | `OTEL_BSP_SCHEDULE_DELAY` | milliseconds between exports (1,000) |
+//! | `OTEL_BSP_EXPORT_TIMEOUT` | milliseconds after which an export is given up (30,000); 0: no limit |
+//! | `OTEL_PROPAGATORS` | `tracecontext` (default) or `none` |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who we are; `%20` stands for a space |
+//! | `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT` | bytes of a span's text (256) |
+//! | `OTEL_[SPAN_]ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | limits of one span (128) |
+
+pub mod log;
+pub mod stats;
+
+mod delivery;
+mod environment;
+mod exporter;
+mod otlp;
+mod plan;
+mod processor;
+mod queue;
+mod record;
+mod redact;
+mod tap;
+mod tracer;
+
+pub use stats::{Report, Stats};
+
+use delivery::Delivery;
+use environment::Environment;
+use otlp::Tracing;
+use plan::Plan;
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+use tap::Tap;
+use tengen_core::{sink::Sink, trace};
+use tengen_settings as settings;
+use tokio_util::task::TaskTracker;
+
+/// Why telemetry cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error(
+        "{origin} `{level}` is no log filter; write a level such as `info`, or `target=level` with commas between"
+    )]
+    Level {
+        /// The key or the variable.
+        origin: &'static str,
+        level: String,
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    #[error("`{by}`: the address `{endpoint}` {reason}")]
+    Endpoint {
+        /// The key or the variable.
+        by: &'static str,
+        /// As it may be shown: without its query, and nothing of it where there may be credentials.
+        endpoint: String,
+        reason: &'static str,
+    },
+    #[error(
+        "`{0}` is not Unicode; write a level such as `info`, or `target=level` with commas between"
+    )]
+    NotUnicode(&'static str),
+    #[error("cannot read the certificate or key `{}`", file.display())]
+    Certificate {
+        file: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the OTLP exporter does not start")]
+    Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the log's thread does not start")]
+    Log(#[source] std::io::Error),
+    #[error("the exporter thread does not start")]
+    Thread(#[source] std::io::Error),
+    #[error(
+        "the exporter is not ready after {0:?}; is the disk there that its certificates are on?"
+    )]
+    NotReady(Duration),
+    #[error("the exporter thread ended before it began")]
+    Gone,
+}
+
+/// The telemetry of one gateway: its tracer and its sinks.
+///
+/// Several may live in one process. Each has its own tracer; log records are the process's and go to the sinks of all.
+#[derive(Debug)]
+pub struct Telemetry {
+    tracing: Option<Tracing>,
+    /// Why there is no tracing although it was asked for.
+    failure: Option<String>,
+    sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
+    before_the_end: OnceLock<Stats>,
+}
+
+/// Installs the log and starts telemetry, as a process does once.
+///
+/// A log that is installed already stays, with its own filter.
+pub fn init(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
+    log::install(&settings.level, log::Format::detect())?;
+    Ok(start(settings, node))
+}
+
+/// Starts telemetry and leaves the log alone. Without fail: where traces go, and whether, is nothing that connections
+/// depend on. What is wrong is in the log, and in [`Stats`].
+pub fn start(settings: &settings::Telemetry, node: &str) -> Telemetry {
+    start_with(settings, node, Environment::new(&|name| std::env::var(name)))
+}
+
+fn start_with(
+    settings: &settings::Telemetry,
+    node: &str,
+    environment: Environment<'_>,
+) -> Telemetry {
+    let plan = Plan::new(settings, &environment);
+    for note in environment.into_notes() {
+        tracing::warn!("{note}");
+    }
+    let started = match plan {
+        Ok(plan) => plan.map(|plan| Tracing::start(plan, node)).transpose(),
+        Err(error) => Err(error),
+    };
+    let (tracing, failure) = match started {
+        Ok(tracing) => (tracing, None),
+        Err(error) => {
+            let why = with_causes(&error);
+            tracing::error!(%why, "no traces are sent");
+            (None, Some(why))
+        }
+    };
+    Telemetry { tracing, failure, sinks: Mutex::default(), before_the_end: OnceLock::new() }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
+}
+
+impl Telemetry {
+    /// The tracer; one that does nothing where tracing is off.
+    pub fn tracer(&self) -> Arc<dyn trace::Tracer> {
+        self.tracing.as_ref().map_or_else(|| Arc::new(trace::NoTracer) as _, Tracing::tracer)
+    }
+
+    /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
+    ///
+    /// A sink that is slow loses the newest records; one that fails is asked again, later and later. Neither is felt by
+    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs, and
+    /// what is logged about it, goes to no sink, or the sinks would keep each other busy for ever. A second sink of
+    /// the same name is refused.
+    pub fn attach_sink(
+        &self,
+        name: impl Into<Arc<str>>,
+        sink: Arc<dyn Sink>,
+        buffer: NonZeroUsize,
+        tasks: &TaskTracker,
+    ) {
+        let name = name.into();
+        let mut sinks = self.sinks();
+        if sinks.contains_key(&name) {
+            tracing::warn!(sink = %name, "a sink of this name is attached already");
+            return;
+        }
+        let tap = Tap::new(name.clone(), buffer);
+        sinks.insert(name, Delivery::start(tap.clone(), sink, tasks));
+        tap.attach();
+    }
+
+    pub fn stats(&self) -> Stats {
+        let sinks = self
+            .sinks()
+            .iter()
+            .map(|(name, delivery)| (name.to_string(), delivery.stats()))
+            .collect();
+        let spans = self.tracing.as_ref().map(Tracing::stats);
+        Stats { spans, no_spans: self.failure.clone(), sinks }
+    }
+
+    /// Ends the sinks: delivers what is queued for them, for `deadline` at most, and ends their tasks.
+    ///
+    /// To be called while the plugins behind them still run; [`Telemetry::shutdown`] tells what was lost.
+    pub async fn stop_sinks(&self, deadline: Duration) {
+        self.before_the_end();
+        let deadline = Instant::now() + deadline;
+        let endings: Vec<_> =
+            self.sinks().values().map(|delivery| delivery.stop(deadline)).collect();
+        futures_util::future::join_all(endings).await;
+    }
+
+    /// Sends what is queued, for `deadline` at most, and says what was lost since the end began. Ends the sinks, too,
+    /// if that was not done before. What comes later is lost, and counted.
+    pub async fn shutdown(&self, deadline: Duration) -> Report {
+        let before = self.before_the_end();
+        let until = Instant::now() + deadline;
+        let spans = async {
+            if let Some(tracing) = &self.tracing {
+                tracing.shutdown(until).await;
+            }
+        };
+        tokio::join!(spans, self.stop_sinks(deadline));
+        Report::between(before, self.stats())
+    }
+
+    /// What was the case when the end began.
+    fn before_the_end(&self) -> &Stats {
+        self.before_the_end.get_or_init(|| self.stats())
+    }
+
+    fn sinks(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Delivery>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! A `tracing` event as a signal.
+//!
+//! These fields have a place of their own in a signal; all others are its data:
+//!
+//! | field | where | meaning |
+//! |---|---|---|
+//! | `error` | event | what went wrong, with its causes if it is an error value |
+//! | `connection`, `user` | event or the spans around it | whom it is about |
+//! | `trace_id`, `span_id` | event or the spans around it | hex |
+//! | `plugin` | event of target `plugin` | who says it: the namespace becomes `plugin.NAME` |
+//! | `id` | event of target `plugin` | the signal's id; elsewhere it is the event's `name:` |
+//! | `fatal` | event of target `plugin` | `true` raises the level from error to fatal |
+//! | `location` | event of target `plugin` | where the plugin says it; elsewhere it is the event's place in the source |
+//! | any, if it is [`Facts`] | event of target `plugin` | each fact is a piece of data of its own |
+
+use super::redact;
+use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
+use tengen_core::sink::{Facts, Level, Signal, Value};
+use tracing::{
+    Event, Metadata,
+    field::{Field, Visit},
+    span,
+};
+use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
+
+/// The target under which plugins' records are logged.
+pub(super) const PLUGIN: &str = "plugin";
+
+/// What is known about whom an event concerns; kept with each span that says so.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    connection: String,
+    user: String,
+    trace_id: String,
+    span_id: String,
+}
+
+impl Place {
+    fn slot(&mut self, field: &str) -> Option<&mut String> {
+        match field {
+            "connection" => Some(&mut self.connection),
+            "user" => Some(&mut self.user),
+            "trace_id" => Some(&mut self.trace_id),
+            "span_id" => Some(&mut self.span_id),
+            _ => None,
+        }
+    }
+
+    /// Takes over what it does not know itself.
+    fn complete(&mut self, outer: &Self) {
+        for (own, other) in [
+            (&mut self.connection, &outer.connection),
+            (&mut self.user, &outer.user),
+            (&mut self.trace_id, &outer.trace_id),
+            (&mut self.span_id, &outer.span_id),
+        ] {
+            if own.is_empty() {
+                own.clone_from(other);
+            }
+        }
+    }
+}
+
+impl Visit for Place {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(slot) = self.slot(field.name()) {
+            value.clone_into(slot);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if let Some(slot) = self.slot(field.name()) {
+            *slot = format!("{value:?}");
+        }
+    }
+}
+
+/// Keeps what a new span says about whom it concerns.
+pub(super) fn remember<'a, S: LookupSpan<'a>>(
+    span: &SpanRef<'a, S>,
+    attributes: &span::Attributes<'_>,
+) {
+    let mut place = Place::default();
+    if attributes.fields().iter().any(|field| place.slot(field.name()).is_some()) {
+        attributes.record(&mut place);
+        span.extensions_mut().insert(place);
+    }
+}
+
+/// Takes over what a span learned later.
+pub(super) fn learn<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, values: &span::Record<'_>) {
+    if let Some(place) = span.extensions_mut().get_mut::<Place>() {
+        values.record(place);
+    }
+}
+
+/// The plugin that says this, or that it is about.
+pub(super) fn plugin(signal: &Signal) -> Option<&str> {
+    let speaker = signal.namespace.strip_prefix(PLUGIN).and_then(|rest| rest.strip_prefix('.'));
+    speaker.or_else(|| {
+        signal.data.iter().find_map(|(key, value)| match value {
+            Value::Text(name) if key == "plugin" => Some(name.as_str()),
+            _ => None,
+        })
+    })
+}
+
+/// The whole event, with what the spans around it know, the nearest first.
+pub(super) fn signal<'a, S: LookupSpan<'a>>(
+    event: &Event<'_>,
+    spans: Option<Scope<'a, S>>,
+) -> Signal {
+    let metadata = event.metadata();
+    let mut fields = Fields::new(metadata);
+    event.record(&mut fields);
+    for span in spans.into_iter().flatten() {
+        if let Some(place) = span.extensions().get::<Place>() {
+            fields.place.complete(place);
+        }
+    }
+    fields.into_signal(metadata)
+}
+
+/// A record of our own making, which did not come by the log.
+pub(super) fn own(
+    level: Level,
+    namespace: &str,
+    message: &str,
+    data: Vec<(String, Value)>,
+) -> Signal {
+    Signal {
+        at: SystemTime::now(),
+        level,
+        namespace: namespace.to_owned(),
+        id: String::new(),
+        message: message.to_owned(),
+        data,
+        error: None,
+        location: String::new(),
+        trace_id: String::new(),
+        span_id: String::new(),
+        connection: String::new(),
+        user: String::new(),
+    }
+}
+
+/// The fields of one event, sorted.
+#[derive(Debug, Default)]
+struct Fields {
+    is_plugin: bool,
+    plugin: String,
+    id: String,
+    fatal: bool,
+    location: String,
+    message: String,
+    error: Option<String>,
+    place: Place,
+    data: Vec<(String, Value)>,
+}
+
+impl Fields {
+    fn new(metadata: &Metadata<'_>) -> Self {
+        Self { is_plugin: metadata.target() == PLUGIN, ..Self::default() }
+    }
+
+    fn text(&mut self, field: &Field, value: String) {
+        let value = redact::shorten(value);
+        match field.name() {
+            "message" => self.message = value,
+            "error" => self.error = Some(value),
+            "plugin" if self.is_plugin => self.plugin = value,
+            "id" if self.is_plugin => self.id = value,
+            "location" if self.is_plugin => self.location = value,
+            name => match self.place.slot(name) {
+                Some(slot) => *slot = value,
+                None => self.data(field, Value::Text(value)),
+            },
+        }
+    }
+
+    fn data(&mut self, field: &Field, value: Value) {
+        let name = field.name();
+        let value = if redact::is_secret(name) { Value::Text(redact::MASK.into()) } else { value };
+        // A raw identifier (`r#type`) is written so only because of Rust's grammar.
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        // What the gateway says of a plugin's record wins over what the plugin calls by the same name.
+        self.data.retain(|(other, _)| !self.is_plugin || other != name);
+        self.data.push((name.to_owned(), value));
+    }
+
+    fn facts(&mut self, facts: &Facts) {
+        for (name, value) in &facts.0 {
+            let value = match redact::is_secret(name) {
+                true => Value::Text(redact::MASK.into()),
+                false => value.clone(),
+            };
+            self.data.retain(|(other, _)| other != name);
+            self.data.push((name.clone(), value));
+        }
+    }
+
+    fn into_signal(self, metadata: &Metadata<'_>) -> Signal {
+        let namespace = match self.plugin.as_str() {
+            "" => metadata.target().to_owned(),
+            plugin => format!("{PLUGIN}.{plugin}"),
+        };
+        // `tracing` names an event by its place in the source unless `name:` is given.
+        let named =
+            Some(metadata.name()).filter(|name| !name.starts_with("event ")).unwrap_or_default();
+        let location = match (metadata.file(), metadata.line()) {
+            // The place in the gateway's source that writes all of them says nothing.
+            _ if self.is_plugin => self.location,
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            _ => String::new(),
+        };
+        Signal {
+            at: SystemTime::now(),
+            level: if self.fatal { Level::Fatal } else { level(*metadata.level()) },
+            namespace,
+            id: if self.id.is_empty() { named.to_owned() } else { self.id },
+            message: self.message,
+            data: self.data,
+            error: self.error,
+            location,
+            trace_id: self.place.trace_id,
+            span_id: self.place.span_id,
+            connection: self.place.connection,
+            user: self.place.user,
+        }
+    }
+}
+
+fn level(level: tracing::Level) -> Level {
+    match level {
+        tracing::Level::TRACE => Level::Trace,
+        tracing::Level::DEBUG => Level::Debug,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::ERROR => Level::Error,
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, format!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        match value.downcast_ref::<Facts>() {
+            Some(facts) if self.is_plugin => self.facts(facts),
+            _ => self.text(field, chain(value)),
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if self.is_plugin && field.name() == "fatal" {
+            self.fatal = value;
+        } else {
+            self.data(field, Value::Boolean(value));
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.data(field, Value::Integer(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        // Too large for a signal's integer: better as text than wrong.
+        let value =
+            i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer);
+        self.data(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.data(field, Value::Float(value));
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        self.data(field, Value::Bytes(value.to_owned()));
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string cannot fail.
+        write!(text, ": {error}").unwrap_or_default();
+        cause = error.source();
+    }
+    text
+}
