@@ -8,6 +8,8 @@ pub mod effect;
 pub mod event;
 pub mod handler;
 pub mod sink;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod trace;
 
 pub mod channels;

@@ -3,7 +3,10 @@
 use super::*;
 use futures_util::future::BoxFuture;
 use std::io;
-use tengen_core::sink::{Refusal, Signal};
+use tengen_core::{
+    sink::{Refusal, Signal},
+    testing::somebody_listens,
+};
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
 
 /// The log as its reader has it.
@@ -96,6 +99,7 @@ fn attach(telemetry: &Telemetry, name: &str, sink: &Arc<Diary>) {
 }
 
 fn tapped() -> tracing::subscriber::DefaultGuard {
+    somebody_listens();
     tracing::subscriber::set_default(tracing_subscriber::registry().with(tap::Layer))
 }
 

@@ -38,6 +38,7 @@ use tengen_core::{
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence},
     handler::{Actor, Handler, Progress, Work},
+    testing::somebody_listens,
     trace::{NoTracer, Span},
 };
 use tengen_settings as settings;
@@ -48,13 +49,6 @@ use tengen_wire::{
 };
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-/// Where a log line is written from is asked once whether anybody wants it: when another test comes by there just while one
-/// opens its log, it would be lost to this one. With somebody who always wants all of them, nothing is lost.
-fn somebody_listens() {
-    static LISTENER: OnceLock<tracing::Dispatch> = OnceLock::new();
-    LISTENER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
-}
 
 /// One engine for all tests, as in a gateway.
 fn engine() -> Engine {

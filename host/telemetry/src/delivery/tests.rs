@@ -3,7 +3,7 @@
 use super::{super::tests::Page, *};
 use futures_util::future::BoxFuture;
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Mutex, time::SystemTime};
-use tengen_core::sink::Level;
+use tengen_core::{sink::Level, testing::somebody_listens};
 use tracing_subscriber::layer::SubscriberExt;
 
 fn signal(message: &str) -> Signal {
@@ -196,6 +196,7 @@ async fn the_deadline_holds_against_a_sink_that_always_hangs() {
 // within a minute of another, was never in the log.
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {
+    somebody_listens();
     let page = Page::default();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
     let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));

@@ -1,8 +1,10 @@
 //! What the log looks like.
 
 use super::{super::tests::Page, *};
+use tengen_core::testing::somebody_listens;
 
 fn logged(level: &str, format: Format, happening: impl FnOnce()) -> String {
+    somebody_listens();
     let page = Page::default();
     let subscriber = subscriber(parse("test", level).unwrap(), format, page.clone());
     tracing::subscriber::with_default(subscriber, happening);
