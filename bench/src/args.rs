@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Is a bare server; what `run` measures against.
     Bare {
         role: Role,
+        /// Threads that serve.
+        #[arg(long, default_value_t = 1)]
+        workers: usize,
         /// Gets the port once the server listens.
         #[arg(long)]
         port_file: PathBuf,
@@ -126,12 +129,14 @@ pub(crate) enum Name {
     Reload,
     /// From start to ready.
     Start,
+    /// What a message costs on two cores, against one.
+    Cores,
     /// All of these.
     All,
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 8] = [
+    pub(crate) const EACH: [Self; 9] = [
         Self::Echo,
         Self::Raw,
         Self::Fanout,
@@ -140,5 +145,6 @@ impl Name {
         Self::Call,
         Self::Reload,
         Self::Start,
+        Self::Cores,
     ];
 }

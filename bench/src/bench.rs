@@ -25,10 +25,16 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// A bare server, on the server's core.
     pub(crate) fn bare(&self, role: Role) -> Result<Server> {
-        let arguments = vec!["bare".into(), role.word().into()];
-        let program =
-            Program { file: &self.own, arguments, config: None, cache: None, pinned: true };
+        self.bare_on(role, true)
+    }
+
+    /// Unless it is pinned, on both cores, with a worker for each.
+    pub(crate) fn bare_on(&self, role: Role, pinned: bool) -> Result<Server> {
+        let workers = if pinned { "1" } else { "2" };
+        let arguments = ["bare", role.word(), "--workers", workers].map(Into::into).into();
+        let program = Program { file: &self.own, arguments, config: None, cache: None, pinned };
         Server::start(&program).with_context(|| format!("the bare server `{}`", role.word()))
     }
 

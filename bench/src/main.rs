@@ -34,8 +34,8 @@ use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Bare { role, port_file } => {
-            bare::run(role, &port_file).map(|()| ExitCode::SUCCESS)
+        Command::Bare { role, workers, port_file } => {
+            bare::run(role, workers, &port_file).map(|()| ExitCode::SUCCESS)
         }
         Command::Calibrate => {
             print(&format!("{}\n", against::calibrate()));

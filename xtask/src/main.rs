@@ -40,7 +40,7 @@ cargo xtask COMMAND
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
                         without the tree changing: therefore not part of check
   bench NAME... [--gate]  measures the gateway against bare servers: echo, raw, fanout, idle, handshake, call, reload,
-                        start or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything
+                        start, cores or all; --gate: fails when a must is missed; --slopes: how costs grow; --smoke: everything
                         in three minutes, deciding nothing. Needs a quiet machine with two cores
   bench NAME... --against REV  measures this work tree against another revision, which is built once and kept in the
                         target folder: both take turns, at least nine rounds. Exit codes: 0 no worse in any row; 1 worse in

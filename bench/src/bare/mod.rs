@@ -44,9 +44,12 @@ impl Role {
     }
 }
 
-/// Serves on a free port until it is ended; writes the port to a file.
-pub(crate) fn run(role: Role, port_file: &Path) -> Result<()> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+/// Serves on a free port until it is ended, with so many workers; writes the port to a file.
+pub(crate) fn run(role: Role, workers: usize, port_file: &Path) -> Result<()> {
+    let runtime = match workers {
+        1 => runtime::Builder::new_current_thread().enable_all().build()?,
+        _ => runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?,
+    };
     runtime.block_on(async {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen")?;

@@ -1,6 +1,7 @@
 //! The benches, one file each.
 
 pub(crate) mod call;
+mod cores;
 pub(crate) mod echo;
 pub(crate) mod fanout;
 pub(crate) mod handshake;
@@ -27,6 +28,7 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         Name::Call => call::run(bench, report),
         Name::Reload => reload::run(bench, report).await,
         Name::Start => start::run(bench, report).await,
+        Name::Cores => cores::run(bench, report).await,
         Name::All => Ok(()),
     }
 }

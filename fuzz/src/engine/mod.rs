@@ -11,7 +11,11 @@ pub use lift::{lift, prepare};
 use tengen_core::effect::{Content, Effect, Target};
 use tengen_engine::fuzzing::Taken;
 use tengen_settings::Plugin;
-use tengen_wire::{close::{REASON_MAX, plugin_may_close_with}, fault::Fault, id::EventId};
+use tengen_wire::{
+    close::{REASON_MAX, plugin_may_close_with},
+    fault::Fault,
+    id::EventId,
+};
 
 /// The longest text of a guest's that is passed on: a fault's message, with control characters written out and an
 /// ellipsis.

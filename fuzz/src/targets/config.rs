@@ -1,7 +1,7 @@
 //! Configuration files: settings, or every mistake with its place and what to do.
 
-use tengen_settings::config::{Mistake, diff, examine, parse};
 use std::path::Path;
+use tengen_settings::config::{Mistake, diff, examine, parse};
 
 /// Words without which a sentence says only what is wrong. The reader of TOML speaks for itself.
 const REMEDIES: [&str; 14] = [

@@ -1,10 +1,16 @@
 //! Frames in every dialect: taken or refused, answered so that the peer can read it, and the same when said again.
 
 use super::choice;
-use tengen_wire::{codec::{self, edn, value::Value}, envelope::{
+use tengen_wire::{
+    codec::{self, edn, value::Value},
+    envelope::{
         Arrived, Dialect, Inbound, Malformed, Publication, Wire, decode, error, pong, publication,
         push, reply,
-    }, fault::FaultId, id::{Channel, EVENT_ID_MAX}, payload::{Encoding, Frame}};
+    },
+    fault::FaultId,
+    id::{Channel, EVENT_ID_MAX},
+    payload::{Encoding, Frame},
+};
 
 pub fn envelope(data: &[u8]) {
     let Some((first, body)) = choice(data) else { return };

@@ -1,8 +1,11 @@
 //! WebSocket frames: the same messages however their bytes are cut, and those that another reader makes of them.
 
 use super::choice;
-use tengen_wire::{payload::Frame, websocket::{Reader, Received, Violation}};
 use std::io::{self, Read, Write};
+use tengen_wire::{
+    payload::Frame,
+    websocket::{Reader, Received, Violation},
+};
 use tungstenite::{
     Error, Message, WebSocket,
     protocol::{Role, WebSocketConfig},

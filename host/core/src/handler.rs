@@ -10,7 +10,7 @@ use tengen_wire::{
     id::{Handle, PluginName},
 };
 
-/// Decides about events: a plugin, or a built-in like [`tengen_server::router`]'s echo.
+/// Decides about events: a plugin, or a built-in like the router's echo.
 ///
 /// What it decides goes to an [`Actor`], in the order of the events of each connection.
 pub trait Handler: fmt::Debug + Send + Sync {

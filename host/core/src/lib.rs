@@ -13,6 +13,7 @@ pub mod testing;
 pub mod trace;
 
 pub mod channels;
+pub mod count;
 pub mod heartbeat;
 pub mod often;
 pub mod outbox;

@@ -203,6 +203,7 @@ async fn with_many_connections_a_plugin_that_breaks_rests_instead_of_adopting_th
     assert_eq!(why.id, FaultId::PluginUnavailable);
     assert!(why.retry_after.is_some_and(|wait| wait < Duration::from_secs(9)), "{why:?}");
     // After that it is there again.
+    tokio::time::resume();
     wait(&running, |status| status.state == State::Running && status.waiting == 0).await;
     running.offer(message(&connection(3), "a/b", "1", 8));
     assert_eq!(running.decided().await, ["r8"]);

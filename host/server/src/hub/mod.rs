@@ -5,6 +5,8 @@
 
 mod act;
 mod budget;
+mod counters;
+mod directory;
 mod fanout;
 mod link;
 mod notable;
@@ -17,23 +19,23 @@ mod send;
 mod tables;
 mod writers;
 
+pub use counters::Counters;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
 use arc_swap::ArcSwap;
+use directory::Directory;
 use foldhash::fast::RandomState;
+use replies::Replies;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 use tables::Tables;
 use tengen_core::{
     budget::Budget,
-    effect::{Kind, Refusals, Tally},
+    effect::{Kind, Tally},
     event::Connection,
     often::Often,
     trace::Tracer,
@@ -41,7 +43,7 @@ use tengen_core::{
 use tengen_settings::{Grants, Limits};
 use tengen_wire::{
     close::Reason,
-    fault::{self, Fault, FaultId},
+    fault::{Fault, FaultId},
     id::{Channel, Handle, PluginName},
 };
 use writers::Writers;
@@ -67,64 +69,14 @@ pub enum Unwelcome {
     Draining,
 }
 
-/// Losses and totals, each by its reason.
-#[derive(Debug, Default)]
-pub struct Counters {
-    pub opened: AtomicU64,
-    /// Upgrades that were refused.
-    pub rejected: AtomicU64,
-    /// HTTP connections that ended in the middle: not HTTP, too slow, or gone.
-    pub failed_requests: AtomicU64,
-    /// Connections that ended, by [`Reason::kind`].
-    pub ended: [AtomicU64; Reason::KINDS.len()],
-    pub events: AtomicU64,
-    pub replies: AtomicU64,
-    pub delivered: AtomicU64,
-    /// Frames that an outbox did not take or gave up.
-    pub outbox_dropped: AtomicU64,
-    /// Connections closed because they held most when memory was short.
-    pub shed: AtomicU64,
-    /// Upgrades that were refused because memory was short.
-    pub refused_for_memory: AtomicU64,
-    /// Events that waited for a plugin and were given up because memory was short.
-    pub shed_events: AtomicU64,
-    /// Connections closed because they read too slowly.
-    pub slow_consumers: AtomicU64,
-    /// Effects that were not carried out.
-    pub refused: Refusals,
-    /// Replies to nothing: unknown, too late, or given twice.
-    pub stray_replies: AtomicU64,
-    /// Callers that waited in vain: nobody decided about their event in time.
-    pub reply_timeouts: AtomicU64,
-    /// Callers that waited in vain: their event was decided without a reply.
-    pub unanswered: AtomicU64,
-    /// Payloads that a receiver's format cannot hold.
-    pub unsupported: AtomicU64,
-    pub malformed: AtomicU64,
-    /// Events that no handler took.
-    pub declined: fault::Counts,
-    pub unrouted: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn add(counter: &AtomicU64, by: u64) {
-        counter.fetch_add(by, Ordering::Relaxed);
-    }
-
-    fn count_end(&self, reason: &Reason) {
-        if let Some(counter) = self.ended.get(reason.kind()) {
-            Self::add(counter, 1);
-        }
-    }
-}
-
 /// The rights of all plugins, as they were when somebody looked.
 type AllRights = arc_swap::Guard<Arc<HashMap<PluginName, Rights, RandomState>>>;
 
 #[derive(Debug)]
 pub struct Hub {
     tables: RwLock<Tables>,
-    replies: Mutex<replies::Replies>,
+    links: Arc<Directory>,
+    replies: Replies,
     rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
     /// Of a plugin that has none.
     nobodys: Rights,
@@ -139,9 +91,11 @@ pub struct Hub {
 
 impl Hub {
     pub fn new(limits: Limits, tracer: Arc<dyn Tracer>) -> Self {
+        let links = Arc::<Directory>::default();
         Self {
-            tables: RwLock::default(),
-            replies: Mutex::new(replies::Replies::new(limits.reply)),
+            tables: RwLock::new(Tables::new(Arc::clone(&links))),
+            links,
+            replies: Replies::new(limits.reply),
             rights: ArcSwap::default(),
             nobodys: Rights::default(),
             limits,
@@ -218,12 +172,12 @@ impl Hub {
         link.facts.waiting.holding.leave();
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
-            self.replies().forget(unanswered);
+            self.replies.forget(unanswered);
         }
     }
 
     pub fn link(&self, handle: Handle) -> Option<Arc<Link>> {
-        self.read_tables().link(handle)
+        self.links.get(handle)
     }
 
     /// How many connections are open or about to open.
@@ -269,12 +223,12 @@ impl Hub {
     /// No more connections; the open ones are returned, to be sent away.
     pub fn begin_drain(&self) -> Vec<Arc<Link>> {
         self.write_tables().draining = true;
-        self.all(|_| true)
+        self.links.all(|_| true)
     }
 
     /// Closes what is still open, at the end of a drain.
     pub fn close_all(&self, reason: &Reason) -> usize {
-        let links = self.all(|_| true);
+        let links = self.links.all(|_| true);
         for link in &links {
             link.close(reason.clone());
         }
@@ -285,24 +239,14 @@ impl Hub {
     fn owned_by(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
         let rights = self.rights.load();
         let Some(rights) = rights.get(plugin) else { return Vec::new() };
-        let owned = self.all(|link| rights.owns(link));
+        let owned = self.links.all(|link| rights.owns(link));
         owned.iter().map(|link| Arc::clone(&link.facts)).collect()
-    }
-
-    /// The open connections of this kind. Others open and close meanwhile: they are not kept waiting for all of these.
-    fn all(&self, is_wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
-        let mut found = Vec::new();
-        for number in 0..tables::SHARDS {
-            let tables = self.read_tables();
-            found.extend(tables.shard(number).filter(|link| is_wanted(link)).cloned());
-        }
-        found
     }
 
     /// Answers callers whose handler did not, with `timeout` or `unanswered`. To be called every second or so, and again
     /// at once, after others had their turn, when this says that there may be more.
     pub fn expire_replies(&self, now: Instant) -> bool {
-        let expired = self.replies().expire(now, EXPIRED_AT_ONCE);
+        let expired = self.replies.expire(now, EXPIRED_AT_ONCE);
         for Ended { expected, why } in &expired {
             match why.id {
                 FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
@@ -316,16 +260,12 @@ impl Hub {
 
     /// Replies that callers wait for.
     pub fn open_replies(&self) -> usize {
-        self.replies().len()
+        self.replies.len()
     }
 
     /// Writes to connections whose tasks sleep, until it is dropped. As many at a time as the runtime has workers.
     pub async fn write_for_others(&self) {
         self.writers.run().await;
-    }
-
-    fn replies(&self) -> std::sync::MutexGuard<'_, replies::Replies> {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_tables(&self) -> std::sync::RwLockReadGuard<'_, Tables> {

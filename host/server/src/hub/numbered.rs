@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 /// How many places more than values there may be before old values move.
 const SLACK: usize = 1024;
 
-/// A queue whose values can be taken out by number. The numbers that others know have 32 bits, and are told apart as long as
-/// the oldest is no more than four billion numbers back, see [`Numbered::is_full`].
+/// A queue whose values can be taken out by number. The numbers that others know have so many bits, and are told apart as long
+/// as the oldest is no further back than these can count, see [`Numbered::is_full`].
 #[derive(Debug)]
 pub(super) struct Numbered<T> {
     next: u64,
+    /// The bits of a number that others know.
+    mask: u32,
     len: usize,
     /// The newest, without gaps in their numbers.
     young: VecDeque<Option<T>>,
@@ -27,8 +29,10 @@ enum Place {
 }
 
 impl<T> Numbered<T> {
-    pub(super) fn new() -> Self {
-        Self { next: 1, len: 0, young: VecDeque::new(), old: VecDeque::new() }
+    /// `bits`: of a number, 32 at most.
+    pub(super) fn new(bits: u32) -> Self {
+        let mask = u32::MAX.checked_shr(u32::BITS - bits).unwrap_or(0);
+        Self { next: 1, mask, len: 0, young: VecDeque::new(), old: VecDeque::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -41,12 +45,16 @@ impl<T> Numbered<T> {
             Some((number, _)) => *number,
             None => self.next - self.young.len() as u64,
         };
-        self.next - oldest >= u64::from(u32::MAX)
+        self.next - oldest >= u64::from(self.mask)
     }
 
     /// The number that the next value gets.
     pub(super) fn next(&self) -> u32 {
-        self.next as u32
+        self.known(self.next)
+    }
+
+    fn known(&self, number: u64) -> u32 {
+        number as u32 & self.mask
     }
 
     pub(super) fn push(&mut self, value: T) {
@@ -91,12 +99,12 @@ impl<T> Numbered<T> {
         if !is_to_go(oldest) {
             return None;
         }
-        let number = number as u32;
+        let number = self.known(number);
         Some((number, self.remove(number)?))
     }
 
     fn place(&self, number: u32) -> Option<Place> {
-        let back = (self.next as u32).wrapping_sub(number);
+        let back = (self.next as u32).wrapping_sub(number) & self.mask;
         if let Some(place) = self.young.len().checked_sub(back as usize) {
             return (back > 0).then_some(Place::Young(place));
         }
@@ -142,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_stays_long_does_not_keep_the_places_of_those_who_came_later() {
-        let mut numbered = Numbered::new();
+        let mut numbered = Numbered::new(26);
         let first = numbered.next();
         numbered.push(0);
         for value in 1..1_000_000 {
@@ -157,23 +165,29 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_where_32_bits_end_and_none_is_given_twice() {
-        let mut numbered = Numbered { next: u64::from(u32::MAX) - 1, ..Numbered::new() };
-        for (value, number) in [u32::MAX - 1, u32::MAX, 0, 1].into_iter().enumerate() {
+    fn numbers_go_on_where_their_bits_end_and_none_is_given_twice() {
+        for bits in [26, 32] {
+            check_the_end_of(u32::MAX >> (32 - bits), Numbered::new(bits));
+        }
+    }
+
+    fn check_the_end_of(last: u32, numbered: Numbered<usize>) {
+        let mut numbered = Numbered { next: u64::from(last) - 1, ..numbered };
+        for (value, number) in [last - 1, last, 0, 1].into_iter().enumerate() {
             assert_eq!(numbered.next(), number);
             numbered.push(value);
         }
         assert_eq!(
-            [u32::MAX - 1, u32::MAX, 0, 1, 2].map(|number| numbered.get(number).copied()),
+            [last - 1, last, 0, 1, 2].map(|number| numbered.get(number).copied()),
             [Some(0), Some(1), Some(2), Some(3), None]
         );
         numbered.age();
-        assert_eq!([u32::MAX, 1].map(|number| numbered.get(number).copied()), [Some(1), Some(3)]);
+        assert_eq!([last, 1].map(|number| numbered.get(number).copied()), [Some(1), Some(3)]);
         numbered.remove(0);
         numbered.remove(1);
         numbered.close_gaps();
         numbered.age();
-        numbered.next += u64::from(u32::MAX) - 5;
+        numbered.next += u64::from(last) - 5;
         assert!(!numbered.is_full());
         numbered.next += 1;
         assert!(numbered.is_full(), "the next one would be the first one's");
@@ -182,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map_whose_keys_count_up(steps in proptest::collection::vec(0_u32..4000, 0..3000)) {
-            let (mut numbered, mut model) = (Numbered::new(), BTreeMap::new());
+            let (mut numbered, mut model) = (Numbered::new(26), BTreeMap::new());
             for step in steps {
                 match step {
                     0..2500 => {

@@ -162,7 +162,7 @@ impl Step<'_> {
             return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
         };
         let same = |link: &Link| link.facts.endpoint_index == cause.endpoint_index;
-        let links = self.hub.all(same);
+        let links = self.hub.links.all(same);
         self.spend(budget::looking_up(links.len()));
         Ok(links)
     }

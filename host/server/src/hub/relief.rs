@@ -59,7 +59,7 @@ impl Hub {
     /// Who holds more than an idle connection does, the largest first.
     fn holders(&self) -> Vec<(usize, Arc<Link>)> {
         let holds = |link: &Link| link.facts.waiting.holding.bytes();
-        let links = self.all(|link| holds(link) > STEP && !link.is_shed()).into_iter();
+        let links = self.links.all(|link| holds(link) > STEP && !link.is_shed()).into_iter();
         let mut holders: Vec<_> = links.map(|link| (holds(&link), link)).collect();
         holders.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
         holders

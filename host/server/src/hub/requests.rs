@@ -26,8 +26,7 @@ impl Hub {
         let Arrived { id, callback, .. } = arrived;
         let answered = result.and_then(|value| {
             let Some(callback) = callback.clone() else { return Ok(()) };
-            let plugin = "tengen".into();
-            let expected = Expected::new(Arc::clone(link), callback, id.clone(), plugin);
+            let expected = Expected::new(Arc::clone(link), callback, id.clone());
             self.answer(&expected, &value, None, &mut Deliveries::new(self, Asleep::default()))
         });
         if let Err(why) = answered {

@@ -261,11 +261,11 @@ impl Hub {
     fn count_offered(&self, link: &Link, offered: Offered) -> bool {
         match offered {
             Offered::Queued => {
-                Counters::add(&self.counters.delivered, 1);
+                self.counters.delivered.add(1);
                 true
             }
             Offered::Displaced(older) => {
-                Counters::add(&self.counters.delivered, 1);
+                self.counters.delivered.add(1);
                 Counters::add(&self.counters.outbox_dropped, u64::from(older));
                 true
             }
@@ -292,13 +292,15 @@ impl Hub {
         }
     }
 
-    /// A number by which handlers may answer; what was expected comes back when too many callers wait.
+    /// A number by which handlers may answer; what was expected comes back when too many callers wait. `plugin`:
+    /// who is asked, the last one of several.
     pub(crate) fn expect_reply(
         &self,
         expected: Box<Expected>,
+        plugin: &PluginName,
         now: time::Instant,
     ) -> Result<u32, Box<Ended>> {
-        self.replies().expect(expected, now)
+        self.replies.expect(expected, plugin, now)
     }
 
     /// Answers the sender of an event that a handler did not take.
@@ -321,12 +323,12 @@ impl Hub {
 
     /// Takes out what a handler was asked for, once.
     pub(super) fn take_reply(&self, number: u32, plugin: &PluginName) -> Option<Box<Expected>> {
-        self.replies().take(number, plugin)
+        self.replies.take(number, plugin)
     }
 
     /// A handler is done with an event whose sender waits for a reply, and gave none; or failed.
     pub(super) fn decided(&self, number: u32, plugin: &PluginName, failed: Option<&Fault>) {
-        let ended = self.replies().decided(number, plugin, failed);
+        let ended = self.replies.decided(number, plugin, failed);
         if let Some(Ended { expected, why }) = ended {
             self.answer_fault(&expected, &why);
         }
@@ -334,7 +336,7 @@ impl Hub {
 
     /// A handler has failed at an event that these have now instead; none: others have it already.
     pub(crate) fn pass_reply_on(&self, number: u32, from: &PluginName, to: Vec<PluginName>) {
-        self.replies().pass_on(number, from, to);
+        self.replies.pass_on(number, from, to);
     }
 
     /// Answers a caller with a value; not with one that the caller's format cannot hold.
@@ -350,7 +352,7 @@ impl Hub {
         let context = span.as_ref().and_then(|span| span.context());
         let frame = envelope::reply(link.wire, &expected.callback, content, context)
             .inspect_err(|_| Counters::add(&self.counters.unsupported, 1))?;
-        Counters::add(&self.counters.replies, 1);
+        self.counters.replies.add(1);
         deliveries.queue(link, Item { frame, channel: None, span });
         Ok(())
     }

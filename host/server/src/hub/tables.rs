@@ -1,11 +1,12 @@
 //! Connections by handle, by user, by channel. One lock guards them all: they must agree.
 //!
 //! Everybody waits for that lock, so nothing here takes longer the more connections there are: whatever looks at all of
-//! them goes shard by shard and lets others in between, and a channel's members, whom a publication may hold for long, are
-//! changed when the lock is free again (see [`Membership`]).
+//! them does so in the directory, part by part, and a channel's members, whom a publication may hold for long, are changed
+//! when the lock is free again (see [`Membership`]). Order of locks: this one, then one of the directory's parts.
 
 use super::{
     Link, Unwelcome,
+    directory::Directory,
     fanout::{FanOut, Subscribers},
     link::{Client, Noted},
 };
@@ -17,15 +18,12 @@ use std::{
 use tengen_core::channels::Channels;
 use tengen_wire::id::{Channel, Handle, UserId};
 
-/// Parts of the table of connections; one of them is looked through at a time.
-pub(super) const SHARDS: usize = 64;
-
 type Links = HashMap<Handle, Arc<Link>, RandomState>;
 
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// By the low bits of the handle, which counts up: the parts are equally large.
-    links: Vec<Links>,
+    /// Changed only here, and looked at by everybody without this lock.
+    links: Arc<Directory>,
     open: usize,
     /// Connections whose sockets are there: open, about to open, or saying goodbye.
     sockets: usize,
@@ -67,10 +65,10 @@ impl Membership {
     }
 }
 
-impl Default for Tables {
-    fn default() -> Self {
+impl Tables {
+    pub(super) fn new(links: Arc<Directory>) -> Self {
         Self {
-            links: (0..SHARDS).map(|_| Links::default()).collect(),
+            links,
             open: 0,
             sockets: 0,
             reserved: HashSet::default(),
@@ -81,9 +79,7 @@ impl Default for Tables {
             draining: false,
         }
     }
-}
 
-impl Tables {
     /// Handles count up, so that one is not used again before four billion others were.
     pub(super) fn reserve(&mut self, max: usize) -> Result<Handle, Unwelcome> {
         if self.draining {
@@ -96,7 +92,7 @@ impl Tables {
         loop {
             self.last_handle = self.last_handle.wrapping_add(1);
             let handle = Handle(self.last_handle);
-            if !self.contains(handle) && self.reserved.insert(handle) {
+            if !self.links.contains(handle) && self.reserved.insert(handle) {
                 self.sockets += 1;
                 return Ok(handle);
             }
@@ -122,13 +118,11 @@ impl Tables {
         }
         if let Some(client) = link.client()
             && let Some(older) = self.clients.insert(client, handle)
-            && let Some(older) = self.link(older)
+            && let Some(older) = self.links.get(older)
         {
             older.supersede();
         }
-        if let Some(shard) = self.shard_mut(handle)
-            && shard.insert(handle, link).is_none()
-        {
+        if self.links.insert(handle, link) {
             self.open += 1;
         }
     }
@@ -143,7 +137,7 @@ impl Tables {
     /// What the channels have to be told of it is returned.
     pub(super) fn remove(&mut self, link: &Arc<Link>) -> Vec<Membership> {
         let handle = link.facts.handle;
-        if self.shard_mut(handle).is_some_and(|shard| shard.remove(&handle).is_some()) {
+        if self.links.remove(handle) {
             self.open -= 1;
         }
         if let Some(client) = link.client()
@@ -169,7 +163,7 @@ impl Tables {
         channel: &Channel,
         max: usize,
     ) -> (bool, Option<Membership>) {
-        if !self.contains(link.facts.handle) {
+        if !self.links.contains(link.facts.handle) {
             return (false, None);
         }
         match link.note_subscription(channel, max) {
@@ -193,24 +187,6 @@ impl Tables {
     fn left(&mut self, channel: Channel) -> Option<Membership> {
         let members = self.channels.leave(&channel)?;
         Some(Membership { channel, members })
-    }
-
-    pub(super) fn link(&self, handle: Handle) -> Option<Arc<Link>> {
-        self.links.get(handle.0 as usize % SHARDS)?.get(&handle).map(Arc::clone)
-    }
-
-    fn contains(&self, handle: Handle) -> bool {
-        let shard = self.links.get(handle.0 as usize % SHARDS);
-        shard.is_some_and(|shard| shard.contains_key(&handle))
-    }
-
-    fn shard_mut(&mut self, handle: Handle) -> Option<&mut Links> {
-        self.links.get_mut(handle.0 as usize % SHARDS)
-    }
-
-    /// The connections of one shard; all of them are in the shards below [`SHARDS`].
-    pub(super) fn shard(&self, number: usize) -> impl Iterator<Item = &Arc<Link>> {
-        self.links.get(number).into_iter().flat_map(HashMap::values)
     }
 
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Arc<Link>> {

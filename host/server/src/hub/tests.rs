@@ -3,6 +3,7 @@
 use super::*;
 use std::{
     ops::ControlFlow,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 use tengen_core::{
@@ -238,8 +239,8 @@ fn subscriptions_of_a_connection_are_bounded() {
 
 fn expect(hub: &Hub, link: &Arc<Link>, callback: &'static str) -> u32 {
     let callback = Callback(callback.as_bytes().into());
-    let expected = Expected::new(Arc::clone(link), callback, "a/b".into(), PLUGIN.into());
-    hub.expect_reply(Box::new(expected), Instant::now()).unwrap()
+    let expected = Expected::new(Arc::clone(link), callback, "a/b".into());
+    hub.expect_reply(Box::new(expected), &PLUGIN.into(), Instant::now()).unwrap()
 }
 
 fn reply(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32) {

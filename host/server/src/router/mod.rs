@@ -11,7 +11,7 @@ use crate::hub::{Counters, Ended, Expected, Hub, Link};
 use arc_swap::ArcSwap;
 use std::{
     cell::Cell,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 use tengen_core::{
@@ -133,7 +133,7 @@ impl Router {
 
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
-        self.hub.counters.events.fetch_add(1, Ordering::Relaxed);
+        self.hub.counters.events.add(1);
         if is_reserved(&arrived.id) {
             return self.hub.request(&source.link, arrived);
         }
@@ -197,12 +197,12 @@ impl Router {
     ) -> Option<Option<u32>> {
         let Some(callback) = arrived.callback.clone() else { return Some(None) };
         let (id, last) = (arrived.id.clone(), others.last().copied().unwrap_or(first));
-        let mut expected = Expected::new(Arc::clone(link), callback, id, last.plugin.clone());
+        let mut expected = Expected::new(Arc::clone(link), callback, id);
         if let [before @ .., _] = others {
             let asked = std::iter::once(&first).chain(before).map(|to| to.plugin.clone());
             expected.others = asked.collect();
         }
-        match self.hub.expect_reply(Box::new(expected), now) {
+        match self.hub.expect_reply(Box::new(expected), &last.plugin, now) {
             Ok(number) => Some(Some(number)),
             Err(refused) => {
                 let Ended { expected, why } = *refused;
