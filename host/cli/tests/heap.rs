@@ -15,7 +15,7 @@ use tengen_core::{
     event::{Connection, Waiting},
     handler::Actor,
     heartbeat::Rules,
-    routes::Routes,
+    routes,
     trace::NoTracer,
 };
 use tengen_server::{
@@ -77,7 +77,7 @@ fn surroundings() -> Arc<Surroundings> {
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
-    let mut routes = Routes::default();
+    let mut routes = routes::Builder::default();
     let route = Route {
         event: Pattern("*".into()),
         plugin: "echo".into(),
@@ -85,7 +85,7 @@ fn surroundings() -> Arc<Surroundings> {
         mode: Mode::First,
     };
     routes.push(&route, None, Destination { plugin: "echo".into(), handler: Arc::new(echo) });
-    router.set_routes(routes);
+    router.set_routes(routes.build());
     let rights = Rights { endpoints: vec![true], ..Rights::default() };
     hub.set_rights(HashMap::from([("echo".into(), rights)]));
     Arc::new(Surroundings {

@@ -17,7 +17,7 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
 use tengen_core::{
     event::{Connection, Waiting},
     handler::{Actor, Declined, Handler},
-    routes::Routes,
+    routes,
     trace::NoTracer,
 };
 use tengen_settings::{self as settings, Mode, Pattern, Rate, Route, WhenFull};
@@ -101,7 +101,7 @@ async fn connect(setup: Setup) -> Bench {
     let echo = Echo { name: "echo".into(), actor: Arc::clone(&hub) as Arc<dyn Actor> };
     let handler = keeper.or(handler);
     let handler = handler.unwrap_or(Arc::new(echo));
-    let mut routes = Routes::default();
+    let mut routes = routes::Builder::default();
     let route = Route {
         event: Pattern("*".into()),
         plugin: "echo".into(),
@@ -109,7 +109,7 @@ async fn connect(setup: Setup) -> Bench {
         mode: Mode::First,
     };
     routes.push(&route, None, Destination { plugin: "echo".into(), handler });
-    router.set_routes(routes);
+    router.set_routes(routes.build());
     let rights = Rights { endpoints: vec![true], ..Rights::default() };
     hub.set_rights(HashMap::from([("echo".into(), rights)]));
     let wire = Wire { dialect, format };

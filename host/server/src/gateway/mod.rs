@@ -23,7 +23,7 @@ use crate::{
     listener::{self, BindError, Reserved},
     requests::{self, Places, Rules, Times},
     router::Router,
-    upgrade::Upgrades,
+    upgrade::{Endpoints, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -186,7 +186,7 @@ impl Shared {
             large: Line::for_workers(Handle::current().metrics().num_workers()),
         });
         let upgrades = Arc::new(Upgrades {
-            endpoints: settings.endpoints.clone(),
+            endpoints: Endpoints::new(&settings.endpoints),
             statics: settings.statics.clone(),
             heartbeat: settings.heartbeat,
             around,

@@ -15,7 +15,7 @@ use std::{
 use tengen_core::{
     authenticator::Authenticator,
     handler::{Actor, Handler},
-    routes::Routes,
+    routes,
     trace::Tracer,
 };
 use tengen_engine::{Engine, Parts, Plugin, PluginError};
@@ -153,9 +153,9 @@ impl Shared {
     /// Leads routes, rights and authenticators to the plugins that run.
     pub(super) fn wire(&self, settings: &Settings) {
         let running = self.plugins.running();
-        let mut routes = Routes::default();
+        let mut routes = routes::Builder::default();
         for route in self.routes(settings) {
-            let endpoint = route.endpoint.as_ref().and_then(|path| index_of(settings, path));
+            let endpoint = route.endpoint.as_ref().and_then(|path| self.index_of(path));
             if let Some(handler) = self.handler(&route.plugin, &running) {
                 let destination = Destination { plugin: route.plugin.clone(), handler };
                 routes.push(&route, endpoint, destination);
@@ -167,7 +167,7 @@ impl Shared {
             .collect();
         self.hub.set_rights(self.rights(settings));
         self.upgrades.authenticators.store(Arc::new(authenticators));
-        self.router.set_routes(routes);
+        self.router.set_routes(routes.build());
     }
 
     fn handler(
@@ -214,16 +214,20 @@ impl Shared {
                 grants,
                 endpoints: vec![false; settings.endpoints.len()],
             });
-            let only = route
-                .endpoint
-                .as_ref()
-                .and_then(|path| index_of(settings, path))
-                .map(|index| index.0);
-            for (place, owned) in own.endpoints.iter_mut().enumerate() {
-                *owned |= only.is_none_or(|only| usize::from(only) == place);
+            match route.endpoint.as_ref().and_then(|path| self.index_of(path)) {
+                None => own.endpoints.fill(true),
+                Some(only) => {
+                    if let Some(owned) = own.endpoints.get_mut(usize::from(only.0)) {
+                        *owned = true;
+                    }
+                }
             }
         }
         rights
+    }
+
+    fn index_of(&self, path: &str) -> Option<EndpointIndex> {
+        self.upgrades.endpoints.index_of(path)
     }
 
     fn attach_sinks(&self, settings: &Settings, tasks: &TaskTracker) -> Result<(), LoadError> {
@@ -246,11 +250,6 @@ const TO_COME: usize = 8;
 
 /// The name of the built-in handler, as routes, logs and metrics have it.
 const ECHO: &str = "echo";
-
-fn index_of(settings: &Settings, path: &str) -> Option<EndpointIndex> {
-    let place = settings.endpoints.iter().position(|endpoint| endpoint.path == path)?;
-    u16::try_from(place).ok().map(EndpointIndex)
-}
 
 /// Why a component of the plugin folder cannot have its name: the configuration gave it to another.
 pub fn named_twice(settings: &Settings, name: &PluginName, file: &Path) -> Option<String> {

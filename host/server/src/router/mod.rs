@@ -152,9 +152,12 @@ impl Router {
             or_else.set(or_else.get() || wants == Wants::OrElse);
             wants != Wants::No
         };
-        let mut matching = routes.matching(link.facts.endpoint_index, id, wants);
-        let Some(first) = matching.next() else { return self.unrouted(source, &arrived) };
-        let others: Vec<_> = matching.collect();
+        let (mut first, mut others) = (None, Vec::new());
+        routes.matching(link.facts.endpoint_index, id, wants, |to| match first {
+            None => first = Some(to),
+            Some(_) => others.push(to),
+        });
+        let Some(first) = first else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
         let Some(permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)

@@ -29,17 +29,20 @@ pub(super) fn next(
     hub: &Arc<Hub>,
     routes: &Routes<Destination>,
     from: &PluginName,
-    (endpoint, event): (EndpointIndex, &EventId),
+    of: (EndpointIndex, &EventId),
 ) -> Option<Arc<dyn Onward>> {
+    let (endpoint, event) = of;
     let wants = |to: &Destination| to.handler.wants(event) != Wants::No;
-    let mut matches = routes.from(from, endpoint, event, wants);
-    let (mode, _) = matches.next()?;
-    let mut then: Vec<_> = matches.map(|(mode, to)| (mode, to.clone())).collect();
-    if then.is_empty() {
+    let (mut own, mut others) = (None, false);
+    let mut then = Vec::new();
+    routes.from(from, (endpoint, event), wants, |mode, to| match own {
+        None => own = Some(mode),
+        Some(Mode::First) => then.push((mode, to.clone())),
+        // Those behind it have the event already.
+        Some(Mode::All) => others = true,
+    });
+    if then.is_empty() && !others {
         return None;
-    }
-    if mode == Mode::All {
-        then.clear();
     }
     Some(Arc::new(Next { hub: Arc::clone(hub), from: from.clone(), then }))
 }

@@ -7,6 +7,7 @@ use tengen_core::{
     effect::{Caused, Content, Effect, Failure, Outcome},
     event::Connection,
     handler::{Actor as _, Progress, Work},
+    routes,
     trace::NoTracer,
 };
 use tengen_settings::{Mode, Outbox, Pattern, Route};
@@ -52,7 +53,8 @@ struct Bench {
 fn bench(handlers: &[(Mode, Wants, Option<FaultId>)]) -> Bench {
     let limits = Limits::default();
     let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
-    let (mut routes, mut rights, mut stubs) = (Routes::default(), HashMap::new(), Vec::new());
+    let (mut routes, mut rights, mut stubs) =
+        (routes::Builder::default(), HashMap::new(), Vec::new());
     for (place, (mode, wants, declines)) in handlers.iter().enumerate() {
         let plugin = PluginName::from(format!("p{place}").as_str());
         let stub = Arc::new(Stub {
@@ -71,7 +73,7 @@ fn bench(handlers: &[(Mode, Wants, Option<FaultId>)]) -> Bench {
     }
     hub.set_rights(rights);
     let router = Router::new(Arc::clone(&hub), Arc::new(NoTracer), limits);
-    router.set_routes(routes);
+    router.set_routes(routes.build());
     let facts = Connection { handle: hub.reserve().unwrap(), ..Connection::anybody(0) };
     let wire = Wire { dialect: Dialect::Tengen, format: Encoding::Json };
     let link = Arc::new(Link::new(Arc::new(facts), wire, Outbox::default(), Vec::new()));

@@ -4,9 +4,11 @@ mod agreement;
 mod authentication;
 mod body;
 mod checks;
+mod endpoints;
 mod statics;
 
 pub use body::Body;
+pub use endpoints::Endpoints;
 
 use crate::{
     connection::{self, Surroundings},
@@ -47,7 +49,7 @@ pub type Answer = Response<Body>;
 /// What every upgrade needs of the gateway.
 #[derive(Debug)]
 pub struct Upgrades {
-    pub endpoints: Vec<Arc<Endpoint>>,
+    pub endpoints: Endpoints,
     pub statics: Vec<settings::Static>,
     pub heartbeat: settings::Heartbeat,
     pub around: Arc<Surroundings>,
@@ -103,12 +105,9 @@ impl Upgrades {
     pub async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let peer = as_it_is(peer);
         let path = request.uri().path();
-        let found = self.endpoints.iter().position(|endpoint| endpoint.path == path);
-        let Some(place) = found else { return self.respond_plain(&request).await };
-        let Some(endpoint) = self.endpoints.get(place) else {
-            return text(StatusCode::NOT_FOUND, "no such path");
+        let Some((index, endpoint)) = self.endpoints.at(path) else {
+            return self.respond_plain(&request).await;
         };
-        let index = EndpointIndex(u16::try_from(place).unwrap_or(u16::MAX));
         let (mut parts, _) = request.into_parts();
         let mut span = self.upgrade_span(&parts, endpoint, peer);
         let answer = match self.upgrade(&mut parts, endpoint, index, peer, &mut span).await {
