@@ -8,11 +8,11 @@ mod agreement;
 mod checks;
 
 use crate::targets::one_of;
+use tengen_settings::{Endpoint, Origin, Origins};
+use tengen_wire::dialect::Dialect;
 use agreement::{agree, client_id, parameter};
 use checks::{Refusal, origin, websocket_key};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use tengen_settings::{Endpoint, Origin, Origins};
-use tengen_wire::envelope::Dialect;
 
 /// Lines of a request, the first without its version: `GET /ws?format=edn`, then headers. The first byte chooses the
 /// endpoint.

@@ -9,7 +9,7 @@ use support::{
 };
 use tengen_server::gateway::Options;
 use tengen_settings::{Endpoint, Settings, config};
-use tengen_wire::envelope::Dialect;
+use tengen_wire::dialect::Dialect;
 
 const SECRET: &str = "a secret of thirty-two bytes at least";
 /// `{"sub":"alice","role":"admin","exp":4102444800}`, signed with [`SECRET`] by another implementation.

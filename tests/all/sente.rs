@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use support::{client::Client, gateway};
 use tengen_settings::{Endpoint, Settings};
-use tengen_wire::envelope::Dialect;
+use tengen_wire::dialect::Dialect;
 
 /// What one generation of clients sends.
 struct Generation {

@@ -1,6 +1,6 @@
 //! EDN: what was read comes back from its own text.
 
-use tengen_wire::codec::edn::{check, read, write};
+use tengen_wire::format::edn::{check, read, write};
 
 pub fn edn(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -1,16 +1,10 @@
 //! Frames in every dialect: taken or refused, answered so that the peer can read it, and the same when said again.
 
 use super::choice;
-use tengen_wire::{
-    codec::{self, edn, value::Value},
-    envelope::{
+use tengen_wire::{format::{self, edn, value::Value}, dialect::{
         Arrived, Dialect, Inbound, Malformed, Publication, Wire, decode, error, pong, publication,
         push, reply,
-    },
-    fault::FaultId,
-    id::{Channel, EVENT_ID_MAX},
-    payload::{Encoding, Frame},
-};
+    }, fault::FaultId, id::{Channel, EVENT_ID_MAX}, payload::{Encoding, Frame}};
 
 pub fn envelope(data: &[u8]) {
     let Some((first, body)) = choice(data) else { return };
@@ -58,7 +52,7 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
 fn said(wire: Wire, arrived: &Arrived) -> Vec<u8> {
     let json = wire.format == Encoding::Json;
     let (colon, comma, nil) = if json { ("", ",", "null") } else { (":", " ", "nil") };
-    let id = if json { codec::quoted(&arrived.id) } else { arrived.id.to_string() };
+    let id = if json { format::quoted(&arrived.id) } else { arrived.id.to_string() };
     let callback = arrived.callback.as_ref().map_or(nil.as_bytes(), |callback| &callback.0);
     let mut frame = format!("[[{colon}{id}{comma}").into_bytes();
     frame.extend_from_slice(&arrived.payload.body);
@@ -66,7 +60,7 @@ fn said(wire: Wire, arrived: &Arrived) -> Vec<u8> {
     frame.extend_from_slice(callback);
     let fields = [("traceparent", &arrived.traceparent), ("tracestate", &arrived.tracestate)];
     let fields = fields.into_iter().filter_map(|(name, text)| {
-        let text = codec::quoted(text.as_deref()?);
+        let text = format::quoted(text.as_deref()?);
         Some(if json { format!("\"{name}\":{text}") } else { format!(":{name} {text}") })
     });
     let fields = fields.collect::<Vec<_>>().join(comma);

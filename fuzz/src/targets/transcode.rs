@@ -1,11 +1,7 @@
 //! Payloads from one format to another: well formed, bounded, and JSON comes back through EDN.
 
 use super::{choice, one_of};
-use tengen_wire::{
-    codec::{edn, embeddable, json, transcode as convert},
-    fault::FaultId,
-    payload::{Encoding, Payload},
-};
+use tengen_wire::{format::{edn, embeddable, json, transcode as convert}, fault::FaultId, payload::{Encoding, Payload}};
 
 /// How much longer a text may become: no peer may have the gateway hold many times what it sent.
 const GROWTH: usize = 64;

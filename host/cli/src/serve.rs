@@ -15,7 +15,7 @@ use tengen_settings::{
     config::{self, Variables},
 };
 use tengen_telemetry::log::{self, Outlet};
-use tengen_wire::envelope::Dialect;
+use tengen_wire::dialect::Dialect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the end waits for somebody who reads what was said last.

@@ -26,7 +26,7 @@ use tengen_server::{
 use tengen_settings::{self as settings, Limits, Mode, Outbox, Pattern, Route};
 use tengen_wire::{
     close::Reason,
-    envelope::{self, Dialect, Handshake, Wire},
+    dialect::{self, Dialect, Handshake, Wire},
     id::{ConnectionId, EndpointIndex},
     payload::Encoding,
 };
@@ -124,7 +124,7 @@ fn connect(around: &Arc<Surroundings>) -> (Task, usize) {
         version: "0",
         welcome: None,
     };
-    let hello = envelope::handshake(wire, &handshake).expect("this wire has one");
+    let hello = dialect::handshake(wire, &handshake).expect("this wire has one");
     assert!(link.send_control(hello));
     let task = serve(Silent, Vec::new(), link, rules, Arc::clone(around));
     let size = size_of_val(&task);

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 use tengen_settings as settings;
-use tengen_wire::envelope::Dialect;
+use tengen_wire::dialect::Dialect;
 
 /// The longest wait for the answer to a ping.
 const ANSWER: Duration = Duration::from_secs(10);

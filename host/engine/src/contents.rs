@@ -6,7 +6,7 @@
 use super::effects::Decided;
 use tengen_core::effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused};
 use tengen_wire::{
-    codec,
+    format,
     fault::{Fault, FaultId},
     payload::{Encoding, Payload},
 };
@@ -50,7 +50,7 @@ pub(super) async fn converted(
     tasks: &TaskTracker,
 ) -> Vec<Option<Result<Payload, Fault>>> {
     let wanted: Vec<_> = payloads.iter().map(Option::is_some).collect();
-    let convert = move |payload: Option<Payload>| Some(codec::transcode(&payload?, to));
+    let convert = move |payload: Option<Payload>| Some(format::transcode(&payload?, to));
     let converted = tasks.spawn_blocking(move || payloads.into_iter().map(convert).collect()).await;
     converted.unwrap_or_else(|_| {
         let why = || Fault::new(FaultId::PluginFailed, "the event was not converted");
@@ -78,7 +78,7 @@ fn read_effect(caused: &mut Caused) -> Result<(), Box<Refused>> {
     let kind = what.kind();
     let Some(payload) = payload(what) else { return Ok(()) };
     let unread = std::mem::replace(payload, Payload::nil(payload.encoding));
-    let why = match codec::checked(unread) {
+    let why = match format::checked(unread) {
         Ok(read) => {
             *payload = read;
             return Ok(());

@@ -1,7 +1,7 @@
 //! Paths at which clients connect.
 
 use crate::origin::Origins;
-use tengen_wire::{envelope::Dialect, id::PluginName, payload::Encoding};
+use tengen_wire::{dialect::Dialect, id::PluginName, payload::Encoding};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {

@@ -17,7 +17,7 @@ pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use telemetry::{Otlp, Protocol, SinkPlugin, Telemetry};
 
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc};
-use tengen_wire::{envelope::Dialect, id::PluginName};
+use tengen_wire::{dialect::Dialect, id::PluginName};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {

@@ -1,13 +1,13 @@
 //! What goes over a connection, without any connection: names, payloads, faults and close codes; the formats that payloads
-//! are written in (`codec`), the dialects that frames are written in (`envelope`), and the framing below them
+//! are written in (`format`), the dialects that frames are written in (`dialect`), and the framing below them
 //! (`websocket`).
 //!
 //! Pure: no IO, no clock, no runtime. The gateway, the client of `tengen connect`, the fuzz targets, the bench and the tests
 //! read and write frames with this crate alone.
 
 pub mod close;
-pub mod codec;
-pub mod envelope;
+pub mod format;
+pub mod dialect;
 pub mod fault;
 pub mod id;
 pub mod payload;

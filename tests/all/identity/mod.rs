@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::Value;
 use support::{client::Client, gateway, guests};
 use tengen_settings::{Endpoint, Plugin, Settings};
-use tengen_wire::envelope::Dialect;
+use tengen_wire::dialect::Dialect;
 
 /// One endpoint for each dialect, all of them behind the authenticator `auth`.
 fn behind(auth: Plugin) -> Settings {

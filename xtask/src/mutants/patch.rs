@@ -74,7 +74,7 @@ impl Patch {
         let whole = arguments.last().is_some_and(|test| !test.starts_with('-') && is_path(test));
         anyhow::ensure!(
             whole && arguments.len() > 1,
-            "`test:` ends in the test's whole path, after what selects its binary: `-p tengen --lib codec::json::tests::…`"
+            "`test:` ends in the test's whole path, after what selects its binary: `-p tengen --lib format::json::tests::…`"
         );
         Ok(Self { name, file, guard, arguments })
     }

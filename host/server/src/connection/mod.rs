@@ -28,7 +28,7 @@ use tengen_core::{
 use tengen_settings::{Limits, Outbox};
 use tengen_wire::{
     close::Reason,
-    envelope::{self, Dialect, Inbound},
+    dialect::{self, Dialect, Inbound},
     fault::{Fault, FaultId},
     payload::Frame,
 };
@@ -333,12 +333,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if frame.body.len() > self.around.limits.message.get() / 2 {
             self.around.hub.note_large_message(&link, frame.body.len());
         }
-        match envelope::decode(link.wire, &frame) {
+        match dialect::decode(link.wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
                 self.around.router.route(&mut self.opened.source, arrived, turn);
             }
             Ok(Inbound::Ping(callback)) => {
-                if let Some(pong) = envelope::pong(link.wire, callback.as_ref())
+                if let Some(pong) = dialect::pong(link.wire, callback.as_ref())
                     && !link.send_control(pong)
                 {
                     Counters::add(&self.around.hub.counters.outbox_dropped, 1);
@@ -350,7 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
-    fn refuse(&mut self, link: &Arc<Link>, malformed: &envelope::Malformed, now: Instant) {
+    fn refuse(&mut self, link: &Arc<Link>, malformed: &dialect::Malformed, now: Instant) {
         let hub = &self.around.hub;
         Counters::add(&hub.counters.malformed, 1);
         hub.send_fault(
@@ -424,7 +424,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.link().wire.dialect == Dialect::Raw {
             return self.socket.send_ping();
         }
-        if let Some(frame) = envelope::ping(self.link().wire)
+        if let Some(frame) = dialect::ping(self.link().wire)
             && !self.link().send_control(frame)
         {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.

@@ -22,7 +22,7 @@ use tengen_core::{
 };
 use tengen_settings::{self as settings, Mode, Pattern, Rate, Route, WhenFull};
 use tengen_wire::{
-    envelope::{Handshake, Wire},
+    dialect::{Handshake, Wire},
     id::{ConnectionId, EndpointIndex},
     payload::Encoding,
 };
@@ -142,7 +142,7 @@ async fn connect(setup: Setup) -> Bench {
         version: "0",
         welcome: None,
     };
-    if let Some(frame) = envelope::handshake(wire, &handshake) {
+    if let Some(frame) = dialect::handshake(wire, &handshake) {
         assert!(link.send_control(frame));
     }
     let (io, far) = tokio::io::duplex(pipe);
@@ -253,7 +253,7 @@ async fn a_peer_that_stops_reading_is_closed_after_the_write_deadline() {
         bench.hub.push_to(
             &bench.link,
             &"a/b".into(),
-            &tengen_wire::codec::json::to_payload(&serde_json::json!(big)),
+            &tengen_wire::format::json::to_payload(&serde_json::json!(big)),
         );
     }
     let ended = time::timeout(Duration::from_secs(60), bench.ended).await;
@@ -271,7 +271,7 @@ async fn a_full_outbox_closes_its_connection() {
     let mut bench = connect(Setup { outbox, ..Setup::default() }).await;
     bench.text().await;
     for number in 0..5 {
-        let data = tengen_wire::codec::json::to_payload(&serde_json::json!(number));
+        let data = tengen_wire::format::json::to_payload(&serde_json::json!(number));
         bench.hub.push_to(&bench.link, &"a/b".into(), &data);
     }
     assert_eq!(bench.text().await, r#"[[["a/b",0]],null]"#);

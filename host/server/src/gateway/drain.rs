@@ -5,7 +5,7 @@ use serde_json::json;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tengen_settings::Drain;
 use tengen_telemetry::Report;
-use tengen_wire::{close::Reason, codec::json, id::EventId};
+use tengen_wire::{close::Reason, format::json, id::EventId};
 use tokio::time::{self, Instant};
 
 /// Clients are told to come back within this time, so that they do not all come at once.

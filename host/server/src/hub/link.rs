@@ -24,7 +24,7 @@ use tengen_core::{
 use tengen_settings as settings;
 use tengen_wire::{
     close::Reason,
-    envelope::Wire,
+    dialect::Wire,
     id::{Channel, EndpointIndex, UserId},
     payload::Frame,
 };

@@ -18,7 +18,7 @@ use std::{
 };
 use tengen_core::count::Apart;
 use tengen_wire::{
-    envelope::Callback,
+    dialect::Callback,
     fault::{Fault, FaultId},
     id::{EventId, PluginName},
 };

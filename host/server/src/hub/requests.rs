@@ -7,8 +7,8 @@ use super::{
 use serde::Deserialize;
 use std::sync::Arc;
 use tengen_wire::{
-    codec::json,
-    envelope::Arrived,
+    format::json,
+    dialect::Arrived,
     fault::{Fault, FaultId},
     id::{Channel, NAME_RULE, is_name},
     payload::{Encoding, Payload},
@@ -72,7 +72,7 @@ impl Hub {
 }
 
 fn named(payload: &Payload) -> Result<String, Fault> {
-    let payload = tengen_wire::codec::transcode(payload, Encoding::Json)?;
+    let payload = tengen_wire::format::transcode(payload, Encoding::Json)?;
     let named: Result<Named, _> = serde_json::from_slice(&payload.body);
     // The name comes back in what is answered: nobody is made to carry more of it than a name may have.
     named.ok().map(|named| named.channel).filter(|name| is_name(name)).ok_or_else(|| {

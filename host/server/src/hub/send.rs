@@ -12,8 +12,8 @@ use tengen_core::{
     trace::{Span, TraceContext},
 };
 use tengen_wire::{
-    codec,
-    envelope::{self, Dialect, Publication, Wire},
+    format,
+    dialect::{self, Dialect, Publication, Wire},
     fault::Fault,
     id::{Channel, EventId, Handle, PluginName},
     payload::{Frame, Payload},
@@ -232,7 +232,7 @@ fn in_format_of(
     if let Some(known) = known.iter().find(|known| known.encoding == wire.format) {
         return Ok(known.clone());
     }
-    let payload = codec::transcode(content, wire.format)?;
+    let payload = format::transcode(content, wire.format)?;
     known.push(payload.clone());
     Ok(payload)
 }
@@ -244,10 +244,10 @@ fn encode(
     context: Option<&TraceContext>,
 ) -> Result<Frame, Fault> {
     match kind {
-        Kind::Push { id } => envelope::push(wire, id, content, context),
+        Kind::Push { id } => dialect::push(wire, id, content, context),
         Kind::Publication { channel, id, offset } => {
             let offset = *offset;
-            envelope::publication(wire, &Publication { channel, id, content, offset }, context)
+            dialect::publication(wire, &Publication { channel, id, content, offset }, context)
         }
     }
 }
@@ -284,7 +284,7 @@ impl Hub {
 
     /// Pushes to one connection what the gateway itself has to say.
     pub(crate) fn push_to(&self, link: &Link, id: &EventId, content: &Payload) {
-        match envelope::push(link.wire, id, content, None) {
+        match dialect::push(link.wire, id, content, None) {
             Ok(frame) => {
                 self.queue(link, Item { frame, channel: None, span: None });
             }
@@ -350,7 +350,7 @@ impl Hub {
         let link = &expected.link;
         deliveries.made += budget::encoding(content.body.len());
         let context = span.as_ref().and_then(|span| span.context());
-        let frame = envelope::reply(link.wire, &expected.callback, content, context)
+        let frame = dialect::reply(link.wire, &expected.callback, content, context)
             .inspect_err(|_| Counters::add(&self.counters.unsupported, 1))?;
         self.counters.replies.add(1);
         deliveries.queue(link, Item { frame, channel: None, span });
@@ -368,9 +368,9 @@ impl Hub {
         link: &Link,
         why: &Fault,
         event: Option<&str>,
-        callback: Option<&envelope::Callback>,
+        callback: Option<&dialect::Callback>,
     ) {
-        for frame in envelope::error(link.wire, why, event, callback) {
+        for frame in dialect::error(link.wire, why, event, callback) {
             self.queue(link, Item { frame, channel: None, span: None });
         }
     }

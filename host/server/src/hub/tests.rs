@@ -14,7 +14,7 @@ use tengen_core::{
 };
 use tengen_settings::{Outbox, Pattern};
 use tengen_wire::{
-    envelope::{Callback, Dialect, Wire},
+    dialect::{Callback, Dialect, Wire},
     fault::{Fault, FaultId},
     id::{ConnectionId, EndpointIndex, UserId},
     payload::{Encoding, Payload},

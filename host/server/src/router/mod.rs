@@ -22,7 +22,7 @@ use tengen_core::{
 };
 use tengen_settings::{Limits, Traceparent};
 use tengen_wire::{
-    envelope::Arrived,
+    dialect::Arrived,
     fault::{Fault, FaultId},
     id::{PluginName, is_reserved},
 };

@@ -9,7 +9,7 @@ use tengen_core::{
 };
 use tengen_wire::{
     close::Reason,
-    envelope::{Arrived, Dialect},
+    dialect::{Arrived, Dialect},
     fault::{Fault, FaultId},
 };
 

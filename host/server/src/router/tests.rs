@@ -12,7 +12,7 @@ use tengen_core::{
 };
 use tengen_settings::{Mode, Outbox, Pattern, Route};
 use tengen_wire::{
-    envelope::{Callback, Dialect, Wire},
+    dialect::{Callback, Dialect, Wire},
     payload::{Encoding, Payload},
 };
 

@@ -4,7 +4,7 @@ use super::checks::{Refusal, words};
 use http::{HeaderMap, StatusCode, header};
 use tengen_settings::Endpoint;
 use tengen_wire::{
-    envelope::{Dialect, Wire},
+    dialect::{Dialect, Wire},
     payload::Encoding,
 };
 

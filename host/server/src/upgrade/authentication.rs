@@ -14,8 +14,8 @@ use tengen_core::{
 };
 use tengen_settings::Endpoint;
 use tengen_wire::{
-    codec,
-    envelope::{Dialect, Wire},
+    format,
+    dialect::{Dialect, Wire},
     fault::Fault,
     id::PluginName,
 };
@@ -130,7 +130,7 @@ fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(),
     let Some(welcome) = admission.welcome.as_ref().filter(|_| wire.dialect != Dialect::Raw) else {
         return Ok(());
     };
-    let written = codec::embeddable(welcome, wire.format).map(drop);
+    let written = format::embeddable(welcome, wire.format).map(drop);
     written.map_err(|why| {
         let why = format!("`welcome` cannot be written as {}: {}", wire.format.word(), why.message);
         Wrong::new(Mistake::Welcome, why)

@@ -38,7 +38,7 @@ use tengen_core::{
 use tengen_settings::{self as settings, Endpoint, Traceparent};
 use tengen_wire::{
     close::Reason,
-    envelope::{self, Dialect, Handshake},
+    dialect::{self, Dialect, Handshake},
     id::{ConnectionId, EndpointIndex, Handle, PluginName},
 };
 use tokio_util::task::TaskTracker;
@@ -234,7 +234,7 @@ impl Upgrades {
             upgrade: span.context().cloned(),
             waiting: Waiting::default(),
         });
-        let handshake = envelope::handshake(
+        let handshake = dialect::handshake(
             agreement.wire,
             &Handshake {
                 user: facts.user.as_ref().map(|user| &user.id),

@@ -10,7 +10,7 @@ use crate::{
     Traceparent, WhenFull,
 };
 use std::ops::RangeInclusive;
-use tengen_wire::{envelope::Dialect, payload::Encoding};
+use tengen_wire::{dialect::Dialect, payload::Encoding};
 
 pub(super) fn server(table: &Table<'_>) -> Server {
     let mut server = Server::default();

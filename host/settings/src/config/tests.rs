@@ -5,7 +5,7 @@ use crate::{
     Cache, Directory, Mode, OnFailure, Origin, Origins, Pattern, Protocol, Secret, WhenFull,
 };
 use std::time::Duration;
-use tengen_wire::{envelope::Dialect, payload::Encoding};
+use tengen_wire::{dialect::Dialect, payload::Encoding};
 
 mod http;
 mod mistakes;

@@ -168,7 +168,7 @@ mod tests {
     use tengen_settings as settings;
     use tengen_wire::{
         close::Reason,
-        envelope::{Dialect, Wire},
+        dialect::{Dialect, Wire},
         payload::{Encoding, Frame},
     };
 

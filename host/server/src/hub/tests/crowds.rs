@@ -163,7 +163,7 @@ fn a_request_carries_no_long_name_back() {
     let link = connect(&hub, 0, None);
     for id in ["tengen/unsubscribe", "tengen/subscribe", "tengen/publish"] {
         let data = format!(r#"{{"channel":"{}"}}"#, "x".repeat(100_000));
-        let arrived = tengen_wire::envelope::Arrived {
+        let arrived = tengen_wire::dialect::Arrived {
             id: id.into(),
             payload: Payload::new(Encoding::Json, data.into_bytes()),
             callback: Some(Callback((*b"\"cb1\"").into())),

@@ -2,7 +2,7 @@
 
 use super::{Callback, Dialect, Handshake, Publication, Wire};
 use crate::{
-    codec::{self, edn},
+    format::{self, edn},
     fault::{Fault, FaultId},
     id::EventId,
     payload::{Encoding, Frame, Payload},
@@ -34,7 +34,7 @@ impl Marks {
     }
 
     fn required(wire: Wire) -> Result<Self, Fault> {
-        Self::of(wire).ok_or_else(|| codec::no_codec(wire.format))
+        Self::of(wire).ok_or_else(|| format::no_codec(wire.format))
     }
 
     /// An event id or a key; none where EDN has no keyword for it.
@@ -49,7 +49,7 @@ impl Marks {
         let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
         Some(match plain {
             true => Name { open: "\"", text: Cow::Borrowed(text), close: "\"" },
-            false => Name { open: "", text: Cow::Owned(codec::quoted(text)), close: "" },
+            false => Name { open: "", text: Cow::Owned(format::quoted(text)), close: "" },
         })
     }
 
@@ -103,7 +103,7 @@ impl Fields {
 
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
-        self.push(format_args!("{}", codec::quoted(text)));
+        self.push(format_args!("{}", format::quoted(text)));
     }
 
     fn number(&mut self, key: &str, number: u128) {
@@ -148,7 +148,7 @@ pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
     }
     let marks = Marks::of(wire)?;
     let user = match (handshake.user, wire.dialect, marks.json) {
-        (Some(user), ..) => codec::quoted(user),
+        (Some(user), ..) => format::quoted(user),
         (None, Dialect::Sente, true) => "\"sente/nil-uid\"".to_owned(),
         (None, Dialect::Sente, false) => ":sente/nil-uid".to_owned(),
         (None, _, true) => "null".to_owned(),
@@ -161,7 +161,7 @@ pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
     info.number("max-bytes", handshake.max_bytes as u128);
     info.text("version", handshake.version);
     if let Some(welcome) =
-        handshake.welcome.and_then(|welcome| codec::embeddable(welcome, wire.format).ok())
+        handshake.welcome.and_then(|welcome| format::embeddable(welcome, wire.format).ok())
     {
         info.embed("welcome", &welcome);
     }
@@ -185,7 +185,7 @@ pub fn push(
         return as_it_is(content);
     }
     let marks = Marks::required(wire)?;
-    let data = codec::embeddable(content, wire.format)?;
+    let data = format::embeddable(content, wire.format)?;
     let Some(name) = marks.name(id) else {
         let why = format!(
             "event id `{id}` is no EDN keyword: use letters, digits and `*!_?+-.`, and one `/`"
@@ -217,7 +217,7 @@ pub fn publication(
         return as_it_is(what.content);
     }
     let marks = Marks::required(wire)?;
-    let data = codec::embeddable(what.content, wire.format)?;
+    let data = format::embeddable(what.content, wire.format)?;
     let mut fields = Fields::new(marks);
     fields.text("channel", what.channel);
     fields.id("id", what.id);
@@ -250,7 +250,7 @@ pub fn reply(
         return as_it_is(content);
     }
     let marks = Marks::required(wire)?;
-    let data = codec::embeddable(content, wire.format)?;
+    let data = format::embeddable(content, wire.format)?;
     let meta = marks.meta(wire, context);
     Ok(text(&[b"[", &data, marks.comma.as_bytes(), &callback.0, meta.as_bytes(), b"]"]))
 }

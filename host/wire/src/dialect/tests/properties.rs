@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    codec::{edn, value::Value},
+    format::{edn, value::Value},
     fault::{Fault, FaultId},
     id::{Channel, EventId},
     payload::Payload,

@@ -84,7 +84,7 @@ pub(super) fn superseded<T: AsRef<str>>(keys: &[T]) -> Option<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        codec::transcode,
+        format::transcode,
         fault::FaultId,
         payload::{Encoding, Payload},
     };

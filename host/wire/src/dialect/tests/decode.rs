@@ -2,8 +2,8 @@
 
 use super::{super::decode, *};
 use crate::{
-    codec::{self, json},
-    envelope::{Arrived, Inbound, Malformed},
+    format::{self, json},
+    dialect::{Arrived, Inbound, Malformed},
     fault::FaultId,
     payload::Payload,
 };
@@ -28,7 +28,7 @@ fn event(wire: Wire, text: &str, id: &str, payload: &str, expected: Option<&str>
     if wire.dialect != Dialect::Raw {
         assert!(arrived.payload.is_checked(), "{text}");
         let unread = Payload::new(wire.format, arrived.payload.body.clone());
-        assert_eq!(codec::embeddable(&unread, wire.format), Ok(unread.body), "{text}");
+        assert_eq!(format::embeddable(&unread, wire.format), Ok(unread.body), "{text}");
     }
 }
 
@@ -334,6 +334,6 @@ fn a_million_brackets_are_refused() {
 #[test]
 fn data_of_the_gateways_own_is_written_once() {
     let payload = json::to_payload(&serde_json::json!({"after-ms": 500, "reason": "drain"}));
-    let edn = crate::codec::transcode(&payload, Encoding::Edn).unwrap();
+    let edn = crate::format::transcode(&payload, Encoding::Edn).unwrap();
     assert_eq!(edn.body, "{:after-ms 500 :reason \"drain\"}");
 }

@@ -2,7 +2,7 @@
 
 use super::{Arrived, Callback, Dialect, Inbound, Malformed, Wire};
 use crate::{
-    codec::{
+    format::{
         self, edn,
         error::{Problem, ReadError},
         json,
@@ -32,7 +32,7 @@ pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
         return Ok(Inbound::Event(raw(frame)));
     }
     if matches!(wire.format, Encoding::Transit | Encoding::Msgpack) {
-        return refuse(codec::no_codec(wire.format));
+        return refuse(format::no_codec(wire.format));
     }
     let Some(text) = std::str::from_utf8(&frame.body).ok().filter(|_| frame.text) else {
         return Err(wrong_kind(wire, frame));
@@ -136,7 +136,7 @@ impl<'a> Found<'a> {
         let payload = match self.payload {
             Some(span) => {
                 let value = body.slice(span);
-                let value = if self.halved { codec::whole(&value) } else { value };
+                let value = if self.halved { format::whole(&value) } else { value };
                 Payload::checked(self.wire.format, value)
             }
             None => Payload::nil(self.wire.format),
