@@ -8,11 +8,11 @@ mod agreement;
 mod checks;
 
 use crate::targets::one_of;
-use tengen_settings::{Endpoint, Origin, Origins};
-use tengen_wire::dialect::Dialect;
 use agreement::{agree, client_id, parameter};
 use checks::{Refusal, origin, websocket_key};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tengen_settings::{Endpoint, Origin, Origins};
+use tengen_wire::dialect::{Dialect, Subprotocol};
 
 /// Lines of a request, the first without its version: `GET /ws?format=edn`, then headers. The first byte chooses the
 /// endpoint.
@@ -31,7 +31,7 @@ pub fn upgrade(data: &[u8]) {
         Err(refusal) => is_an_answer(&refusal),
     }
     origins(&headers);
-    let dialect = one_of([Dialect::Tengen, Dialect::Sente, Dialect::Raw], first);
+    let dialect = one_of(Dialect::ALL, first);
     let mut endpoint = Endpoint::new("/ws", dialect);
     if first & 0x80 != 0 {
         endpoint.formats.reverse();
@@ -39,13 +39,13 @@ pub fn upgrade(data: &[u8]) {
     match agree(&endpoint, &headers, &query) {
         Ok(agreement) => {
             assert_eq!(agreement.wire.dialect, dialect);
-            if dialect != Dialect::Raw {
+            if dialect.profile().is_read() {
                 assert!(endpoint.formats.contains(&agreement.wire.format));
             }
             if let Some(word) = &agreement.subprotocol {
                 assert!(agreement.offered.contains(word), "echoed, and never offered: {word}");
-                if dialect == Dialect::Tengen {
-                    assert_eq!(word.strip_prefix("tengen.v1."), Some(agreement.wire.format.word()));
+                if let Subprotocol::Format(prefix) = dialect.profile().subprotocol {
+                    assert_eq!(word.strip_prefix(prefix), Some(agreement.wire.format.word()));
                 }
                 HeaderValue::from_str(word).expect("it came in a header and can leave in one");
             }
@@ -54,7 +54,7 @@ pub fn upgrade(data: &[u8]) {
         }
         Err(refusal) => is_an_answer(&refusal),
     }
-    if let Ok(id) = client_id(&query) {
+    if let Ok(id) = client_id(&query, "name yourself") {
         assert!((1..=128).contains(&id.len()) && !id.trim().is_empty());
         assert_eq!(parameter(&query, "client-id"), Some(id));
     }

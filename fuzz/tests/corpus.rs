@@ -5,9 +5,10 @@ use tengen_fuzz::{targets, upgrade};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("json", targets::json),
     ("edn", targets::edn),
+    ("msgpack", targets::msgpack),
     ("transcode", targets::transcode),
     ("envelope", targets::envelope),
     ("websocket", targets::websocket),

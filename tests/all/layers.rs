@@ -15,7 +15,7 @@ const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Foreign libraries, and the only crates that may depend on them.
-const ROOMS: [(&[&str], &[&str]); 7] = [
+const ROOMS: [(&[&str], &[&str]); 8] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
@@ -33,6 +33,7 @@ const ROOMS: [(&[&str], &[&str]); 7] = [
     (&["tokio-tungstenite"], &["server", "cli"]),
     (&["clap", "mimalloc"], &["cli"]),
     (&["toml"], &["settings"]),
+    (&["rmp"], &["wire"]),
     (&["tokio", "tokio-util"], &["engine", "telemetry", "server", "cli"]),
 ];
 

@@ -22,6 +22,7 @@ mod hostile_guests;
 mod hostile_peers;
 mod identity;
 mod layers;
+mod msgpack;
 mod otlp;
 mod page;
 mod plugin;

@@ -1,10 +1,16 @@
 //! Frames in every dialect: taken or refused, answered so that the peer can read it, and the same when said again.
 
 use super::choice;
-use tengen_wire::{format::{self, edn, value::Value}, dialect::{
+use tengen_wire::{
+    dialect::{
         Arrived, Dialect, Inbound, Malformed, Publication, Wire, decode, error, pong, publication,
         push, reply,
-    }, fault::FaultId, id::{Channel, EVENT_ID_MAX}, payload::{Encoding, Frame}};
+    },
+    fault::FaultId,
+    format::{self, edn, msgpack, value::Value},
+    id::{Channel, EVENT_ID_MAX},
+    payload::{Encoding, Frame},
+};
 
 pub fn envelope(data: &[u8]) {
     let Some((first, body)) = choice(data) else { return };
@@ -26,10 +32,12 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
     if wire.dialect == Dialect::Raw {
         return assert_eq!(arrived.payload.body, frame.body);
     }
-    assert!(frame.text, "a binary frame was taken");
+    let text = wire.format != Encoding::Msgpack;
+    assert_eq!(frame.text, text, "a frame of the wrong kind was taken");
     assert!((1..=EVENT_ID_MAX).contains(&arrived.id.len()));
     assert!(!arrived.id.starts_with("chsk/"), "the gateway's own namespace");
-    let again = Frame { text: true, body: said(wire, arrived).into() };
+    let body = if text { said(wire, arrived) } else { said_in_bytes(arrived) };
+    let again = Frame { text, body: body.into() };
     let Ok(Inbound::Event(back)) = decode(wire, &again) else { panic!("{again:?}") };
     assert_eq!(&back, arrived);
     if let Some(callback) = &arrived.callback {
@@ -71,6 +79,30 @@ fn said(wire: Wire, arrived: &Arrived) -> Vec<u8> {
     frame
 }
 
+/// The same in MessagePack.
+fn said_in_bytes(arrived: &Arrived) -> Vec<u8> {
+    let string = |text: &str| {
+        let length = u16::try_from(text.len()).expect("short").to_be_bytes();
+        [&[0xda], &length[..], text.as_bytes()].concat()
+    };
+    let fields = [("traceparent", &arrived.traceparent), ("tracestate", &arrived.tracestate)];
+    let fields: Vec<_> = fields
+        .into_iter()
+        .filter_map(|(name, text)| Some([string(name), string(text.as_deref()?)].concat()))
+        .collect();
+    let callback = arrived.callback.as_ref().map_or(&b"\xc0"[..], |callback| &callback.0);
+    let meta = u8::try_from(fields.len()).expect("two");
+    [
+        &[0x93, 0x92],
+        &string(&arrived.id)[..],
+        &arrived.payload.body,
+        callback,
+        &[0x80 | meta],
+        &fields.concat(),
+    ]
+    .concat()
+}
+
 fn refused(wire: Wire, refused: &Malformed) {
     let why = &refused.why;
     assert!(!why.message.is_empty() && why.message.len() < 1024, "{}", why.message);
@@ -81,6 +113,12 @@ fn refused(wire: Wire, refused: &Malformed) {
 
 /// How many elements a frame has, by a reader that did not write it.
 fn elements(wire: Wire, frame: &Frame) -> usize {
+    assert_eq!(frame.text, wire.format != Encoding::Msgpack);
+    if wire.format == Encoding::Msgpack {
+        msgpack::check(&frame.body).expect("MessagePack");
+        let first = frame.body.first().expect("there is one");
+        return usize::from(first.checked_sub(0x90).expect("a short array"));
+    }
     let text = std::str::from_utf8(&frame.body).expect("frames are text");
     match wire.format {
         Encoding::Json => match serde_json::from_str(text) {

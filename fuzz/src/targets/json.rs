@@ -1,10 +1,10 @@
 //! JSON: the grammar is RFC 8259's, and what was read is written so that it means the same.
 
+use serde_json::Value;
 use tengen_wire::format::{
     error::Problem,
     json::{check, read, write},
 };
-use serde_json::Value;
 
 /// Integers up to here are numbers to every reader of JSON; larger ones are written as strings.
 const EXACT: u64 = 1 << 53;

@@ -4,6 +4,7 @@ mod config;
 mod edn;
 mod envelope;
 mod json;
+mod msgpack;
 mod transcode;
 mod websocket;
 
@@ -11,6 +12,7 @@ pub use config::config;
 pub use edn::edn;
 pub use envelope::envelope;
 pub use json::json;
+pub use msgpack::msgpack;
 pub use transcode::transcode;
 pub use websocket::websocket;
 

@@ -1,7 +1,11 @@
 //! Payloads from one format to another: well formed, bounded, and JSON comes back through EDN.
 
 use super::{choice, one_of};
-use tengen_wire::{format::{edn, embeddable, json, transcode as convert}, fault::FaultId, payload::{Encoding, Payload}};
+use tengen_wire::{
+    fault::FaultId,
+    format::{edn, embeddable, json, msgpack, transcode as convert},
+    payload::{Encoding, Payload},
+};
 
 /// How much longer a text may become: no peer may have the gateway hold many times what it sent.
 const GROWTH: usize = 64;
@@ -18,7 +22,7 @@ pub fn transcode(data: &[u8]) {
             if from != to {
                 well_formed(&converted);
             }
-            if (from, to) == (Encoding::Json, Encoding::Edn) {
+            if from == Encoding::Json && matches!(to, Encoding::Edn | Encoding::Msgpack) {
                 there_and_back(&payload, &converted);
             }
         }
@@ -30,6 +34,9 @@ pub fn transcode(data: &[u8]) {
     }
     embed(&payload, Encoding::Json, |text| json::check(text).is_ok());
     embed(&payload, Encoding::Edn, |text| edn::check(text).is_ok());
+    if let Ok(inside) = embeddable(&payload, Encoding::Msgpack) {
+        msgpack::check(&inside).expect("one value");
+    }
 }
 
 fn text(payload: &Payload) -> &str {
@@ -43,13 +50,14 @@ fn well_formed(payload: &Payload) {
             serde_json::from_str::<serde_json::Value>(text(payload)).expect("JSON to others, too");
         }
         Encoding::Edn => drop(edn::check(text(payload)).expect("EDN")),
+        Encoding::Msgpack => drop(msgpack::check(&payload.body).expect("MessagePack")),
         _ => {}
     }
 }
 
-/// By way of EDN, JSON means what it means without the detour.
-fn there_and_back(json: &Payload, edn: &Payload) {
-    let back = convert(edn, Encoding::Json).expect("what came from JSON can be JSON again");
+/// By way of another format, JSON means what it means without the detour.
+fn there_and_back(json: &Payload, other: &Payload) {
+    let back = convert(other, Encoding::Json).expect("what came from JSON can be JSON again");
     let mut alone = String::new();
     let value = json::read(text(json)).expect("it was converted");
     json::write(&mut alone, &value).expect("what was JSON can be JSON");

@@ -15,7 +15,6 @@ use tengen_settings::{
     config::{self, Variables},
 };
 use tengen_telemetry::log::{self, Outlet};
-use tengen_wire::dialect::Dialect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the end waits for somebody who reads what was said last.
@@ -218,9 +217,9 @@ fn greeting(
         vec![format!("tengen {} listens on {}", env!("CARGO_PKG_VERSION"), state.listen)];
     for endpoint in &settings.endpoints {
         let formats: Vec<_> = endpoint.formats.iter().map(|format| format.word()).collect();
-        let formats = match endpoint.dialect {
-            Dialect::Raw => String::new(),
-            _ => format!(" ({})", formats.join(", ")),
+        let formats = match formats.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", formats.join(", ")),
         };
         lines.push(format!(
             "  ws://{}{}  {}{formats}",

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 use tengen_settings as settings;
-use tengen_wire::dialect::Dialect;
+use tengen_wire::dialect::{Dialect, Profile, Pulse};
 
-/// The longest wait for the answer to a ping.
+/// The longest wait for the answer to a ping; Sente's own server has the same.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The rules of one dialect: what its clients expect, and how long they are silent themselves.
@@ -27,23 +27,23 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Sente's server pings after 12.5 s without traffic and waits 10 s (`ws-kalive-ms` halved, `ws-ping-timeout-ms`,
-    /// since 1.21); our own dialect and raw endpoints follow `[heartbeat]`.
+    /// Those that the dialect's clients rely on, if they do; all others follow `[heartbeat]`.
     pub fn of(dialect: Dialect, settings: &settings::Heartbeat) -> Self {
-        match dialect {
-            Dialect::Sente => Self {
-                idle: Duration::from_millis(12_500),
+        let Profile { pulse, pings, .. } = dialect.profile();
+        match pulse {
+            Some(Pulse { idle, both_ways }) => Self {
+                idle: *idle,
                 silence: Duration::ZERO,
                 answer: ANSWER,
-                both_ways: true,
-                plain: false,
+                both_ways: *both_ways,
+                plain: !pings,
             },
-            Dialect::Tengen | Dialect::Raw => Self {
+            None => Self {
                 idle: settings.ping_every,
                 silence: settings.give_up_after,
                 answer: ANSWER.min(settings.give_up_after.saturating_sub(settings.ping_every)),
                 both_ways: false,
-                plain: dialect == Dialect::Raw,
+                plain: !pings,
             },
         }
     }

@@ -6,8 +6,8 @@
 use super::effects::Decided;
 use tengen_core::effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused};
 use tengen_wire::{
-    format,
     fault::{Fault, FaultId},
+    format,
     payload::{Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;

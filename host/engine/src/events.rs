@@ -7,8 +7,8 @@ use super::{
 use std::time::{SystemTime, UNIX_EPOCH};
 use tengen_core::event::{Connection, Event, Message, Occurrence, User};
 use tengen_wire::{
-    format,
     fault::{Fault, FaultId},
+    format,
     payload::{Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;
@@ -101,7 +101,7 @@ pub(super) async fn prepare_anywhere<'a>(
 
 /// Whether a payload goes to a guest that wants this encoding as it is.
 fn is_as_wanted(payload: &Payload, encoding: Encoding) -> bool {
-    payload.encoding == encoding || matches!(payload.encoding, Encoding::Text | Encoding::Binary)
+    payload.encoding == encoding || payload.encoding.is_opaque()
 }
 
 fn make(event: &Event, encoding: Encoding) -> Made<'_> {
@@ -165,9 +165,9 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
         (Occurrence::Opened, made) => Said::Opened(connection(event, made)?),
         (Occurrence::Adopted, made) => Said::Adopted(connection(event, made)?),
         (Occurrence::Message(said), Made::Payload(payload)) => {
-            Said::Message(message(said, payload))
+            Said::Message(message(said, payload)?)
         }
-        (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)),
+        (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)?),
         (Occurrence::Closed(closing), _) => Said::Closed(wit::Closing {
             code: closing.code,
             reason: &closing.reason,
@@ -187,9 +187,15 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
     Ok(wit::Event { connection: handle, seq: event.seq, at_ms: millis(event.at), what })
 }
 
-fn message<'a>(message: &'a Message, payload: &'a Payload) -> wit::Message<'a> {
-    let payload = wit::PayloadParam { encoding: encoding(payload.encoding), body: &payload.body };
-    wit::Message { id: message.id.as_str(), payload, reply_to: message.reply_to }
+fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Message<'a>, Fault> {
+    let Some(encoding) = encoding(payload.encoding) else {
+        let word = payload.encoding.word();
+        let why =
+            format!("no plugin can read `{word}`, and this value has no form in another format");
+        return Err(Fault::new(FaultId::Unsupported, why));
+    };
+    let payload = wit::PayloadParam { encoding, body: &payload.body };
+    Ok(wit::Message { id: message.id.as_str(), payload, reply_to: message.reply_to })
 }
 
 fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connection<'a>, Fault> {
@@ -231,15 +237,12 @@ fn millis(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
 }
 
-fn encoding(encoding: Encoding) -> wit::Encoding {
-    match encoding {
-        Encoding::Json => wit::Encoding::Json,
-        Encoding::Edn => wit::Encoding::Edn,
-        Encoding::Transit => wit::Encoding::Transit,
-        Encoding::Msgpack => wit::Encoding::Msgpack,
-        Encoding::Text => wit::Encoding::Text,
-        Encoding::Binary => wit::Encoding::Binary,
-    }
+/// The interface's word for an encoding; none where its version does not have it, which is closed for ever.
+fn encoding(encoding: Encoding) -> Option<wit::Encoding> {
+    use wit::Encoding::{Binary, Edn, Json, Msgpack, Text, Transit};
+    [Json, Edn, Transit, Msgpack, Text, Binary]
+        .into_iter()
+        .find(|said| Encoding::from(*said) == encoding)
 }
 
 #[cfg(test)]

@@ -19,8 +19,19 @@ fn event(encoding: Encoding, body: &'static [u8]) -> Event {
 /// What a guest that wants JSON gets.
 #[track_caller]
 fn check(from: Encoding, body: &'static [u8], expected: (wit::Encoding, &[u8])) {
+    check_for(Encoding::Json, from, body, expected);
+}
+
+/// What a guest that wants this encoding gets.
+#[track_caller]
+fn check_for(
+    wanted: Encoding,
+    from: Encoding,
+    body: &'static [u8],
+    expected: (wit::Encoding, &[u8]),
+) {
     let events = [event(from, body)];
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, wanted);
     let told = tell(&events, &made);
     assert!(told.unsaid.is_empty(), "{:?}", told.unsaid);
     let Some(wit::Event { what: Said::Message(message), .. }) = told.records.first() else {
@@ -35,6 +46,27 @@ fn a_payload_comes_in_the_guests_encoding_if_it_has_a_form_in_it() {
     check(Encoding::Edn, b"[:a 1/2]", (wit::Encoding::Json, br#"["a","1/2"]"#));
     check(Encoding::Edn, b"{[1] 2}", (wit::Encoding::Edn, b"{[1] 2}"));
     check(Encoding::Edn, b"{nil #{{[] 1}}}", (wit::Encoding::Edn, b"{nil #{{[] 1}}}"));
+}
+
+#[test]
+fn messagepack_comes_and_goes_as_any_other_format() {
+    check(Encoding::Msgpack, b"\x81\xa1a\xc4\x02\0\xff", (wit::Encoding::Json, br#"{"a":"AP8="}"#));
+    check(Encoding::Msgpack, b"\xd4\x05\0", (wit::Encoding::Msgpack, b"\xd4\x05\0"));
+    let for_edn = |body, expected| check_for(Encoding::Edn, Encoding::Msgpack, body, expected);
+    for_edn(b"\x81\xa1a\x05", (wit::Encoding::Edn, b"{:a 5}"));
+    for_edn(b"\x81\x90\x05", (wit::Encoding::Msgpack, b"\x81\x90\x05"));
+    let for_msgpack = |from, body, expected| check_for(Encoding::Msgpack, from, body, expected);
+    for_msgpack(Encoding::Json, br#"{"a":-1}"#, (wit::Encoding::Msgpack, b"\x81\xa1a\xff"));
+    for_msgpack(Encoding::Edn, b"#{:a}", (wit::Encoding::Msgpack, b"\x91\xa1a"));
+    for_msgpack(Encoding::Edn, b"{[1] 2}", (wit::Encoding::Edn, b"{[1] 2}"));
+    for_msgpack(Encoding::Binary, &[0, 255], (wit::Encoding::Binary, &[0, 255]));
+}
+
+#[test]
+fn the_interface_has_a_word_for_every_encoding_of_today() {
+    for known in Encoding::ALL {
+        assert_eq!(encoding(known).map(Encoding::from), Some(known));
+    }
 }
 
 #[test]

@@ -7,9 +7,9 @@ use tengen_wire::{dialect::Dialect, id::PluginName, payload::Encoding};
 pub struct Endpoint {
     pub path: String,
     pub dialect: Dialect,
-    /// Offered formats, the default first. Never empty. For `raw`, ignored.
+    /// Offered formats, the default first. Empty where the dialect reads no frames.
     pub formats: Vec<Encoding>,
-    /// For `raw`: the subprotocols that are spoken. Empty: whatever is offered.
+    /// The subprotocols that are spoken, where the dialect has none of its own. Empty: whatever is offered.
     pub subprotocols: Vec<String>,
     pub origins: Origins,
     pub authenticator: Option<PluginName>,
@@ -31,15 +31,10 @@ pub enum Traceparent {
 impl Endpoint {
     /// An endpoint with the dialect's default formats: same origin only, everyone anonymous.
     pub fn new(path: impl Into<String>, dialect: Dialect) -> Self {
-        let formats = match dialect {
-            Dialect::Tengen => vec![Encoding::Json, Encoding::Edn],
-            Dialect::Sente => vec![Encoding::Edn],
-            Dialect::Raw => vec![Encoding::Text],
-        };
         Self {
             path: path.into(),
             dialect,
-            formats,
+            formats: dialect.profile().offered.to_vec(),
             subprotocols: Vec::new(),
             origins: Origins::Same,
             authenticator: None,

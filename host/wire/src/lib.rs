@@ -6,10 +6,11 @@
 //! read and write frames with this crate alone.
 
 pub mod close;
-pub mod format;
 pub mod dialect;
 pub mod fault;
+pub mod format;
 pub mod id;
+mod list;
 pub mod payload;
 pub mod trace;
 pub mod websocket;

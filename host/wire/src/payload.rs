@@ -1,42 +1,9 @@
 //! Bytes with the name of the format they are written in.
 
+pub use crate::format::Encoding;
+
 use bytes::Bytes;
 use std::ops::Range;
-
-/// How the bytes of a payload are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    Json,
-    Edn,
-    Transit,
-    Msgpack,
-    /// Text that the gateway does not read (raw endpoints).
-    Text,
-    /// Bytes that the gateway does not read (raw endpoints).
-    Binary,
-}
-
-impl Encoding {
-    pub const ALL: [Self; 6] =
-        [Self::Json, Self::Edn, Self::Transit, Self::Msgpack, Self::Text, Self::Binary];
-
-    /// The word used in configuration, subprotocols and messages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Edn => "edn",
-            Self::Transit => "transit",
-            Self::Msgpack => "msgpack",
-            Self::Text => "text",
-            Self::Binary => "binary",
-        }
-    }
-
-    /// The reverse of [`Encoding::word`].
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|encoding| encoding.word() == word)
-    }
-}
 
 /// A value that nobody had to read yet: the bytes stay as they came until another format is needed.
 ///
@@ -78,19 +45,19 @@ impl Payload {
         Self { encoding, body: body.into(), value: None }
     }
 
-    /// Bytes that a codec has read or written: exactly one value. They stand in frames as they are.
+    /// Bytes that a format has read or written: exactly one value. They stand in frames as they are.
     pub fn checked(encoding: Encoding, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let value = Span::of(&(0..body.len()));
         Self { encoding, body, value }
     }
 
-    /// Bytes in which a codec has found exactly one value at `span`, and beside it nothing that means anything.
+    /// Bytes in which a format has found exactly one value at `span`, and beside it nothing that means anything.
     pub(crate) fn checked_at(encoding: Encoding, body: Bytes, span: &Range<usize>) -> Self {
         Self { encoding, body, value: Span::of(span) }
     }
 
-    /// Whether a codec has read the body and found it to be what the encoding says.
+    /// Whether a format has read the body and found it to be what the encoding says.
     pub fn is_checked(&self) -> bool {
         self.value.is_some()
     }
@@ -105,15 +72,9 @@ impl Payload {
         })
     }
 
-    /// The absent value in this encoding. MessagePack's nil is the byte `c0`.
+    /// The absent value in this encoding.
     pub fn nil(encoding: Encoding) -> Self {
-        let body: &'static [u8] = match encoding {
-            Encoding::Json | Encoding::Transit => b"null",
-            Encoding::Edn => b"nil",
-            Encoding::Msgpack => b"\xc0",
-            Encoding::Text | Encoding::Binary => b"",
-        };
-        Self::checked(encoding, Bytes::from_static(body))
+        Self::checked(encoding, Bytes::from_static(encoding.nil()))
     }
 }
 

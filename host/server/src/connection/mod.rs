@@ -28,7 +28,7 @@ use tengen_core::{
 use tengen_settings::{Limits, Outbox};
 use tengen_wire::{
     close::Reason,
-    dialect::{self, Dialect, Inbound},
+    dialect::{self, Inbound},
     fault::{Fault, FaultId},
     payload::Frame,
 };
@@ -421,12 +421,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn ping(&mut self) {
         self.asked = self.taken();
-        if self.link().wire.dialect == Dialect::Raw {
-            return self.socket.send_ping();
-        }
-        if let Some(frame) = dialect::ping(self.link().wire)
-            && !self.link().send_control(frame)
-        {
+        let Some(frame) = dialect::ping(self.link().wire) else { return self.socket.send_ping() };
+        if !self.link().send_control(frame) {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
             Counters::add(&self.around.hub.counters.outbox_dropped, 1);
         }

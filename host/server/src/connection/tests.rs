@@ -1,6 +1,7 @@
 //! A connection's task against a peer in memory, with the clock stopped.
 
 mod alive;
+mod binary;
 mod large;
 mod reading;
 mod slow;
@@ -22,7 +23,7 @@ use tengen_core::{
 };
 use tengen_settings::{self as settings, Mode, Pattern, Rate, Route, WhenFull};
 use tengen_wire::{
-    dialect::{Handshake, Wire},
+    dialect::{Dialect, Handshake, Wire},
     id::{ConnectionId, EndpointIndex},
     payload::Encoding,
 };

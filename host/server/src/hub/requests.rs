@@ -7,9 +7,9 @@ use super::{
 use serde::Deserialize;
 use std::sync::Arc;
 use tengen_wire::{
-    format::json,
     dialect::Arrived,
     fault::{Fault, FaultId},
+    format::json,
     id::{Channel, NAME_RULE, is_name},
     payload::{Encoding, Payload},
 };

@@ -12,9 +12,9 @@ use tengen_core::{
     trace::{Span, TraceContext},
 };
 use tengen_wire::{
-    format,
-    dialect::{self, Dialect, Publication, Wire},
+    dialect::{self, Publication, Wire},
     fault::Fault,
+    format,
     id::{Channel, EventId, Handle, PluginName},
     payload::{Frame, Payload},
 };
@@ -225,7 +225,7 @@ fn in_format_of(
     content: &Payload,
     converted: &mut Option<Box<Converted>>,
 ) -> Result<Payload, Fault> {
-    if wire.dialect == Dialect::Raw || content.encoding == wire.format {
+    if wire.takes(content.encoding) {
         return Ok(content.clone());
     }
     let Converted(known) = &mut **converted.get_or_insert_default();
@@ -391,7 +391,9 @@ mod tests {
             let payload = in_format_of(wire, &content, &mut converted).expect("JSON can hold it");
             made.push((payload.encoding, payload.body.as_ptr()));
         }
-        let [json, edn, sente_edn, sente_json, raw] = made.as_slice() else { panic!("{made:?}") };
+        let [json, edn, msgpack, sente_edn, sente_json, raw] = made.as_slice() else {
+            panic!("{made:?}")
+        };
         let own = (Encoding::Edn, content.body.as_ptr());
         assert_eq!(
             [edn, sente_edn, raw],
@@ -399,18 +401,21 @@ mod tests {
             "it is in that format already, or is left alone"
         );
         assert_eq!(json, sente_json);
-        assert_eq!((json.0, converted.map(|made| made.0.len())), (Encoding::Json, Some(1)));
+        assert_eq!((json.0, msgpack.0), (Encoding::Json, Encoding::Msgpack));
+        assert_eq!(converted.map(|made| made.0.len()), Some(2));
     }
 
     #[test]
     fn what_a_format_cannot_hold_fails_for_that_format_alone() {
-        let content = Payload::new(Encoding::Edn, "{[1] 2}");
-        let mut converted = None;
-        for wire in Wire::ALL {
-            let made = in_format_of(wire, &content, &mut converted).map_err(|why| why.id);
-            let json = wire.format == Encoding::Json;
-            assert_eq!(made.is_err(), json, "{wire:?}: {made:?}");
+        let edn = Payload::new(Encoding::Edn, "{[1] 2}");
+        let msgpack = Payload::new(Encoding::Msgpack, &b"\xd4\x05\0"[..]);
+        for content in [edn, msgpack] {
+            let mut converted = None;
+            for wire in Wire::ALL {
+                let made = in_format_of(wire, &content, &mut converted).map_err(|why| why.id);
+                let own = wire.takes(content.encoding);
+                assert_eq!(made.is_ok(), own, "{wire:?}: {made:?}");
+            }
         }
-        assert_eq!(content.body, "{[1] 2}");
     }
 }

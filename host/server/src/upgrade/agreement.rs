@@ -4,7 +4,7 @@ use super::checks::{Refusal, words};
 use http::{HeaderMap, StatusCode, header};
 use tengen_settings::Endpoint;
 use tengen_wire::{
-    dialect::{Dialect, Wire},
+    dialect::{Subprotocol, Wire},
     payload::Encoding,
 };
 
@@ -18,12 +18,11 @@ pub(super) struct Agreement {
     pub(super) token: Option<String>,
     /// The other offered subprotocols.
     pub(super) offered: Vec<String>,
-    /// Sente's name for the client.
+    /// The client's own name, where the dialect asks for one.
     pub(super) client: Option<String>,
 }
 
 const TOKEN: &str = "tengen.token.";
-const VERSION: &str = "tengen.v1.";
 
 /// Settles dialect, format and subprotocol.
 pub(super) fn agree(
@@ -39,15 +38,13 @@ pub(super) fn agree(
             None => offered.push(word.to_owned()),
         }
     }
-    let default = endpoint.formats.first().copied().unwrap_or(Encoding::Json);
-    let mut client = None;
-    let (format, subprotocol) = match endpoint.dialect {
-        Dialect::Raw => (Encoding::Text, word_of(endpoint, &offered)?),
-        Dialect::Sente => {
-            client = Some(client_id(query)?);
-            (default, word_of(endpoint, &offered)?)
-        }
-        Dialect::Tengen => format_of(endpoint, default, &offered, query)?,
+    // Where frames are not read, there is no format.
+    let default = endpoint.formats.first().copied().unwrap_or(Encoding::Text);
+    let profile = endpoint.dialect.profile();
+    let client = profile.client_id.map(|remedy| client_id(query, remedy)).transpose()?;
+    let (format, subprotocol) = match profile.subprotocol {
+        Subprotocol::Format(prefix) => format_of(endpoint, prefix, default, &offered, query)?,
+        Subprotocol::Named | Subprotocol::Any => (default, word_of(endpoint, &offered)?),
     };
     // Whoever offers something has to get one of it back, or a browser drops the connection; a token never comes back.
     if token.is_some() && subprotocol.is_none() {
@@ -76,11 +73,13 @@ fn word_of(endpoint: &Endpoint, offered: &[String]) -> Result<Option<String>, Re
 
 /// The words to offer, for a sentence.
 fn spoken_here(endpoint: &Endpoint) -> String {
-    let quoted: Vec<_> = match endpoint.dialect {
-        Dialect::Tengen => {
-            endpoint.formats.iter().map(|format| format!("`{VERSION}{}`", format.word())).collect()
+    let quoted: Vec<_> = match endpoint.dialect.profile().subprotocol {
+        Subprotocol::Format(prefix) => {
+            endpoint.formats.iter().map(|format| format!("`{prefix}{}`", format.word())).collect()
         }
-        _ => endpoint.subprotocols.iter().map(|word| format!("`{word}`")).collect(),
+        Subprotocol::Named | Subprotocol::Any => {
+            endpoint.subprotocols.iter().map(|word| format!("`{word}`")).collect()
+        }
     };
     match quoted.is_empty() {
         true => "a word of your own".to_owned(),
@@ -99,14 +98,14 @@ fn token_alone(endpoint: &Endpoint) -> Refusal {
 /// The client's first acceptable subprotocol; without any, `?format=`; without that, the endpoint's default.
 fn format_of(
     endpoint: &Endpoint,
+    prefix: &str,
     default: Encoding,
     offered: &[String],
     query: &str,
 ) -> Result<(Encoding, Option<String>), Refusal> {
     let of_word =
         |word: &str| Encoding::from_word(word).filter(|format| endpoint.formats.contains(format));
-    let chosen =
-        offered.iter().find_map(|word| Some((of_word(word.strip_prefix(VERSION)?)?, word)));
+    let chosen = offered.iter().find_map(|word| Some((of_word(word.strip_prefix(prefix)?)?, word)));
     if let Some((format, word)) = chosen {
         return Ok((format, Some(word.clone())));
     }
@@ -128,15 +127,11 @@ fn format_of(
     }
 }
 
-/// Sente's name for one client instance; required, 1 to 128 bytes.
-pub(super) fn client_id(query: &str) -> Result<String, Refusal> {
-    parameter(query, "client-id").filter(|id| !id.trim().is_empty() && id.len() <= 128).ok_or_else(
-        || {
-            let reason =
-                "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)";
-            Refusal::new(StatusCode::BAD_REQUEST, "client-id", reason)
-        },
-    )
+/// The name of one client instance, 1 to 128 bytes; `remedy` for whoever gives none.
+pub(super) fn client_id(query: &str, remedy: &'static str) -> Result<String, Refusal> {
+    let id = parameter(query, "client-id");
+    id.filter(|id| !id.trim().is_empty() && id.len() <= 128)
+        .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "client-id", remedy))
 }
 
 /// A query parameter, percent-decoded (application/x-www-form-urlencoded).
@@ -149,6 +144,7 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{super::checks::tests::headers, *};
+    use tengen_wire::dialect::Dialect;
 
     #[track_caller]
     fn check_agreement(
@@ -172,6 +168,10 @@ mod tests {
         check_agreement("tengen.v2.json", "", Err("subprotocol"));
         check_agreement("", "", Ok(("json", None)));
         check_agreement("", "format=edn", Ok(("edn", None)));
+        let binary = "tengen.v1.msgpack, tengen.v1.json";
+        check_agreement(binary, "", Ok(("msgpack", Some("tengen.v1.msgpack"))));
+        check_agreement("", "format=msgpack", Ok(("msgpack", None)));
+        check_agreement("tengen.v1.transit", "", Err("subprotocol"));
         check_agreement("tengen.token.abc", "format=edn", Err("subprotocol"));
         check_agreement("", "format=xml", Err("format"));
     }
@@ -232,7 +232,7 @@ mod tests {
         check_word(Dialect::Raw, &[], token, Err("offer a word of your own beside it"));
         check_word(Dialect::Raw, &["mqtt"], token, Err("offer `mqtt` beside it"));
         check_word(Dialect::Sente, &[], token, Err("or send it as `?token=`"));
-        let here = "offer `tengen.v1.json` or `tengen.v1.edn` beside it, or send it as `?token=`";
+        let here = "offer `tengen.v1.json` or `tengen.v1.edn` or `tengen.v1.msgpack` beside it, or send it as `?token=`";
         check_word(Dialect::Tengen, &[], token, Err(here));
         let both = "tengen.token.s3cret, tengen.v1.edn";
         check_word(Dialect::Tengen, &[], both, Ok(Some("tengen.v1.edn")));

@@ -13,12 +13,7 @@ use tengen_core::{
     trace::{Kind, Span, Start},
 };
 use tengen_settings::Endpoint;
-use tengen_wire::{
-    format,
-    dialect::{Dialect, Wire},
-    fault::Fault,
-    id::PluginName,
-};
+use tengen_wire::{dialect::Wire, fault::Fault, format, id::PluginName};
 
 /// What a connection comes in with.
 #[derive(Debug, Default)]
@@ -126,8 +121,9 @@ fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(),
         );
         return Err(Wrong::new(Mistake::Channels, why));
     }
-    // A raw endpoint has no handshake to put it into.
-    let Some(welcome) = admission.welcome.as_ref().filter(|_| wire.dialect != Dialect::Raw) else {
+    // Without a first frame there is nothing to put it into.
+    let greets = wire.dialect.profile().greets;
+    let Some(welcome) = admission.welcome.as_ref().filter(|_| greets) else {
         return Ok(());
     };
     let written = format::embeddable(welcome, wire.format).map(drop);
@@ -185,7 +181,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use tengen_core::event::User;
-    use tengen_wire::payload::{Encoding, Payload};
+    use tengen_wire::{
+        dialect::Dialect,
+        payload::{Encoding, Payload},
+    };
 
     #[test]
     fn statuses_of_refusals_are_kept_and_all_others_are_403() {

@@ -33,7 +33,7 @@ impl Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tengen_wire::envelope::Dialect;
+    use tengen_wire::dialect::Dialect;
 
     #[test]
     fn an_endpoint_is_found_by_its_whole_path() {

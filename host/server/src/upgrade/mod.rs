@@ -347,22 +347,21 @@ fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
     }
 }
 
-/// A Sente client that cannot read the handshake says nothing and goes: that looks like a network's fault, and is none.
+/// A client that cannot read the first frame says nothing and goes: that looks like a network's fault, and is none.
 fn log_silence(link: &Link, reason: &Reason, ends: &Often) {
     let facts = &link.facts;
-    if !is_baffled(link.wire.dialect, link.has_spoken(), reason) {
-        return;
-    }
-    let times = ends.count("silent-sente", Instant::now());
+    let Some(silence) = baffled(link.wire.dialect, link.has_spoken(), reason) else { return };
+    let times = ends.count(silence, Instant::now());
     // Now and then: others go before they have anything to say.
     if let Some(Times { count, .. }) = times.filter(|times| times.count.is_power_of_two()) {
-        tracing::info!(connection = %facts.id, peer = %facts.peer, count, "a Sente connection ended without having said anything: is its packer EDN (`:packer :edn`)? Others cannot read this endpoint's frames");
+        tracing::info!(connection = %facts.id, peer = %facts.peer, count, "{silence}");
     }
 }
 
-fn is_baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> bool {
+/// What to tell of a client that may not have understood anything.
+fn baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> Option<&'static str> {
     let by_the_peer = matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::HeartbeatMissed);
-    dialect == Dialect::Sente && !has_spoken && by_the_peer
+    dialect.profile().silence.filter(|_| !has_spoken && by_the_peer)
 }
 
 /// What is known of a connection besides: the dialect's own first, so that it is what whoever looks a key up finds.
@@ -428,11 +427,12 @@ mod tests {
     #[test]
     fn a_sente_client_that_goes_without_a_word_may_not_have_understood() {
         let goes = Reason::Peer(1000);
-        assert!(is_baffled(Dialect::Sente, false, &goes));
-        assert!(is_baffled(Dialect::Sente, false, &Reason::Lost));
-        assert!(!is_baffled(Dialect::Sente, true, &goes));
-        assert!(!is_baffled(Dialect::Tengen, false, &goes));
-        assert!(!is_baffled(Dialect::Sente, false, &Reason::Drained));
+        let told = baffled(Dialect::Sente, false, &goes);
+        assert!(told.is_some_and(|told| told.contains("`:packer :edn`")));
+        assert!(baffled(Dialect::Sente, false, &Reason::Lost).is_some());
+        assert_eq!(baffled(Dialect::Sente, true, &goes), None);
+        assert_eq!(baffled(Dialect::Tengen, false, &goes), None);
+        assert_eq!(baffled(Dialect::Sente, false, &Reason::Drained), None);
     }
 
     // Issue 10, 9.

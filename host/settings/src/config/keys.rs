@@ -254,7 +254,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key("dialect", Default("\"tengen\""), "`tengen`, `sente` or `raw`"),
             key(
                 "formats",
-                Default("[\"json\", \"edn\"]"),
+                Default("[\"json\", \"edn\", \"msgpack\"]"),
                 "formats offered, the default first; sente: `edn`; raw: none",
             ),
             key("format", None("\"json\""), "short for `formats` with one"),

@@ -10,7 +10,10 @@ use crate::{
     Traceparent, WhenFull,
 };
 use std::ops::RangeInclusive;
-use tengen_wire::{dialect::Dialect, payload::Encoding};
+use tengen_wire::{
+    dialect::{Dialect, Subprotocol},
+    payload::Encoding,
+};
 
 pub(super) fn server(table: &Table<'_>) -> Server {
     let mut server = Server::default();
@@ -131,7 +134,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
 pub(super) fn endpoint(table: &Table<'_>) -> (Endpoint, Option<Place>) {
     let remedy = "say where clients connect, as in path = \"/ws\"";
     let path = table.require("path", remedy, url_path).unwrap_or_default();
-    let words = [("tengen", Dialect::Tengen), ("sente", Dialect::Sente), ("raw", Dialect::Raw)];
+    let words = Dialect::ALL.map(|dialect| (dialect.word(), dialect));
     let mut dialect = Dialect::Tengen;
     table.set("dialect", &mut dialect, |value| value.word(&words, &["sente-lite", "auto"]));
     let mut endpoint = Endpoint::new(path, dialect);
@@ -168,10 +171,13 @@ fn subprotocols(table: &Table<'_>, endpoint: &mut Endpoint) {
         Some(text)
     };
     let words = written.list(word).unwrap_or_default();
-    if endpoint.dialect != Dialect::Raw && !words.is_empty() {
-        written.mistake(
-            "has a meaning for the raw dialect only; the others have words of their own; remove it",
-        );
+    let names = |dialect: Dialect| dialect.profile().subprotocol == Subprotocol::Named;
+    if !names(endpoint.dialect) && !words.is_empty() {
+        let named = Dialect::ALL.into_iter().filter(|dialect| names(*dialect));
+        written.mistake(format!(
+            "has a meaning for the {} dialect only; the others have words of their own; remove it",
+            named.map(Dialect::word).collect::<Vec<_>>().join(" and ")
+        ));
         return;
     }
     endpoint.subprotocols = words;
@@ -185,21 +191,20 @@ fn formats(table: &Table<'_>, endpoint: &mut Endpoint) {
         one.mistake("stands beside `formats`; keep one of the two");
         return;
     }
-    if endpoint.dialect == Dialect::Raw {
-        written.mistake("has no meaning for the raw dialect, whose frames are not read; remove it");
+    let profile = endpoint.dialect.profile();
+    if !profile.is_read() {
+        let word = profile.word;
+        written.mistake(format!(
+            "has no meaning for the {word} dialect, whose frames are not read; remove it"
+        ));
         return;
     }
-    let words: &[_] = match endpoint.dialect {
-        Dialect::Sente => &[("edn", Encoding::Edn)],
-        Dialect::Tengen | Dialect::Raw => &[("json", Encoding::Json), ("edn", Encoding::Edn)],
-    };
-    let later = ["transit", "msgpack", "json"];
-    let later = if endpoint.dialect == Dialect::Sente {
-        &later[..]
-    } else {
-        later.get(..2).unwrap_or_default()
-    };
-    let read = |value: &Value<'_>| value.word(words, later);
+    let words: Vec<_> = profile.offered.iter().map(|format| (format.word(), *format)).collect();
+    let later = Encoding::ALL
+        .into_iter()
+        .filter(|format| !format.is_opaque() && !profile.offered.contains(format));
+    let later: Vec<_> = later.map(Encoding::word).collect();
+    let read = |value: &Value<'_>| value.word(&words, &later);
     let formats = match &many {
         Some(many) => many.list(read),
         None => read(written).map(|format| vec![format]),

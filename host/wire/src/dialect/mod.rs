@@ -1,133 +1,157 @@
-//! Frames of the three dialects: ours, Sente's, and raw.
+//! Dialects: what frames look like that carry events, replies and the gateway's own words.
 //!
-//! An envelope is decoded as far as routing needs it; the payload stays the bytes that came in. Grammar: Sente's from
-//! 1.21 on, `[[event-id data] callback meta]`.
+//! A dialect is a [`Grammar`]: one file, and a line in the list of [`Dialect`]. Ours and Sente's share the grammar that Sente
+//! has from 1.21 on, `[[event-id data] callback meta]` ([`envelope`]). A frame is decoded as far as routing needs it; the
+//! payload stays the bytes that came in.
 
-mod decode;
-mod encode;
+mod envelope;
+mod frames;
+mod grammar;
+mod raw;
+mod sente;
+mod tengen;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use decode::decode;
-pub use encode::{error, handshake, ping, pong, publication, push, reply};
+pub use frames::{Arrived, Callback, Handshake, Inbound, Malformed, Publication};
+pub use grammar::{Profile, Pulse, Subprotocol};
+pub use wire::Wire;
 
 use crate::{
     fault::Fault,
-    id::{Channel, ConnectionId, EventId, UserId},
-    payload::{Encoding, Payload},
+    id::EventId,
+    list::listed,
+    payload::{Frame, Payload},
+    trace::TraceContext,
 };
-use std::{sync::Arc, time::Duration};
+use grammar::Grammar;
+use std::sync::OnceLock;
 
-/// What the peers of an endpoint speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// `tengen.v1`, chosen by subprotocol.
-    Tengen,
-    /// Sente 1.17 to 1.22.
-    Sente,
-    /// Each frame is an event `raw/text` or `raw/binary`; pushes leave as they are.
-    Raw,
+listed! {
+    /// What the peers of an endpoint speak.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Dialect {
+        /// `tengen.v1`, chosen by subprotocol.
+        Tengen,
+        /// Sente 1.17 to 1.22.
+        Sente,
+        /// Each frame is an event `raw/text` or `raw/binary`; pushes leave as they are.
+        Raw,
+    }
+}
+
+/// Does something in a dialect, which is known by name inside.
+macro_rules! in_dialect {
+    ($dialect:expr, $name:ident => $does:expr) => {
+        match $dialect {
+            Dialect::Tengen => {
+                type $name = tengen::Tengen;
+                $does
+            }
+            Dialect::Sente => {
+                type $name = sente::Sente;
+                $does
+            }
+            Dialect::Raw => {
+                type $name = raw::Raw;
+                $does
+            }
+        }
+    };
 }
 
 impl Dialect {
     /// The word used in configuration, metrics and for plugins.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Tengen => "tengen",
-            Self::Sente => "sente",
-            Self::Raw => "raw",
-        }
+    pub const fn word(self) -> &'static str {
+        self.profile().word
+    }
+
+    /// What there is to know of it beside its frames.
+    pub const fn profile(self) -> &'static Profile {
+        in_dialect!(self, D => &D::PROFILE)
     }
 }
 
-/// A dialect in one of its formats: everything that decides how a frame looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Wire {
-    pub dialect: Dialect,
-    /// For [`Dialect::Raw`] it is [`Encoding::Text`] and not looked at.
-    pub format: Encoding,
-}
-
-impl Wire {
-    /// Every wire that a peer can have.
-    pub const ALL: [Self; 5] = [
-        Self { dialect: Dialect::Tengen, format: Encoding::Json },
-        Self { dialect: Dialect::Tengen, format: Encoding::Edn },
-        Self { dialect: Dialect::Sente, format: Encoding::Edn },
-        Self { dialect: Dialect::Sente, format: Encoding::Json },
-        Self { dialect: Dialect::Raw, format: Encoding::Text },
-    ];
-
-    /// The wire's place in [`Wire::ALL`]: for keeping one frame per wire in an array.
-    ///
-    /// For a wire that no peer can have it is `ALL.len()`, where [`slice::get`] finds nothing.
-    pub const fn index(self) -> usize {
-        match (self.dialect, self.format) {
-            (Dialect::Tengen, Encoding::Json) => 0,
-            (Dialect::Tengen, Encoding::Edn) => 1,
-            (Dialect::Sente, Encoding::Edn) => 2,
-            (Dialect::Sente, Encoding::Json) => 3,
-            (Dialect::Raw, _) => 4,
-            _ => Self::ALL.len(),
-        }
-    }
-}
-
-/// The sender's name for the reply it waits for: the encoded bytes, echoed untouched.
+/// Reads one frame.
 ///
-/// A copy, so that a reply that is waited for long does not hold the whole frame; cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Callback(pub Arc<[u8]>);
-
-/// A frame from a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inbound {
-    Event(Arrived),
-    /// Answered at once by [`pong`], ahead of all data.
-    Ping(Option<Callback>),
-    Pong,
+/// The whole of it is checked, so that its payload may stand in other frames of the same format as it is.
+pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
+    in_dialect!(wire.dialect, D => D::decode(wire.format, frame))
 }
 
-/// `[event-id data]`, its callback and its meta.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrived {
-    pub id: EventId,
-    /// In the wire's own format; a slice of the frame.
-    pub payload: Payload,
-    pub callback: Option<Callback>,
-    /// From `meta`; only in our dialect.
-    pub traceparent: Option<String>,
-    pub tracestate: Option<String>,
+/// The first frame; raw endpoints have none.
+///
+/// A `welcome` that cannot be written in this format is left out.
+pub fn handshake(wire: Wire, handshake: &Handshake<'_>) -> Option<Frame> {
+    in_dialect!(wire.dialect, D => D::handshake(wire.format, handshake))
 }
 
-/// A frame that cannot be taken: what to answer, and to which callback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
-    pub why: Fault,
-    /// The event's id, as far as it could be read.
-    pub event: Option<String>,
-    pub callback: Option<Callback>,
+/// A batch of one event. `context` travels as `meta.traceparent` in our dialect.
+///
+/// Err: `malformed` when the content is not what its encoding says (a plugin's mistake must not break the frame),
+/// `unsupported` when the wire's format cannot hold it or has no way to write the id.
+pub fn push(
+    wire: Wire,
+    id: &EventId,
+    content: &Payload,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    in_dialect!(wire.dialect, D => D::push(wire.format, id, content, context))
 }
 
-/// What the first frame tells a client.
-#[derive(Debug, Clone)]
-pub struct Handshake<'a> {
-    pub user: Option<&'a UserId>,
-    pub connection: ConnectionId,
-    pub node: &'a str,
-    pub ping: Duration,
-    pub max_bytes: usize,
-    pub version: &'a str,
-    /// What the authenticator wants the client to know; `info.welcome`.
-    pub welcome: Option<&'a Payload>,
+/// `tengen/publication` with its data; the content alone on raw endpoints.
+pub fn publication(
+    wire: Wire,
+    what: &Publication<'_>,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    in_dialect!(wire.dialect, D => D::publication(wire.format, what, context))
 }
 
-/// What subscribers of a channel get.
-#[derive(Debug, Clone)]
-pub struct Publication<'a> {
-    pub channel: &'a Channel,
-    pub id: &'a EventId,
-    pub content: &'a Payload,
-    pub offset: u64,
+/// `[value callback meta]`; the content alone on raw endpoints, whose frames have no callback.
+pub fn reply(
+    wire: Wire,
+    callback: &Callback,
+    content: &Payload,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    in_dialect!(wire.dialect, D => D::reply(wire.format, callback, content, context))
+}
+
+/// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.
+pub fn error(
+    wire: Wire,
+    why: &Fault,
+    event: Option<&str>,
+    callback: Option<&Callback>,
+) -> Vec<Frame> {
+    in_dialect!(wire.dialect, D => D::error(wire.format, why, event, callback))
+}
+
+/// Frames that are always the same: each wire's is made once.
+type Fixed = [OnceLock<Option<Frame>>; Wire::ALL.len()];
+
+fn fixed(frames: &'static Fixed, wire: Wire, make: fn(Wire) -> Option<Frame>) -> Option<Frame> {
+    frames.get(wire.index())?.get_or_init(|| make(wire)).clone()
+}
+
+/// The gateway's ping; raw endpoints use WebSocket's own.
+pub fn ping(wire: Wire) -> Option<Frame> {
+    static PINGS: Fixed = [const { OnceLock::new() }; Wire::ALL.len()];
+    fixed(&PINGS, wire, |wire| in_dialect!(wire.dialect, D => D::ping(wire.format)))
+}
+
+/// The answer to a ping. Sente's clients up to 1.17 send pings without a callback and want no answer.
+pub fn pong(wire: Wire, callback: Option<&Callback>) -> Option<Frame> {
+    static PONGS: Fixed = [const { OnceLock::new() }; Wire::ALL.len()];
+    if callback.is_none() {
+        return fixed(
+            &PONGS,
+            wire,
+            |wire| in_dialect!(wire.dialect, D => D::pong(wire.format, None)),
+        );
+    }
+    in_dialect!(wire.dialect, D => D::pong(wire.format, callback))
 }

@@ -16,6 +16,8 @@ pub(super) trait Build<'a> {
 
     /// Whether keys and elements that occur twice are looked for.
     const COMPARES: bool;
+    /// Whether values are wanted: then what is no value of ours is a mistake.
+    const BUILDS: bool;
 
     fn leaf(make: impl FnOnce() -> Value<'a>) -> Self::Value;
     fn push(items: &mut Self::Items, item: Self::Value);
@@ -43,6 +45,7 @@ impl<'a> Build<'a> for Keep {
     type Key = Self;
 
     const COMPARES: bool = false;
+    const BUILDS: bool = true;
 
     fn leaf(make: impl FnOnce() -> Value<'a>) -> Value<'a> {
         make()

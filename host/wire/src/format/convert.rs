@@ -1,7 +1,7 @@
-//! What becomes of values between EDN's world and JSON's, where the two differ.
+//! What becomes of keys between EDN's world, which has keywords, and JSON's, to which MessagePack belongs here.
 //!
-//! From JSON: a key that reads as a keyword becomes one, everything else stays what it is. To JSON: see
-//! [`super::json::write`], which uses the texts that are made here.
+//! From there: a key that reads as a keyword becomes one, everything else stays what it is. To there: see
+//! [`super::json::write`], which uses the texts that are made here, and [`super::msgpack::write`].
 
 use super::{build::Pairs, edn, error::WriteError, value::Value};
 use std::borrow::Cow;
@@ -34,22 +34,45 @@ pub(super) fn key_to_json<'k>(key: &'k Value<'_>) -> Result<Cow<'k, str>, WriteE
             Cow::Borrowed(if *number > 0.0 { "Infinity" } else { "-Infinity" })
         }
         Value::Float(number) => Cow::Owned(format!("{number:?}")),
-        other => return Err(WriteError::Key(other.kind())),
+        other => return Err(WriteError::Key { format: "JSON", kind: other.kind() }),
     })
 }
 
-/// Keeps the last of several pairs with the same key, as JSON's readers do.
+/// What keys are told apart by in formats whose keys are texts and numbers. Numbers that are written differently and
+/// mean the same are one key; a decimal is never the same key as an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'k> {
+    Text(&'k str),
+    Integer(i64),
+    Unsigned(u64),
+    Float(u64),
+}
+
+impl<'k> Key<'k> {
+    /// None: it is neither text nor number.
+    pub(super) fn of(key: &'k Value<'_>) -> Option<Self> {
+        Some(match key {
+            Value::String(text) | Value::Keyword(text) | Value::Symbol(text) => Self::Text(text),
+            Value::Ratio(text) | Value::BigDecimal(text) => Self::Text(text),
+            Value::Integer(number) => Self::Integer(*number),
+            Value::BigInteger(digits) => match (digits.parse(), digits.parse()) {
+                (Ok(number), _) => Self::Integer(number),
+                (_, Ok(number)) => Self::Unsigned(number),
+                _ => Self::Text(digits),
+            },
+            Value::Float(number) if number.is_nan() => Self::Float(f64::NAN.to_bits()),
+            Value::Float(number) => Self::Float(number.to_bits()),
+            _ => return None,
+        })
+    }
+}
+
+/// Keeps the last of several pairs with the same key, as readers of JSON and MessagePack do.
 pub(super) fn last_wins(mut pairs: Pairs<'_>) -> Pairs<'_> {
     if pairs.len() < 2 {
         return pairs;
     }
-    let keys: Vec<&str> = pairs
-        .iter()
-        .map(|(key, _)| match key {
-            Value::String(text) | Value::Keyword(text) => text.as_ref(),
-            _ => "",
-        })
-        .collect();
+    let keys: Vec<_> = pairs.iter().map(|(key, _)| Key::of(key)).collect();
     if let Some(superseded) = superseded(&keys) {
         let mut superseded = superseded.into_iter();
         pairs.retain(|_| !superseded.next().unwrap_or(false));
@@ -58,16 +81,14 @@ pub(super) fn last_wins(mut pairs: Pairs<'_>) -> Pairs<'_> {
 }
 
 /// Marks each key that occurs again further on; none when there is nothing to mark.
-pub(super) fn superseded<T: AsRef<str>>(keys: &[T]) -> Option<Vec<bool>> {
+pub(super) fn superseded<K: Ord>(keys: &[K]) -> Option<Vec<bool>> {
     let few = keys.len() <= FEW;
-    let again = |(place, key): (usize, &T)| {
-        keys.iter().skip(place + 1).any(|later| later.as_ref() == key.as_ref())
-    };
+    let again = |(place, key): (usize, &K)| keys.iter().skip(place + 1).any(|later| later == key);
     if few && !keys.iter().enumerate().any(again) {
         return None;
     }
-    let mut order: Vec<(&str, usize)> =
-        keys.iter().enumerate().map(|(place, key)| (key.as_ref(), place)).collect();
+    let mut order: Vec<(&K, usize)> =
+        keys.iter().enumerate().map(|(place, key)| (key, place)).collect();
     order.sort_unstable();
     let mut marks = Vec::new();
     for (one, next) in order.iter().zip(order.iter().skip(1)) {
@@ -84,8 +105,8 @@ pub(super) fn superseded<T: AsRef<str>>(keys: &[T]) -> Option<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        format::transcode,
         fault::FaultId,
+        format::transcode,
         payload::{Encoding, Payload},
     };
 
@@ -258,17 +279,17 @@ mod tests {
     }
 
     #[test]
-    fn transit_and_messagepack_say_what_to_use_instead() {
-        for other in [Encoding::Transit, Encoding::Msgpack] {
-            for format in [Encoding::Json, Encoding::Edn] {
-                for (from, to) in [(other, format), (format, other)] {
-                    let fault = transcode(&Payload::nil(from), to).unwrap_err();
-                    assert_eq!(fault.id, FaultId::Unsupported);
-                    assert!(fault.message.contains("use `json` or `edn`"), "{}", fault.message);
-                }
+    fn transit_says_what_to_use_instead() {
+        let other = Encoding::Transit;
+        for format in [Encoding::Json, Encoding::Edn, Encoding::Msgpack] {
+            for (from, to) in [(other, format), (format, other)] {
+                let fault = transcode(&Payload::nil(from), to).unwrap_err();
+                assert_eq!(fault.id, FaultId::Unsupported);
+                let choice = "use `json`, `edn` or `msgpack`";
+                assert!(fault.message.contains(choice), "{}", fault.message);
             }
-            assert_eq!(transcode(&Payload::nil(other), other).unwrap(), Payload::nil(other));
         }
+        assert_eq!(transcode(&Payload::nil(other), other).unwrap(), Payload::nil(other));
     }
 
     #[test]

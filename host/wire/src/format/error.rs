@@ -1,17 +1,17 @@
-//! Why text could not be read or a value could not be written.
+//! Why bytes could not be read or a value could not be written.
 
 use super::MAX_DEPTH;
 
-/// Text that is not what its format allows, and where.
+/// Bytes that are not what their format allows, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {at}: {problem}")]
 pub struct ReadError {
-    /// Counted from 0 at the start of the text.
+    /// Counted from 0 at the start.
     pub at: usize,
     pub problem: Problem,
 }
 
-/// What is wrong at one place of a text, in words for whoever wrote it.
+/// What is wrong at one place, in words for whoever wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("the text ends where {0} is expected")]
@@ -52,6 +52,17 @@ pub enum Problem {
     Symbolic,
     #[error("a second value; only one is expected")]
     Second,
+    /// In formats that are no text.
+    #[error("the bytes end where {0} is expected")]
+    Cut(&'static str),
+    #[error("not UTF-8")]
+    Utf8,
+    /// Of one format alone.
+    #[error("{0}")]
+    Own(&'static str),
+    /// Well formed, and nothing that our values or other formats can hold.
+    #[error("{0}")]
+    Foreign(&'static str),
 }
 
 impl Problem {
@@ -63,8 +74,11 @@ impl Problem {
 /// A value that a format has no way to write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    #[error("JSON has no map key for {0}; use a string, keyword, symbol or number")]
-    Key(&'static str),
+    #[error("{format} has no map key for {kind}; use a string, keyword, symbol or number")]
+    Key { format: &'static str, kind: &'static str },
     #[error("`{0}` cannot be written as an EDN name; use letters, digits and `*!_?+-./`")]
     Name(String),
+    /// Of one format alone.
+    #[error("{0}")]
+    Own(&'static str),
 }

@@ -15,6 +15,12 @@ pub struct Inst {
 }
 
 impl Inst {
+    /// None beyond the years 0 to 9999, or when the nanoseconds are a second or more.
+    pub(crate) fn new(seconds: i64, nanos: u32) -> Option<Self> {
+        (YEARS_0_TO_9999.contains(&seconds) && nanos < 1_000_000_000)
+            .then_some(Self { seconds, nanos })
+    }
+
     /// Reads RFC 3339, and what `#inst` allows beyond it: parts may be left out from the right (`1985`, `1985-04-12T23:20`).
     ///
     /// Years 0 to 9999. Digits beyond nanoseconds are dropped; without an offset the time is UTC.
@@ -39,7 +45,7 @@ impl Inst {
             return None;
         }
         let seconds = days_since_1970(year, month.into(), day.into()) * 86_400 + clock - offset;
-        YEARS_0_TO_9999.contains(&seconds).then_some(Self { seconds, nanos })
+        Self::new(seconds, nanos)
     }
 
     /// RFC 3339 in UTC with `Z`, as browsers write it: milliseconds, or nanoseconds where there are any.

@@ -1,29 +1,43 @@
-//! Walking the outermost levels of a text by hand, so that what lies deeper is checked but never built.
+//! Walking the outermost levels of a frame by hand, so that what lies deeper is checked but never built.
 
 use super::error::ReadError;
 use std::{borrow::Cow, ops::Range};
 
-/// A place in a text, and what can be asked of it. White space before a value is passed over.
+/// What a walk has gone into. JSON's words are array and object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inside {
+    Vector,
+    Map,
+}
+
+impl Inside {
+    /// The bracket that ends it in text.
+    pub(crate) const fn close(self) -> u8 {
+        match self {
+            Self::Vector => b']',
+            Self::Map => b'}',
+        }
+    }
+}
+
+/// A place in written bytes, and what can be asked of it. White space before a value is passed over.
 ///
-/// Every text that is walked to its [`Walk::end`] is well formed: nothing is passed over unchecked.
+/// All bytes that are walked to their [`Walk::end`] are well formed: nothing is passed over unchecked.
 pub(crate) trait Walk<'a>: Sized {
-    /// Begins at this byte of the text.
-    fn new(text: &'a str, at: usize) -> Self;
+    /// A walk through the same bytes, inside of what this one is inside of, from this byte on.
+    fn from(&self, at: usize) -> Self;
 
     /// Where the next value begins.
     fn at(&mut self) -> Result<usize, ReadError>;
 
-    /// Goes into the vector (JSON: array) that is here; false, and nothing moves, when something else is.
-    fn enter_vector(&mut self) -> Result<bool, ReadError>;
+    /// Goes into the vector or map that is here; false, and nothing moves, when something else is.
+    fn enter(&mut self, inside: Inside) -> Result<bool, ReadError>;
 
-    /// Goes into the map (JSON: object) that is here.
-    fn enter_map(&mut self) -> Result<bool, ReadError>;
+    /// Goes on to the next element or key of what it is inside of; false, and it has left, when there is none. `first`
+    /// before the first element.
+    fn more(&mut self, inside: Inside, first: bool) -> Result<bool, ReadError>;
 
-    /// Goes on to the next element or key; false when the bracket `close` was there and has been passed. `first` before
-    /// the first element.
-    fn more(&mut self, close: u8, first: bool) -> Result<bool, ReadError>;
-
-    /// The keyword that is here, without its colon; in JSON, which has none, the string.
+    /// The keyword that is here, without its colon; in formats that have none, the string.
     fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError>;
 
     /// The string that is here, or nothing.
@@ -38,15 +52,18 @@ pub(crate) trait Walk<'a>: Sized {
     /// Whether half of a surrogate pair stood in a string so far.
     fn is_halved(&self) -> bool;
 
-    /// Where the value ends that begins at this byte and is not well formed: as far as brackets and quotes say. None where
-    /// they do not.
-    fn end_of(text: &str, at: usize) -> Option<usize>;
+    /// Where the value ends that begins at this byte and is not well formed: as far as brackets and quotes, or lengths, say.
+    /// None where they do not.
+    fn end_of(&self, at: usize) -> Option<usize>;
 
     /// Nothing but white space may follow.
     fn end(&mut self) -> Result<(), ReadError>;
+
+    /// That something else stands at this byte, or nothing.
+    fn expected(&self, what: &'static str, at: usize) -> ReadError;
 }
 
-/// A text's only value, checked.
+/// The only value in written bytes, checked.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// What stands around it is no part of it.
@@ -55,9 +72,8 @@ pub(crate) struct Found {
     pub(crate) halved: bool,
 }
 
-/// Checks that a text is one value.
-pub(crate) fn only_value<'a, W: Walk<'a>>(text: &'a str) -> Result<Found, ReadError> {
-    let mut walk = W::new(text, 0);
+/// Checks that there is one value.
+pub(crate) fn only_value<'a, W: Walk<'a>>(mut walk: W) -> Result<Found, ReadError> {
     let span = walk.skip()?;
     walk.end()?;
     Ok(Found { span, halved: walk.is_halved() })

@@ -3,11 +3,7 @@
 use super::*;
 
 fn until(seconds: u64, dialect: Dialect) -> Setup {
-    let format = match dialect {
-        Dialect::Tengen => Encoding::Json,
-        Dialect::Sente => Encoding::Edn,
-        Dialect::Raw => Encoding::Text,
-    };
+    let format = *dialect.profile().formats.first().expect("frames are in some format");
     Setup { dialect, format, ends: Some(Duration::from_secs(seconds)), ..Setup::default() }
 }
 

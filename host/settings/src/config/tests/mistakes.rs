@@ -49,7 +49,7 @@ fn keys_this_version_does_not_carry_out_are_refused() {
         "[[endpoint]]\npath = '/a'\ndialect = 'auto'\nformats = ['json', 'transit']\ncsrf = 'signed'\n",
         &[
             "endpoint[0].dialect (line 3): `auto` is not available in this version; write `tengen`, `sente` or `raw`",
-            "endpoint[0].formats[1] (line 4): `transit` is not available in this version; write `json` or `edn`",
+            "endpoint[0].formats[1] (line 4): `transit` is not available in this version; write `json`, `edn` or `msgpack`",
             "endpoint[0].csrf (line 5): `signed` is not available in this version; write `off`",
         ],
     );

@@ -2,9 +2,9 @@
 
 use super::{super::decode, *};
 use crate::{
-    format,
     dialect::{Arrived, Inbound, Malformed},
     fault::FaultId,
+    format,
 };
 
 #[track_caller]

@@ -5,8 +5,8 @@ use super::{
     *,
 };
 use crate::{
-    format::{edn, value::Value},
     fault::{Fault, FaultId},
+    format::{edn, msgpack, value::Value},
     id::{Channel, EventId},
     payload::Payload,
 };
@@ -14,6 +14,36 @@ use proptest::prelude::*;
 
 fn wire() -> impl Strategy<Value = Wire> {
     prop::sample::select(Wire::ALL.to_vec())
+}
+
+fn text_wire() -> impl Strategy<Value = Wire> {
+    wire().prop_filter("MessagePack is no text", |wire| wire.format != Encoding::Msgpack)
+}
+
+/// Pieces of frames of MessagePack, in any order.
+fn binary_scraps() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: [&[u8]; 18] = [
+        b"\x91",
+        b"\x92",
+        b"\x93",
+        b"\x90",
+        b"\x81",
+        b"\xc0",
+        b"\xc1",
+        b"\x05",
+        b"\xa3a/b",
+        b"\xd9\x03a/b",
+        b"\xa1c",
+        b"\xacchsk/ws-ping",
+        b"\xabtraceparent",
+        b"\xa2\xff\xfe",
+        b"\xdd\0\0\0\x02",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xd6\xff\0\0\0\0",
+        b"\xc7\x01\x05\0",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..16)
+        .prop_map(|pieces| pieces.concat())
 }
 
 /// Pieces of frames, in any order: more of it is nearly right than of random text.
@@ -63,8 +93,19 @@ fn balanced() -> impl Strategy<Value = String> {
     })
 }
 
+/// A callback that the wire can have.
+fn called(wire: Wire) -> Callback {
+    let written: &[u8] = if wire == MSGPACK { b"\xa1c" } else { b"\"c\"" };
+    Callback(written.into())
+}
+
 /// How many elements the outermost vector of a frame has; the frame is read by another reader than it was written by.
 fn elements(wire: Wire, frame: &Frame) -> Option<usize> {
+    if wire.format == Encoding::Msgpack {
+        // Extension types are well formed, and no values of ours.
+        msgpack::check(&frame.body).ok().filter(|_| !frame.text)?;
+        return frame.body.first()?.checked_sub(0x90).map(usize::from);
+    }
     let text = std::str::from_utf8(&frame.body).ok()?;
     match wire.format {
         Encoding::Json => {
@@ -84,8 +125,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_refused_names_a_place_and_what_is_taken_can_be_sent_back(wire in wire(), text in scraps()) {
-        match decode(wire, &frame(&text)) {
+    fn what_is_refused_names_a_place_and_what_is_taken_can_be_sent_back(
+        (wire, frame) in prop_oneof![
+            (text_wire(), scraps().prop_map(|text| frame(&text))),
+            (Just(MSGPACK), binary_scraps().prop_map(|body| Frame { text: false, body: body.into() })),
+        ],
+    ) {
+        match decode(wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
                 let Some(callback) = &arrived.callback else { return Ok(()) };
                 let answer = reply(wire, callback, &arrived.payload, None).unwrap();
@@ -106,7 +152,7 @@ proptest! {
     // Issue 9 A4.
     #[test]
     fn whatever_the_data_its_callback_comes_back(
-        wire in wire().prop_filter("raw frames have no callback", |wire| wire.dialect != Dialect::Raw),
+        wire in text_wire().prop_filter("raw frames have no callback", |wire| wire.dialect != Dialect::Raw),
         data in balanced(),
     ) {
         let json = wire.format == Encoding::Json;
@@ -131,7 +177,7 @@ proptest! {
     ) {
         let (id, channel, content) = (EventId::new(id), Channel::new(channel), Payload::new(encoding, body));
         let what = Publication { channel: &channel, id: &id, content: &content, offset: 1 };
-        let replied = reply(wire, &callback("\"c\""), &content, None);
+        let replied = reply(wire, &called(wire), &content, None);
         for frame in [push(wire, &id, &content, None), publication(wire, &what, None), replied].into_iter().flatten() {
             prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);
         }
@@ -143,7 +189,7 @@ proptest! {
             Some(code) => Fault::application(code, message),
             None => Fault::new(FaultId::NotFound, message),
         };
-        let callback = answered.then(|| callback("\"c\""));
+        let callback = answered.then(|| called(wire));
         for frame in error(wire, &why, event.as_deref(), callback.as_ref()) {
             prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);
         }

@@ -6,7 +6,6 @@ use super::{
         check::Digest,
         error::{Problem, ReadError},
         value::Value,
-        walk::Walk,
     },
     keys::Keys,
     name, number,

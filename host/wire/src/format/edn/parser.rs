@@ -2,20 +2,20 @@
 
 use super::{
     super::{
-        MAX_DEPTH, brackets,
+        MAX_DEPTH,
         build::{Build, Keep},
         check::Check,
         error::{Problem, ReadError},
         inst::Inst,
-        strings::{self, Escapes, Raw},
-        surrogate,
+        text::{
+            strings::{self, Escapes, Raw},
+            surrogate,
+        },
         value::Value,
-        walk::Walk,
     },
-    name, number,
+    Edn, name, number,
 };
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
-use std::{borrow::Cow, ops::Range};
 use uuid::Uuid;
 
 /// The longest namespace of a `#:ns{…}`, in bytes: as long as a whole event id may be. Each key of the map is compared
@@ -25,12 +25,17 @@ const NAMESPACE_MAX: usize = 128;
 pub(crate) struct Parser<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
-    halved: bool,
+    pub(super) halved: bool,
     /// Digests of keys that are maps, vectors and the like, and where they begin: of all maps that are open.
     pub(super) digests: Vec<(u64, usize)>,
 }
 
 impl<'a> Parser<'a> {
+    /// Begins at this byte of the text.
+    pub(super) fn new(text: &'a str, at: usize) -> Self {
+        Self { text, at, halved: false, digests: Vec::new() }
+    }
+
     /// The value that is here, built. It has been checked before.
     pub(super) fn read(&mut self) -> Result<Value<'a>, ReadError> {
         self.value::<Keep>(0)
@@ -48,7 +53,7 @@ impl<'a> Parser<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
+    pub(super) fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
         match problem {
             Problem::Expected(what) if self.at >= self.text.len() => {
                 Err(Problem::Ends(what).at(self.at))
@@ -58,7 +63,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over white space, comments and discarded forms.
-    fn gap(&mut self, depth: usize) -> Result<(), ReadError> {
+    pub(super) fn gap(&mut self, depth: usize) -> Result<(), ReadError> {
         loop {
             match self.peek() {
                 Some(b' ' | b',' | b'\n' | b'\t' | b'\r') => self.at += 1,
@@ -104,7 +109,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn quoted(&mut self) -> Result<Raw<'a, Edn>, ReadError> {
+    pub(super) fn quoted(&mut self) -> Result<Raw<'a, Edn>, ReadError> {
         let (raw, end) = strings::scan(self.text, self.at)?;
         self.at = end;
         self.halved |= raw.halved;
@@ -320,9 +325,7 @@ fn parse_uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
-/// What may stand between EDN's quotes: what Clojure's reader takes.
-struct Edn;
-
+/// Between quotes: what Clojure's reader takes.
 impl Escapes for Edn {
     const RAW_CONTROLS: bool = true;
     const ESCAPES: Problem = Problem::Escape(
@@ -351,73 +354,4 @@ fn octal(digits: &[u8]) -> Option<(Option<char>, usize)> {
     let (code, count) =
         digits.fold((0, 0), |(code, count), digit| (code * 8 + u32::from(digit - b'0'), count + 1));
     u8::try_from(code).ok().map(|code| (Some(char::from(code)), count + 1))
-}
-
-impl<'a> Walk<'a> for Parser<'a> {
-    fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at, halved: false, digests: Vec::new() }
-    }
-
-    fn at(&mut self) -> Result<usize, ReadError> {
-        self.gap(0)?;
-        Ok(self.at)
-    }
-
-    fn enter_vector(&mut self) -> Result<bool, ReadError> {
-        self.gap(0)?;
-        let there = self.peek() == Some(b'[');
-        self.at += usize::from(there);
-        Ok(there)
-    }
-
-    fn enter_map(&mut self) -> Result<bool, ReadError> {
-        self.gap(0)?;
-        let there = self.peek() == Some(b'{');
-        self.at += usize::from(there);
-        Ok(there)
-    }
-
-    fn more(&mut self, close: u8, _first: bool) -> Result<bool, ReadError> {
-        self.inside(close, 0)
-    }
-
-    fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
-        self.gap(0)?;
-        if self.peek() != Some(b':') {
-            return Ok(None);
-        }
-        self.keyword().map(|name| Some(Cow::Borrowed(name)))
-    }
-
-    fn string(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
-        self.gap(0)?;
-        if self.peek() != Some(b'"') {
-            return Ok(None);
-        }
-        self.quoted().map(|raw| Some(raw.unescaped()))
-    }
-
-    fn to_value(&mut self) -> Result<(), ReadError> {
-        Ok(())
-    }
-
-    fn skip(&mut self) -> Result<Range<usize>, ReadError> {
-        self.gap(0)?;
-        let start = self.at;
-        self.value::<Check>(0)?;
-        Ok(start..self.at)
-    }
-
-    fn end_of(text: &str, at: usize) -> Option<usize> {
-        brackets::end_of_edn(text, at)
-    }
-
-    fn is_halved(&self) -> bool {
-        self.halved
-    }
-
-    fn end(&mut self) -> Result<(), ReadError> {
-        self.gap(0)?;
-        if self.at < self.text.len() { self.fail(Problem::Second) } else { Ok(()) }
-    }
 }

@@ -1,7 +1,11 @@
 //! Values as EDN text, so that reading it gives the same value.
 
 use super::{
-    super::{error::WriteError, strings::quote, surrogate, value::Value},
+    super::{
+        error::WriteError,
+        text::{strings::quote, surrogate},
+        value::Value,
+    },
     name,
 };
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
@@ -64,7 +68,8 @@ fn character(out: &mut String, character: char) {
         ' ' => out.push_str("space"),
         other if other.is_whitespace() || other.is_control() => {
             out.pop();
-            surrogate::push_escape(out, other);
+            // Writing to a `String` cannot fail.
+            let _ok = surrogate::write_escape(out, other);
         }
         other => out.push(other),
     }

@@ -2,27 +2,32 @@
 
 use super::{
     super::{
-        MAX_DEPTH, brackets,
+        MAX_DEPTH,
         build::{Build, Keep},
-        check::Check,
         convert,
         error::{Problem, ReadError},
-        strings::{self, Escapes, Raw},
-        surrogate,
+        text::{
+            strings::{self, Escapes, Raw},
+            surrogate,
+        },
         value::Value,
-        walk::Walk,
+        walk::{Inside, Walk as _},
     },
-    number,
+    Json, number,
 };
-use std::{borrow::Cow, ops::Range};
 
 pub(crate) struct Parser<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
-    halved: bool,
+    pub(super) halved: bool,
 }
 
 impl<'a> Parser<'a> {
+    /// Begins at this byte of the text.
+    pub(super) fn new(text: &'a str, at: usize) -> Self {
+        Self { text, at, halved: false }
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -46,7 +51,7 @@ impl<'a> Parser<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn gap(&mut self) {
+    pub(super) fn gap(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -57,7 +62,7 @@ impl<'a> Parser<'a> {
         self.value::<Keep>(0)
     }
 
-    fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
+    pub(super) fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Value, ReadError> {
         #[cfg(test)]
         super::super::work::step();
         self.gap();
@@ -98,7 +103,7 @@ impl<'a> Parser<'a> {
         let mut items = B::Items::default();
         self.open(depth)?;
         let mut first = true;
-        while self.more(b']', first)? {
+        while self.more(Inside::Vector, first)? {
             B::push(&mut items, self.value::<B>(depth)?);
             first = false;
         }
@@ -109,7 +114,7 @@ impl<'a> Parser<'a> {
         let mut map = B::Map::default();
         self.open(depth)?;
         let mut first = true;
-        while self.more(b'}', first)? {
+        while self.more(Inside::Map, first)? {
             let key = self.key()?;
             self.to_value()?;
             let key = B::leaf(|| convert::key_from_json(key.unescaped()));
@@ -136,7 +141,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over the string that is here.
-    fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
+    pub(super) fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
         let (raw, end) = strings::scan(self.text, self.at)?;
         self.at = end;
         self.halved |= raw.halved;
@@ -192,9 +197,7 @@ fn number_value(text: &str, whole: bool) -> Value<'_> {
     }
 }
 
-/// What may stand between JSON's quotes (RFC 8259 section 7).
-struct Json;
-
+/// Between quotes: RFC 8259 section 7.
 impl Escapes for Json {
     const RAW_CONTROLS: bool = false;
     const ESCAPES: Problem = Problem::Escape(
@@ -213,81 +216,5 @@ impl Escapes for Json {
             _ => return None,
         };
         Some((Some(character), 2))
-    }
-}
-
-impl<'a> Walk<'a> for Parser<'a> {
-    fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at, halved: false }
-    }
-
-    fn at(&mut self) -> Result<usize, ReadError> {
-        self.gap();
-        Ok(self.at)
-    }
-
-    fn enter_vector(&mut self) -> Result<bool, ReadError> {
-        self.gap();
-        Ok(self.eat(b'['))
-    }
-
-    fn enter_map(&mut self) -> Result<bool, ReadError> {
-        self.gap();
-        Ok(self.eat(b'{'))
-    }
-
-    fn more(&mut self, close: u8, first: bool) -> Result<bool, ReadError> {
-        self.gap();
-        match self.peek() {
-            Some(byte) if byte == close => {
-                self.at += 1;
-                Ok(false)
-            }
-            Some(b',') if !first => {
-                self.at += 1;
-                self.gap();
-                Ok(true)
-            }
-            Some(_) if first => Ok(true),
-            _ if close == b']' => self.fail(Problem::Expected("`,` or `]`")),
-            _ => self.fail(Problem::Expected("`,` or `}`")),
-        }
-    }
-
-    fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
-        self.string()
-    }
-
-    fn string(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
-        self.gap();
-        if self.peek() != Some(b'"') {
-            return Ok(None);
-        }
-        self.quoted().map(|raw| Some(raw.unescaped()))
-    }
-
-    fn to_value(&mut self) -> Result<(), ReadError> {
-        self.gap();
-        if self.eat(b':') { Ok(()) } else { self.fail(Problem::Expected("`:` after the key")) }
-    }
-
-    fn skip(&mut self) -> Result<Range<usize>, ReadError> {
-        self.gap();
-        let start = self.at;
-        self.value::<Check>(0)?;
-        Ok(start..self.at)
-    }
-
-    fn end_of(text: &str, at: usize) -> Option<usize> {
-        brackets::end_of_json(text, at)
-    }
-
-    fn is_halved(&self) -> bool {
-        self.halved
-    }
-
-    fn end(&mut self) -> Result<(), ReadError> {
-        self.gap();
-        if self.at < self.text.len() { self.fail(Problem::Second) } else { Ok(()) }
     }
 }

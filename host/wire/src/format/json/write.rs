@@ -1,6 +1,6 @@
 //! Values as JSON text: what JSON has no type for becomes text, and says so nowhere (the loss is by design).
 
-use super::super::{convert, error::WriteError, strings::quote, value::Value};
+use super::super::{convert, error::WriteError, text::strings::quote, value::Value};
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::fmt::Write;
 

@@ -1,0 +1,92 @@
+//! Frames of JSON, walked.
+
+use super::{
+    super::{
+        check::Check,
+        error::{Problem, ReadError},
+        text::{self, brackets},
+        walk::{Inside, Walk},
+    },
+    parser::Parser,
+};
+use std::{borrow::Cow, ops::Range};
+
+impl<'a> Walk<'a> for Parser<'a> {
+    fn from(&self, at: usize) -> Self {
+        Self::new(self.text, at)
+    }
+
+    fn at(&mut self) -> Result<usize, ReadError> {
+        self.gap();
+        Ok(self.at)
+    }
+
+    fn enter(&mut self, inside: Inside) -> Result<bool, ReadError> {
+        self.gap();
+        Ok(self.eat(match inside {
+            Inside::Vector => b'[',
+            Inside::Map => b'{',
+        }))
+    }
+
+    fn more(&mut self, inside: Inside, first: bool) -> Result<bool, ReadError> {
+        self.gap();
+        match self.peek() {
+            Some(byte) if byte == inside.close() => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b',') if !first => {
+                self.at += 1;
+                self.gap();
+                Ok(true)
+            }
+            Some(_) if first => Ok(true),
+            _ => self.fail(Problem::Expected(match inside {
+                Inside::Vector => "`,` or `]`",
+                Inside::Map => "`,` or `}`",
+            })),
+        }
+    }
+
+    fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.string()
+    }
+
+    fn string(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
+        self.gap();
+        if self.peek() != Some(b'"') {
+            return Ok(None);
+        }
+        self.quoted().map(|raw| Some(raw.unescaped()))
+    }
+
+    fn to_value(&mut self) -> Result<(), ReadError> {
+        self.gap();
+        if self.eat(b':') { Ok(()) } else { self.fail(Problem::Expected("`:` after the key")) }
+    }
+
+    fn skip(&mut self) -> Result<Range<usize>, ReadError> {
+        self.gap();
+        let start = self.at;
+        self.value::<Check>(0)?;
+        Ok(start..self.at)
+    }
+
+    fn is_halved(&self) -> bool {
+        self.halved
+    }
+
+    fn end_of(&self, at: usize) -> Option<usize> {
+        brackets::end_of_json(self.text, at)
+    }
+
+    fn end(&mut self) -> Result<(), ReadError> {
+        self.gap();
+        if self.at < self.text.len() { self.fail(Problem::Second) } else { Ok(()) }
+    }
+
+    fn expected(&self, what: &'static str, at: usize) -> ReadError {
+        text::expected(self.text, what, at)
+    }
+}

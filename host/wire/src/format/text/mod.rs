@@ -1,0 +1,50 @@
+//! What JSON and EDN share as texts: UTF-8, strings in double quotes, brackets.
+
+pub(super) mod brackets;
+pub(super) mod strings;
+pub(super) mod surrogate;
+
+use super::{
+    error::{Problem, ReadError},
+    walk::Inside,
+    writer::Out,
+};
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// Bytes as the text that they have to be.
+pub(super) fn utf8(body: &[u8]) -> Result<&str, ReadError> {
+    std::str::from_utf8(body).map_err(|error| Problem::Utf8.at(error.valid_up_to()))
+}
+
+/// Bytes that are no text, with U+FFFD for what is none.
+pub(super) fn legible(body: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(body) {
+        Cow::Borrowed(_) => Cow::Borrowed(body),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// Well formed text without halves of characters. As long as it was.
+pub(super) fn whole(body: &Bytes) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(text) => surrogate::without_halves(text).into(),
+        Err(_) => body.clone(),
+    }
+}
+
+pub(super) fn begin(out: &mut Out, inside: Inside) {
+    out.put(match inside {
+        Inside::Vector => b"[",
+        Inside::Map => b"{",
+    });
+}
+
+pub(super) fn end(out: &mut Out, inside: Inside) {
+    out.put(&[inside.close()]);
+}
+
+/// That something is missing at this byte of a text, or that the text ends there.
+pub(super) fn expected(text: &str, what: &'static str, at: usize) -> ReadError {
+    if at < text.len() { Problem::Expected(what).at(at) } else { Problem::Ends(what).at(at) }
+}
