@@ -12,7 +12,7 @@ use std::{
 use tengen_engine::{Inspection, Role};
 use tengen_server::gateway::{name_of, named_twice};
 use tengen_settings::{
-    Settings,
+    Instances, Settings,
     config::{self, Examined, Mistake, Variables},
 };
 use tengen_wire::id::PluginName;
@@ -184,6 +184,11 @@ async fn check_folder(folder: &Path, read: &Read, io: &mut Io) -> usize {
         ));
     }
     let mut wrong = 0;
+    let all = settings.instances() + Instances::of_components(files.len());
+    if let Some(why) = all.excess(settings.limits.plugin_instances) {
+        io.note(format_args!("error: with what is in `{}`, {why}", folder.display()));
+        wrong += 1;
+    }
     for file in files {
         if let Some(why) = name_of(&file).and_then(|name| named_twice(settings, &name, &file)) {
             io.note(format_args!("error: `{}`: {}", file.display(), variables.hide(&why)));

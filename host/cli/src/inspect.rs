@@ -3,7 +3,7 @@
 use super::{Io, serve::user_cache};
 use std::path::{Path, PathBuf};
 use tengen_engine::{Compiler, Engine, EngineParts, Inspection, PluginError, Role};
-use tengen_settings::Cache;
+use tengen_settings::{Cache, Instances};
 
 /// Opens component files. The engine is started with the first of them. What it compiles is kept where the gateway keeps
 /// it: whoever checks before serving does not compile twice, and what serves is checked at once.
@@ -27,8 +27,8 @@ impl Inspector {
             Some(engine) => engine,
             None => {
                 let (compiler, cache) = (self.compiler.clone(), self.cache.clone());
-                let parts =
-                    EngineParts { compiler, cache, wanted: Some(1), ..EngineParts::default() };
+                let wanted = Some(Instances { serving: 1, most: 1 });
+                let parts = EngineParts { compiler, cache, wanted, ..EngineParts::default() };
                 self.engine.insert(Engine::new(parts).map_err(|error| error.explain())?)
             }
         };

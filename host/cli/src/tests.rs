@@ -173,6 +173,27 @@ async fn check_tells_mistakes_of_file_and_plugins_at_once() {
     }
 }
 
+// Issue 11, 7.
+#[tokio::test]
+async fn check_tells_when_plugins_and_folder_may_have_more_instances_than_the_limit() {
+    let text = "limits.plugin_instances = 5\n[plugin.a]\nfile = 'a.wasm'\n\
+        [[route]]\nevent = '*'\nplugin = 'a'\n";
+    let (folder, path) = file("tengen.toml", text);
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let check = ["check", "--config", &path, "--plugins", plugins.to_str().unwrap()];
+    let (_, _, err) = tengen(&check).await;
+    assert!(!err.contains("instances"), "one plugin may have three: {err}");
+    std::fs::write(plugins.join("b.wasm"), "this is text").unwrap();
+    let (exit, _, err) = tengen(&check).await;
+    assert_eq!(exit, Exit::Wrong);
+    for expected in
+        ["with what is in `", "6 instances at one time", "`limits.plugin_instances` = 6"]
+    {
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+}
+
 // Issue 10: what a variable stands for may be a secret.
 #[tokio::test]
 async fn check_shows_the_names_of_variables_and_not_what_they_stand_for() {

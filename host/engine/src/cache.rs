@@ -22,6 +22,10 @@ use std::{
 const KEY: &str = "key";
 const KEY_LEN: usize = 32;
 const SEAL_LEN: usize = 32;
+/// What is kept: for more plugins than one gateway has, before and after a change of each. With room for fewer than there
+/// are, each start would throw out what it needs next, and compile all of them.
+const FILES: usize = 1024;
+const BYTES: u64 = 2 << 30;
 
 /// The folder and its key.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ impl Cache {
     pub(super) fn open(folder: &Path) -> Option<Self> {
         let opened = prepare(folder).and_then(|()| key(folder));
         match opened {
-            Ok(key) => Some(Self { folder: folder.to_owned(), key, files: 64, bytes: 512 << 20 }),
+            Ok(key) => Some(Self { folder: folder.to_owned(), key, files: FILES, bytes: BYTES }),
             Err(error) => {
                 tracing::warn!(
                     folder = %folder.display(), %error,

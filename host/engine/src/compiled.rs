@@ -43,7 +43,7 @@ pub(super) fn words(roles: &[Role]) -> String {
 }
 
 /// SHA-256 of a component's bytes: its revision.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Hash([u8; 32]);
 
 impl Hash {

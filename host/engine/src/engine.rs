@@ -9,9 +9,10 @@ use super::{
     code::Fingerprint,
     compiler::{AT_ONCE, Compiler},
     error::PluginError,
+    known::Known,
     meter::Ticks,
     pipes,
-    space::{Layout, Room, Space, layouts},
+    space::{Layout, Layouts, Room, Space, layouts},
     state::State,
     trap,
 };
@@ -26,6 +27,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tengen_settings::Instances;
 use tokio::sync::Semaphore;
 use wasmtime::{
     Config,
@@ -38,7 +40,7 @@ pub(super) const TICK: Duration = Duration::from_millis(5);
 /// What all plugins together may take.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineLimits {
-    /// Instances at one time, those of a reload's rehearsal included.
+    /// Instances at one time, those of reloads included.
     pub instances: u32,
     /// The largest component file, in bytes.
     pub component_bytes: usize,
@@ -46,7 +48,7 @@ pub struct EngineLimits {
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        Self { instances: 256, component_bytes: 64 << 20 }
+        Self { instances: 4096, component_bytes: 64 << 20 }
     }
 }
 
@@ -54,8 +56,8 @@ impl Default for EngineLimits {
 #[derive(Debug, Clone, Default)]
 pub struct EngineParts {
     pub limits: EngineLimits,
-    /// Instances that the settings ask for, if it is known: where there are few addresses, places are reserved for these.
-    pub wanted: Option<u32>,
+    /// Instances that the settings ask for, if it is known: for so many places are reserved, within the limits.
+    pub wanted: Option<Instances>,
     pub compiler: Compiler,
     /// The folder that keeps compiled components; none: each start and each reload compiles.
     pub cache: Option<PathBuf>,
@@ -82,6 +84,7 @@ struct Shared {
     /// Turns at compiling.
     compiling: Semaphore,
     cache: Option<Cache>,
+    known: Known,
     fingerprint: Fingerprint,
     clock: Clock,
 }
@@ -93,7 +96,7 @@ impl Engine {
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
         let EngineParts { limits, wanted, compiler, cache } = parts;
-        let (wasm, layout) = lay_out(&layouts(limits, wanted, Room::here()), limits, wanted)?;
+        let (wasm, layout) = lay_out(&layouts(limits, wanted, Room::here()))?;
         let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
         Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
@@ -107,6 +110,7 @@ impl Engine {
             compiler,
             compiling: Semaphore::new(AT_ONCE),
             cache: cache.as_deref().and_then(Cache::open),
+            known: Known::default(),
             fingerprint: Fingerprint::of(&wasm),
             clock: Clock::start(&wasm)?,
             wasm,
@@ -123,6 +127,11 @@ impl Engine {
 
     pub(super) fn limits(&self) -> EngineLimits {
         self.0.limits
+    }
+
+    /// How many instances there may be at one time: as many as places were reserved for.
+    pub fn instances(&self) -> u32 {
+        self.0.limits.instances
     }
 
     /// What machine code is made for.
@@ -147,6 +156,11 @@ impl Engine {
         self.0.cache.as_ref()
     }
 
+    /// Components that are loaded.
+    pub(super) fn known(&self) -> &Known {
+        &self.0.known
+    }
+
     /// The ticks of its clock.
     pub(super) fn ticks(&self) -> &Ticks {
         &self.0.clock.ticks
@@ -164,17 +178,14 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// The first layout that there is room for. Where that is not the best one, the log is told what it costs.
-fn lay_out(
-    layouts: &[Layout],
-    limits: EngineLimits,
-    wanted: Option<u32>,
-) -> wasmtime::Result<(wasmtime::Engine, Layout)> {
+/// The first layout that there is room for. Where that has fewer places than are wanted, or none that are reserved, the log
+/// is told what it costs.
+fn lay_out(layouts: &Layouts) -> wasmtime::Result<(wasmtime::Engine, Layout)> {
     let mut failed = None;
-    for layout in layouts {
+    for layout in &layouts.all {
         match wasmtime::Engine::new(&config(*layout)) {
             Ok(wasm) => {
-                if wanted != Some(0) && !(layout.pooled && layout.instances == limits.instances) {
+                if layouts.is_poor(*layout) {
                     tracing::warn!(
                         "there are few addresses for plugins: {layout}; raise the limit of addresses (`ulimit -v`, `LimitAS=` of a service) and of data (`ulimit -d`, `LimitDATA=`)"
                     );

@@ -73,9 +73,10 @@ pub enum PluginError {
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
     #[error(
-        "all plugins together run as many instances as there are places: run fewer plugins, or lower \
-         `plugin.NAME.instances` where it is set; where the log told at the start that addresses are few, raise their \
-         limit (`ulimit -v`, `LimitAS=` of a service) and start the gateway again"
+        "all plugins together run as many instances as there are places, which are counted when the gateway starts: start \
+         it again where plugins or instances came since; where the log told at the start that addresses are few, raise \
+         their limit (`ulimit -v`, `LimitAS=` of a service) before; else raise `limits.plugin_instances`, run fewer \
+         plugins, or lower `plugin.NAME.instances` where it is set"
     )]
     NoRoom(#[source] Cause),
     #[error(

@@ -36,6 +36,7 @@ mod generation;
 mod guard;
 mod inline;
 mod instance;
+mod known;
 mod line;
 mod meter;
 mod named;

@@ -92,7 +92,7 @@ impl Plugin {
     /// Reads, compiles, checks and starts a plugin.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, PluginError> {
         let Parts { engine, name, settings, actor, tracer, tasks, stop, waiting_events } = parts;
-        let compiled = component(&engine, &settings.file, None).await?;
+        let compiled = component(&engine, &settings.file).await?;
         let roles = compiled.roles();
         let counters = Arc::<Counters>::default();
         let settings = Arc::new(settings);
@@ -202,8 +202,7 @@ impl Plugin {
         let began = Instant::now();
         let old = self.shared.current.load_full();
         let settings = settings.map_or_else(|| Arc::clone(&old.settings), Arc::new);
-        let compiled =
-            component(&self.engine, &settings.file, Some(Arc::clone(&old.compiled))).await?;
+        let compiled = component(&self.engine, &settings.file).await?;
         if Arc::ptr_eq(&compiled, &old.compiled) && settings == old.settings {
             return Ok(Reloaded::Unchanged);
         }

@@ -47,7 +47,7 @@ fn word<S: Serializer>(encoding: &Encoding, serializer: S) -> Result<S::Ok, S::E
 pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginError> {
     let settings = Arc::new(settings::Plugin::new(file));
     let name = PluginName::from("inspected");
-    let compiled = component(engine, file, None).await?;
+    let compiled = component(engine, file).await?;
     let mut instance = Instance::new(&compiled, &name, &settings, (&Arc::default(), true)).await?;
     let about = instance.describe(&settings).await?;
     Ok(Inspection {
@@ -73,14 +73,10 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(ended)?
 }
 
-/// The component of a file: the running one's, when the bytes are the same.
-pub(super) async fn component(
-    engine: &Engine,
-    file: &Path,
-    running: Option<Arc<Compiled>>,
-) -> Result<Arc<Compiled>, PluginError> {
+/// The component of a file: the one that runs, here or in another plugin, when the bytes are the same.
+pub(super) async fn component(engine: &Engine, file: &Path) -> Result<Arc<Compiled>, PluginError> {
     let (own, path) = (engine.clone(), file.to_owned());
-    let source = match blocking(move || find(&own, &path, running)).await? {
+    let source = match blocking(move || find(&own, &path)).await? {
         Found::Ready(compiled) => return Ok(compiled),
         Found::New(source) => source,
     };
@@ -96,31 +92,28 @@ pub(super) async fn component(
         if let Some(cache) = own.cache() {
             cache.put(source.hash, own.fingerprint(), &code);
         }
-        Ok(Arc::new(compiled))
+        Ok(own.known().add(compiled))
     })
     .await
 }
 
 /// What a file holds.
 enum Found {
-    /// What runs already, or was compiled before.
+    /// What is loaded already, or was compiled before.
     Ready(Arc<Compiled>),
     New(Source),
 }
 
-fn find(
-    engine: &Engine,
-    file: &Path,
-    running: Option<Arc<Compiled>>,
-) -> Result<Found, PluginError> {
+fn find(engine: &Engine, file: &Path) -> Result<Found, PluginError> {
     let source = Source::read(engine, file)?;
-    if let Some(running) = running.filter(|running| running.hash == source.hash) {
-        return Ok(Found::Ready(running));
+    if let Some(known) = engine.known().get(source.hash) {
+        return Ok(Found::Ready(known));
     }
     let cached = engine.cache().and_then(|cache| cache.get(source.hash, engine.fingerprint()));
     // Only what linked was kept: if it does not now, it is not what it was, and is compiled again.
     let ready = cached.and_then(|code| link(engine, &source, &code).ok());
-    Ok(ready.map_or_else(|| Found::New(source), |compiled| Found::Ready(Arc::new(compiled))))
+    let ready = ready.map(|compiled| Found::Ready(engine.known().add(compiled)));
+    Ok(ready.unwrap_or(Found::New(source)))
 }
 
 /// What a version is made of.

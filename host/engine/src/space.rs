@@ -1,7 +1,7 @@
 //! How plugins' memories lie in the address space: all of it in advance where there is much, less where there is little.
 //!
 //! A memory for which everything is reserved that 32 bits can name needs no check of its bounds, and one that lies in a pool
-//! is there at once. Both cost addresses and no memory: 2 TiB for 256 instances. A process may be limited in them
+//! is there at once. Both cost addresses and hardly any memory: 2 TiB for 256 instances. A process may be limited in them
 //! (`ulimit -v`), and some machines have few.
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 };
 use rustix::process::{Resource, getrlimit};
 use std::fmt;
+use tengen_settings::Instances;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// All that a 32-bit memory can have: an instance may grow to twice its limit while it saves or loads its state.
@@ -22,10 +23,10 @@ const MEMORIES: u32 = 2;
 const TABLES_EACH: u32 = 8;
 /// The stack that a guest runs on.
 const STACK: u64 = 2 << 20;
-/// The least number of instances for which a pool is worth its while.
+/// Places for instances that are reserved where there is room, however few are asked for,
+const USUAL: u32 = 256;
+/// and the least for which a pool is worth its while.
 const FEW: u32 = 16;
-/// Instances of one plugin at a time: those of two versions, and a rehearsal.
-const VERSIONS: u32 = 4;
 
 /// What is reserved for a memory where there are few addresses: enough for a plugin that has not been given more.
 const NARROW_MEMORY: u64 = 64 << 20;
@@ -119,22 +120,42 @@ impl Room {
     }
 }
 
-/// The ways to try, the best first. The last one reserves nothing in advance.
+/// The ways to try.
+#[derive(Debug)]
+pub(super) struct Layouts {
+    /// The best first; the last one reserves nothing in advance. Those that there is no room for are not in it.
+    pub(super) all: Vec<Layout>,
+    /// The best of them, if there is room for it.
+    best: u32,
+}
+
+impl Layouts {
+    /// Whether this one is worse than the best.
+    pub(super) fn is_poor(&self, layout: Layout) -> bool {
+        self.best > 0 && !(layout.pooled && layout.instances >= self.best)
+    }
+}
+
+/// Places for all that the settings ask for, and for as many as are usual where they ask for fewer: a reload may bring more.
+/// Where there is no room for so many, just for those; then for those that serve, and a few that are reloaded. Without any
+/// instance, no place is reserved. Nothing goes over the limit, which the configuration is held to before.
 ///
-/// `wanted`: the instances that the settings ask for, and those to come; if that is not known, few. Without any, no place is
-/// reserved.
-pub(super) fn layouts(limits: EngineLimits, wanted: Option<u32>, room: Room) -> Vec<Layout> {
+/// `wanted`: none, where it is not known.
+pub(super) fn layouts(limits: EngineLimits, wanted: Option<Instances>, room: Room) -> Layouts {
     let all = limits.instances;
-    let few = wanted.unwrap_or(0).saturating_mul(VERSIONS).clamp(FEW.min(all), all);
+    let places =
+        |number: usize, least: u32| u32::try_from(number).unwrap_or(u32::MAX).max(least).min(all);
+    let Instances { serving, most } = wanted.unwrap_or_default();
+    let just = places(most, FEW);
+    let numbers = [places(most, USUAL), just, places(serving, 0).saturating_add(FEW).min(just)];
+    let is_asked_for = wanted.is_none_or(|wanted| wanted.serving > 0);
     let wide = |instances| Layout { space: Space::Wide, instances, pooled: true };
-    let mut layouts = match wanted {
-        Some(0) => Vec::new(),
-        _ => vec![wide(all), wide(few)],
-    };
-    layouts.dedup();
-    layouts.retain(|layout| room.is_enough_for(layout.needs()));
-    layouts.push(Layout { space: Space::Narrow, instances: all, pooled: false });
-    layouts
+    let mut pools: Vec<_> = numbers.map(wide).into_iter().filter(|_| is_asked_for).collect();
+    pools.dedup();
+    pools.retain(|layout| room.is_enough_for(layout.needs()));
+    let [best, ..] = numbers;
+    pools.push(Layout { space: Space::Narrow, instances: all, pooled: false });
+    Layouts { all: pools, best: if is_asked_for { best } else { 0 } }
 }
 
 /// Room for what interpreters in components need; each store limits itself further.
@@ -158,37 +179,73 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
     const WIDE: Space = Space::Wide;
+    const UNLIMITED: Room = Room { addresses: u64::MAX, data: u64::MAX };
+
+    /// So many handlers, which is what most plugins are.
+    fn handlers(serving: usize) -> Option<Instances> {
+        Some(Instances { serving, most: 3 * serving })
+    }
+
+    fn found(limits: EngineLimits, wanted: Option<Instances>, room: Room) -> Vec<u32> {
+        let layouts = layouts(limits, wanted, room);
+        let (last, before) = layouts.all.split_last().expect("there is always one");
+        assert!(!last.pooled && last.space == Space::Narrow && last.needs().addresses == 0);
+        assert!(before.iter().all(|layout| layout.pooled && layout.space == WIDE));
+        let best = before.first().is_some_and(|layout| layout.instances == layouts.best);
+        assert_eq!(before.first().is_some_and(|layout| !layouts.is_poor(*layout)), best);
+        before.iter().map(|layout| layout.instances).collect()
+    }
 
     #[track_caller]
-    fn check(wanted: Option<u32>, room: Room, expected: &[(Space, u32)]) {
-        let found = layouts(EngineLimits::default(), wanted, room);
-        let (last, before) = found.split_last().expect("there is always one");
-        let before: Vec<_> = before.iter().map(|layout| (layout.space, layout.instances)).collect();
-        assert_eq!(before, expected, "{wanted:?} {room:?}");
-        assert!(!last.pooled && last.space == Space::Narrow && last.needs().addresses == 0);
+    fn check(wanted: Option<Instances>, room: Room, expected: &[u32]) {
+        assert_eq!(found(EngineLimits::default(), wanted, room), expected, "{wanted:?} {room:?}");
     }
 
     // Issue 10, 6.
     #[test]
     fn as_much_is_reserved_as_there_is_room_for() {
         let addresses = |gib: u64| Room { addresses: gib * GIB, data: u64::MAX };
-        let unlimited = Room { addresses: u64::MAX, data: u64::MAX };
-        check(None, unlimited, &[(WIDE, 256), (WIDE, 16)]);
-        check(Some(1), unlimited, &[(WIDE, 256), (WIDE, 16)]);
-        check(Some(20), unlimited, &[(WIDE, 256), (WIDE, 80)]);
-        check(Some(1000), unlimited, &[(WIDE, 256)]);
-        check(Some(1), addresses(2048), &[(WIDE, 16)]);
-        check(Some(1), addresses(512), &[(WIDE, 16)]);
-        check(Some(20), addresses(512), &[]);
-        check(Some(1), addresses(64), &[]);
-        check(Some(1), addresses(8), &[]);
-        check(Some(1), Room { addresses: u64::MAX, data: GIB }, &[(WIDE, 16)]);
-        check(Some(1), Room { addresses: u64::MAX, data: GIB / 4 }, &[]);
+        check(None, UNLIMITED, &[256, 16]);
+        check(handlers(1), UNLIMITED, &[256, 16]);
+        check(handlers(20), UNLIMITED, &[256, 60, 36]);
+        check(handlers(1), addresses(2048), &[16]);
+        check(handlers(1), addresses(512), &[16]);
+        check(handlers(20), addresses(512), &[36]);
+        check(handlers(50), addresses(512), &[]);
+        check(handlers(1), addresses(64), &[]);
+        check(handlers(1), addresses(8), &[]);
+        check(handlers(1), Room { addresses: u64::MAX, data: GIB }, &[16]);
+        check(handlers(1), Room { addresses: u64::MAX, data: GIB / 4 }, &[]);
+    }
+
+    // Issue 11, 7.
+    #[test]
+    fn places_follow_from_what_is_configured_within_the_limit() {
+        check(handlers(85), UNLIMITED, &[256, 255, 101]);
+        check(handlers(300), UNLIMITED, &[900, 316]);
+        check(handlers(1365), UNLIMITED, &[4095, 1381]);
+        check(handlers(2000), UNLIMITED, &[4096, 2016]);
+        let limits = EngineLimits { instances: 40, ..EngineLimits::default() };
+        assert_eq!(found(limits, handlers(10), UNLIMITED), [40, 30, 26]);
+        assert_eq!(found(limits, handlers(300), UNLIMITED), [40]);
+        assert_eq!(found(limits, None, UNLIMITED), [40, 16]);
+    }
+
+    // Issue 11, 7.
+    #[test]
+    fn fewer_places_than_are_asked_for_are_told_and_none_where_nothing_is_asked_for_are_not() {
+        let poor = |wanted, room| {
+            let layouts = layouts(EngineLimits::default(), wanted, room);
+            layouts.all.first().is_some_and(|first| layouts.is_poor(*first))
+        };
+        let few = Room { addresses: 512 * GIB, data: u64::MAX };
+        assert!(!poor(handlers(300), UNLIMITED) && poor(handlers(300), few));
+        assert!(!poor(handlers(0), few) && !poor(handlers(0), UNLIMITED));
     }
 
     // Issue 10, 6.
     #[test]
     fn without_plugins_nothing_is_reserved() {
-        check(Some(0), Room { addresses: u64::MAX, data: u64::MAX }, &[]);
+        check(handlers(0), UNLIMITED, &[]);
     }
 }

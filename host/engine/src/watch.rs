@@ -98,23 +98,35 @@ impl Watch {
             changes: VecDeque::new(),
             due: false,
         };
-        watch.set_files(files);
+        watch.files = files.into_iter().collect();
+        watch.note(watch.all());
+        watch.watch_directories();
         Ok(watch)
     }
 
     /// Watches these files from now on, and no others but those of the folder.
     pub fn set_files(&mut self, files: impl IntoIterator<Item = PathBuf>) {
-        self.files = files.into_iter().collect();
-        let all = self.all();
-        self.known.retain(|file, _| all.contains(file));
-        for file in all {
+        let files: BTreeSet<_> = files.into_iter().collect();
+        if files == self.files {
+            return;
+        }
+        // What comes to the folder or goes meanwhile is left to the next look, which tells it.
+        let of_folder = |file: &Path| file.parent() == self.folder.as_deref();
+        self.known.retain(|file, _| files.contains(file) || of_folder(file));
+        self.files.clone_from(&files);
+        self.note(files);
+        self.watch_directories();
+    }
+
+    /// What is there of these counts as known.
+    fn note(&mut self, files: BTreeSet<PathBuf>) {
+        for file in files {
             if !self.known.contains_key(&file) {
                 let known = known(&file);
                 self.note_unreadable(&file, known);
                 self.known.insert(file, known);
             }
         }
-        self.watch_directories();
     }
 
     /// The next change. May be given up and called again without missing one.
@@ -453,5 +465,16 @@ mod tests {
         assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
         fs::remove_file(&file).expect("deleted");
         assert_eq!(next(&mut watch).await, Change::Removed(file));
+    }
+
+    // Issue 11, 7.
+    #[tokio::test]
+    async fn what_comes_to_the_folder_while_other_files_are_set_is_told() {
+        let kept = tempfile::tempdir().expect("a folder");
+        let file = kept.path().join("b.wasm");
+        let mut watch = Watch::new([], Some(kept.path().to_owned())).expect("watched");
+        fs::write(&file, component(1)).expect("written");
+        watch.set_files([kept.path().join("of-the-configuration.wasm")]);
+        assert_eq!(next(&mut watch).await, Change::Written(file));
     }
 }

@@ -3,6 +3,7 @@
 pub mod config;
 mod endpoint;
 pub mod file;
+mod instances;
 mod limits;
 pub mod origin;
 mod plugins;
@@ -11,6 +12,7 @@ mod telemetry;
 
 pub use crate::origin::{Origin, Origins};
 pub use endpoint::{Endpoint, Traceparent};
+pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
 pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};

@@ -44,6 +44,8 @@ pub struct Limits {
     pub wait: Duration,
     /// Events that wait for one plugin.
     pub plugin_waiting_events: NonZeroUsize,
+    /// Instances of all plugins at one time, those of reloads included.
+    pub plugin_instances: NonZeroUsize,
     pub subscriptions: usize,
     /// How long a handshake may take.
     pub unauthenticated: Duration,
@@ -111,6 +113,7 @@ impl Default for Limits {
             waiting_bytes: 1 << 20,
             wait: Duration::from_secs(1),
             plugin_waiting_events: at_least_one(8192),
+            plugin_instances: at_least_one(4096),
             subscriptions: 128,
             unauthenticated: Duration::from_secs(10),
             malformed: Rate::per_minute(16),

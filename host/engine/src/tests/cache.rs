@@ -30,10 +30,7 @@ impl Place {
         let limits = EngineLimits { instances: 2, ..EngineLimits::default() };
         let parts = EngineParts { limits, wanted: None, compiler, cache: Some(self.folder()) };
         let engine = Engine::new(parts).expect("an engine");
-        prepare::component(&engine, &self.file, None)
-            .await
-            .map(drop)
-            .map_err(|error| error.explain())
+        prepare::component(&engine, &self.file).await.map(drop).map_err(|error| error.explain())
     }
 
     /// Loads with a compiler that is not there: only what is kept can be loaded.
@@ -211,6 +208,19 @@ fn what_was_not_used_for_longest_makes_room_and_nothing_else_does() {
         assert!(foreign.exists() && place.folder().join("key").exists());
         fs::remove_dir_all(place.folder()).expect("removed");
     }
+}
+
+// Issue 11, 7.
+#[test]
+fn what_one_start_of_three_hundred_plugins_needs_is_kept_for_the_next() {
+    let place = Place::new();
+    let cache = Cache::open(&place.folder()).expect("a cache");
+    let components: Vec<_> = (0_u16..300).map(|number| Hash::of(&number.to_le_bytes())).collect();
+    for component in &components {
+        cache.put(*component, engine_print(), &code(1));
+    }
+    let kept = |component: &&Hash| cache.get(**component, engine_print()).is_some();
+    assert_eq!(components.iter().filter(kept).count(), 300);
 }
 
 /// Makes a file so many days old.

@@ -69,7 +69,7 @@ fn engine_with(program: &Path, time: Duration) -> Engine {
 }
 
 async fn why(engine: &Engine, component: &Path) -> String {
-    let compiled = prepare::component(engine, component, None);
+    let compiled = prepare::component(engine, component);
     let compiled = timeout(Duration::from_secs(60), compiled).await.expect("it ends");
     compiled.expect_err("nothing was compiled").explain()
 }
@@ -125,7 +125,7 @@ async fn a_child_that_never_ends_is_killed_when_its_time_is_up() {
 async fn a_child_that_nobody_waits_for_is_killed() {
     let place = Place::of_script(HANGS);
     let engine = place.engine(LONG);
-    let compiled = prepare::component(&engine, &place.component, None);
+    let compiled = prepare::component(&engine, &place.component);
     let id = tokio::select! {
         _ = compiled => panic!("it hangs"),
         ids = place.said(1) => ids[0],
@@ -141,7 +141,7 @@ async fn no_more_than_two_children_run_at_a_time() {
          i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; rmdir $0.run.$$; exit 1",
     );
     let engine = place.engine(LONG);
-    let compiles = (0..6).map(|_| prepare::component(&engine, &place.component, None));
+    let compiles = (0..6).map(|_| prepare::component(&engine, &place.component));
     let compiled = futures_util::future::join_all(compiles).await;
     assert!(compiled.iter().all(Result::is_err));
     let beside = place.said(6).await;
@@ -177,7 +177,7 @@ async fn what_another_program_calls_code_is_not_run() {
     assert!(said.contains("of another version than this gateway"), "{said}");
     let whole = [engine.fingerprint().bytes().as_slice(), code.bytes()].concat();
     fs::write(&file, whole).expect("written");
-    prepare::component(&engine, &place.component, None).await.expect("now it is good");
+    prepare::component(&engine, &place.component).await.expect("now it is good");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod imports;
 mod lifecycle;
 mod limits;
 mod load;
+mod many;
 mod reload;
 mod roles;
 mod said;

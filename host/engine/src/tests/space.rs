@@ -21,7 +21,11 @@ async fn a_module_with_two_memories_is_refused_in_words_that_fit() {
 async fn where_addresses_are_few_memories_grow_and_instances_are_counted_all_the_same() {
     let limits = EngineLimits { instances: 1, ..EngineLimits::default() };
     // Nothing is reserved where nothing is asked for.
-    let parts = EngineParts { limits, wanted: Some(0), ..EngineParts::default() };
+    let parts = EngineParts {
+        limits,
+        wanted: Some(settings::Instances::default()),
+        ..EngineParts::default()
+    };
     let engine = Engine::new(parts).expect("an engine");
     assert_eq!(engine.space(), Space::Narrow);
     assert!(engine.wasm().pooling_allocator_metrics().is_none(), "it has no pool");

@@ -356,8 +356,13 @@ impl Gateway {
 
 fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let cache = settings.server.cache.folder(options.user_cache.clone());
-    let wanted = Some(plugins::instances(settings));
-    let (limits, compiler) = (EngineLimits::default(), options.compiler.clone());
+    // What is configured was held to its limit where it was read; what is in a folder is not known before.
+    if let Some(why) = plugins::excess(settings) {
+        tracing::warn!("with what is in the plugin folder, {why}");
+    }
+    let instances = u32::try_from(settings.limits.plugin_instances.get()).unwrap_or(u32::MAX);
+    let limits = EngineLimits { instances, ..EngineLimits::default() };
+    let (wanted, compiler) = (Some(plugins::instances(settings)), options.compiler.clone());
     EngineParts { limits, wanted, compiler, cache }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     router::{Destination, Echo},
 };
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt as _, future::ready, stream};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -19,7 +20,7 @@ use tengen_core::{
     trace::Tracer,
 };
 use tengen_engine::{Engine, Parts, Plugin, PluginError};
-use tengen_settings::{self as settings, Limits, Mode, Pattern, Route, Settings};
+use tengen_settings::{self as settings, Instances, Limits, Mode, Pattern, Route, Settings};
 use tengen_wire::id::{EndpointIndex, PluginName};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -57,6 +58,11 @@ impl Plugins {
             tasks: work.tasks.clone(),
             stop: work.stop.clone(),
         }
+    }
+
+    /// How many instances there may be at one time.
+    pub(super) fn places(&self) -> u32 {
+        self.engine.instances()
     }
 
     pub(super) fn running(&self) -> Arc<BTreeMap<PluginName, Arc<Plugin>>> {
@@ -122,25 +128,24 @@ impl Shared {
         let settings = self.settings.load_full();
         // Before any plugin runs: what it does in its first call is checked against its rights.
         self.wire(&settings);
-        let (mut failed, mut later) = (Vec::new(), Vec::new());
-        for (name, plugin) in &settings.plugins {
-            if let Err(error) = self.plugins.load(name, plugin.clone()).await {
-                failed.push(format!("plugin.{name}: {}", error.explain()));
-            }
+        let mut failed = Vec::new();
+        let plugins = settings.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.clone()));
+        for (name, _, error) in self.load_all(plugins).await {
+            failed.push(format!("plugin.{name}: {}", error.explain()));
         }
-        if let Some(folder) = &settings.plugin_folder {
-            for (name, plugin) in in_folder(folder) {
-                if let Some(why) = named_twice(&settings, &name, &plugin.file) {
-                    failed.push(format!("plugin.{name}: {why}"));
-                    continue;
-                }
-                let file = plugin.file.clone();
-                // A folder is worked in: what is broken in it now may be whole in a moment.
-                if let Err(error) = self.plugins.load(&name, plugin).await {
-                    tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
-                    later.extend(error.is_passing().then_some(file));
-                }
+        let mut in_folder = settings.plugin_folder.as_deref().map(in_folder).unwrap_or_default();
+        in_folder.retain(|(name, plugin)| match named_twice(&settings, name, &plugin.file) {
+            None => true,
+            Some(why) => {
+                failed.push(format!("plugin.{name}: {why}"));
+                false
             }
+        });
+        // A folder is worked in: what is broken in it now may be whole in a moment.
+        let mut later = Vec::new();
+        for (name, file, error) in self.load_all(in_folder).await {
+            tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
+            later.extend(error.is_passing().then_some(file));
         }
         if !failed.is_empty() {
             return Err(LoadError(failed));
@@ -148,6 +153,19 @@ impl Shared {
         self.wire(&settings);
         self.attach_sinks(&settings, tasks)?;
         Ok(later)
+    }
+
+    /// Loads these, some at a time. Returns those that could not be, in order, and why.
+    async fn load_all(
+        &self,
+        plugins: impl IntoIterator<Item = (PluginName, settings::Plugin)>,
+    ) -> Vec<(PluginName, PathBuf, PluginError)> {
+        let load = |(name, plugin): (PluginName, settings::Plugin)| async move {
+            let file = plugin.file.clone();
+            self.plugins.load(&name, plugin).await.err().map(|error| (name, file, error))
+        };
+        let loads = stream::iter(plugins.into_iter().map(load)).buffered(AT_ONCE);
+        loads.filter_map(ready).collect().await
     }
 
     /// Leads routes, rights and authenticators to the plugins that run.
@@ -245,8 +263,8 @@ impl Shared {
     }
 }
 
-/// Components that a plugin folder may get, beside as many as it holds.
-const TO_COME: usize = 8;
+/// Plugins that are loaded at one time: what one waits for, another computes in.
+const AT_ONCE: usize = 4;
 
 /// The name of the built-in handler, as routes, logs and metrics have it.
 const ECHO: &str = "echo";
@@ -277,17 +295,23 @@ pub(super) fn in_folder(folder: &Path) -> Vec<(PluginName, settings::Plugin)> {
     found
 }
 
-/// Instances that places are kept for where there are few: those that the configuration asks for, and for a plugin folder
-/// twice what it holds now and some more, since files are put into it.
-pub(super) fn instances(settings: &Settings) -> u32 {
-    let of_plugins = settings.plugins.values().map(|plugin| plugin.instances.get());
-    let of_folder = settings.plugin_folder.as_deref().map(|folder| {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let components = files.filter(|file| name_of(&file.path()).is_some()).count();
-        components.saturating_mul(2).saturating_add(TO_COME)
-    });
-    let all = of_plugins.chain(of_folder).fold(0, usize::saturating_add);
-    u32::try_from(all).unwrap_or(u32::MAX)
+/// Instances that places are reserved for: those that the configuration may need, and a plugin folder's.
+pub(super) fn instances(settings: &Settings) -> Instances {
+    let of_folder = components(settings).map(Instances::of_folder);
+    settings.instances() + of_folder.unwrap_or_default()
+}
+
+/// What to do when the plugins that there are now may have more instances than the limit.
+pub(super) fn excess(settings: &Settings) -> Option<String> {
+    let in_folder = components(settings).map(Instances::of_components);
+    let all = settings.instances() + in_folder.unwrap_or_default();
+    all.excess(settings.limits.plugin_instances)
+}
+
+/// How many components the plugin folder has, if there is one.
+fn components(settings: &Settings) -> Option<usize> {
+    let files = std::fs::read_dir(settings.plugin_folder.as_ref()?).into_iter().flatten().flatten();
+    Some(files.filter(|file| name_of(&file.path()).is_some()).count())
 }
 
 /// The plugin a file of the folder stands for; none when it is no component.
@@ -301,25 +325,41 @@ pub fn name_of(file: &Path) -> Option<PluginName> {
 mod tests {
     use super::*;
 
+    // Issue 11, 7.
+    #[test]
+    fn the_engine_is_asked_for_places_for_what_is_configured_within_its_limit() {
+        let mut settings = Settings::default();
+        for number in 0..300 {
+            let plugin = settings::Plugin::new("p.wasm");
+            settings.plugins.insert(format!("p{number}").into(), plugin);
+        }
+        settings.limits.plugin_instances = std::num::NonZeroUsize::new(1000).expect("not zero");
+        let parts = crate::gateway::engine_parts(&settings, &crate::gateway::Options::default());
+        assert_eq!(parts.wanted, Some(Instances::of_components(300)));
+        assert_eq!(parts.limits.instances, 1000);
+    }
+
     #[test]
     fn a_plugin_folder_asks_for_places_for_what_it_holds_and_for_what_may_come() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = Settings::default();
-        assert_eq!(instances(&settings), 0);
+        let serving = |settings: &Settings| instances(settings).serving;
+        assert_eq!(instances(&settings), Instances::default());
         settings.plugin_folder = Some(folder.path().to_owned());
-        assert_eq!(instances(&settings), 8);
+        assert_eq!(serving(&settings), 8);
         for name in ["note.txt", ".hidden.wasm"] {
             std::fs::write(folder.path().join(name), "").expect("written");
         }
         for number in 0..20 {
             std::fs::write(folder.path().join(format!("{number}.wasm")), "").expect("written");
         }
-        assert_eq!(instances(&settings), 48);
-        let mut configured = settings::Plugin::new("other.wasm");
-        configured.instances = std::num::NonZeroUsize::new(3).expect("not zero");
-        settings.plugins.insert("other".into(), configured);
-        assert_eq!(instances(&settings), 51);
+        assert_eq!(serving(&settings), 48);
+        settings.plugins.insert("other".into(), settings::Plugin::new("other.wasm"));
+        assert_eq!(instances(&settings), Instances { serving: 49, most: 147 });
+        assert_eq!(excess(&settings), None);
+        settings.limits.plugin_instances = std::num::NonZeroUsize::new(62).expect("not zero");
+        assert!(excess(&settings).is_some_and(|why| why.contains("63 instances")), "21 now");
         settings.plugin_folder = Some(folder.path().join("not-there"));
-        assert_eq!(instances(&settings), 11);
+        assert_eq!(serving(&settings), 9);
     }
 }

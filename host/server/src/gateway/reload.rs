@@ -149,6 +149,15 @@ impl Shared {
         }
     }
 
+    /// More instances may be needed now than places were reserved for.
+    fn lacks_places(&self, old: &Settings, new: &Settings) -> Option<String> {
+        let (before, now) = (plugins::instances(old).most, plugins::instances(new).most);
+        let places = self.plugins.places() as usize;
+        (now > before.max(places)).then(|| {
+            format!("the plugins may now have {now} instances at one time, and there are places for {places}: restart the gateway to reserve more")
+        })
+    }
+
     /// Reads the configuration file again. Plugins whose settings changed are reloaded; the rest of what changed is
     /// listed as needing a restart. A file with mistakes changes nothing.
     pub(super) async fn reload_config(&self) -> Result<Vec<String>, String> {
@@ -185,6 +194,7 @@ impl Shared {
                 }
             });
         }
+        done.extend(self.lacks_places(&old, &current));
         // Grants are read from the settings: they change together with the plugin that has them.
         self.wire(&current);
         self.settings.store(Arc::new(current));

@@ -9,7 +9,7 @@ use tengen_core::{
 };
 use tengen_wire::{
     close::Reason,
-    dialect::{Arrived, Dialect},
+    dialect::Arrived,
     fault::{Fault, FaultId},
 };
 
@@ -172,9 +172,9 @@ impl Router {
         }
     }
 
-    /// A raw peer cannot be told that a frame of its was lost. It is sent away instead, to come back later.
+    /// A peer whose dialect has no errors cannot be told that a frame of its was lost. It is sent away, to come back later.
     fn lose(&self, source: &Source) {
-        if source.link.wire.dialect == Dialect::Raw {
+        if !source.link.wire.dialect.profile().tells {
             source.link.close(Reason::Overloaded);
         }
     }

@@ -222,6 +222,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "how long a client's request waits for the plugin's reply",
             ),
             key("plugin_waiting_events", Default("8192"), "most events that wait for one plugin"),
+            key(
+                "plugin_instances",
+                Default("4096"),
+                "most instances of all plugins at one time: those that serve, as many again while they are reloaded, and one more for each plugin. A place for one takes 8 GiB of addresses and no memory; so many are reserved as the configuration may need",
+            ),
         ],
     ),
     on(

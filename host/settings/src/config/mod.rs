@@ -130,8 +130,9 @@ fn settings(root: &Table<'_>, plugin_lines: &mut BTreeMap<PluginName, usize>) ->
     if let Some(table) = within("outbox") {
         settings.outbox = read::outbox(&table);
     }
-    if let Some(table) = within("limits") {
-        settings.limits = read::limits(&table);
+    let limits = within("limits");
+    if let Some(table) = &limits {
+        settings.limits = read::limits(table);
     }
     if let Some(table) = within("telemetry") {
         settings.telemetry = read::telemetry(&table);
@@ -146,7 +147,17 @@ fn settings(root: &Table<'_>, plugin_lines: &mut BTreeMap<PluginName, usize>) ->
     plugins.warn_of_little_memory(root, &settings);
     settings.echo = root.get("plugin").is_none() && root.get("route").is_none();
     settings.plugins = plugins.settings;
+    instances(root, limits.as_ref(), &settings);
     settings
+}
+
+/// The limit of instances is below what the plugins may have.
+fn instances(root: &Table<'_>, limits: Option<&Table<'_>>, settings: &Settings) {
+    let Some(what) = settings.instances().excess(settings.limits.plugin_instances) else { return };
+    let limit = limits.and_then(|limits| limits.get("plugin_instances"));
+    if let Some(value) = limit.or_else(|| root.get("plugin")) {
+        value.mistake(what);
+    }
 }
 
 /// The plugins of the file, and which of them something uses.
@@ -200,10 +211,11 @@ impl Plugins {
     /// A message is copied into the memory of each plugin that is routed to, and read there.
     fn warn_of_little_memory(&self, root: &Table<'_>, settings: &Settings) {
         let message = settings.limits.message.get();
+        let routed: BTreeSet<_> =
+            settings.routes.iter().map(|route| route.plugin.as_str()).collect();
         for (name, place) in &self.places {
             let Some(plugin) = self.settings.get(name.as_str()) else { continue };
-            let is_routed = settings.routes.iter().any(|route| *route.plugin == **name);
-            if !is_routed || plugin.batch_bytes() >= message {
+            if !routed.contains(name.as_str()) || plugin.batch_bytes() >= message {
                 continue;
             }
             let enough = message.saturating_mul(plugin.memory / plugin.batch_bytes().max(1));
@@ -255,17 +267,18 @@ fn endpoints(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
 }
 
 fn routes(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
+    let endpoints = settings.endpoints.clone();
+    let paths: BTreeSet<_> = endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
     for routed in root.tables("route", "route").iter().map(read_plugins::route) {
         if let Some((name, place)) = &routed.plugin {
             plugins.used_at(name, place, root.document);
         }
-        if let Some((path, place)) = &routed.endpoint {
-            let paths = || settings.endpoints.iter().map(|endpoint| endpoint.path.as_str());
-            if !paths().any(|known| known == path) {
-                let known = mistakes::choice(paths());
-                root.document
-                    .mistake(place, format!("there is no endpoint `{path}`; write {known}"));
-            }
+        if let Some((path, place)) = &routed.endpoint
+            && !paths.contains(path.as_str())
+        {
+            let known = endpoints.iter().map(|endpoint| endpoint.path.as_str());
+            let known = mistakes::choice(known);
+            root.document.mistake(place, format!("there is no endpoint `{path}`; write {known}"));
         }
         settings.routes.extend(routed.whole());
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Admin, Cache, Endpoint, Heartbeat, Limits, Otlp, Outbox, Protocol, Server, Static, Telemetry,
-    Traceparent, WhenFull,
+    Traceparent, WhenFull, instances::PLUGIN_INSTANCES_MAX,
 };
 use std::ops::RangeInclusive;
 use tengen_wire::{
@@ -102,6 +102,8 @@ pub(super) fn outbox(table: &Table<'_>) -> Outbox {
 
 /// Sizes that the head of a request may be limited to.
 const HEAD: RangeInclusive<usize> = 1 << 10..=1 << 20;
+/// What the plugins' instances may be limited to.
+const PLUGIN_INSTANCES: RangeInclusive<usize> = 1..=PLUGIN_INSTANCES_MAX;
 
 pub(super) fn limits(table: &Table<'_>) -> Limits {
     let mut limits = Limits::default();
@@ -119,6 +121,9 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
     table.set("malformed", &mut limits.malformed, Value::rate);
     table.set("reply", &mut limits.reply, Value::duration);
     table.set("plugin_waiting_events", &mut limits.plugin_waiting_events, Value::count);
+    table.set("plugin_instances", &mut limits.plugin_instances, |value| {
+        value.count().and_then(|count| value.between(count, "1", "8192", PLUGIN_INSTANCES))
+    });
     if let Some(table) = table.table("per_connection", "limits.per_connection") {
         table.set("subscriptions", &mut limits.subscriptions, Value::number);
         table.set("waiting_events", &mut limits.waiting_events, Value::small_count);

@@ -345,3 +345,35 @@ fn messages_that_do_not_fit_into_a_plugins_memory_are_warned_of() {
     );
     assert!(warnings("4MiB", "32MiB").is_empty());
 }
+
+fn plugins(count: usize) -> String {
+    let plugin = |number| {
+        format!(
+            "[plugin.p{number}]\nfile = 'p.wasm'\n[[route]]\nevent = 'p{number}/*'\nplugin = 'p{number}'\n"
+        )
+    };
+    (0..count).map(plugin).collect()
+}
+
+// Issue 11, 7.
+#[test]
+fn three_hundred_plugins_are_good_and_as_many_as_the_limit_allows() {
+    let settings = good(&plugins(300));
+    assert_eq!(settings.instances().serving, 300);
+    assert_eq!(settings.instances().most, 900);
+    good(&format!("limits.plugin_instances = 900\n{}", plugins(300)));
+    let one = |text: &str, key: &str, count: usize| {
+        let limit = read(text).err().map(|errors| errors.0).unwrap_or_default();
+        let [mistake] = &limit[..] else { panic!("one mistake: {limit:?}") };
+        assert_eq!((mistake.key.as_str(), mistake.line), (key, Some(1)));
+        let remedy = format!("write `limits.plugin_instances` = {count}, run fewer");
+        assert!(mistake.what.contains(&remedy), "{}", mistake.what);
+    };
+    let little = format!("limits.plugin_instances = 899\n{}", plugins(300));
+    one(&little, "limits.plugin_instances", 900);
+    one(&plugins(1366), "plugin", 4098);
+    wrong(
+        "limits.plugin_instances = 10000",
+        &["limits.plugin_instances (line 1): must be at least 1 and at most 8192"],
+    );
+}

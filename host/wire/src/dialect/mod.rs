@@ -1,7 +1,7 @@
 //! Dialects: what frames look like that carry events, replies and the gateway's own words.
 //!
-//! A dialect is a [`Grammar`]: one file, and a line in the list of [`Dialect`]. Ours and Sente's share the grammar that Sente
-//! has from 1.21 on, `[[event-id data] callback meta]` ([`envelope`]). A frame is decoded as far as routing needs it; the
+//! A dialect is a `Grammar`: one file, and a line in the list of [`Dialect`]. Ours and Sente's share the grammar that Sente
+//! has from 1.21 on, `[[event-id data] callback meta]` (`envelope`). A frame is decoded as far as routing needs it; the
 //! payload stays the bytes that came in.
 
 mod envelope;

@@ -1,8 +1,8 @@
 //! Formats: bytes to values and back, and from one format to another without loss where the formats allow it.
 //!
-//! A format is a [`Format`]: one folder, and its lines in the list below. All of them meet in one value model ([`value`]). Text
-//! formats share how strings are written; what walks a frame without building it is a [`Walk`], what writes one a
-//! [`writer::Writer`].
+//! A format is a `Format`: one folder, and its lines in the list below. All of them meet in one value model ([`value`]). Text
+//! formats share how strings are written; what walks a frame without building it is a `Walk`, what writes one a
+//! `writer::Writer`.
 
 mod build;
 mod check;
