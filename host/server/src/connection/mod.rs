@@ -8,16 +8,18 @@ mod opened;
 mod out;
 mod reading;
 mod socket;
+mod surroundings;
 mod taking;
 mod tcp;
 mod upload;
 
 use crate::{
-    hub::{Counters, Hub, Left, Link, Shortcut},
-    router::{Router, Turn},
+    hub::{Counters, Left, Link, Shortcut},
+    router::Turn,
 };
 pub use large::Line;
 pub use socket::accept_key;
+pub use surroundings::Surroundings;
 pub use tcp::Tcp;
 use tengen_core::{
     heartbeat::{Due, Heartbeat, Rules},
@@ -25,7 +27,6 @@ use tengen_core::{
     rate::Meter,
     trace::Span,
 };
-use tengen_settings::{Limits, Outbox};
 use tengen_wire::{
     close::Reason,
     dialect::{self, Inbound},
@@ -60,17 +61,6 @@ const LINGER: Duration = Duration::from_secs(30);
 
 /// How often one that is not read for want of memory looks whether there is some.
 const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
-
-/// What every connection needs of the gateway.
-#[derive(Debug)]
-pub struct Surroundings {
-    pub hub: Arc<Hub>,
-    pub router: Arc<Router>,
-    pub limits: Limits,
-    pub outbox: Outbox,
-    /// Where large messages wait for their turn.
-    pub large: Line,
-}
 
 /// Serves a connection until it ends, and says why it did.
 ///

@@ -10,8 +10,8 @@ mod unfinished;
 
 use super::*;
 use crate::{
-    hub::Rights,
-    router::{Destination, Echo},
+    hub::{Hub, Rights},
+    router::{Destination, Echo, Router},
 };
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
@@ -21,7 +21,7 @@ use tengen_core::{
     routes,
     trace::NoTracer,
 };
-use tengen_settings::{self as settings, Mode, Pattern, Rate, Route, WhenFull};
+use tengen_settings::{self as settings, Limits, Mode, Outbox, Pattern, Rate, Route, WhenFull};
 use tengen_wire::{
     dialect::{Dialect, Handshake, Wire},
     id::{ConnectionId, EndpointIndex},
