@@ -80,6 +80,11 @@ pub(super) async fn component(engine: &Engine, file: &Path) -> Result<Arc<Compil
         Found::Ready(compiled) => return Ok(compiled),
         Found::New(source) => source,
     };
+    let turn = engine.known().turn(source.hash);
+    let _alone = turn.lock().await;
+    if let Some(made) = engine.known().get(source.hash) {
+        return Ok(made);
+    }
     let (bytes, began) = (source.bytes.len(), Instant::now());
     // Somebody may wait for it, at the start of a gateway.
     tracing::info!(file = %file.display(), bytes, "compiling a component, which takes a moment, or some seconds where it is large");

@@ -141,11 +141,37 @@ async fn no_more_than_two_children_run_at_a_time() {
          i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; rmdir $0.run.$$; exit 1",
     );
     let engine = place.engine(LONG);
-    let compiles = (0..6).map(|_| prepare::component(&engine, &place.component));
+    // Six components: each with a section of its own that says nothing.
+    let files = (0..6_u8).map(|number| {
+        let file = place.kept.path().join(format!("{number}.wasm"));
+        let section = [0, 3, 1, b'n', number];
+        let bytes = [&fs::read(&place.component).expect("read")[..], &section].concat();
+        fs::write(&file, bytes).expect("written");
+        file
+    });
+    let files: Vec<_> = files.collect();
+    let compiles = files.iter().map(|file| prepare::component(&engine, file));
     let compiled = futures_util::future::join_all(compiles).await;
     assert!(compiled.iter().all(Result::is_err));
     let beside = place.said(6).await;
     assert!(beside.iter().all(|count| (1..=2).contains(count)), "{beside:?}");
+}
+
+// Issue 11, 7.
+#[tokio::test]
+async fn what_several_want_at_once_is_compiled_once() {
+    let place = Place::of_script("echo 1 >>$0.says; cat $0.code");
+    let engine = place.engine(LONG);
+    let source = Source::read(&engine, &place.component).expect("a component");
+    let code = Code::compile(engine.wasm(), &source.bytes).expect("compiled");
+    let whole = [engine.fingerprint().bytes().as_slice(), code.bytes()].concat();
+    fs::write(place.kept.path().join("program.code"), whole).expect("written");
+    let compiles = (0..6).map(|_| prepare::component(&engine, &place.component));
+    let compiled = futures_util::future::join_all(compiles).await;
+    let compiled: Vec<_> = compiled.into_iter().map(|one| one.expect("good")).collect();
+    assert!(compiled.windows(2).all(|two| Arc::ptr_eq(&two[0], &two[1])));
+    fs::write(place.kept.path().join("program.says"), "7\n").expect("said");
+    assert_eq!(place.said(2).await, [1, 7], "and no child more");
 }
 
 #[tokio::test]
