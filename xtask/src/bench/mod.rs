@@ -46,9 +46,9 @@ pub(crate) fn build(workspace: &Workspace, smoke: bool) -> anyhow::Result<PathBu
     eprintln!("building the guests");
     guests::build(Which::All)?;
     // A smoke decides nothing, and the tests have built all of this already. The whole workspace, so that every crate has
-    // the features it had there; its programs only, since a guest is linked for WebAssembly alone.
+    // the features it had there; no libraries, since a guest is linked for WebAssembly alone.
     let (build, folder): (&[&str], _) = match smoke {
-        true => (&["build", "--workspace", "--bins"], "debug"),
+        true => (&["build", "--workspace", "--bins", "--tests"], "debug"),
         false => (&["build", "--release", "--workspace", "--bins"], "release"),
     };
     eprintln!("building the gateway and the bench: {folder}");
