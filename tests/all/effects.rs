@@ -4,7 +4,11 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{client::Client, gateway, guests};
+use support::{
+    client::Client,
+    events::{Events, post},
+    gateway, guests,
+};
 use tengen_server::admin;
 use tengen_settings::{Grants, Mode, Pattern, Route, Settings};
 
@@ -55,6 +59,10 @@ async fn a_plugin_knows_a_sente_client_by_its_client_id() -> Result<()> {
     let mut ours = Client::open(gateway.address(), "/ws", &[]).await?;
     ours.next_text().await?;
     assert_eq!(ours.ask("wants/its-facts", json!(null)).await?, json!([]), "others have none");
+    let mut stream = Events::open(gateway.address(), "/ws", &[]).await?;
+    stream.greeting().await?;
+    post(gateway.address(), "/ws", stream.session(), r#"[["wants/its-facts"],"7"]"#).await?;
+    assert_eq!(stream.next_json().await?, json!([[["transport", "event-stream"]], "7"]));
     gateway.drain().await;
     Ok(())
 }

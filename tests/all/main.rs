@@ -17,6 +17,7 @@ mod conversion;
 mod demo;
 mod docs;
 mod effects;
+mod event_stream;
 mod files;
 mod hostile_guests;
 mod hostile_peers;

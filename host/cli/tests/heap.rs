@@ -22,6 +22,7 @@ use tengen_server::{
     connection::{Line, Surroundings, serve},
     hub::{Hub, Link, Rights},
     router::{Destination, Echo, Router},
+    transport::websocket::Socket,
 };
 use tengen_settings::{self as settings, Limits, Mode, Outbox, Pattern, Route};
 use tengen_wire::{
@@ -123,10 +124,12 @@ fn connect(around: &Arc<Surroundings>) -> (Task, usize) {
         max_bytes: 1,
         version: "0",
         welcome: None,
+        session: None,
     };
     let hello = dialect::handshake(wire, &handshake).expect("this wire has one");
-    assert!(link.send_control(hello));
-    let task = serve(Silent, Vec::new(), link, rules, Arc::clone(around));
+    assert!(link.send_control(link.frame(hello)));
+    let task =
+        serve(|_, _| Socket::new(Silent, None, &[], 64 << 10), link, rules, Arc::clone(around));
     let size = size_of_val(&task);
     (Box::pin(task), size)
 }

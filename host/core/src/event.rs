@@ -33,7 +33,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// `tengen`, `sente` or `raw`.
     pub dialect: &'static str,
-    /// Further attributes: what the authenticator added, and the dialect's own (`client-id`).
+    /// Further attributes: what the authenticator added, the dialect's own (`client-id`), and the transport where it is no
+    /// WebSocket.
     pub more: Vec<(String, String)>,
     /// The upgrade's span: every event of the connection links to it.
     pub upgrade: Option<TraceContext>,

@@ -6,17 +6,17 @@
 use crate::trace::Span;
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
 use tengen_settings::{Outbox as Limits, WhenFull};
-use tengen_wire::{id::Channel, payload::Frame};
+use tengen_wire::{id::Channel, transport::Framed};
 
 /// What a frame costs beside its bytes, about.
 const FRAME: usize = 128;
 /// Control frames that may wait. A peer that sends pings faster than it reads pongs gets fewer pongs.
 pub const CONTROL_MAX: usize = 16;
 
-/// A data frame on its way out.
+/// A data frame on its way out, ready for the connection's transport.
 #[derive(Debug, Clone)]
 pub struct Item {
-    pub frame: Frame,
+    pub frame: Framed,
     /// The channel it was published to: what `latest` replaces by.
     pub channel: Option<Channel>,
     /// The delivery's span, shared by all receivers; ends with the last write.
@@ -53,7 +53,7 @@ impl Bounds {
 
 #[derive(Debug)]
 pub struct Outbox {
-    control: VecDeque<Frame>,
+    control: VecDeque<Framed>,
     data: VecDeque<Item>,
     bytes: usize,
     limits: Bounds,
@@ -101,7 +101,7 @@ impl Outbox {
 
     /// Offers a control frame; false when too many wait already.
     #[must_use = "a control frame that was not taken has to be counted"]
-    pub fn offer_control(&mut self, frame: Frame) -> bool {
+    pub fn offer_control(&mut self, frame: Framed) -> bool {
         let fits = self.control.len() < CONTROL_MAX;
         if fits {
             self.control.push_back(frame);
@@ -112,6 +112,10 @@ impl Outbox {
     /// The next frame to write, control before data.
     pub fn pop(&mut self) -> Option<Item> {
         if let Some(frame) = self.control.pop_front() {
+            if self.control.is_empty() {
+                // Control frames are rare, and most connections wait for long.
+                self.control = VecDeque::new();
+            }
             return Some(Item { frame, channel: None, span: None });
         }
         let item = self.data.pop_front()?;
@@ -200,8 +204,8 @@ mod tests {
         Outbox::new(Limits { events: two, bytes: ten, when_full, ..Limits::default() })
     }
 
-    fn frame(text: &'static str) -> Frame {
-        Frame { text: true, body: Bytes::from_static(text.as_bytes()) }
+    fn frame(text: &'static str) -> Framed {
+        Framed::whole(Bytes::from_static(text.as_bytes()))
     }
 
     fn item(text: &'static str) -> Item {

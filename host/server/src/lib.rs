@@ -8,6 +8,7 @@ pub mod hub;
 pub mod listener;
 pub mod requests;
 pub mod router;
+pub mod transport;
 pub mod upgrade;
 
 // Wiring.

@@ -73,14 +73,14 @@ pub async fn serve(
     let serve = |caller: Caller| {
         let (upgrades, stop) = (Arc::clone(&upgrades), stop.clone());
         async move {
-            let peer = caller.peer;
+            let remote = caller.remote;
             let served = Arc::clone(&upgrades);
             let answer = move |request| {
                 let upgrades = Arc::clone(&served);
-                async move { upgrades.respond(request, peer).await }
+                async move { upgrades.respond(request, remote).await }
             };
             let ended = requests::serve(caller, answer, rules, &stop).await;
-            note(&upgrades, peer, &ended);
+            note(&upgrades, remote.peer, &ended);
         }
     };
     let refused = |peer| {

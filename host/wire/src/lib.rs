@@ -1,6 +1,6 @@
 //! What goes over a connection, without any connection: names, payloads, faults and close codes; the formats that payloads
-//! are written in (`format`), the dialects that frames are written in (`dialect`), and the framing below them
-//! (`websocket`).
+//! are written in (`format`), the dialects that frames are written in (`dialect`), and the bytes of frames over a transport
+//! (`transport`, `websocket`).
 //!
 //! Pure: no IO, no clock, no runtime. The gateway, the client of `tengen connect`, the fuzz targets, the bench and the tests
 //! read and write frames with this crate alone.
@@ -13,4 +13,5 @@ pub mod id;
 mod list;
 pub mod payload;
 pub mod trace;
+pub mod transport;
 pub mod websocket;

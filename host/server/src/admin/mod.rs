@@ -96,7 +96,7 @@ pub async fn serve(
     let serve = |caller: Caller| {
         let (admin, stop) = (Arc::clone(&admin), stop.clone());
         async move {
-            let peer = caller.peer;
+            let peer = caller.remote.peer;
             let answer = move |request: Request<Incoming>| {
                 let admin = Arc::clone(&admin);
                 async move { admin.answer(&request).await }

@@ -5,22 +5,18 @@
 
 mod large;
 mod opened;
-mod out;
 mod reading;
-mod socket;
 mod surroundings;
 mod taking;
-mod tcp;
 mod upload;
 
 use crate::{
-    hub::{Counters, Left, Link, Shortcut},
+    hub::{Account, Counters, Left, Link},
     router::Turn,
+    transport::{Carrier, Inbound as Read, Patience},
 };
 pub use large::Line;
-pub use socket::accept_key;
 pub use surroundings::Surroundings;
-pub use tcp::Tcp;
 use tengen_core::{
     heartbeat::{Due, Heartbeat, Rules},
     pace::Pace,
@@ -35,9 +31,8 @@ use tengen_wire::{
 };
 
 use large::{Entered, InLine, Place, Wait};
-use opened::{Account, Opened};
+use opened::Opened;
 use reading::Reading;
-use socket::{Inbound as Read, Patience, Socket};
 use std::{
     future::{Future, poll_fn},
     ops::ControlFlow,
@@ -47,10 +42,7 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{self, Sleep},
-};
+use tokio::time::{self, Sleep};
 use upload::Upload;
 
 /// Frames read in one turn before others get theirs.
@@ -62,32 +54,26 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How often one that is not read for want of memory looks whether there is some.
 const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
 
-/// Serves a connection until it ends, and says why it did.
-///
-/// `already_read` are bytes that came in behind the upgrade request.
-pub async fn serve<S>(
-    io: S,
-    already_read: Vec<u8>,
+/// Serves a connection until it ends, and says why it did. `carrier` makes its transport, inside of the task: what is given to
+/// it before takes its place twice.
+pub async fn serve<C: Carrier>(
+    carrier: impl FnOnce(&Link, &Surroundings) -> C,
     link: Arc<Link>,
     rules: Rules,
     around: Arc<Surroundings>,
-) -> Reason
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let socket = Socket::new(io, &already_read, around.limits.message.get());
+) -> Reason {
+    let carrier = carrier(&link, &around);
     // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
     // it stays in the tables, and its handlers hear of its end.
     let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
-        let patience = Patience::new(link.shortcut(), Duration::ZERO);
-        Box::pin(socket.close(&Reason::Internal, patience)).await;
+        Box::pin(say_goodbye(carrier, &link, &Reason::Internal)).await;
         return Reason::Internal;
     };
     let heartbeat = Heartbeat::new(rules, now());
     let pace = Pace::new(around.outbox.write_deadline);
     let timer = Box::pin(time::sleep_until(heartbeat.next().into()));
     let mut driver = Driver {
-        socket,
+        carrier,
         opened,
         account: Account::new(Arc::clone(&link.facts)),
         upload: Upload::default(),
@@ -97,7 +83,6 @@ where
         armed: false,
         turned: now(),
         pace,
-        kernel: link.shortcut(),
         asked: 0,
         unflushed: Vec::new(),
         reading: Reading::default(),
@@ -110,24 +95,30 @@ where
         polled.unwrap_or(Poll::Ready(Reason::Internal))
     })
     .await;
-    let Driver { mut socket, opened, mut account, kernel, in_line, to_read, .. } = driver;
+    let Driver { mut carrier, opened, mut account, in_line, to_read, .. } = driver;
     // A goodbye takes its time, in which nobody looks whether its turn has come.
     drop((in_line, to_read));
     opened.end(&reason);
-    socket.throw_away();
-    account.set(socket.held());
-    // Who takes too little has had its time; others get what is on its way to them.
-    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory);
-    let linger = if had_its_time { Duration::ZERO } else { LINGER };
+    carrier.throw_away();
+    account.set(carrier.held());
     // In a box: what the last seconds need would otherwise be a part of the task all its life.
-    Box::pin(socket.close(&reason, Patience::new(kernel, linger))).await;
+    Box::pin(say_goodbye(carrier, &link, &reason)).await;
     drop(account);
     reason
 }
 
+async fn say_goodbye<C: Carrier>(carrier: C, link: &Link, reason: &Reason) {
+    // Who takes too little has had its time, and a fault of ours is no reason to wait for anybody; others get what is on its
+    // way to them.
+    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory | Reason::Internal);
+    let linger = if had_its_time { Duration::ZERO } else { LINGER };
+    let goodbye = link.transport.goodbye(link.wire.format, reason);
+    carrier.close(goodbye, reason, Patience::new(linger)).await;
+}
+
 #[derive(Debug)]
-struct Driver<S> {
-    socket: Socket<S>,
+struct Driver<C> {
+    carrier: C,
     opened: Opened,
     /// What of the budget the task itself holds.
     account: Account,
@@ -141,8 +132,6 @@ struct Driver<S> {
     turned: Instant,
     /// How fast the peer takes what we have for it.
     pace: Pace,
-    /// What the kernel says of the socket.
-    kernel: Option<Arc<dyn Shortcut>>,
     /// What the peer had taken in all when it was pinged.
     asked: u64,
     /// Spans of deliveries that the kernel has not taken yet.
@@ -156,12 +145,12 @@ struct Driver<S> {
     malformed: Option<Box<Meter>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<C: Carrier> Driver<C> {
     /// One turn: read, look at the clock, write. Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         if let Some(rest) = self.link().begin_turn() {
             self.unflushed.extend(rest.spans);
-            self.socket.send_rest(&rest.bytes);
+            self.carrier.send_rest(&rest.bytes);
         }
         let now = now();
         if self.link().is_shed() {
@@ -187,8 +176,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.turned = now;
         let in_line = self.in_line.as_ref().map_or(0, |message| message.bytes());
-        self.account.set(self.socket.held() + self.opened.source.stuck_bytes() + in_line);
-        let more = self.link().end_turn(cx.waker(), self.socket.is_clear());
+        self.account.set(self.carrier.held() + self.opened.source.stuck_bytes() + in_line);
+        let more = self.link().end_turn(cx.waker(), self.carrier.is_clear());
         // One that is sent away goes when its last event is decided, and is woken then.
         let more = more || self.link().is_ending() && self.link().is_done(cx.waker());
         // While the kernel takes nothing, the socket is what wakes.
@@ -222,23 +211,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.to_read.step_aside();
             return None;
         }
-        let Self { around, socket, to_read, .. } = self;
-        let Poll::Ready(reads) = around.large.poll_read(socket.unfinished(), to_read, cx) else {
+        let Self { around, carrier, to_read, .. } = self;
+        let Poll::Ready(reads) = around.large.poll_read(carrier.unfinished(), to_read, cx) else {
             self.heartbeat.deafen(now);
             return None;
         };
         self.heartbeat.listen(now);
-        self.socket.begin_turn();
+        self.carrier.begin_turn();
         let ended = self.read_frames(cx, now, turn, place);
-        if self.socket.take_heard() {
+        if self.carrier.take_heard() {
             self.heartbeat.heard(now);
         }
-        if self.upload.is_too_slow(now, self.socket.unfinished()) {
+        if self.upload.is_too_slow(now, self.carrier.unfinished()) {
             self.link().close(Reason::Unfinished);
         }
         // There may be more to read: in a turn of its own.
         match reads {
-            _ if !self.socket.is_exhausted() => {}
+            _ if !self.carrier.is_exhausted() => {}
             Some(place) => self.to_read.again(place, cx),
             None => cx.waker().wake_by_ref(),
         }
@@ -284,7 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         now: Instant,
     ) -> Poll<Result<Option<Entered>, Reason>> {
         if self.in_line.is_none() {
-            match self.socket.poll_receive(cx) {
+            match self.carrier.poll_receive(cx) {
                 Poll::Ready(Ok(Read::Frame(frame))) => match self.around.large.enter(frame) {
                     Ok(entered) => return Poll::Ready(Ok(Some(entered))),
                     Err(in_line) => self.in_line = Some(in_line),
@@ -292,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(Read::Control)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
                 Poll::Pending => {
-                    if !self.socket.is_exhausted() {
+                    if !self.carrier.is_exhausted() {
                         self.reading.is_at_the_end();
                     }
                     return Poll::Pending;
@@ -329,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Ok(Inbound::Ping(callback)) => {
                 if let Some(pong) = dialect::pong(link.wire, callback.as_ref())
-                    && !link.send_control(pong)
+                    && !link.send_control(link.frame(pong))
                 {
                     Counters::add(&self.around.hub.counters.outbox_dropped, 1);
                 }
@@ -403,7 +392,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 None
             }
             Due::PlainPing => {
-                self.socket.send_ping();
+                self.ping_plainly();
                 None
             }
         }
@@ -411,27 +400,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn ping(&mut self) {
         self.asked = self.taken();
-        let Some(frame) = dialect::ping(self.link().wire) else { return self.socket.send_ping() };
-        if !self.link().send_control(frame) {
+        let link = self.link();
+        let asks = link.transport.profile().answers;
+        let Some(frame) = dialect::ping(link.wire).filter(|_| asks) else {
+            return self.ping_plainly();
+        };
+        if !link.send_control(link.frame(frame)) {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
             Counters::add(&self.around.hub.counters.outbox_dropped, 1);
         }
     }
 
+    fn ping_plainly(&mut self) {
+        let ping = self.link().transport.ping();
+        self.carrier.send(ping);
+    }
+
     /// Writes what waits and flushes once. Some: the connection is over.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
         let closing = loop {
-            match self.socket.poll_ready(cx) {
+            match self.carrier.poll_ready(cx) {
                 Poll::Pending => return self.stuck(now),
                 Poll::Ready(Err(reason)) => return Some(reason),
                 Poll::Ready(Ok(())) => {}
             }
-            let Self { socket, opened, heartbeat, unflushed, .. } = self;
+            let Self { carrier, opened, heartbeat, unflushed, .. } = self;
             let left = opened.source.link.drain(|item| {
                 heartbeat.wrote(now);
                 unflushed.extend(item.span);
-                socket.send(item.frame);
-                if socket.has_room() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                carrier.send(item.frame);
+                if carrier.has_room() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
             match left {
                 Left::Nothing => break None,
@@ -439,7 +437,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Left::More => {}
             }
         };
-        match self.socket.poll_flush(cx) {
+        match self.carrier.poll_flush(cx) {
             Poll::Pending => self.stuck(now),
             Poll::Ready(Err(reason)) => Some(reason),
             Poll::Ready(Ok(())) => {

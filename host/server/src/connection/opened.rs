@@ -3,7 +3,6 @@
 use super::Surroundings;
 use crate::{hub::Link, router::Source};
 use std::sync::Arc;
-use tengen_core::{budget::Gauge, event::Connection};
 use tengen_wire::close::Reason;
 
 /// A connection that the hub and the handlers know of, until this is dropped.
@@ -39,33 +38,5 @@ impl Drop for Opened {
             around.router.forget(source);
         }
         around.router.closed(source, &(&*reason).into());
-    }
-}
-
-/// What the connection's task itself holds, counted until this is dropped.
-#[derive(Debug)]
-pub(super) struct Account {
-    connection: Arc<Connection>,
-    gauge: Gauge,
-}
-
-impl Account {
-    pub(super) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, gauge: Gauge::default() }
-    }
-
-    pub(super) fn set(&mut self, bytes: usize) {
-        self.gauge.set(&self.connection.waiting.holding, bytes);
-    }
-
-    /// Whether memory is used up and this task holds some of it: then it takes no more in.
-    pub(super) fn is_to_wait(&self) -> bool {
-        self.gauge.is_some() && self.connection.waiting.holding.is_budget_full()
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        self.set(0);
     }
 }

@@ -1,15 +1,14 @@
 //! What the peer has taken of what was written to it: by that it is judged while it does not take all.
 
 use super::Driver;
-use crate::hub::Counters;
+use crate::{hub::Counters, transport::Carrier};
 use std::time::{Duration, Instant};
 use tengen_wire::close::Reason;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Who is so late was not busy: everything stood still.
 const PAUSE: Duration = Duration::from_secs(1);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<C: Carrier> Driver<C> {
     /// The kernel does not take what we have for the peer. Some: the peer takes so little that the connection is over.
     pub(super) fn stuck(&mut self, now: Instant) -> Option<Reason> {
         match self.pace.next() {
@@ -19,8 +18,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Some(next) if now >= next => {
                 let taken = self.taken();
-                // Whose outbox overflowed has been found too slow already.
-                if self.pace.is_too_slow(now, taken) || self.opened.source.link.is_given_up() {
+                // Whose outbox overflowed has been found too slow already, and counted.
+                if self.opened.source.link.is_given_up() {
+                    return Some(Reason::SlowConsumer);
+                }
+                if self.pace.is_too_slow(now, taken) {
                     Counters::add(&self.around.hub.counters.slow_consumers, 1);
                     return Some(Reason::SlowConsumer);
                 }
@@ -45,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.pace.is_stuck() {
             // It cannot be asked while nothing reaches it; its pace is what it is judged by.
             self.heartbeat.heard(now);
-        } else if self.untaken() == 0 {
+        } else if self.carrier.untaken() == 0 {
             self.pace.forget();
         } else {
             let taken = self.taken();
@@ -56,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Whether our ping may not have reached the peer yet: the kernel has more for it, which it is taking. It is given
     /// its time again.
     pub(super) fn may_be_unasked(&mut self, now: Instant) -> bool {
-        let unasked = self.untaken() > 0 && self.taken() > self.asked;
+        let unasked = self.carrier.untaken() > 0 && self.taken() > self.asked;
         if unasked {
             self.heartbeat.heard(now);
         }
@@ -65,11 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Bytes that the peer has taken since the connection began.
     pub(super) fn taken(&self) -> u64 {
-        let written = self.socket.total() + self.opened.source.link.written_for();
-        written.saturating_sub(self.untaken() as u64)
-    }
-
-    fn untaken(&self) -> usize {
-        self.kernel.as_ref().map_or(0, |kernel| kernel.untaken())
+        let written = self.carrier.total() + self.opened.source.link.written_for();
+        written.saturating_sub(self.carrier.untaken() as u64)
     }
 }

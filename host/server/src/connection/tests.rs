@@ -10,8 +10,9 @@ mod unfinished;
 
 use super::*;
 use crate::{
-    hub::{Hub, Rights},
+    hub::{Hub, Rights, Shortcut},
     router::{Destination, Echo, Router},
+    transport::websocket::Socket,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
@@ -28,7 +29,7 @@ use tengen_wire::{
     payload::Encoding,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
 };
 use tokio_tungstenite::{
@@ -142,9 +143,10 @@ async fn connect(setup: Setup) -> Bench {
         max_bytes: 1,
         version: "0",
         welcome: None,
+        session: None,
     };
     if let Some(frame) = dialect::handshake(wire, &handshake) {
-        assert!(link.send_control(frame));
+        assert!(link.send_control(link.frame(frame)));
     }
     let (io, far) = tokio::io::duplex(pipe);
     let near = large::Counted { io, read };
@@ -155,8 +157,11 @@ async fn connect(setup: Setup) -> Bench {
         outbox,
         large,
     });
+    let limit = limits.message.get();
+    let socket =
+        move |link: &Link, _: &Surroundings| Socket::new(near, link.shortcut(), &[], limit);
     #[expect(clippy::disallowed_methods, reason = "the test is the task's owner")]
-    let ended = tokio::spawn(serve(near, Vec::new(), Arc::clone(&link), rules, around));
+    let ended = tokio::spawn(serve(socket, Arc::clone(&link), rules, around));
     let peer = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
     Bench { peer, link, hub, ended }
 }

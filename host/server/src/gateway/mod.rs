@@ -23,6 +23,7 @@ use crate::{
     listener::{self, BindError, Reserved},
     requests::{self, Places, Rules, Times},
     router::Router,
+    transport::event_stream::Sessions,
     upgrade::{Endpoints, Upgrades},
 };
 use arc_swap::ArcSwap;
@@ -197,6 +198,8 @@ impl Shared {
             failures: Often::each_second(),
             ends: Arc::new(Often::each_second()),
             tasks: work.connections.clone(),
+            sessions: Sessions::default(),
+            posts: Often::each_second(),
             patience: settings.limits.unauthenticated,
         });
         let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work);

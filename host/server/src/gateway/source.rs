@@ -105,6 +105,7 @@ impl Shared {
             "opened": count(&counters.opened),
             "rejected": count(&counters.rejected),
             "rejected-by": self.upgrades.refusals.counts(),
+            "refused-posts-by": self.upgrades.posts.counts(),
             "closing": self.hub.closing(),
             "failed-requests": count(&counters.failed_requests),
             "failed-by": failed_by,

@@ -27,6 +27,7 @@ use tengen_wire::{
     dialect::Wire,
     id::{Channel, EndpointIndex, UserId},
     payload::Frame,
+    transport::{Framed, Transport},
 };
 
 /// Who has so much waiting lags behind.
@@ -37,6 +38,7 @@ const BEHIND: usize = 16 << 10;
 pub struct Link {
     pub facts: Arc<Connection>,
     pub wire: Wire,
+    pub transport: Transport,
     /// Sente's name for the client instance.
     client: OnceLock<Box<str>>,
     /// When its authentication ends, by tokio's clock.
@@ -46,7 +48,7 @@ pub struct Link {
     state: Mutex<State>,
     /// Replies that its peer waits for.
     pub(super) replies: Numbers,
-    /// Whether it was told to go: `leaving` or `closing` of the state, for those who only ask that.
+    /// Whether its phase is another than [`Phase::Open`], for those who only ask that.
     ending: AtomicBool,
     /// A newer connection of the same client instance is there.
     superseded: AtomicBool,
@@ -58,10 +60,7 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
-    /// Set once: write what is queued, close, and take nothing more. In a box, since most connections wait for long.
-    closing: Option<Box<Reason>>,
-    /// Read no more; close when nothing waits for a decision.
-    leaving: bool,
+    phase: Phase,
     /// In order, so that each is found quickly among however many.
     subscriptions: Vec<Channel>,
     initial: Box<[Channel]>,
@@ -72,6 +71,16 @@ struct State {
     waker: Option<Waker>,
     /// Whether it has to be woken. Not while it runs: what it causes itself needs no other turn.
     asleep: bool,
+}
+
+/// How far a connection is on its way out. It only goes on.
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// It is read no more, and closes when nothing of it waits for a decision.
+    Leaving,
+    /// What is queued is written, and nothing more is taken. The reason is in a box, since most connections wait for long.
+    Closing(Box<Reason>),
 }
 
 /// One client instance, as Sente's clients name themselves.
@@ -120,8 +129,7 @@ impl Link {
     ) -> Self {
         let state = State {
             outbox: Outbox::new(outbox),
-            closing: None,
-            leaving: false,
+            phase: Phase::Open,
             subscriptions: Vec::new(),
             initial: initial.into(),
             direct: Direct::default(),
@@ -132,6 +140,7 @@ impl Link {
         Self {
             facts,
             wire,
+            transport: Transport::WebSocket,
             client: OnceLock::new(),
             ends: None,
             traceparent: settings::Traceparent::default(),
@@ -157,6 +166,21 @@ impl Link {
     /// The same, to be ended at this time by tokio's clock, which does not jump.
     pub fn ending_at(self, ends: Option<Instant>) -> Self {
         Self { ends, ..self }
+    }
+
+    /// The same, over this transport; without, it is WebSocket.
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// A frame as the connection's transport writes it.
+    pub fn frame(&self, frame: Frame) -> Framed {
+        self.transport.frame(frame)
+    }
+
+    /// What is the same for all with this number: how frames look for them.
+    pub(super) fn lane(&self) -> usize {
+        self.transport.lane(self.wire)
     }
 
     /// The same, on an endpoint that takes its clients' trace contexts for this.
@@ -216,19 +240,18 @@ impl Link {
     }
 
     fn offer(&self, state: &mut State, item: Item) -> Offered {
-        if state.closing.is_some() {
+        if let Phase::Closing(_) = state.phase {
             return Offered::Dropped;
         }
         // When all memory is used up, who lags behind gets nothing more.
         let tight = state.outbox.bytes() >= BEHIND && self.facts.waiting.holding.is_budget_full();
         let offered = if tight { state.outbox.refuse() } else { state.outbox.offer(item) };
-        if !state.direct.clear {
+        if !state.direct.is_clear() {
             // It will lie there for a while. Elsewhere it is written at once, or counted if it is not.
             self.count(state);
         }
         if offered == Offered::Full {
-            state.closing = Some(Box::new(Reason::SlowConsumer));
-            self.ending.store(true, Ordering::Relaxed);
+            self.begin_closing(state, Reason::SlowConsumer);
         }
         offered
     }
@@ -241,8 +264,8 @@ impl Link {
     /// Ends the connection at once, because memory is short: what is queued for it is given up. Returns how many frames.
     pub(super) fn shed(&self) -> u64 {
         let mut state = self.state();
-        state.closing = Some(Box::new(Reason::Memory));
-        self.ending.store(true, Ordering::Relaxed);
+        // Whatever it was told before: it is not waited for.
+        self.begin_closing(&mut state, Reason::Memory);
         let lost = state.outbox.give_up();
         self.count(&mut state);
         state.wake();
@@ -251,7 +274,7 @@ impl Link {
 
     /// Whether `shed` ended it: nothing more is to be written.
     pub fn is_shed(&self) -> bool {
-        self.is_ending() && self.state().closing.as_deref() == Some(&Reason::Memory)
+        self.is_closing_for(&Reason::Memory)
     }
 
     /// The task writes what is queued.
@@ -262,7 +285,7 @@ impl Link {
     }
 
     /// Queues a control frame, ahead of all data; false when too many wait.
-    pub fn send_control(&self, frame: Frame) -> bool {
+    pub fn send_control(&self, frame: Framed) -> bool {
         let mut state = self.state();
         let taken = state.outbox.offer_control(frame);
         state.wake();
@@ -272,16 +295,19 @@ impl Link {
     /// Ends the connection after what is queued. The first reason stands.
     pub fn close(&self, reason: Reason) {
         let mut state = self.state();
-        state.closing.get_or_insert_with(|| Box::new(reason));
-        self.ending.store(true, Ordering::Relaxed);
+        if state.closing_for().is_none() {
+            self.begin_closing(&mut state, reason);
+        }
         state.wake();
     }
 
     /// Ends the connection once nothing of it waits for a decision: part of a drain.
     pub fn send_away(&self) {
         let mut state = self.state();
-        state.leaving = true;
-        self.ending.store(true, Ordering::Relaxed);
+        if let Phase::Open = state.phase {
+            state.phase = Phase::Leaving;
+            self.ending.store(true, Ordering::Relaxed);
+        }
         state.wake();
     }
 
@@ -293,20 +319,18 @@ impl Link {
                 return Left::More;
             }
         }
-        if let Some(reason) = state.closing.as_deref() {
-            return Left::Close(reason.clone());
+        match &state.phase {
+            Phase::Closing(reason) => Left::Close((**reason).clone()),
+            Phase::Leaving if self.facts.waiting.events() == 0 => Left::Close(Reason::Drained),
+            Phase::Leaving | Phase::Open => Left::Nothing,
         }
-        if state.leaving && self.facts.waiting.events() == 0 {
-            return Left::Close(Reason::Drained);
-        }
-        Left::Nothing
     }
 
     /// Whether it is leaving and nothing of it waits for a decision any more. If something does, `task` is woken when
     /// nothing does.
     pub fn is_done(&self, task: &Waker) -> bool {
         let nothing = Below { events: 1, bytes: usize::MAX };
-        self.state().leaving && self.facts.waiting.is_below(nothing, task)
+        matches!(self.state().phase, Phase::Leaving) && self.facts.waiting.is_below(nothing, task)
     }
 
     /// Whether it was told to go.
@@ -316,7 +340,16 @@ impl Link {
 
     /// Whether it is ending because its peer reads too slowly.
     pub fn is_given_up(&self) -> bool {
-        self.is_ending() && self.state().closing.as_deref() == Some(&Reason::SlowConsumer)
+        self.is_closing_for(&Reason::SlowConsumer)
+    }
+
+    fn is_closing_for(&self, why: &Reason) -> bool {
+        self.is_ending() && self.state().closing_for().is_some_and(|reason| reason == why)
+    }
+
+    fn begin_closing(&self, state: &mut State, reason: Reason) {
+        state.phase = Phase::Closing(Box::new(reason));
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// The task's turn begins: nobody needs to wake it. What comes back has to be written before anything else.
@@ -333,12 +366,14 @@ impl Link {
     pub fn end_turn(&self, waker: &Waker, clear: bool) -> bool {
         let mut state = self.state();
         state.asleep = true;
-        state.direct.clear = clear;
+        state.direct.handed_out(clear);
         self.count(&mut state);
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
-        !state.outbox.is_empty() || state.closing.is_some() || self.probe.load(Ordering::Relaxed)
+        !state.outbox.is_empty()
+            || state.closing_for().is_some()
+            || self.probe.load(Ordering::Relaxed)
     }
 
     pub fn depth(&self) -> usize {
@@ -353,7 +388,9 @@ impl Link {
     pub(super) fn lost(&self) -> u64 {
         let mut state = self.state();
         let depth = state.outbox.depth() as u64;
-        state.closing.get_or_insert_with(|| Box::new(Reason::Lost));
+        if state.closing_for().is_none() {
+            self.begin_closing(&mut state, Reason::Lost);
+        }
         state.direct.end();
         state.outbox.give_up();
         self.count(&mut state);
@@ -398,6 +435,14 @@ impl Link {
 }
 
 impl State {
+    /// Why it is closing, if it is.
+    fn closing_for(&self) -> Option<&Reason> {
+        match &self.phase {
+            Phase::Closing(reason) => Some(reason),
+            Phase::Open | Phase::Leaving => None,
+        }
+    }
+
     /// Wakes the connection's task if it sleeps, once.
     fn wake(&mut self) {
         if std::mem::take(&mut self.asleep)

@@ -3,6 +3,7 @@
 //! The hub owns the tables of connections, users, channels and pending replies. It decides nothing: handlers do, and
 //! `act` carries their effects out.
 
+mod account;
 mod act;
 mod budget;
 mod counters;
@@ -19,6 +20,7 @@ mod send;
 mod tables;
 mod writers;
 
+pub use account::Account;
 pub use counters::Counters;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};

@@ -17,6 +17,7 @@ use tengen_wire::{
     format,
     id::{Channel, EventId, Handle, PluginName},
     payload::{Frame, Payload},
+    transport::{Framed, LANES},
 };
 use tokio::time::Instant;
 
@@ -58,7 +59,7 @@ impl Letter {
             except,
             span: span.map(Arc::new),
             converted: None,
-            frames: [const { None }; Wire::ALL.len()],
+            frames: [const { None }; LANES],
             reached: 0,
             left_out: 0,
             fault: None,
@@ -73,7 +74,8 @@ impl Letter {
     }
 }
 
-/// A message on its way to many: each wire's frame is made when its first receiver comes up, and shared by the others.
+/// A message on its way to many: the bytes of each wire over each transport are made when the first receiver comes up, and
+/// shared by the others.
 #[derive(Debug)]
 pub(super) struct Broadcast {
     kind: Kind,
@@ -82,7 +84,7 @@ pub(super) struct Broadcast {
     span: Option<Arc<Span>>,
     /// The content in formats that are not its own: each is made once, however many wires speak it.
     converted: Option<Box<Converted>>,
-    frames: [Option<Option<Frame>>; Wire::ALL.len()],
+    frames: [Option<Option<Framed>>; LANES],
     /// Whose outboxes took it.
     reached: u32,
     /// Whose formats cannot hold it.
@@ -98,12 +100,12 @@ impl Broadcast {
             return;
         }
         let context = self.span.as_ref().and_then(|span| span.context());
-        let Some(place) = self.frames.get_mut(link.wire.index()) else { return };
+        let Some(place) = self.frames.get_mut(link.lane()) else { return };
         let frame = place.get_or_insert_with(|| {
             deliveries.made += budget::encoding(self.content.body.len());
             let content = in_format_of(link.wire, &self.content, &mut self.converted);
             match content.and_then(|content| encode(link.wire, &self.kind, &content, context)) {
-                Ok(frame) => Some(frame),
+                Ok(frame) => Some(link.frame(frame)),
                 Err(fault) => {
                     self.fault.get_or_insert(fault);
                     None
@@ -286,7 +288,7 @@ impl Hub {
     pub(crate) fn push_to(&self, link: &Link, id: &EventId, content: &Payload) {
         match dialect::push(link.wire, id, content, None) {
             Ok(frame) => {
-                self.queue(link, Item { frame, channel: None, span: None });
+                self.queue(link, Item { frame: link.frame(frame), channel: None, span: None });
             }
             Err(fault) => self.note_unencoded(id, &fault),
         }
@@ -353,7 +355,7 @@ impl Hub {
         let frame = dialect::reply(link.wire, &expected.callback, content, context)
             .inspect_err(|_| Counters::add(&self.counters.unsupported, 1))?;
         self.counters.replies.add(1);
-        deliveries.queue(link, Item { frame, channel: None, span });
+        deliveries.queue(link, Item { frame: link.frame(frame), channel: None, span });
         Ok(())
     }
 
@@ -371,7 +373,7 @@ impl Hub {
         callback: Option<&dialect::Callback>,
     ) {
         for frame in dialect::error(link.wire, why, event, callback) {
-            self.queue(link, Item { frame, channel: None, span: None });
+            self.queue(link, Item { frame: link.frame(frame), channel: None, span: None });
         }
     }
 }

@@ -20,11 +20,32 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// Waited after an accept that failed: the file limit is reached, most likely.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote {
+    pub peer: SocketAddr,
+    pub scheme: Scheme,
+}
+
+/// How the stream of a request is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+}
+
+impl Scheme {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
 /// Somebody who has a place.
 #[derive(Debug)]
 pub struct Caller {
     pub(super) stream: TcpStream,
-    pub peer: SocketAddr,
+    pub remote: Remote,
     pub(super) place: Place,
 }
 
@@ -52,7 +73,10 @@ pub async fn accept<F: Future<Output = ()> + Send + 'static>(
             let (stream, peer) = door.next(&mut failures).await;
             match door.places.take(peer.ip()).await {
                 // In a box: it is moved several times until it runs, and again when it has ended.
-                Some(place) => drop(tasks.spawn(Box::pin(serve(Caller { stream, peer, place })))),
+                Some(place) => {
+                    let remote = Remote { peer, scheme: Scheme::Http };
+                    drop(tasks.spawn(Box::pin(serve(Caller { stream, remote, place }))));
+                }
                 None => {
                     Farewell::share().send(&stream);
                     refused(peer);

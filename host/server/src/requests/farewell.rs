@@ -1,7 +1,7 @@
 //! What a peer is told whose request is not read to its end.
 
 use super::{Ended, places::Place};
-use crate::connection::Tcp;
+use crate::transport::Tcp;
 use http::StatusCode;
 use socket2::SockRef;
 use std::{net::Shutdown, time::Duration};

@@ -10,13 +10,13 @@ mod places;
 mod socket;
 mod watch;
 
-pub use accept::{Caller, Door, accept};
+pub use accept::{Caller, Door, Remote, Scheme, accept};
 pub use head::Limits;
 pub use places::Places;
 pub use socket::Socket;
 pub use watch::Times;
 
-use crate::connection::Tcp;
+use crate::{hub::Shortcut, transport::Tcp};
 use body::Watched;
 use bytes::Bytes;
 use farewell::Farewell;
@@ -44,6 +44,14 @@ use watch::{Late, Watch};
 
 /// What hyper reads beyond a head: a body that nobody asked for.
 const BEYOND: usize = 8 << 10;
+
+/// Put on an answer that is a stream: its connection needs no place among the requests any more, and ends with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams;
+
+/// Found on each request: what the system says of its socket.
+#[derive(Debug, Clone)]
+pub struct Kernel(pub Arc<dyn Shortcut>);
 
 /// What an HTTP connection goes by.
 #[derive(Debug, Clone, Copy)]
@@ -133,25 +141,11 @@ where
     stream.set_nodelay(true).ok();
     let stream = Tcp::new(stream);
     let (ticket, kernel) = (place.ticket(), stream.shortcut());
-    let watch = Arc::new(Watch::new((rules.head, rules.times), ticket, kernel, Instant::now()));
-    let watched = Arc::clone(&watch);
-    // What the upgrade that was asked for is when it was refused; none: it was not, and the socket is somebody else's.
-    let upgrade = Arc::new(OnceLock::new());
-    let noted = Arc::clone(&upgrade);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let headless = is_headless(&request);
-        watched.answers(headless, Instant::now());
-        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
-        let (answer, watch) = (answer(request), Arc::clone(&watched));
-        let noted = Arc::clone(&noted);
-        async move {
-            let answer = answer.await;
-            if let Some(upgrade) = upgrade {
-                noted.get_or_init(|| is_refused(&answer).then_some(upgrade));
-            }
-            Ok::<_, Infallible>(finish(answer, headless, watch))
-        }
-    });
+    let watch = Watch::new((rules.head, rules.times), ticket, Arc::clone(&kernel), Instant::now());
+    let watch = Arc::new(watch);
+    let asked = Asked { watch: Arc::clone(&watch), kernel, upgrade: Arc::default() };
+    let upgrade = Arc::clone(&asked.upgrade);
+    let service = service_fn(move |request: Request<Incoming>| asked.answer(request, &answer));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&watch)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -164,12 +158,14 @@ where
         .half_close(true)
         .serve_connection(socket, service)
         .with_upgrades();
-    let ended = drive(&mut connection, &watch, &place, rules, stop).await;
+    let mut place = Some(place);
+    let ended = drive(&mut connection, &watch, &mut place, rules, stop).await;
     let farewell = Farewell::of(&ended, watch.is_to_be_told());
     let became = matches!(upgrade.get(), Some(None));
     let unread = matches!(ended, Ended::Done) && watch.is_headless() && !became;
     let refused = upgrade.get().and_then(Option::as_ref);
     if (farewell.is_some() || unread)
+        && let Some(place) = place
         && let Some(socket) = taken_back(connection, refused).await
     {
         // Its place is the next one's if somebody comes.
@@ -178,6 +174,42 @@ where
         farewell::last_words(farewell, stream, &place).await;
     }
     ended
+}
+
+/// What the requests of one HTTP connection have in common.
+struct Asked {
+    watch: Arc<Watch>,
+    kernel: Arc<dyn Shortcut>,
+    /// What the upgrade that was asked for is when it was refused; none: it was not, and the socket is somebody else's.
+    upgrade: Arc<OnceLock<Option<OnUpgrade>>>,
+}
+
+impl Asked {
+    fn answer<F, A, B>(
+        &self,
+        mut request: Request<Incoming>,
+        answer: &F,
+    ) -> impl Future<Output = Result<Response<Watched<B>>, Infallible>> + use<F, A, B>
+    where
+        F: Fn(Request<Incoming>) -> A,
+        A: Future<Output = Response<B>>,
+    {
+        if let Some(length) = body_length(&request) {
+            self.watch.expects_body(length);
+        }
+        self.watch.answers(is_headless(&request), Instant::now());
+        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
+        request.extensions_mut().insert(Kernel(Arc::clone(&self.kernel)));
+        let (answer, watch) = (answer(request), Arc::clone(&self.watch));
+        let noted = Arc::clone(&self.upgrade);
+        async move {
+            let answer = answer.await;
+            if let Some(upgrade) = upgrade {
+                noted.get_or_init(|| is_refused(&answer).then_some(upgrade));
+            }
+            Ok(finish(answer, watch))
+        }
+    }
 }
 
 /// The socket of a connection that is over. hyper gives one whose upgrade was refused to whoever waits for the upgrade. None:
@@ -196,8 +228,23 @@ where
     upgraded.downcast::<TokioIo<Socket>>().ok().map(|parts| parts.io.into_inner())
 }
 
-/// Whether what comes behind this head is no head: a body, or what an upgrade is for.
+/// How long the body is that was posted, where nobody can read its length in another way.
+fn body_length<B>(request: &Request<B>) -> Option<u64> {
+    let headers = request.headers();
+    let other =
+        headers.contains_key(header::UPGRADE) || headers.contains_key(header::TRANSFER_ENCODING);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (Some(length), None) = (lengths.next(), lengths.next()) else { return None };
+    let digits =
+        length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|_| !other && *request.method() == Method::POST)
+}
+
+/// Whether what comes behind this head is no head: a body that is not read, or what an upgrade is for.
 fn is_headless<B>(request: &Request<B>) -> bool {
+    if body_length(request).is_some() {
+        return false;
+    }
     let headers = request.headers();
     headers.contains_key(header::UPGRADE)
         || headers.contains_key(header::TRANSFER_ENCODING)
@@ -209,10 +256,15 @@ fn is_refused<B>(answer: &Response<B>) -> bool {
     answer.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// The answer, watched until it has been written. Behind a body or a refused upgrade no request is read, so that nothing
-/// in it can pass for one.
-fn finish<B>(mut answer: Response<B>, headless: bool, watch: Arc<Watch>) -> Response<Watched<B>> {
-    if headless && is_refused(&answer) {
+/// The answer, watched until it has been written. Behind a body that was not read, or a refused upgrade, no request is read,
+/// so that nothing in it can pass for one.
+fn finish<B>(mut answer: Response<B>, watch: Arc<Watch>) -> Response<Watched<B>> {
+    let headless = watch.leaves_body();
+    let streams = answer.extensions().get::<Streams>().is_some();
+    if streams {
+        watch.streams();
+    }
+    if streams || headless && is_refused(&answer) {
         answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer.map(|body| Watched::new(body, watch))
@@ -221,7 +273,7 @@ fn finish<B>(mut answer: Response<B>, headless: bool, watch: Arc<Watch>) -> Resp
 async fn drive<S, B>(
     connection: &mut Connection<S>,
     watch: &Watch,
-    place: &Place,
+    place: &mut Option<Place>,
     rules: Rules,
     stop: &CancellationToken,
 ) -> Ended
@@ -232,11 +284,12 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut timer = pin!(time::sleep_until(Instant::now() + rules.times.head));
-    let mut evicted = pin!(place.evicted());
+    let mut evicted = place.as_ref().map(|place| Box::pin(place.evicted()));
     let mut stopped = pin!(stop.cancelled());
-    let mut end = None;
+    let (mut end, mut stopping) = (None, false);
     poll_fn(|cx| {
-        if end.is_none() && stopped.as_mut().poll(cx).is_ready() {
+        if end.is_none() && !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
             end = Some(Instant::now() + rules.times.head);
             Pin::new(&mut *connection).graceful_shutdown();
         }
@@ -246,7 +299,14 @@ where
         if let Some(wrong) = watch.wrong() {
             return Poll::Ready(wrong.into());
         }
-        if evicted.as_mut().poll(cx).is_ready() {
+        if watch.is_stream() {
+            // It is counted among the connections, and lasts as long as the session says.
+            (*place, evicted, end) = (None, None, None);
+            if watch.poll_ended(cx).is_ready() {
+                return Poll::Ready(Ended::Done);
+            }
+        }
+        if evicted.as_mut().is_some_and(|evicted| evicted.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Ended::Evicted);
         }
         let now = Instant::now();

@@ -15,7 +15,7 @@ use tokio::{
     sync::Notify,
     time::{self, Instant},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Nobody goes before it has waited for so long: a client's request follows its connection, and not at once.
 const GRACE: Duration = Duration::from_millis(100);
@@ -259,8 +259,8 @@ impl Place {
     }
 
     /// When the place is needed for somebody else.
-    pub(super) async fn evicted(&self) {
-        self.evict.cancelled().await;
+    pub(super) fn evicted(&self) -> WaitForCancellationFutureOwned {
+        self.evict.clone().cancelled_owned()
     }
 }
 

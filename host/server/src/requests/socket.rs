@@ -1,7 +1,7 @@
 //! The socket of an HTTP connection: hyper gets one head at a time from it, and none that may not be read.
 
 use super::watch::Watch;
-use crate::connection::Tcp;
+use crate::transport::Tcp;
 use bytes::{Buf, BytesMut};
 use std::{
     io::{self, IoSlice},

@@ -7,6 +7,7 @@ use super::{
 use crate::hub::Shortcut;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 use tengen_core::pace::Pace;
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 
 /// How far apart it is noted how much a peer has taken that takes all.
 const MARKS_APART: Duration = Duration::from_secs(10);
+
+/// While an answer is a stream there is nothing to look at.
+const STREAM_LOOK: Duration = Duration::from_secs(3600);
 
 /// How long what may take.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +62,8 @@ struct State {
     head: Head,
     /// What follows is no head: frames, or the body of a request.
     headless: bool,
+    /// Bytes of a body that are still to come, before the next head.
+    body_left: u64,
     wrong: Option<Wrong>,
     written: u64,
     /// When something was written last.
@@ -88,6 +94,8 @@ enum Doing {
     Answer {
         since: Instant,
     },
+    /// The answer lasts as long as somebody else says.
+    Stream,
 }
 
 impl Watch {
@@ -101,6 +109,7 @@ impl Watch {
             doing: Doing::Head { since: now, begun: None, is_first: true },
             head: Head::default(),
             headless: false,
+            body_left: 0,
             wrong: None,
             written: 0,
             moved: now,
@@ -121,6 +130,11 @@ impl Watch {
         let mut state = self.state();
         if state.headless || bytes.is_empty() {
             return Some(bytes.len());
+        }
+        if state.body_left > 0 {
+            let most = usize::try_from(state.body_left).unwrap_or(usize::MAX).min(bytes.len());
+            state.body_left -= most as u64;
+            return Some(most);
         }
         if let Doing::Head { begun, .. } = &mut state.doing {
             begun.get_or_insert(now);
@@ -187,6 +201,18 @@ impl Watch {
         }
     }
 
+    /// Behind the head that is whole come so many bytes of a body, and then the next head.
+    pub(super) fn expects_body(&self, length: u64) {
+        self.state().body_left = length;
+    }
+
+    /// An answer is there. What is left of a body then is read by nobody, and no head is looked for behind it.
+    pub(super) fn leaves_body(&self) -> bool {
+        let mut state = self.state();
+        state.headless |= std::mem::take(&mut state.body_left) > 0;
+        state.headless
+    }
+
     /// A head is whole. `headless`: no further one comes behind it.
     pub(super) fn answers(&self, headless: bool, now: Instant) {
         let mut state = self.state();
@@ -195,6 +221,20 @@ impl Watch {
         (state.answer_since, state.written_before) = (now, state.written);
         drop(state);
         self.ticket.answers(now);
+    }
+
+    /// The answer is a stream: it is somebody else's to end it, and to look at whether it is taken.
+    pub(super) fn streams(&self) {
+        self.state().doing = Doing::Stream;
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.state().doing, Doing::Stream)
+    }
+
+    /// Ready when a peer that gets a stream has gone.
+    pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.kernel.poll_ended(cx)
     }
 
     /// Its answer is given.
@@ -214,6 +254,7 @@ impl Watch {
         match state.doing {
             Doing::Head { begun, .. } => begun.is_some() && !state.blocked && !state.headless,
             Doing::Answer { .. } => state.written == state.written_before && !state.blocked,
+            Doing::Stream => false,
         }
     }
 
@@ -225,6 +266,9 @@ impl Watch {
     /// When it is to be asked again; Err: somebody's time is over.
     pub(super) fn next(&self, now: Instant) -> Result<Instant, Late> {
         let mut state = self.state();
+        if let Doing::Stream = state.doing {
+            return Ok(now + STREAM_LOOK);
+        }
         // While the peer has something to take, its pace decides: the kernel lets us write again only when it has taken much.
         if let Some(slow) = state.slow_at(now, &*self.kernel)? {
             return Ok(slow);
@@ -255,6 +299,7 @@ impl State {
                 (left(since) + times.keep_alive.unwrap_or(times.head), Late::Idle)
             }
             Doing::Answer { since } => (since.max(self.moved) + times.answer, Late::Answer),
+            Doing::Stream => (self.moved + STREAM_LOOK, Late::Answer),
         }
     }
 

@@ -273,11 +273,10 @@ fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
     );
     span.set("tengen.connection.id", link.facts.id.to_string());
     span.set("tengen.endpoint", link.facts.endpoint.to_string());
-    if let Some(callback) = &arrived.callback {
-        span.set(
-            "messaging.message.conversation_id",
-            String::from_utf8_lossy(&callback.0).into_owned(),
-        );
+    // As it was written, where that is text: a callback of MessagePack begins with its length.
+    let callback = arrived.callback.as_ref().map(|callback| &*callback.0);
+    if let Some(callback) = callback.and_then(|callback| std::str::from_utf8(callback).ok()) {
+        span.set("messaging.message.conversation_id", callback.to_owned());
     }
 }
 

@@ -1,5 +1,6 @@
-//! What an answer carries: a short text, or a part of a file that is read while it is sent.
+//! What an answer carries: a short text, a part of a file that is read while it is sent, or a stream of events.
 
+use crate::transport::event_stream;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -21,6 +22,7 @@ const CHUNK: usize = 32 << 10;
 pub enum Body {
     Text(Full<Bytes>),
     File(Excerpt),
+    Events(event_stream::Body),
 }
 
 impl Default for Body {
@@ -81,6 +83,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Text(text) => Pin::new(text).poll_frame(cx).map_err(|never| match never {}),
             Self::File(excerpt) => excerpt.poll_chunk(cx),
+            Self::Events(stream) => stream.poll_next(cx).map(|piece| piece.map(Ok)),
         }
     }
 
@@ -88,6 +91,7 @@ impl HttpBody for Body {
         match self {
             Self::Text(text) => text.is_end_stream(),
             Self::File(excerpt) => excerpt.left == 0,
+            Self::Events(_) => false,
         }
     }
 
@@ -95,6 +99,7 @@ impl HttpBody for Body {
         match self {
             Self::Text(text) => text.size_hint(),
             Self::File(excerpt) => SizeHint::with_exact(excerpt.left),
+            Self::Events(_) => SizeHint::default(),
         }
     }
 }

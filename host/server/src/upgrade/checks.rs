@@ -34,10 +34,10 @@ fn bad(reason: &str) -> Refusal {
 /// understand in two ways is refused: a proxy in front of us may be the other reader.
 pub(super) fn request(parts: &Parts) -> Result<(), Refusal> {
     if parts.version != Version::HTTP_11 {
-        return Err(bad("a WebSocket upgrade is an HTTP/1.1 request"));
+        return Err(bad("a connection is opened by an HTTP/1.1 request"));
     }
     if has_body(&parts.headers) {
-        return Err(bad("a WebSocket upgrade has no body"));
+        return Err(bad("a request for a connection has no body"));
     }
     one_host(parts.version, &parts.uri, &parts.headers)?;
     if parts.headers.get_all(header::ORIGIN).iter().nth(1).is_some() {

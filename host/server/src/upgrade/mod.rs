@@ -1,27 +1,31 @@
-//! From an HTTP request to an open connection: checks, authentication, the 101, and the hand-over of the socket.
+//! From an HTTP request to an open connection: checks, an agreement, authentication, and then what the transport needs of
+//! it (`websocket`, `events`).
 
+mod admission;
 mod agreement;
 mod authentication;
 mod body;
 mod checks;
+mod cors;
 mod endpoints;
+mod ends;
+mod events;
+mod place;
+mod posts;
 mod statics;
+mod websocket;
 
 pub use body::Body;
 pub use endpoints::Endpoints;
 
 use crate::{
-    connection::{self, Surroundings},
-    hub::{Counters, Hub, Link, Unwelcome},
-    requests::Socket,
+    connection::Surroundings, hub::Counters, requests::Remote, transport::event_stream::Sessions,
 };
-use agreement::Agreement;
+use admission::Asked;
 use arc_swap::ArcSwap;
-use authentication::Admitted;
 use checks::Refusal;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -29,18 +33,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tengen_core::{
-    authenticator::{Admission, Authenticator},
-    event::{Connection, Waiting},
-    heartbeat::Rules,
+    authenticator::Authenticator,
     often::{Often, Times},
     trace::{Kind, Span, Start, TraceContext, Tracer},
 };
 use tengen_settings::{self as settings, Endpoint, Traceparent};
-use tengen_wire::{
-    close::Reason,
-    dialect::{self, Dialect, Handshake},
-    id::{ConnectionId, EndpointIndex, Handle, PluginName},
-};
+use tengen_wire::{id::PluginName, transport::Transport};
 use tokio_util::task::TaskTracker;
 
 /// Texts, files and handshakes alike.
@@ -65,30 +63,38 @@ pub struct Upgrades {
     /// Connections that the gateway ended.
     pub ends: Arc<Often>,
     pub tasks: TaskTracker,
+    /// Those who read a stream of events.
+    pub sessions: Sessions,
+    /// Messages to them that were refused.
+    pub posts: Often,
     /// How long the authenticator may take.
     pub patience: Duration,
 }
 
-/// The place of a connection, until its socket is gone. Its handle goes back unless the connection opens.
-struct Place {
-    hub: Arc<Hub>,
-    handle: Handle,
-    taken: bool,
+/// What a request to an endpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    WebSocket,
+    /// A stream of events.
+    Events,
+    /// Something to hand over to who reads one.
+    Post,
+    /// Whether a page may ask.
+    Preflight,
 }
 
-impl Place {
-    /// The connection is about to open: the handle is its own now.
-    fn keep(&mut self) {
-        self.taken = true;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.taken {
-            self.hub.release(self.handle);
+impl Wanted {
+    fn of<B>(request: &Request<B>) -> Self {
+        let headers = request.headers();
+        if headers.contains_key(header::UPGRADE) {
+            return Self::WebSocket;
         }
-        self.hub.gone();
+        match *request.method() {
+            Method::OPTIONS if cors::is_preflight(headers) => Self::Preflight,
+            Method::POST => Self::Post,
+            Method::GET if events::is_accepted(headers) => Self::Events,
+            _ => Self::WebSocket,
+        }
     }
 }
 
@@ -102,25 +108,55 @@ fn as_it_is(peer: SocketAddr) -> SocketAddr {
 
 impl Upgrades {
     /// Answers one request.
-    pub async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        let peer = as_it_is(peer);
+    pub async fn respond(&self, request: Request<Incoming>, from: Remote) -> Answer {
+        let from = Remote { peer: as_it_is(from.peer), ..from };
         let path = request.uri().path();
         let Some((index, endpoint)) = self.endpoints.at(path) else {
             return self.respond_plain(&request).await;
         };
-        let (mut parts, _) = request.into_parts();
-        let mut span = self.upgrade_span(&parts, endpoint, peer);
-        let answer = match self.upgrade(&mut parts, endpoint, index, peer, &mut span).await {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                Counters::add(&self.around.hub.counters.rejected, 1);
-                span.fail(refusal.label);
-                self.log_refusal(&refusal, peer, &endpoint.path);
-                refuse(&refusal)
+        let asked = Asked { endpoint, index, peer: from.peer };
+        match Wanted::of(&request) {
+            Wanted::WebSocket => self.open(request, asked, from, Transport::WebSocket).await,
+            Wanted::Events => {
+                let headers = request.headers().clone();
+                let answer = self.open(request, asked, from, Transport::EventStream).await;
+                cors::shown_to(&endpoint.origins, &headers, answer)
             }
+            Wanted::Post => {
+                let headers = request.headers().clone();
+                let answer = self.take_post(request, asked).await;
+                cors::shown_to(&endpoint.origins, &headers, answer)
+            }
+            Wanted::Preflight => cors::preflight(&endpoint.origins, request.headers()),
+        }
+    }
+
+    /// Opens a connection.
+    async fn open(
+        &self,
+        request: Request<Incoming>,
+        asked: Asked<'_>,
+        from: Remote,
+        transport: Transport,
+    ) -> Answer {
+        let (mut parts, _) = request.into_parts();
+        let mut span = self.upgrade_span(&parts, asked.endpoint, from, transport);
+        let opened = match transport {
+            Transport::WebSocket => self.websocket(&mut parts, asked, &mut span).await,
+            Transport::EventStream => self.events(&mut parts, asked, &mut span).await,
         };
+        let answer = opened.unwrap_or_else(|refusal| {
+            span.fail(refusal.label);
+            self.refused(&refusal, asked)
+        });
         span.set("http.response.status_code", i64::from(answer.status().as_u16()));
         answer
+    }
+
+    fn refused(&self, refusal: &Refusal, asked: Asked<'_>) -> Answer {
+        Counters::add(&self.around.hub.counters.rejected, 1);
+        self.log_refusal(refusal, asked.peer, &asked.endpoint.path);
+        refuse(refusal)
     }
 
     async fn respond_plain(&self, request: &Request<Incoming>) -> Answer {
@@ -130,44 +166,6 @@ impl Upgrades {
         }
         let served = statics::respond(&self.statics, &self.failures, request).await;
         served.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing is served at this path"))
-    }
-
-    async fn upgrade(
-        &self,
-        parts: &mut Parts,
-        endpoint: &Arc<Endpoint>,
-        index: EndpointIndex,
-        peer: SocketAddr,
-        span: &mut Span,
-    ) -> Result<Answer, Refusal> {
-        checks::request(parts)?;
-        let accept = connection::accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
-        checks::origin(&endpoint.origins, &parts.headers)?;
-        let query = parts.uri.query().unwrap_or("").to_owned();
-        let agreement = agreement::agree(endpoint, &parts.headers, &query)?;
-        let place = self.reserve()?;
-        let admitted = self.authenticate(parts, endpoint, &agreement, peer, span).await?;
-        let Admitted { admission, ends } = admitted;
-        if admission.user.is_none() && !endpoint.anonymous {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "anonymous",
-                "this endpoint wants to know who you are; a token can come as `?token=`",
-            ));
-        }
-        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "bad-handshake",
-                "this request cannot be upgraded",
-            ));
-        };
-        let answer = switching(&accept, agreement.subprotocol.as_deref())?;
-        span.set("tengen.wire_format", agreement.wire.format.word());
-        let link = self.link(&place, endpoint, index, peer, admission, &agreement, span);
-        let link = link.ending_at(ends).taking(endpoint.traceparent);
-        self.hand_over(on_upgrade, Arc::new(link), place);
-        Ok(answer)
     }
 
     /// The first of a kind that is somebody's work inside is a warning; the log has one of a kind in a second.
@@ -185,111 +183,13 @@ impl Upgrades {
         }
     }
 
-    fn reserve(&self) -> Result<Place, Refusal> {
-        let hub = &self.around.hub;
-        match hub.reserve() {
-            Ok(handle) => Ok(Place { hub: Arc::clone(hub), handle, taken: false }),
-            Err(Unwelcome::Full) => Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "connections",
-                "too many connections; try again later",
-            )),
-            Err(Unwelcome::Memory) => Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "memory",
-                "too much waits to be read or decided; try again later",
-            )),
-            Err(Unwelcome::Draining) => Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "draining",
-                "going away; connect again",
-            )),
-        }
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "everything that makes a connection comes together here, once"
-    )]
-    fn link(
+    fn upgrade_span(
         &self,
-        place: &Place,
-        endpoint: &Arc<Endpoint>,
-        index: EndpointIndex,
-        peer: SocketAddr,
-        admission: Admission,
-        agreement: &Agreement,
-        span: &Span,
-    ) -> Link {
-        let id = ConnectionId::from_bytes(uuid::Uuid::now_v7().into_bytes());
-        let facts = Arc::new(Connection {
-            handle: place.handle,
-            id,
-            user: admission.user,
-            endpoint: endpoint.path.as_str().into(),
-            endpoint_index: index,
-            peer,
-            dialect: agreement.wire.dialect.word(),
-            more: more(agreement.client.as_ref(), admission.more),
-            upgrade: span.context().cloned(),
-            waiting: Waiting::default(),
-        });
-        let handshake = dialect::handshake(
-            agreement.wire,
-            &Handshake {
-                user: facts.user.as_ref().map(|user| &user.id),
-                connection: id,
-                node: &self.node,
-                ping: Rules::of(agreement.wire.dialect, &self.heartbeat).ping_every(),
-                max_bytes: self.around.limits.message.get(),
-                version: env!("CARGO_PKG_VERSION"),
-                welcome: admission.welcome.as_ref(),
-            },
-        );
-        let link = Link::new(facts, agreement.wire, self.around.outbox, admission.channels);
-        if let Some(client) = &agreement.client {
-            link.set_client(client.clone());
-        }
-        if let Some(frame) = handshake {
-            // The outbox is empty: its control queue takes the first frame always.
-            let _taken = link.send_control(frame);
-        }
-        link
-    }
-
-    /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
-    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, mut place: Place) {
-        let tasks = self.tasks.clone();
-        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
-        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
-        self.tasks.spawn(async move {
-            let Ok(upgraded) = on_upgrade.await else { return };
-            let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
-                tracing::error!("the socket behind an upgrade is not one of ours");
-                return;
-            };
-            // Copied, because even an empty slice keeps hyper's whole read buffer alive.
-            let mut already_read = parts.read_buf.to_vec();
-            let (io, rest) = parts.io.into_inner().into_parts();
-            already_read.extend_from_slice(&rest);
-            drop((parts.read_buf, rest));
-            link.set_shortcut(io.shortcut());
-            tasks.spawn(async move {
-                // No wait lies between this and the moment at which the connection is the hub's.
-                place.keep();
-                // Not before: a task that never runs gives the handle back.
-                let ended = Arc::clone(&link);
-                let facts = &ended.facts;
-                tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
-                let reason = connection::serve(io, already_read, link, rules, around).await;
-                drop(place);
-                log_close(facts, &reason, &ends);
-                log_silence(&ended, &reason, &ends);
-            });
-        });
-    }
-
-    fn upgrade_span(&self, parts: &Parts, endpoint: &Endpoint, peer: SocketAddr) -> Span {
+        parts: &Parts,
+        endpoint: &Endpoint,
+        Remote { peer, scheme }: Remote,
+        transport: Transport,
+    ) -> Span {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let theirs = trace_of(&*self.tracer, &parts.headers);
         let belongs = endpoint.traceparent == Traceparent::Parent;
@@ -308,8 +208,8 @@ impl Upgrades {
             span.set("http.request.method", "GET");
             span.set("http.route", endpoint.path.clone());
             span.set("url.path", endpoint.path.clone());
-            span.set("url.scheme", "http");
-            span.set("network.protocol.name", "websocket");
+            span.set("url.scheme", scheme.word());
+            span.set("network.protocol.name", protocol(transport));
             span.set("network.peer.address", peer.ip().to_string());
             span.set("network.peer.port", i64::from(peer.port()));
             if let Some(agent) = header("user-agent") {
@@ -318,6 +218,14 @@ impl Upgrades {
             span.set("tengen.dialect", endpoint.dialect.word());
         }
         span
+    }
+}
+
+/// What OpenTelemetry calls it.
+fn protocol(transport: Transport) -> &'static str {
+    match transport {
+        Transport::WebSocket => "websocket",
+        Transport::EventStream => "http",
     }
 }
 
@@ -330,63 +238,6 @@ fn trace_of(tracer: &dyn Tracer, headers: &HeaderMap) -> Option<TraceContext> {
         headers.get_all("tracestate").iter().map(|state| state.to_str().ok()).collect();
     let state = states.filter(|states| !states.is_empty()).map(|states| states.join(","));
     tracer.extract(parent.to_str().ok()?, state.as_deref())
-}
-
-fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
-    let (code, why) = (reason.code(), reason.word());
-    let by_us =
-        !matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. });
-    let label = Reason::KINDS.get(reason.kind()).copied().unwrap_or("other");
-    match by_us.then(|| ends.count(label, Instant::now())).flatten() {
-        Some(Times { untold, .. }) => {
-            tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, untold, "connection closed by the gateway");
-        }
-        None => {
-            tracing::debug!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed")
-        }
-    }
-}
-
-/// A client that cannot read the first frame says nothing and goes: that looks like a network's fault, and is none.
-fn log_silence(link: &Link, reason: &Reason, ends: &Often) {
-    let facts = &link.facts;
-    let Some(silence) = baffled(link.wire.dialect, link.has_spoken(), reason) else { return };
-    let times = ends.count(silence, Instant::now());
-    // Now and then: others go before they have anything to say.
-    if let Some(Times { count, .. }) = times.filter(|times| times.count.is_power_of_two()) {
-        tracing::info!(connection = %facts.id, peer = %facts.peer, count, "{silence}");
-    }
-}
-
-/// What to tell of a client that may not have understood anything.
-fn baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> Option<&'static str> {
-    let by_the_peer = matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::HeartbeatMissed);
-    dialect.profile().silence.filter(|_| !has_spoken && by_the_peer)
-}
-
-/// What is known of a connection besides: the dialect's own first, so that it is what whoever looks a key up finds.
-fn more(client: Option<&String>, added: Vec<(String, String)>) -> Vec<(String, String)> {
-    let known = client.map(|client| ("client-id".to_owned(), client.clone()));
-    known.into_iter().chain(added).collect()
-}
-
-/// RFC 6455 section 4.2.2: the server's part of the opening handshake.
-fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal> {
-    let mut answer = Response::new(Body::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| {
-            Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "a header cannot be answered")
-        })
-    };
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, value(accept)?);
-    if let Some(subprotocol) = subprotocol {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value(subprotocol)?);
-    }
-    Ok(answer)
 }
 
 fn refuse(refusal: &Refusal) -> Answer {
@@ -422,18 +273,6 @@ fn text(status: StatusCode, reason: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // Issue 10, 12.
-    #[test]
-    fn a_sente_client_that_goes_without_a_word_may_not_have_understood() {
-        let goes = Reason::Peer(1000);
-        let told = baffled(Dialect::Sente, false, &goes);
-        assert!(told.is_some_and(|told| told.contains("`:packer :edn`")));
-        assert!(baffled(Dialect::Sente, false, &Reason::Lost).is_some());
-        assert_eq!(baffled(Dialect::Sente, true, &goes), None);
-        assert_eq!(baffled(Dialect::Tengen, false, &goes), None);
-        assert_eq!(baffled(Dialect::Sente, false, &Reason::Drained), None);
-    }
 
     // Issue 10, 9.
     #[test]

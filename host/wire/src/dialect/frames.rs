@@ -54,6 +54,17 @@ pub struct Handshake<'a> {
     pub version: &'a str,
     /// What the authenticator wants the client to know; `info.welcome`.
     pub welcome: Option<&'a Payload>,
+    /// What a client needs that sends by requests of their own; none: it sends where it reads.
+    pub session: Option<Session<'a>>,
+}
+
+/// How a client names its session where each request stands for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    /// `info.session`: whoever knows it is the client.
+    pub secret: &'a str,
+    /// `info.recovered`, for a client that has come back: whether nothing was lost meanwhile.
+    pub recovered: Option<bool>,
 }
 
 /// What subscribers of a channel get.

@@ -15,7 +15,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use frames::{Arrived, Callback, Handshake, Inbound, Malformed, Publication};
+pub use frames::{Arrived, Callback, Handshake, Inbound, Malformed, Publication, Session};
 pub use grammar::{Profile, Pulse, Subprotocol};
 pub use wire::Wire;
 

@@ -25,7 +25,7 @@ impl Encoding {
     }
 
     /// Whether its bytes are text in UTF-8.
-    pub(crate) const fn is_text(self) -> bool {
+    pub const fn is_text(self) -> bool {
         in_format!(self, F => F::TEXT, Self::Transit | Self::Text => true, Self::Binary => false)
     }
 

@@ -1,6 +1,6 @@
 //! Frames are written alike in every format: their parts are named here, and the format says how each of them looks.
 
-use super::{Format, walk::Inside};
+use super::{Format, value::Value, walk::Inside};
 use crate::payload::Frame;
 use bytes::Bytes;
 use std::{fmt, io, marker::PhantomData, mem};
@@ -130,6 +130,11 @@ impl<'o, F: Format> Writer<'o, F> {
     pub(crate) fn number(&mut self, number: u64) {
         self.next();
         F::number(self.out, number);
+    }
+
+    pub(crate) fn boolean(&mut self, truth: bool) {
+        // Every format has the two of them.
+        self.value(&F::write(&Value::Bool(truth)).unwrap_or_default());
     }
 
     /// A value that is written already.

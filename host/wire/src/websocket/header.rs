@@ -1,7 +1,8 @@
 //! Frame headers, masks and the body of close frames.
 
 use super::Violation;
-use crate::payload::Frame;
+use crate::transport::{Framed, Head};
+use bytes::Bytes;
 
 /// What a frame is (RFC 6455 section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +40,6 @@ impl Opcode {
             Self::Ping => 0x9,
             Self::Pong => 0xA,
         }
-    }
-
-    /// The opcode of a message that goes out whole.
-    pub fn of_data(frame: &Frame) -> Self {
-        if frame.text { Self::Text } else { Self::Binary }
     }
 
     pub(super) fn is_control(self) -> bool {
@@ -106,17 +102,22 @@ pub(super) fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// Puts the header of a whole, unmasked frame with a payload of `length` bytes: what a server sends.
-pub fn put_header(out: &mut Vec<u8>, opcode: Opcode, length: usize) {
-    out.push(0x80 | opcode.nibble());
+/// A whole, unmasked frame: what a server sends. The body is not copied.
+pub fn framed(opcode: Opcode, body: Bytes) -> Framed {
+    let length = body.len();
+    Framed::headed(body, |head| put_header(head, opcode, length))
+}
+
+pub(super) fn put_header(head: &mut Head, opcode: Opcode, length: usize) {
+    let first = 0x80 | opcode.nibble();
     if length <= 125 {
-        out.push(length as u8);
+        head.put(&[first, length as u8]);
     } else if let Ok(length) = u16::try_from(length) {
-        out.push(126);
-        out.extend_from_slice(&length.to_be_bytes());
+        head.put(&[first, 126]);
+        head.put(&length.to_be_bytes());
     } else {
-        out.push(127);
-        out.extend_from_slice(&(length as u64).to_be_bytes());
+        head.put(&[first, 127]);
+        head.put(&(length as u64).to_be_bytes());
     }
 }
 

@@ -9,7 +9,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use header::{Opcode, close_payload, put_header};
+pub use header::{Opcode, close_payload, framed};
 pub use reader::{Reader, Unfinished};
 
 use crate::{close::Reason, payload::Frame};

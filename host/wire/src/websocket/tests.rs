@@ -1,15 +1,24 @@
 //! The reader against frames written byte by byte, and against any way of cutting them.
 
-use super::{header::Header, *};
+use super::{
+    header::{Header, put_header},
+    *,
+};
+use crate::transport::Head;
 use proptest::prelude::*;
 
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 const MAX: usize = 100_000;
 
+fn header(opcode: Opcode, length: usize) -> Vec<u8> {
+    let mut head = Head::default();
+    put_header(&mut head, opcode, length);
+    head.bytes().to_vec()
+}
+
 /// A client's frame: first byte as given, masked.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_header(&mut out, Opcode::Text, payload.len());
+    let mut out = header(Opcode::Text, payload.len());
     *out.first_mut().unwrap() = first;
     *out.get_mut(1).unwrap() |= 0x80;
     out.extend_from_slice(&MASK);
@@ -198,8 +207,7 @@ fn what_is_thrown_away_is_let_go_of_at_once() {
 #[test]
 fn headers_are_written_as_they_are_read() {
     for length in [0_usize, 1, 125, 126, 65_535, 65_536, 1 << 40] {
-        let mut out = Vec::new();
-        put_header(&mut out, Opcode::Binary, length);
+        let mut out = header(Opcode::Binary, length);
         *out.get_mut(1).unwrap() |= 0x80;
         out.extend_from_slice(&MASK);
         let header = Header::parse(&out).unwrap().unwrap();

@@ -114,7 +114,7 @@ async fn a_turn_reads_a_part_of_a_large_message_and_comes_again() {
     let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0];
     // There is always more.
     let stream = tokio::io::join(tokio::io::repeat(0), tokio::io::sink());
-    let mut socket = Socket::new(stream, &header, 8 << 20);
+    let mut socket = Socket::new(stream, None, &header, 8 << 20);
     let mut turns = 0;
     let message = std::future::poll_fn(|cx| {
         turns += 1;

@@ -5,13 +5,18 @@
 //! `writers`), which empties the outbox into the socket while it holds the link's lock: the task cannot write
 //! meanwhile, so frames stay in order and whole. Whatever is not that simple is left to the task.
 
-use super::{Link, State};
-use std::{cell::RefCell, fmt, io, sync::Arc, time::Instant};
+use super::{Link, Phase, State};
+use std::{
+    cell::RefCell,
+    fmt, io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 use tengen_core::{
     outbox::{Item, Offered},
     trace::Span,
 };
-use tengen_wire::websocket::{Opcode, put_header};
 
 /// More bytes than this are the task's work.
 const BYTES_MAX: usize = 16 << 10;
@@ -29,21 +34,34 @@ pub trait Shortcut: fmt::Debug + Send + Sync {
     fn untaken(&self) -> usize {
         0
     }
+
+    /// Ready when the peer has ended its side. For those who do not read otherwise.
+    fn poll_ended(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
 }
 
 /// What a connection keeps for it.
 #[derive(Debug, Default)]
 pub(super) struct Direct {
     shortcut: Option<Arc<dyn Shortcut>>,
-    /// Whether the task keeps nothing back that has to go first.
-    pub(super) clear: bool,
+    untaken: Untaken,
     /// A writer is on its way.
     claimed: bool,
-    /// What the kernel did not take; the task writes it first.
-    rest: Option<Box<Rest>>,
     wrote: Option<Instant>,
     /// Bytes that others than the task have written.
     written: u64,
+}
+
+/// What of the frames that were handed out the kernel has not taken.
+#[derive(Debug, Default)]
+enum Untaken {
+    /// The task has some of it, or has not said that it has none: nobody else may write.
+    #[default]
+    InTask,
+    Nothing,
+    /// Somebody else wrote. The task has to go on with this before anything else.
+    Rest(Box<Rest>),
 }
 
 /// The end of frames whose beginning is written.
@@ -54,8 +72,23 @@ pub struct Rest {
 }
 
 impl Direct {
+    /// For the task, whose turn begins: it has this now.
     pub(super) fn take_rest(&mut self) -> Option<Rest> {
-        self.rest.take().map(|rest| *rest)
+        let Untaken::Rest(_) = &self.untaken else { return None };
+        match std::mem::replace(&mut self.untaken, Untaken::InTask) {
+            Untaken::Rest(rest) => Some(*rest),
+            Untaken::Nothing | Untaken::InTask => None,
+        }
+    }
+
+    /// The task's turn has ended. `clear`: it keeps nothing back.
+    pub(super) fn handed_out(&mut self, clear: bool) {
+        self.untaken = if clear { Untaken::Nothing } else { Untaken::InTask };
+    }
+
+    /// Whether nothing has to go before what is queued now.
+    pub(super) fn is_clear(&self) -> bool {
+        matches!(self.untaken, Untaken::Nothing)
     }
 
     /// No writer comes any more: the next frame needs another.
@@ -116,9 +149,8 @@ impl Link {
 impl State {
     /// Whether the task sleeps, and all there is to do for it is to write a few frames.
     fn is_simple(&self) -> bool {
-        // A rest is never there: who leaves one wakes the task, and its turn begins with it.
-        let free = self.asleep && self.direct.clear && self.direct.shortcut.is_some();
-        free && self.closing.is_none() && !self.leaving && self.outbox.bytes() <= BYTES_MAX
+        let free = self.asleep && self.direct.is_clear() && self.direct.shortcut.is_some();
+        free && matches!(self.phase, Phase::Open) && self.outbox.bytes() <= BYTES_MAX
     }
 
     /// False: some of it is left to the task.
@@ -129,8 +161,7 @@ impl State {
             bytes.clear();
             let mut spans = Vec::new();
             while let Some(item) = outbox.pop() {
-                put_header(bytes, Opcode::of_data(&item.frame), item.frame.body.len());
-                bytes.extend_from_slice(&item.frame.body);
+                item.frame.put(bytes);
                 spans.extend(item.span);
             }
             if bytes.is_empty() {
@@ -143,7 +174,7 @@ impl State {
             match bytes.get(written..) {
                 None | Some([]) => true,
                 Some(left) => {
-                    direct.rest = Some(Box::new(Rest { bytes: left.to_vec(), spans }));
+                    direct.untaken = Untaken::Rest(Box::new(Rest { bytes: left.to_vec(), spans }));
                     false
                 }
             }
@@ -170,6 +201,7 @@ mod tests {
         close::Reason,
         dialect::{Dialect, Wire},
         payload::{Encoding, Frame},
+        transport::Transport,
     };
 
     /// A socket that takes so many bytes.
@@ -222,6 +254,7 @@ mod tests {
         /// Whether a writer is asked for.
         fn send(&self, text: &'static str) -> bool {
             let frame = Frame { text: true, body: Bytes::from_static(text.as_bytes()) };
+            let frame = Transport::WebSocket.frame(frame);
             let (offered, claims) = self.link.send_later(Item { frame, channel: None, span: None });
             assert_eq!(offered, Offered::Queued);
             claims

@@ -1,6 +1,9 @@
 //! Frames for peers: put together once, in a buffer of exactly their length.
 
-use super::{super::Publication, Callback, Envelope, Handshake};
+use super::{
+    super::{Publication, Session},
+    Callback, Envelope, Handshake,
+};
 use crate::{
     fault::{Fault, FaultId},
     format::{
@@ -53,10 +56,13 @@ fn batch<F: Format>(frame: &mut Writer<'_, F>, event: impl FnOnce(&mut Writer<'_
 }
 
 pub(super) fn handshake<D: Envelope, F: Format>(handshake: &Handshake<'_>) -> Frame {
-    let Handshake { user, connection, node, ping, max_bytes, version, welcome } = handshake;
+    let Handshake { user, connection, node, ping, max_bytes, version, welcome, session } =
+        handshake;
     let connection = connection.to_string();
     let ping = u64::try_from(ping.as_millis()).unwrap_or(u64::MAX);
     let welcome = welcome.and_then(|welcome| embeddable(welcome, F::ENCODING).ok());
+    let of_session = session.map_or(0, |session| 1 + usize::from(session.recovered.is_some()));
+    let more = usize::from(welcome.is_some()) + of_session;
     let info = |info: &mut Writer<'_, F>| {
         info.key("connection").string(&connection);
         info.key("node").string(node);
@@ -65,6 +71,12 @@ pub(super) fn handshake<D: Envelope, F: Format>(handshake: &Handshake<'_>) -> Fr
         info.key("version").string(version);
         if let Some(welcome) = &welcome {
             info.key("welcome").value(welcome);
+        }
+        if let Some(Session { secret, recovered }) = session {
+            info.key("session").string(secret);
+            if let Some(recovered) = recovered {
+                info.key("recovered").boolean(*recovered);
+            }
         }
     };
     framed::<F>(|frame| {
@@ -77,7 +89,7 @@ pub(super) fn handshake<D: Envelope, F: Format>(handshake: &Handshake<'_>) -> Fr
                         None => D::nobody(data),
                     }
                     data.nil();
-                    data.map(5 + usize::from(welcome.is_some()), info);
+                    data.map(5 + more, info);
                 });
             });
             frame.nil();

@@ -1,7 +1,9 @@
 //! Frames that leave.
 
 use super::{
-    super::{Handshake, Publication, error, handshake, ping, pong, publication, push, reply},
+    super::{
+        Handshake, Publication, Session, error, handshake, ping, pong, publication, push, reply,
+    },
     *,
 };
 use crate::{
@@ -48,6 +50,7 @@ fn the_handshake_says_who_and_how() {
         max_bytes: 1024,
         version: "0.1.0",
         welcome: Some(&welcome),
+        session: None,
     };
     let connection = "00000000-0000-0000-0000-000000000000";
     let json = format!(
@@ -71,6 +74,16 @@ fn the_handshake_says_who_and_how() {
         &format!("[[:chsk/handshake [\"al\\\"ice\" nil {{{with}}}]] nil]"),
     );
     assert_eq!(handshake(RAW, &first), None);
+    let session = |recovered| Some(Session { secret: "s3cret", recovered });
+    let by_requests = Handshake { session: session(None), welcome: None, ..first.clone() };
+    let ends = |frame: Option<Frame>, end: &str| {
+        let body = String::from_utf8(frame.unwrap().body.to_vec()).unwrap();
+        assert!(body.ends_with(end), "{body}");
+    };
+    ends(handshake(JSON, &by_requests), r#""version":"0.1.0","session":"s3cret"}]],null]"#);
+    let back = Handshake { session: session(Some(false)), ..first.clone() };
+    ends(handshake(JSON, &back), r#","session":"s3cret","recovered":false}]],null]"#);
+    ends(handshake(EDN, &back), r#" :session "s3cret" :recovered false}]] nil]"#);
 
     let broken = payload(Encoding::Edn, "{:room");
     (first.user, first.welcome) = (None, Some(&broken));

@@ -208,6 +208,7 @@ fn the_handshake_says_who_and_how() {
         max_bytes: 1024,
         version: "0.1.0",
         welcome: Some(&welcome),
+        session: None,
     };
     is(
         handshake(MSGPACK, &first),

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tengen_wire::websocket::{Opcode, put_header};
+use tengen_wire::transport::Framed;
 use tokio::io::AsyncWrite;
 
 /// Payloads from this size on are not copied behind their header but written from where they are.
@@ -60,20 +60,18 @@ impl Out {
         self.waiting < WAITING_MAX
     }
 
-    pub(super) fn push(&mut self, opcode: Opcode, payload: Bytes) {
+    pub(super) fn push(&mut self, frame: Framed) {
         if self.back.capacity() == 0 {
             self.back = SPARE.take();
         }
         self.unflushed = true;
-        let before = self.back.len();
-        put_header(&mut self.back, opcode, payload.len());
-        if payload.len() < LARGE {
-            self.back.extend_from_slice(&payload);
-            self.waiting += self.back.len() - before;
+        self.waiting += frame.len();
+        if frame.body.len() < LARGE {
+            frame.put(&mut self.back);
         } else {
-            self.waiting += self.back.len() - before + payload.len();
+            self.back.extend_from_slice(frame.head());
             self.seal();
-            self.front.push_back(payload);
+            self.front.push_back(frame.body);
         }
     }
 
@@ -173,6 +171,7 @@ impl Out {
 mod tests {
     use super::*;
     use std::pin::pin;
+    use tengen_wire::websocket::{Opcode, framed};
     use tokio::io::AsyncReadExt;
 
     fn poll<S: AsyncWrite + Unpin>(out: &mut Out, io: &mut S) -> Poll<io::Result<()>> {
@@ -184,10 +183,10 @@ mod tests {
         let (mut near, mut far) = tokio::io::duplex(1 << 20);
         let mut out = Out::default();
         let large = Bytes::from(vec![b'x'; LARGE]);
-        out.push(Opcode::Text, Bytes::from_static(b"a"));
-        out.push(Opcode::Binary, large.clone());
-        out.push(Opcode::Text, Bytes::from_static(b"b"));
-        out.push(Opcode::Binary, large.clone());
+        out.push(framed(Opcode::Text, Bytes::from_static(b"a")));
+        out.push(framed(Opcode::Binary, large.clone()));
+        out.push(framed(Opcode::Text, Bytes::from_static(b"b")));
+        out.push(framed(Opcode::Binary, large.clone()));
         assert!(poll(&mut out, &mut near).is_ready());
         assert!(out.is_empty());
         drop(near);
@@ -210,7 +209,7 @@ mod tests {
             let text = Bytes::from(format!("{number:05}"));
             expected.extend_from_slice(b"\x81\x05");
             expected.extend_from_slice(&text);
-            out.push(Opcode::Text, text);
+            out.push(framed(Opcode::Text, text));
         }
         let mut all = Vec::new();
         while poll(&mut out, &mut near).is_pending() {
@@ -230,7 +229,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(4);
         let mut near = tokio::io::BufWriter::new(near);
         let mut out = Out::default();
-        out.push(Opcode::Text, Bytes::from_static(b"abc"));
+        out.push(framed(Opcode::Text, Bytes::from_static(b"abc")));
         assert!(poll(&mut out, &mut near).is_pending());
         assert!(!out.is_empty());
         let mut all = [0; 5];
@@ -244,7 +243,7 @@ mod tests {
     #[test]
     fn room_ends_with_what_waits() {
         let mut out = Out::default();
-        out.push(Opcode::Binary, Bytes::from(vec![0; WAITING_MAX]));
+        out.push(framed(Opcode::Binary, Bytes::from(vec![0; WAITING_MAX])));
         assert!(!out.has_room());
     }
 }

@@ -64,6 +64,16 @@ impl Shortcut for Write {
         let stream: &TcpStream = self.0.as_ref();
         send_queue(stream)
     }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        let stream: &TcpStream = self.0.as_ref();
+        match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+            // Bytes that nobody asked for: what is behind them is not seen, and a write will tell.
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl AsyncRead for Tcp {

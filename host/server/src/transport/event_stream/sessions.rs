@@ -1,0 +1,148 @@
+//! Sessions by their secrets: where a request finds what it belongs to.
+
+use super::{Body, EventStream, pipe::Pipe};
+use crate::hub::{Account, Link, Shortcut};
+use foldhash::fast::RandomState;
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tengen_wire::{id::EndpointIndex, payload::Frame, transport::Framed};
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
+
+/// Posted frames that wait for the session's task.
+const POSTS: usize = 4;
+/// Streams that one session may have at a time: those before the last are on their way out.
+const STREAMS: usize = 4;
+
+/// The sessions of a gateway.
+#[derive(Debug, Default)]
+pub struct Sessions(Arc<BySecret>);
+
+type BySecret = Mutex<HashMap<Box<str>, Arc<Session>, RandomState>>;
+
+/// A client that reads a stream and sends by requests.
+#[derive(Debug)]
+pub struct Session {
+    pub link: Arc<Link>,
+    pipe: Arc<Pipe>,
+    posts: mpsc::Sender<Posted>,
+    /// What a stream begins with whose client has come back.
+    again: Framed,
+    /// Held for as long as there is a socket.
+    place: Held,
+}
+
+/// Whatever is given back when a session and all of its streams are gone.
+pub type Held = Arc<dyn Any + Send + Sync>;
+
+/// A frame that came by a request, with what it takes of the budget.
+#[derive(Debug)]
+pub struct Posted {
+    frame: Frame,
+    account: Account,
+}
+
+/// Why there is no stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoStream {
+    /// The session has ended.
+    Ended,
+    /// Several of those before it are still on their way out.
+    TooMany,
+}
+
+/// Why a frame is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untaken {
+    /// The session found no time for it.
+    Busy,
+    Ended,
+}
+
+/// A session's name, until this is dropped.
+#[derive(Debug)]
+pub struct Registered {
+    secret: Box<str>,
+    sessions: Arc<BySecret>,
+}
+
+impl Sessions {
+    /// A session without a stream. `again`: what a stream begins with whose client has come back. `place` is held until the
+    /// session and all of its streams are gone.
+    pub fn begin(
+        &self,
+        secret: &str,
+        link: Arc<Link>,
+        again: Framed,
+        place: Held,
+    ) -> (Arc<Session>, EventStream, Registered) {
+        let (posts, receiver) = mpsc::channel(POSTS);
+        let pipe = Arc::new(Pipe::new());
+        let session = Arc::new(Session { link, pipe: Arc::clone(&pipe), posts, again, place });
+        let secret: Box<str> = secret.into();
+        lock(&self.0).insert(secret.clone(), Arc::clone(&session));
+        let registered = Registered { secret, sessions: Arc::clone(&self.0) };
+        (session, EventStream::new(pipe, receiver), registered)
+    }
+
+    /// The session of this name, if it is one of this endpoint.
+    pub fn find(&self, secret: &str, endpoint: EndpointIndex) -> Option<Arc<Session>> {
+        let session = lock(&self.0).get(secret).cloned();
+        session.filter(|session| session.link.facts.endpoint_index == endpoint)
+    }
+}
+
+impl Session {
+    /// The first stream. `kernel`: what the system says of its socket.
+    pub fn stream(&self, kernel: Arc<dyn Shortcut>) -> Result<Body, NoStream> {
+        self.attach(None, kernel)
+    }
+
+    /// Another stream, which takes the place of the one before.
+    pub fn stream_again(&self, kernel: Arc<dyn Shortcut>) -> Result<Body, NoStream> {
+        self.attach(Some(self.again.clone()), kernel)
+    }
+
+    fn attach(&self, first: Option<Framed>, kernel: Arc<dyn Shortcut>) -> Result<Body, NoStream> {
+        // Those who open a session hold it twice, for itself and in its task.
+        if Arc::strong_count(&self.place) >= 2 + STREAMS {
+            return Err(NoStream::TooMany);
+        }
+        let place = Arc::clone(&self.place);
+        self.pipe.attach(first, Some(kernel), place).ok_or(NoStream::Ended)
+    }
+
+    /// Hands a frame to the session's task, which takes them in their order.
+    pub async fn post(&self, posted: Posted, patience: Duration) -> Result<(), Untaken> {
+        self.posts.send_timeout(posted, patience).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Untaken::Busy,
+            SendTimeoutError::Closed(_) => Untaken::Ended,
+        })
+    }
+}
+
+impl Posted {
+    /// `account`: set to what the frame takes.
+    pub fn new(frame: Frame, account: Account) -> Self {
+        Self { frame, account }
+    }
+
+    /// Whoever gets the frame counts it from here on.
+    pub(super) fn into_frame(self) -> Frame {
+        drop(self.account);
+        self.frame
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        lock(&self.sessions).remove(&self.secret);
+    }
+}
+
+fn lock(sessions: &BySecret) -> MutexGuard<'_, HashMap<Box<str>, Arc<Session>, RandomState>> {
+    sessions.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,142 @@
+//! What a client sends that reads a stream of events: one frame by each request.
+
+use super::{
+    Answer, Body, Upgrades,
+    admission::Asked,
+    checks::{self, Refusal},
+    refuse,
+};
+use crate::{
+    hub::Account,
+    transport::event_stream::{Posted, Untaken},
+};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use std::time::{Duration, Instant};
+use tengen_wire::payload::Frame;
+use tokio::time;
+
+/// Names the session that a request belongs to: `info.session` of the handshake.
+pub(super) const SESSION: &str = "tengen-session";
+
+/// A message has so long to become whole, as one over WebSocket has,
+const WITHIN: Duration = Duration::from_secs(30);
+/// and a second more for each so many bytes that came in.
+const PER_SECOND: usize = 4096;
+
+impl Upgrades {
+    /// Hands a frame to its session. The answer says that it was taken; what comes of it comes on the stream.
+    pub(super) async fn take_post(&self, request: Request<Incoming>, asked: Asked<'_>) -> Answer {
+        match self.post(request, asked).await {
+            Ok(()) => {
+                let mut answer = Response::new(Body::default());
+                *answer.status_mut() = StatusCode::ACCEPTED;
+                answer
+            }
+            Err(refusal) => {
+                let (status, why) = (refusal.status.as_u16(), refusal.label);
+                match self.posts.untold(why, Instant::now()) {
+                    Some(untold) => {
+                        tracing::info!(peer = %asked.peer, endpoint = %asked.endpoint.path, status, why, untold, "a posted message was refused");
+                    }
+                    None => {
+                        tracing::debug!(peer = %asked.peer, endpoint = %asked.endpoint.path, status, why, "a posted message was refused");
+                    }
+                }
+                refuse(&refusal)
+            }
+        }
+    }
+
+    async fn post(&self, request: Request<Incoming>, asked: Asked<'_>) -> Result<(), Refusal> {
+        checks::one_host(request.version(), request.uri(), request.headers())?;
+        checks::origin(&asked.endpoint.origins, request.headers())?;
+        if request.version() != Version::HTTP_11 {
+            return Err(Refusal::new(
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "version",
+                "a message is posted by HTTP/1.1",
+            ));
+        }
+        let secret = secret(request.headers())?;
+        let session = self.sessions.find(secret, asked.index).ok_or_else(ended)?;
+        let limits = &self.around.limits;
+        let facts = &session.link.facts;
+        if facts.waiting.holding.is_budget_full() {
+            return Err(busy("memory", "too much waits to be read or decided; try again later"));
+        }
+        let mut account = Account::new(std::sync::Arc::clone(facts));
+        let body = read(request, limits.message.get(), &mut account).await?;
+        if std::str::from_utf8(&body).is_err() {
+            let reason = "a message is text in UTF-8";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "not-utf8", reason));
+        }
+        let posted = Posted::new(Frame { text: true, body }, account);
+        session.post(posted, limits.wait).await.map_err(|untaken| match untaken {
+            Untaken::Busy => busy("busy", "what was sent before is not taken yet; try again later"),
+            Untaken::Ended => ended(),
+        })
+    }
+}
+
+fn secret(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let named = headers.get(SESSION).ok_or_else(|| {
+        let reason = format!(
+            "a message is posted with the header `{SESSION}`: `info.session` of the stream's first event"
+        );
+        Refusal::new(StatusCode::BAD_REQUEST, "no-session", reason)
+    })?;
+    named.to_str().map_err(|_| ended())
+}
+
+/// Reads a message to its end, within its time and size; `account` is set to what it takes.
+async fn read(
+    request: Request<Incoming>,
+    most: usize,
+    account: &mut Account,
+) -> Result<Bytes, Refusal> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large(most));
+    }
+    let begun = time::Instant::now();
+    let mut body = Limited::new(request.into_body(), most);
+    let mut read = BytesMut::new();
+    loop {
+        let due = begun + WITHIN + Duration::from_secs((read.len() / PER_SECOND) as u64);
+        match time::timeout_at(due, body.frame()).await {
+            Err(_) => {
+                let reason = "the message did not come to its end in time";
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "unfinished", reason));
+            }
+            Ok(None) => return Ok(read.freeze()),
+            Ok(Some(Ok(frame))) => {
+                read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
+                account.set(read.capacity());
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(most)),
+            Ok(Some(Err(_))) => {
+                let reason = "the message broke off";
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, "gone", reason));
+            }
+        }
+    }
+}
+
+/// Known by nobody, or no more: both look alike.
+fn ended() -> Refusal {
+    let reason = "there is no such session; open a stream, whose first event names yours";
+    Refusal::new(StatusCode::NOT_FOUND, "session", reason)
+}
+
+fn too_large(most: usize) -> Refusal {
+    let reason = format!("a message has at most {most} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason)
+}
+
+fn busy(label: &'static str, reason: &str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, label, reason)
+}

@@ -1,0 +1,108 @@
+//! A request that becomes a WebSocket: the 101, and the hand-over of the socket.
+
+use super::{
+    Answer, Body, Upgrades,
+    admission::{Asked, Welcome},
+    agreement,
+    checks::{self, Refusal},
+    ends::{log_close, log_silence},
+    place::Place,
+};
+use crate::{
+    connection::{self, Surroundings},
+    hub::Link,
+    requests::Socket,
+    transport::websocket::{self, accept_key},
+};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_wire::transport::Transport;
+
+impl Upgrades {
+    pub(super) async fn websocket(
+        &self,
+        parts: &mut Parts,
+        asked: Asked<'_>,
+        span: &mut Span,
+    ) -> Result<Answer, Refusal> {
+        checks::request(parts)?;
+        let accept = accept_key(checks::websocket_key(&parts.method, &parts.headers)?);
+        checks::origin(&asked.endpoint.origins, &parts.headers)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let agreement = agreement::agree(asked.endpoint, &parts.headers, query)?;
+        let admitted = self.admit(parts, asked, &agreement, Transport::WebSocket, span).await?;
+        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "bad-handshake",
+                "this request cannot be upgraded",
+            ));
+        };
+        let answer = switching(&accept, agreement.subprotocol.as_deref())?;
+        let Welcome { link, place, says } = admitted;
+        if let Some(frame) = self.handshake(&link, says.as_ref(), None) {
+            // The outbox is empty: its control queue takes the first frame always.
+            let _taken = link.send_control(link.frame(frame));
+        }
+        self.hand_over(on_upgrade, Arc::new(link), place);
+        Ok(answer)
+    }
+
+    /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
+    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
+        let tasks = self.tasks.clone();
+        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
+        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
+        self.tasks.spawn(async move {
+            let Ok(upgraded) = on_upgrade.await else { return };
+            let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
+                tracing::error!("the socket behind an upgrade is not one of ours");
+                return;
+            };
+            // Copied, because even an empty slice keeps hyper's whole read buffer alive.
+            let mut already_read = parts.read_buf.to_vec();
+            let (io, rest) = parts.io.into_inner().into_parts();
+            already_read.extend_from_slice(&rest);
+            drop((parts.read_buf, rest));
+            link.set_shortcut(io.shortcut());
+            tasks.spawn(async move {
+                // No wait lies between this and the moment at which the connection is the hub's.
+                place.keep();
+                // Not before: a task that never runs gives the handle back.
+                let ended = Arc::clone(&link);
+                let facts = &ended.facts;
+                tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
+                let socket = move |link: &Link, around: &Surroundings| {
+                    let limit = around.limits.message.get();
+                    websocket::Socket::new(io, link.shortcut(), &already_read, limit)
+                };
+                let reason = connection::serve(socket, link, rules, around).await;
+                drop(place);
+                log_close(facts, &reason, &ends);
+                log_silence(&ended, &reason, &ends);
+            });
+        });
+    }
+}
+
+/// RFC 6455 section 4.2.2: the server's part of the opening handshake.
+fn switching(accept: &str, subprotocol: Option<&str>) -> Result<Answer, Refusal> {
+    let mut answer = Response::new(Body::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| {
+            Refusal::new(StatusCode::BAD_REQUEST, "bad-handshake", "a header cannot be answered")
+        })
+    };
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, value(accept)?);
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value(subprotocol)?);
+    }
+    Ok(answer)
+}
