@@ -117,6 +117,8 @@ pub(crate) enum Name {
     Echo,
     /// The same on a raw endpoint.
     Raw,
+    /// One message at a time, of 64 B to 256 KiB, in each format.
+    Payload,
     /// One publication to a thousand subscribers.
     Fanout,
     /// Memory of ten thousand connections that say nothing.
@@ -136,9 +138,10 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 9] = [
+    pub(crate) const EACH: [Self; 10] = [
         Self::Echo,
         Self::Raw,
+        Self::Payload,
         Self::Fanout,
         Self::Idle,
         Self::Handshake,

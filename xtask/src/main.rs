@@ -8,6 +8,7 @@
 
 mod bench;
 mod check;
+mod cpu;
 mod crates;
 mod demo;
 mod deny;

@@ -1,5 +1,6 @@
 //! A command's steps: each is shown with its command line, timed, and named in the summary.
 
+use crate::cpu;
 use std::{
     process::{Command, ExitCode},
     time::{Duration, Instant},
@@ -20,7 +21,16 @@ pub(crate) struct Steps {
     command: &'static str,
     /// Whether a skip is a failure.
     strict: bool,
-    done: Vec<(String, Outcome, Duration)>,
+    done: Vec<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    name: String,
+    outcome: Outcome,
+    took: Duration,
+    /// What its processes took of the processors, where the system says so.
+    cpu: Option<Duration>,
 }
 
 impl Steps {
@@ -46,8 +56,10 @@ impl Steps {
         work: impl FnOnce() -> anyhow::Result<()>,
     ) -> bool {
         println!("\n{name}: {shown}");
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), cpu::of_children());
         let result = work();
+        let cpu =
+            cpu::of_children().zip(before).map(|(after, before)| after.saturating_sub(before));
         let outcome = match &result {
             Ok(()) => Outcome::Done,
             Err(error) => {
@@ -55,13 +67,14 @@ impl Steps {
                 Outcome::Failed
             }
         };
-        self.done.push((name.to_owned(), outcome, started.elapsed()));
+        self.done.push(Step { name: name.to_owned(), outcome, took: started.elapsed(), cpu });
         result.is_ok()
     }
 
     /// Notes that something was left out, and what would bring it in.
     pub(crate) fn skip(&mut self, name: &str, why: impl Into<String>) {
-        self.done.push((name.to_owned(), Outcome::Skipped(why.into()), Duration::ZERO));
+        let outcome = Outcome::Skipped(why.into());
+        self.done.push(Step { name: name.to_owned(), outcome, took: Duration::ZERO, cpu: None });
     }
 
     /// Prints the summary. The last line says how it ended.
@@ -79,25 +92,32 @@ impl Steps {
         };
         self.done
             .iter()
-            .filter(|(_, outcome, _)| failed(outcome))
-            .map(|(name, ..)| name.as_str())
+            .filter(|step| failed(&step.outcome))
+            .map(|step| step.name.as_str())
             .collect()
     }
 
     fn summary(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (name, outcome, took) in &self.done {
+        for Step { name, outcome, took, cpu } in &self.done {
+            let word = match outcome {
+                Outcome::Done => "ok",
+                Outcome::Failed => "FAILED",
+                Outcome::Skipped(_) => continue,
+            };
             let took = took.as_secs_f64();
-            match outcome {
-                Outcome::Done => lines.push(format!("ok      {took:>6.1} s  {name}")),
-                Outcome::Failed => lines.push(format!("FAILED  {took:>6.1} s  {name}")),
-                Outcome::Skipped(_) => {}
+            let cpu = cpu.map_or_else(|| "?".to_owned(), |cpu| format!("{:.1}", cpu.as_secs_f64()));
+            lines.push(format!("{word:<6}  {took:>6.1} s  {cpu:>7} s CPU  {name}"));
+        }
+        for Step { name, outcome, .. } in &self.done {
+            if let Outcome::Skipped(why) = outcome {
+                lines.push(format!("skipped                        {name}: {why}"));
             }
         }
-        for (name, outcome, _) in &self.done {
-            if let Outcome::Skipped(why) = outcome {
-                lines.push(format!("skipped           {name}: {why}"));
-            }
+        let all: Option<Duration> =
+            self.done.iter().filter_map(|step| step.cpu).reduce(|a, b| a + b);
+        if let Some(all) = all {
+            lines.push(format!("{:.1} minutes of CPU in all", all.as_secs_f64() / 60.0));
         }
         let failures = self.failures();
         lines.push(if failures.is_empty() {
@@ -152,7 +172,7 @@ mod tests {
         assert_eq!(
             steps.summary(),
             [
-                "skipped           browser tests: no Chromium: `apt-get install chromium`",
+                "skipped                        browser tests: no Chromium: `apt-get install chromium`",
                 "xtask test: done"
             ]
         );

@@ -24,6 +24,9 @@ fn tests(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
     // A test that lacks its tool passes and writes a line here (`support::skip`).
     let skips = workspace.target.join("skipped-tests");
     forget(&skips)?;
+    if !steps.run("build of the tests", workspace.locked(["test", "--workspace", "--no-run"])) {
+        return Ok(());
+    }
     let mut command = workspace.locked(["test", "--workspace", "--no-fail-fast"]);
     command.env("TENGEN_SKIPPED", &skips);
     steps.run("tests", command);

@@ -44,6 +44,8 @@ impl Tool {
             .arg(&tools)
             .arg("--target-dir")
             .arg(&build)
+            // Nobody looks into it with a debugger, and what is not written for one is a fifth of the work.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .status()
             .context("cannot start cargo")?;
         anyhow::ensure!(

@@ -88,7 +88,7 @@ async fn bench(name: Name, sides: &Sides, conditions: &mut Conditions) -> Result
         Name::Reload => plugins::reload(sides, conditions).await,
         Name::Start => plugins::start(sides, conditions).await,
         // Its rows are comparisons already: of one core with two.
-        Name::Cores | Name::All => Ok(Vec::new()),
+        Name::Cores | Name::Payload | Name::All => Ok(Vec::new()),
     }
 }
 

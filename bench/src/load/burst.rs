@@ -20,9 +20,36 @@ impl Burst {
     /// `depth` messages with `size` bytes of data each, answered with that data.
     pub(crate) fn of(dialect: Dialect, size: usize, depth: usize) -> Self {
         match dialect {
-            Dialect::Tengen => Self::echo(size, depth),
+            Dialect::Tengen | Dialect::Edn => Self::echo(size, depth),
             Dialect::Raw => Self::raw(size, depth),
         }
+    }
+
+    /// One message with this data, answered with it.
+    pub(crate) fn one(dialect: Dialect, data: &str) -> Self {
+        let (request, answer) = match dialect {
+            Dialect::Tengen => {
+                (format!(r#"[["bench/echo",{data}],"000000"]"#), format!(r#"[{data},"000000"]"#))
+            }
+            Dialect::Edn => {
+                (format!(r#"[[:bench/echo {data}] "000000"]"#), format!(r#"[{data} "000000"]"#))
+            }
+            Dialect::Raw => (data.to_owned(), data.to_owned()),
+        };
+        let mut bytes = Vec::new();
+        frame::append(&mut bytes, Opcode::Text, request.as_bytes());
+        Self { bytes, answers: vec![answer.into_bytes()], dialect }
+    }
+
+    /// The same bytes as [`Burst::one`] sends, for a server that sends back whatever comes.
+    pub(crate) fn framed(dialect: Dialect, data: &str) -> Self {
+        let Self { bytes, .. } = Self::one(dialect, data);
+        let answer = match dialect {
+            Dialect::Tengen => format!(r#"[["bench/echo",{data}],"000000"]"#),
+            Dialect::Edn => format!(r#"[[:bench/echo {data}] "000000"]"#),
+            Dialect::Raw => data.to_owned(),
+        };
+        Self { bytes, answers: vec![answer.into_bytes()], dialect: Dialect::Raw }
     }
 
     /// `depth` frames of `size` bytes that come back as they are.

@@ -26,6 +26,8 @@ thread_local! {
 pub(crate) enum Dialect {
     /// `tengen.v1.json`.
     Tengen,
+    /// `tengen.v1.edn`.
+    Edn,
     /// Each frame is an event, and comes back as it is.
     Raw,
 }
@@ -52,9 +54,15 @@ impl Peer {
             if dialect == Dialect::Raw {
                 return Self::connect(address, "/ws", "").await;
             }
-            let mut peer = Self::upgrade(address, "").await?;
+            let (mut peer, begin) = match dialect {
+                Dialect::Edn => {
+                    let headers = "Sec-WebSocket-Protocol: tengen.v1.edn\r\n";
+                    (Self::connect(address, "/ws", headers).await?, "[[:chsk/handshake ")
+                }
+                _ => (Self::upgrade(address, "").await?, r#"[["chsk/handshake","#),
+            };
             let greeting = peer.text().await?;
-            if !greeting.starts_with(br#"[["chsk/handshake""#) {
+            if !greeting.starts_with(begin.as_bytes()) {
                 bail!("the first frame is no handshake: {}", String::from_utf8_lossy(greeting));
             }
             Ok(peer)

@@ -39,7 +39,7 @@ pub(crate) struct Kind {
 impl Kind {
     pub(crate) fn of(dialect: Dialect) -> Self {
         match dialect {
-            Dialect::Tengen => Self { dialect, role: Role::Echo, word: "echo" },
+            Dialect::Tengen | Dialect::Edn => Self { dialect, role: Role::Echo, word: "echo" },
             Dialect::Raw => Self { dialect, role: Role::Raw, word: "raw echo" },
         }
     }
@@ -48,7 +48,7 @@ impl Kind {
     pub(crate) fn config(self, bench: &Bench) -> Result<String> {
         let plugins: [(&str, &Path); 1] = [("echo", &bench.guest("echo")?)];
         Ok(match self.dialect {
-            Dialect::Tengen => gateway::with_plugins(&plugins),
+            Dialect::Tengen | Dialect::Edn => gateway::with_plugins(&plugins),
             Dialect::Raw => gateway::raw(&plugins),
         })
     }
@@ -124,7 +124,7 @@ async fn judge_tail(
     let Some(tail) = compare(&bare, &again, &own) else { return Ok(()) };
     let spread = typical_spread(bare.into_iter().zip(again));
     let verdict = match kind.dialect {
-        Dialect::Tengen => DEPTHS[0].1.judge_tail(tail.ratio, spread, count),
+        Dialect::Tengen | Dialect::Edn => DEPTHS[0].1.judge_tail(tail.ratio, spread, count),
         Dialect::Raw => Verdict::Reported,
     };
     let how = format!(

@@ -6,6 +6,7 @@ pub(crate) mod echo;
 pub(crate) mod fanout;
 pub(crate) mod handshake;
 pub(crate) mod idle;
+mod payload;
 pub(crate) mod reload;
 mod slopes;
 pub(crate) mod start;
@@ -22,6 +23,7 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
     match name {
         Name::Echo => echo::run(bench, report, Dialect::Tengen).await,
         Name::Raw => echo::run(bench, report, Dialect::Raw).await,
+        Name::Payload => payload::run(bench, report).await,
         Name::Fanout => fanout::run(bench, report).await,
         Name::Idle => idle::run(bench, report).await,
         Name::Handshake => handshake::run(bench, report).await,

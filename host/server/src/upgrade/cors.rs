@@ -1,15 +1,16 @@
 //! What pages of other origins may ask and read (Fetch standard, 3.2): those of an endpoint's `origins`.
 
 use super::{Answer, Body, checks, posts::SESSION, refuse};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tengen_settings::Origins;
 
 /// How long a browser need not ask again, in seconds.
 const REMEMBERED: &str = "600";
 
 /// Whether a browser asks if it may ask.
-pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::ORIGIN)
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
@@ -85,7 +86,7 @@ mod tests {
             ("origin", "https://a.example"),
             ("access-control-request-method", "POST"),
         ]);
-        assert!(is_preflight(&request));
+        assert!(is_preflight(&Method::OPTIONS, &request));
         let answer = preflight(&Origins::Same, &request);
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
         let said = |name| answer.headers().get(name).unwrap().to_str().unwrap();

@@ -6,6 +6,7 @@ use super::{
     agreement::{self, Agreement},
     checks::{self, Refusal},
     ends::{log_close, log_silence},
+    opening::Opening,
     place::Place,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     requests::{Kernel, Streams},
     transport::event_stream::{self, EventStream, NoStream, Registered, Session},
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use std::sync::Arc;
 use tengen_core::{heartbeat::Rules, trace::Span};
 use tengen_wire::{
@@ -24,8 +25,10 @@ use tengen_wire::{
 /// What a reader that comes back knows: the secret, as the id of the last event that had one.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Whether a request wants a stream of events.
-pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
+/// A `GET` that accepts a stream.
+pub(super) struct Events;
+
+fn is_accepted(headers: &HeaderMap) -> bool {
     checks::words(headers, header::ACCEPT).any(|range| {
         let media = range.split(';').next().unwrap_or_default().trim();
         media.eq_ignore_ascii_case(transport::CONTENT_TYPE)
@@ -40,10 +43,20 @@ struct Begun {
     place: Arc<Place>,
 }
 
-impl Upgrades {
+impl Opening for Events {
+    /// A message that is posted belongs to a stream as well.
+    fn is_asked_for<B>(request: &Request<B>) -> bool {
+        let meant = match *request.method() {
+            Method::GET => is_accepted(request.headers()),
+            Method::POST => true,
+            _ => false,
+        };
+        meant && !request.headers().contains_key(header::UPGRADE)
+    }
+
     /// Opens a stream: of a session that has lost its own, or of a new one.
-    pub(super) async fn events(
-        &self,
+    async fn open(
+        upgrades: &Upgrades,
         parts: &mut Parts,
         asked: Asked<'_>,
         span: &mut Span,
@@ -52,7 +65,7 @@ impl Upgrades {
         checks::origin(&asked.endpoint.origins, &parts.headers)?;
         let Kernel(kernel) = parts.extensions.remove().ok_or_else(no_socket)?;
         let back = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
-        if let Some(session) = back.and_then(|secret| self.sessions.find(secret, asked.index)) {
+        if let Some(session) = back.and_then(|secret| upgrades.sessions.find(secret, asked.index)) {
             match session.stream_again(Arc::clone(&kernel)) {
                 Ok(stream) => return Ok(streaming(stream)),
                 Err(NoStream::TooMany) => return Err(too_many_streams()),
@@ -65,14 +78,17 @@ impl Upgrades {
         if !Transport::EventStream.carries(agreement.wire) {
             return Err(not_carried(asked, &agreement));
         }
-        let welcome = self.admit(parts, asked, &agreement, Transport::EventStream, span).await?;
-        let begun = self.begin(welcome, is_back)?;
+        let welcome =
+            upgrades.admit(parts, asked, &agreement, Transport::EventStream, span).await?;
+        let begun = upgrades.begin_session(welcome, is_back)?;
         let stream = begun.session.stream(kernel).map_err(|_| no_socket())?;
-        self.run(begun);
+        upgrades.run_session(begun);
         Ok(streaming(stream))
     }
+}
 
-    fn begin(&self, welcome: Welcome, is_back: bool) -> Result<Begun, Refusal> {
+impl Upgrades {
+    fn begin_session(&self, welcome: Welcome, is_back: bool) -> Result<Begun, Refusal> {
         let Welcome { link, place, says } = welcome;
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let opening = |recovered| {
@@ -91,7 +107,7 @@ impl Upgrades {
     }
 
     /// Serves the session in a task of its own.
-    fn run(&self, begun: Begun) {
+    fn run_session(&self, begun: Begun) {
         let Begun { session, carrier, registered, place } = begun;
         let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let link = Arc::clone(&session.link);

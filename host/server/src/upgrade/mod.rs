@@ -10,6 +10,7 @@ mod cors;
 mod endpoints;
 mod ends;
 mod events;
+mod opening;
 mod place;
 mod posts;
 mod statics;
@@ -24,7 +25,7 @@ use crate::{
 use admission::Asked;
 use arc_swap::ArcSwap;
 use checks::Refusal;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use std::{
     collections::HashMap,
@@ -71,33 +72,6 @@ pub struct Upgrades {
     pub patience: Duration,
 }
 
-/// What a request to an endpoint is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    WebSocket,
-    /// A stream of events.
-    Events,
-    /// Something to hand over to who reads one.
-    Post,
-    /// Whether a page may ask.
-    Preflight,
-}
-
-impl Wanted {
-    fn of<B>(request: &Request<B>) -> Self {
-        let headers = request.headers();
-        if headers.contains_key(header::UPGRADE) {
-            return Self::WebSocket;
-        }
-        match *request.method() {
-            Method::OPTIONS if cors::is_preflight(headers) => Self::Preflight,
-            Method::POST => Self::Post,
-            Method::GET if events::is_accepted(headers) => Self::Events,
-            _ => Self::WebSocket,
-        }
-    }
-}
-
 /// An address as people and plugins know it: a socket of both families shows an IPv4 peer as `[::ffff:…]`.
 fn as_it_is(peer: SocketAddr) -> SocketAddr {
     match peer.ip().to_canonical() {
@@ -115,19 +89,20 @@ impl Upgrades {
             return self.respond_plain(&request).await;
         };
         let asked = Asked { endpoint, index, peer: from.peer };
-        match Wanted::of(&request) {
-            Wanted::WebSocket => self.open(request, asked, from, Transport::WebSocket).await,
-            Wanted::Events => {
-                let headers = request.headers().clone();
-                let answer = self.open(request, asked, from, Transport::EventStream).await;
-                cors::shown_to(&endpoint.origins, &headers, answer)
-            }
-            Wanted::Post => {
-                let headers = request.headers().clone();
-                let answer = self.take_post(request, asked).await;
-                cors::shown_to(&endpoint.origins, &headers, answer)
-            }
-            Wanted::Preflight => cors::preflight(&endpoint.origins, request.headers()),
+        let headers = request.headers();
+        if cors::is_preflight(request.method(), headers) {
+            return cors::preflight(&endpoint.origins, headers);
+        }
+        let transport = opening::asked_for(&request);
+        // Who asks for an answer, and not for a socket, may be a page of another origin that wants to read it.
+        let page = (transport != Transport::WebSocket).then(|| headers.clone());
+        let answer = match posts::is_meant(&request) {
+            true => self.take_post(request, asked).await,
+            false => self.open(request, asked, from, transport).await,
+        };
+        match page {
+            Some(headers) => cors::shown_to(&endpoint.origins, &headers, answer),
+            None => answer,
         }
     }
 
@@ -141,10 +116,7 @@ impl Upgrades {
     ) -> Answer {
         let (mut parts, _) = request.into_parts();
         let mut span = self.upgrade_span(&parts, asked.endpoint, from, transport);
-        let opened = match transport {
-            Transport::WebSocket => self.websocket(&mut parts, asked, &mut span).await,
-            Transport::EventStream => self.events(&mut parts, asked, &mut span).await,
-        };
+        let opened = opening::open(transport, self, &mut parts, asked, &mut span).await;
         let answer = opened.unwrap_or_else(|refusal| {
             span.fail(refusal.label);
             self.refused(&refusal, asked)
@@ -209,7 +181,7 @@ impl Upgrades {
             span.set("http.route", endpoint.path.clone());
             span.set("url.path", endpoint.path.clone());
             span.set("url.scheme", scheme.word());
-            span.set("network.protocol.name", protocol(transport));
+            span.set("network.protocol.name", transport.profile().protocol);
             span.set("network.peer.address", peer.ip().to_string());
             span.set("network.peer.port", i64::from(peer.port()));
             if let Some(agent) = header("user-agent") {
@@ -218,14 +190,6 @@ impl Upgrades {
             span.set("tengen.dialect", endpoint.dialect.word());
         }
         span
-    }
-}
-
-/// What OpenTelemetry calls it.
-fn protocol(transport: Transport) -> &'static str {
-    match transport {
-        Transport::WebSocket => "websocket",
-        Transport::EventStream => "http",
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     transport::event_stream::{Posted, Untaken},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::time::{Duration, Instant};
@@ -20,6 +20,11 @@ use tokio::time;
 
 /// Names the session that a request belongs to: `info.session` of the handshake.
 pub(super) const SESSION: &str = "tengen-session";
+
+/// Whether a request has a message for a session.
+pub(super) fn is_meant<B>(request: &Request<B>) -> bool {
+    *request.method() == Method::POST && !request.headers().contains_key(header::UPGRADE)
+}
 
 /// A message has so long to become whole, as one over WebSocket has,
 const WITHIN: Duration = Duration::from_secs(30);

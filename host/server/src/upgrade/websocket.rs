@@ -6,6 +6,7 @@ use super::{
     agreement,
     checks::{self, Refusal},
     ends::{log_close, log_silence},
+    opening::Opening,
     place::Place,
 };
 use crate::{
@@ -14,16 +15,23 @@ use crate::{
     requests::Socket,
     transport::websocket::{self, accept_key},
 };
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use tengen_core::{heartbeat::Rules, trace::Span};
 use tengen_wire::transport::Transport;
 
-impl Upgrades {
-    pub(super) async fn websocket(
-        &self,
+/// An upgrade (RFC 6455 section 4.2).
+pub(super) struct WebSocket;
+
+impl Opening for WebSocket {
+    fn is_asked_for<B>(request: &Request<B>) -> bool {
+        request.headers().contains_key(header::UPGRADE)
+    }
+
+    async fn open(
+        upgrades: &Upgrades,
         parts: &mut Parts,
         asked: Asked<'_>,
         span: &mut Span,
@@ -33,7 +41,7 @@ impl Upgrades {
         checks::origin(&asked.endpoint.origins, &parts.headers)?;
         let query = parts.uri.query().unwrap_or_default();
         let agreement = agreement::agree(asked.endpoint, &parts.headers, query)?;
-        let admitted = self.admit(parts, asked, &agreement, Transport::WebSocket, span).await?;
+        let admitted = upgrades.admit(parts, asked, &agreement, Transport::WebSocket, span).await?;
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
@@ -43,14 +51,16 @@ impl Upgrades {
         };
         let answer = switching(&accept, agreement.subprotocol.as_deref())?;
         let Welcome { link, place, says } = admitted;
-        if let Some(frame) = self.handshake(&link, says.as_ref(), None) {
+        if let Some(frame) = upgrades.handshake(&link, says.as_ref(), None) {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(link.frame(frame));
         }
-        self.hand_over(on_upgrade, Arc::new(link), place);
+        upgrades.hand_over(on_upgrade, Arc::new(link), place);
         Ok(answer)
     }
+}
 
+impl Upgrades {
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
     fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
         let tasks = self.tasks.clone();

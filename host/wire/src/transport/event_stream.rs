@@ -19,8 +19,13 @@ const RETRY_MS: u32 = 1000;
 pub(crate) struct EventStream;
 
 impl Framing for EventStream {
-    const PROFILE: Profile =
-        Profile { word: "event-stream", answers: false, binary: false, greets: true };
+    const PROFILE: Profile = Profile {
+        word: "event-stream",
+        protocol: "http",
+        answers: false,
+        binary: false,
+        greets: true,
+    };
 
     fn frame(frame: Frame) -> Framed {
         Framed::whole(event("", &frame.body).into())

@@ -44,6 +44,8 @@ pub(crate) trait Framing {
 pub struct Profile {
     /// The word used in metrics, spans and for plugins.
     pub word: &'static str,
+    /// OpenTelemetry's name of the protocol.
+    pub protocol: &'static str,
     /// Whether its peers answer what is sent to them; else the pings of a dialect are of no use.
     pub answers: bool,
     /// Whether it carries frames that are no text.

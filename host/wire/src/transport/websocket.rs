@@ -12,8 +12,13 @@ use bytes::Bytes;
 pub(crate) struct WebSocket;
 
 impl Framing for WebSocket {
-    const PROFILE: Profile =
-        Profile { word: "websocket", answers: true, binary: true, greets: false };
+    const PROFILE: Profile = Profile {
+        word: "websocket",
+        protocol: "websocket",
+        answers: true,
+        binary: true,
+        greets: false,
+    };
 
     fn frame(frame: Frame) -> Framed {
         framed(if frame.text { Opcode::Text } else { Opcode::Binary }, frame.body)
