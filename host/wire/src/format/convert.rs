@@ -17,6 +17,11 @@ pub(super) fn key_from_json(key: Cow<'_, str>) -> Value<'_> {
 /// Letters, digits and `*!_?+-./`, not beginning with a digit, and such that every EDN reader takes it: with a slash,
 /// namespace and name each have to be a name.
 pub(super) fn reads_as_keyword(key: &str) -> bool {
+    let mut bytes = key.bytes();
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if bytes.next().is_some_and(|first| first.is_ascii_alphabetic()) && bytes.all(usual) {
+        return true;
+    }
     let plain = |c: char| c.is_alphanumeric() || "*!_?+-./".contains(c);
     key.chars().all(plain) && edn::is_portable_name(key)
 }

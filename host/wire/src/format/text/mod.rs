@@ -1,6 +1,10 @@
 //! What JSON and EDN share as texts: UTF-8, strings in double quotes, brackets.
 
 pub(super) mod brackets;
+pub(super) mod copy;
+pub(super) mod names;
+pub(super) mod number;
+pub(super) mod scan;
 pub(super) mod strings;
 pub(super) mod surrogate;
 
@@ -14,7 +18,10 @@ use std::borrow::Cow;
 
 /// Bytes as the text that they have to be.
 pub(super) fn utf8(body: &[u8]) -> Result<&str, ReadError> {
-    std::str::from_utf8(body).map_err(|error| Problem::Utf8.at(error.valid_up_to()))
+    simdutf8::basic::from_utf8(body).or_else(|_| {
+        // Who is told where the mistake is has the time.
+        std::str::from_utf8(body).map_err(|error| Problem::Utf8.at(error.valid_up_to()))
+    })
 }
 
 /// Bytes that are no text, with U+FFFD for what is none.
@@ -34,14 +41,16 @@ pub(super) fn whole(body: &Bytes) -> Bytes {
 }
 
 pub(super) fn begin(out: &mut Out, inside: Inside) {
-    out.put(match inside {
-        Inside::Vector => b"[",
-        Inside::Map => b"{",
-    });
+    out.put(&[inside.open()]);
 }
 
 pub(super) fn end(out: &mut Out, inside: Inside) {
     out.put(&[inside.close()]);
+}
+
+/// Whether there is nothing but JSON's white space.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))
 }
 
 /// That something is missing at this byte of a text, or that the text ends there.
