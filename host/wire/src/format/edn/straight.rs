@@ -258,7 +258,8 @@ impl<S: EdnSink> Straight<'_, S> {
     #[inline(always)]
     fn name(&mut self) -> Option<()> {
         let start = self.at;
-        let mut seen = 0;
+        self.at = scan::named(self.text.as_bytes(), start);
+        let mut seen = if self.at > start { PLAIN } else { 0 };
         while let Some(byte) = self.peek() {
             let class = class_of(byte);
             if class == 0 {
