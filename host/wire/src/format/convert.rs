@@ -3,7 +3,7 @@
 //! From there: a key that reads as a keyword becomes one, everything else stays what it is. To there: see
 //! [`super::json::write`], which uses the texts that are made here, and [`super::msgpack::write`].
 
-use super::{build::Pairs, edn, error::WriteError, text::scan, value::Value};
+use super::{build::Pairs, edn, error::WriteError, value::Value};
 use std::borrow::Cow;
 
 /// Keys of so small a map are compared each with each, which costs less than sorting them.
@@ -17,11 +17,6 @@ pub(super) fn key_from_json(key: Cow<'_, str>) -> Value<'_> {
 /// Letters, digits and `*!_?+-./`, not beginning with a digit, and such that every EDN reader takes it: with a slash,
 /// namespace and name each have to be a name.
 pub(super) fn reads_as_keyword(key: &str) -> bool {
-    let bytes = key.as_bytes();
-    let is_usual = scan::named(bytes, 0) == bytes.len();
-    if is_usual && bytes.first().is_some_and(u8::is_ascii_alphabetic) {
-        return true;
-    }
     let plain = |c: char| c.is_alphanumeric() || "*!_?+-./".contains(c);
     key.chars().all(plain) && edn::is_portable_name(key)
 }

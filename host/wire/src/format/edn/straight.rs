@@ -132,9 +132,16 @@ impl<S: EdnSink> Straight<'_, S> {
             b'[' => return self.enter(Inside::Vector, b']'),
             b'(' => return self.enter(Inside::Vector, b')'),
             b'#' | b'\\' => return self.long().map(|()| false),
-            byte if self.is_number(byte) => match self.number()? {
+            b'0'..=b'9' => match self.number(start)? {
                 Some(leaf) => leaf,
                 None => return self.long().map(|()| false),
+            },
+            b'-' | b'+' if self.is_signed() => match self.number(start + 1)? {
+                Some(leaf) if byte == b'-' => leaf,
+                _ => {
+                    self.at = start;
+                    return self.long().map(|()| false);
+                }
             },
             _ => self.symbol()?,
         };
@@ -203,16 +210,15 @@ impl<S: EdnSink> Straight<'_, S> {
         let key = match first {
             b':' => self.keyword()?,
             b'"' => self.string()?,
-            b'-' | b'0'..=b'9' if self.is_number(first) => match self.number()?? {
-                Leaf::Integer => Leaf::Integer,
-                _ => return None,
-            },
+            b'0'..=b'9' => self.number(start)??,
+            b'-' if self.is_signed() => self.number(start + 1)??,
             b'+' | b'#' | b'\\' | b'[' | b'(' | b'{' => return None,
             _ => self.symbol()?,
         };
         let plain = match key {
             Leaf::String { escaped } => !escaped,
             Leaf::Integer => self.text.as_bytes().get(start..self.at)? != b"-0",
+            Leaf::Decimal => false,
             _ => true,
         };
         if !plain {
@@ -279,22 +285,17 @@ impl<S: EdnSink> Straight<'_, S> {
         name::check_name(self.text.get(start..self.at)?).ok()
     }
 
-    /// Whether a token that begins with this byte is a number.
+    /// Whether the sign that is here is a number's.
     #[inline(always)]
-    fn is_number(&self, first: u8) -> bool {
-        match first {
-            b'0'..=b'9' => true,
-            b'+' | b'-' => self.text.as_bytes().get(self.at + 1).is_some_and(u8::is_ascii_digit),
-            _ => false,
-        }
+    fn is_signed(&self) -> bool {
+        self.text.as_bytes().get(self.at + 1).is_some_and(u8::is_ascii_digit)
     }
 
-    /// A number; nothing, and nowhere else, if it is one that has to be read to be written.
+    /// A number by its digits; nothing, and nowhere else, if it is one that has to be read to be written.
     #[inline(always)]
-    fn number(&mut self) -> Option<Option<Leaf>> {
+    fn number(&mut self, digits: usize) -> Option<Option<Leaf>> {
         let start = self.at;
         let bytes = self.text.as_bytes();
-        let digits = start + usize::from(self.peek() == Some(b'-'));
         let (whole, end) = scan::decimal(bytes, digits);
         if whole > digits + 1 && bytes.get(digits) == Some(&b'0') {
             return None;
@@ -306,7 +307,7 @@ impl<S: EdnSink> Straight<'_, S> {
             self.at = end;
             return Some(Some(if end == whole { Leaf::Integer } else { Leaf::Decimal }));
         }
-        // A `+`, exponents, ratios, what ends in `N` or `M`, and what is no number at all.
+        // Exponents, ratios, what ends in `N` or `M`, and what is no number at all.
         self.at = start + name::token_length(self.text.get(start..)?);
         number::parse(self.text.get(start..self.at)?).ok()?;
         self.at = start;

@@ -54,14 +54,21 @@ impl<S: Sink> Straight<'_, S> {
     fn value(&mut self) -> Option<bool> {
         #[cfg(test)]
         super::super::work::step();
-        match self.ahead()? {
+        let first = self.ahead()?;
+        let start = self.at;
+        match first {
             b'"' => {
                 let (leaf, span) = self.string()?;
                 self.sink.leaf(leaf, span)?;
             }
-            b'-' | b'0'..=b'9' => {
-                let (leaf, span) = self.number()?;
-                self.sink.leaf(leaf, span)?;
+            b'0'..=b'9' => {
+                let leaf = self.number()?;
+                self.sink.leaf(leaf, (start, self.at))?;
+            }
+            b'-' => {
+                self.at += 1;
+                let leaf = self.number()?;
+                self.sink.leaf(leaf, (start, self.at))?;
             }
             b'{' => return self.enter(Inside::Map),
             b'[' => return self.enter(Inside::Vector),
@@ -154,22 +161,21 @@ impl<S: Sink> Straight<'_, S> {
         self.sink.leaf(leaf, (start, end))
     }
 
+    /// A number behind its `-`.
     #[inline(always)]
-    fn number(&mut self) -> Option<(Leaf, Span)> {
-        let start = self.at;
-        let digits = start + usize::from(self.peek() == Some(b'-'));
+    fn number(&mut self) -> Option<Leaf> {
+        let digits = self.at;
         let (whole, end) = scan::decimal(self.bytes, digits);
         let zero = whole > digits + 1 && self.bytes.get(digits) == Some(&b'0');
         if whole == digits || zero || end == whole + 1 {
             return None;
         }
         self.at = end;
-        let leaf = match self.peek() {
-            Some(b'e' | b'E') => self.exponent()?,
-            _ if end == whole => Leaf::Integer,
-            _ => Leaf::Decimal,
-        };
-        Some((leaf, (start, self.at)))
+        match self.peek() {
+            Some(b'e' | b'E') => self.exponent(),
+            _ if end == whole => Some(Leaf::Integer),
+            _ => Some(Leaf::Decimal),
+        }
     }
 
     fn exponent(&mut self) -> Option<Leaf> {

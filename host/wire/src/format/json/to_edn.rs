@@ -4,7 +4,7 @@ use super::{
     super::{
         convert, edn,
         straight::{Leaf, Sink, Span},
-        text::{self, copy::Copy, names::Names, number},
+        text::{self, copy::Copy, names::Names, number, scan},
         walk::Inside,
     },
     Json,
@@ -29,6 +29,15 @@ impl ToEdn<'_> {
     fn number(&mut self, (start, end): Span, whole: bool) -> Option<()> {
         let number = number_value(self.out.text().get(start..end)?, whole);
         self.out.written(|out| edn::write(out, &number).ok())
+    }
+
+    #[inline(always)]
+    fn is_keyword(&self, (start, end): Span) -> bool {
+        let bytes = self.out.text().as_bytes();
+        let is_letter = bytes.get(start).is_some_and(u8::is_ascii_alphabetic);
+        // Most keys are plain to see where they stand.
+        (is_letter && scan::named(bytes, start) == end)
+            || self.out.text().get(start..end).is_some_and(convert::reads_as_keyword)
     }
 
     fn bytes(&self, (start, end): Span) -> &[u8] {
@@ -66,7 +75,7 @@ impl Sink for ToEdn<'_> {
         }
         let name = (span.0 + 1, span.1 - 1);
         self.names.add(self.out.text(), name)?;
-        if convert::reads_as_keyword(self.out.text().get(name.0..name.1)?) {
+        if self.is_keyword(name) {
             self.out.byte(b':');
             self.out.piece(name);
         } else {

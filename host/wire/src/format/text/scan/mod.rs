@@ -38,7 +38,8 @@ impl Block {
 
     #[inline(always)]
     fn read(bytes: &[u8], at: usize) -> Option<Self> {
-        bytes.get(at..)?.first_chunk().map(|bytes| Self(u8x16::new(*bytes)))
+        let block = bytes.get(at..at.wrapping_add(Self::WIDTH))?;
+        block.as_array().map(|block| Self(u8x16::new(*block)))
     }
 
     #[inline(always)]
