@@ -57,3 +57,25 @@ pub(super) fn is_blank(text: &str) -> bool {
 pub(super) fn expected(text: &str, what: &'static str, at: usize) -> ReadError {
     if at < text.len() { Problem::Expected(what).at(at) } else { Problem::Ends(what).at(at) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_utf8_is_told_with_its_place_wherever_it_stands() {
+        let text = "{\"a\":\"é🙂\"} ".repeat(12).into_bytes();
+        for at in 0..text.len() {
+            for wrong in
+                [&b"\xff"[..], b"\x80", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5"]
+            {
+                let spoilt = [&text[..at], wrong, &text[at..]].concat();
+                let plain = std::str::from_utf8(&spoilt).map_err(|error| error.valid_up_to());
+                let error = plain.map_err(|at| Problem::Utf8.at(at));
+                assert_eq!(utf8(&spoilt), error, "{wrong:x?} at {at}");
+            }
+            let cut = std::str::from_utf8(&text[..at]).map_err(|error| error.valid_up_to());
+            assert_eq!(utf8(&text[..at]), cut.map_err(|at| Problem::Utf8.at(at)), "cut at {at}");
+        }
+    }
+}
