@@ -265,22 +265,34 @@ impl<S: EdnSink> Straight<'_, S> {
     fn name(&mut self) -> Option<()> {
         let start = self.at;
         self.at = scan::named(self.text.as_bytes(), start);
-        let mut seen = if self.at > start { PLAIN } else { 0 };
-        while let Some(byte) = self.peek() {
-            let class = class_of(byte);
-            if class == 0 {
-                break;
+        if self.at > start && self.is_end() { Some(()) } else { self.name_from(start) }
+    }
+
+    #[inline(always)]
+    fn is_end(&self) -> bool {
+        self.peek().map_or(0, class_of) == 0
+    }
+
+    /// A name with a namespace, with signs, or with letters that are not ASCII.
+    fn name_from(&mut self, start: usize) -> Option<()> {
+        if self.at > start && self.peek() == Some(b'/') {
+            let part = self.at + 1;
+            self.at = scan::named(self.text.as_bytes(), part);
+            if self.at > part && self.is_end() {
+                return Some(());
             }
+        }
+        let mut seen = 0;
+        self.at = start;
+        while let Some(class @ 1..) = self.peek().map(class_of) {
             seen |= class;
             self.at += 1;
         }
-        if seen == PLAIN { Some(()) } else { self.name_at(start, seen) }
-    }
-
-    /// A name that is not made of letters and digits alone, which therefore has to be looked at again.
-    fn name_at(&mut self, start: usize, seen: u8) -> Option<()> {
         if seen & OTHER != 0 {
             self.at = start + name::token_length(self.text.get(start..)?);
+        }
+        if seen == PLAIN {
+            return Some(());
         }
         name::check_name(self.text.get(start..self.at)?).ok()
     }
