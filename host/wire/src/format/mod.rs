@@ -13,6 +13,9 @@ pub mod error;
 pub mod inst;
 pub mod json;
 pub mod msgpack;
+#[cfg(test)]
+mod spoil;
+mod straight;
 mod text;
 mod transcode;
 pub mod value;
@@ -101,6 +104,12 @@ pub(crate) trait Format {
 
     /// The only value of these bytes. `is_checked`: they were walked to their end before.
     fn read(body: &[u8], is_checked: bool) -> Result<Value<'_>, ReadError>;
+
+    /// These bytes in another format, where that takes no values in between. None: go by way of values, which know what is
+    /// wrong. `is_checked`: they were walked to their end before.
+    fn straight(_body: &[u8], _to: Encoding, _is_checked: bool) -> Option<Vec<u8>> {
+        None
+    }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError>;
 

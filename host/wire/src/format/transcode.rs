@@ -49,6 +49,9 @@ fn as_text(payload: &Payload) -> Result<Payload, Fault> {
 
 fn written<To: Format>(payload: &Payload) -> Result<Payload, Fault> {
     let Payload { encoding, body, .. } = payload;
+    if let Some(written) = straight(payload, To::ENCODING) {
+        return grown(body.len(), Payload::checked(To::ENCODING, written));
+    }
     let value = in_format!(*encoding, From => read::<From>(payload)?,
         Encoding::Text => Value::String(utf8(*encoding, body)?.into()),
         Encoding::Binary => match To::HAS_BYTES {
@@ -57,10 +60,20 @@ fn written<To: Format>(payload: &Payload) -> Result<Payload, Fault> {
         },
         Encoding::Transit => return Err(no_format(*encoding)));
     let written = To::write(&value).map_err(|error| unsupported(error.to_string()))?;
-    if written.len() > SMALL.max(body.len().saturating_mul(GROWTH)) {
+    grown(body.len(), Payload::checked(To::ENCODING, written))
+}
+
+fn straight(payload: &Payload, to: Encoding) -> Option<Vec<u8>> {
+    in_format!(payload.encoding, From => From::straight(&payload.body, to, payload.is_checked()),
+        Encoding::Transit | Encoding::Text | Encoding::Binary => None)
+}
+
+/// What was written, unless so much was made of so few bytes.
+fn grown(from: usize, written: Payload) -> Result<Payload, Fault> {
+    if written.body.len() > SMALL.max(from.saturating_mul(GROWTH)) {
         return Err(unsupported(GROWN));
     }
-    Ok(Payload::checked(To::ENCODING, written))
+    Ok(written)
 }
 
 fn read<From: Format>(payload: &Payload) -> Result<Value<'_>, Fault> {

@@ -11,6 +11,14 @@ pub(crate) enum Inside {
 }
 
 impl Inside {
+    /// The bracket that begins it in text.
+    pub(crate) const fn open(self) -> u8 {
+        match self {
+            Self::Vector => b'[',
+            Self::Map => b'{',
+        }
+    }
+
     /// The bracket that ends it in text.
     pub(crate) const fn close(self) -> u8 {
         match self {

@@ -9,6 +9,8 @@ mod maps;
 mod name;
 mod number;
 mod parser;
+mod straight;
+mod to_json;
 mod walk;
 mod write;
 
@@ -16,6 +18,8 @@ mod write;
 mod cost_tests;
 #[cfg(test)]
 mod equality_tests;
+#[cfg(test)]
+mod straight_tests;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +84,14 @@ impl Format for Edn {
     fn read(body: &[u8], is_checked: bool) -> Result<Value<'_>, ReadError> {
         let text = text::utf8(body)?;
         if is_checked { read_checked(text) } else { read(text) }
+    }
+
+    fn straight(body: &[u8], to: Encoding, is_checked: bool) -> Option<Vec<u8>> {
+        let text = text::utf8(body).ok().filter(|_| to == Encoding::Json)?;
+        if !is_checked {
+            check(text).ok()?;
+        }
+        to_json::to_json(text)
     }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError> {

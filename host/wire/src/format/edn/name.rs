@@ -31,6 +31,31 @@ static CONSTITUENTS: [bool; 128] = {
     table
 };
 
+/// What of a name can be seen from each byte alone: letters, digits and most signs, of which every name is well formed.
+pub(super) const PLAIN: u8 = 1;
+/// `/`, and `:`, `#` and `'`, which may not stand everywhere.
+const SIGN: u8 = 2;
+/// A part of a character that is not ASCII, which may be none of a name.
+pub(super) const OTHER: u8 = 4;
+
+/// Of each byte; 0 ends a token.
+pub(super) static CLASSES: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut code = 0;
+    while code < 128 {
+        #[expect(clippy::indexing_slicing, reason = "the code is below 128")]
+        {
+            table[code] = match code as u8 {
+                _ if !CONSTITUENTS[code] => 0,
+                b'/' | b':' | b'#' | b'\'' => SIGN,
+                _ => PLAIN,
+            };
+        }
+        code += 1;
+    }
+    table
+};
+
 /// Whether a character can be part of a token: all but white space, control characters and what means something else.
 pub(super) fn is_constituent(c: char) -> bool {
     match CONSTITUENTS.get(c as usize) {

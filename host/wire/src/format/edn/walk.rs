@@ -4,10 +4,12 @@ use super::{
     super::{
         check::Check,
         error::{Problem, ReadError},
+        straight::Walked,
         text::{self, brackets},
         walk::{Inside, Walk},
     },
     parser::Parser,
+    straight::{self, Differ},
 };
 use std::{borrow::Cow, ops::Range};
 
@@ -59,7 +61,13 @@ impl<'a> Walk<'a> for Parser<'a> {
     fn skip(&mut self) -> Result<Range<usize>, ReadError> {
         self.gap(0)?;
         let start = self.at;
-        self.value::<Check>(0)?;
+        match straight::walk(self.text, start, &mut Differ::new(self.text)) {
+            Some(Walked { end, halved }) => {
+                self.at = end;
+                self.halved |= halved;
+            }
+            None => self.value::<Check>(0)?,
+        }
         Ok(start..self.at)
     }
 

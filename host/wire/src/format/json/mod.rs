@@ -4,9 +4,13 @@
 //! key that occurs twice the last one stays.
 
 mod parser;
+mod straight;
+mod to_edn;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod straight_tests;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +80,11 @@ impl Format for Json {
 
     fn read(body: &[u8], _: bool) -> Result<Value<'_>, ReadError> {
         read(text::utf8(body)?)
+    }
+
+    fn straight(body: &[u8], to: Encoding, _: bool) -> Option<Vec<u8>> {
+        let text = text::utf8(body).ok().filter(|_| to == Encoding::Edn)?;
+        to_edn::to_edn(text)
     }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError> {

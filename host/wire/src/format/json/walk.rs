@@ -4,10 +4,12 @@ use super::{
     super::{
         check::Check,
         error::{Problem, ReadError},
+        straight::Walked,
         text::{self, brackets},
         walk::{Inside, Walk},
     },
     parser::Parser,
+    straight,
 };
 use std::{borrow::Cow, ops::Range};
 
@@ -23,10 +25,7 @@ impl<'a> Walk<'a> for Parser<'a> {
 
     fn enter(&mut self, inside: Inside) -> Result<bool, ReadError> {
         self.gap();
-        Ok(self.eat(match inside {
-            Inside::Vector => b'[',
-            Inside::Map => b'{',
-        }))
+        Ok(self.eat(inside.open()))
     }
 
     fn more(&mut self, inside: Inside, first: bool) -> Result<bool, ReadError> {
@@ -69,7 +68,13 @@ impl<'a> Walk<'a> for Parser<'a> {
     fn skip(&mut self) -> Result<Range<usize>, ReadError> {
         self.gap();
         let start = self.at;
-        self.value::<Check>(0)?;
+        match straight::walk(self.text, start, &mut ()) {
+            Some(Walked { end, halved }) => {
+                self.at = end;
+                self.halved |= halved;
+            }
+            None => self.value::<Check>(0)?,
+        }
         Ok(start..self.at)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     super::error::{Problem, ReadError},
+    scan::{self, Escaped, Look},
     surrogate,
 };
 use std::{borrow::Cow, fmt, marker::PhantomData};
@@ -16,6 +17,12 @@ pub(crate) trait Escapes {
     /// The character that the escape here stands for, and the escape's length with its backslash. None: no such escape. No
     /// character: half of a surrogate pair.
     fn escape(after_backslash: &[u8]) -> Option<(Option<char>, usize)>;
+}
+
+/// What a reader stops at.
+impl<E: Escapes> Look for E {
+    const CONTROLS: bool = !E::RAW_CONTROLS;
+    const DELETE: bool = false;
 }
 
 /// What stands between the quotes, checked.
@@ -37,7 +44,7 @@ pub(crate) fn scan<E: Escapes>(
     let start = opening + 1;
     let (mut at, mut escaped, mut halved) = (start, false, false);
     loop {
-        at += plain::<E>(bytes.get(at..).unwrap_or_default());
+        at = scan::plain::<E>(bytes, at);
         match bytes.get(at) {
             Some(b'"') => {
                 let text = text.get(start..at).unwrap_or_default();
@@ -56,27 +63,43 @@ pub(crate) fn scan<E: Escapes>(
     }
 }
 
-/// How many bytes stand before the next one that means something; eight are looked at at a time.
-fn plain<E: Escapes>(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks();
-    for (place, &word) in words.iter().enumerate() {
-        let found = special::<E>(u64::from_le_bytes(word));
-        if found != 0 {
-            return place * 8 + found.trailing_zeros() as usize / 8;
-        }
-    }
-    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || (!E::RAW_CONTROLS && byte < 0x20);
-    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
+/// What a string is that was walked over and is well formed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Passed {
+    /// Where its closing quote stands.
+    pub(crate) end: usize,
+    /// It may not be written as it stands here.
+    pub(crate) escaped: bool,
+    pub(crate) halved: bool,
 }
 
-/// Marks the bytes of a word that mean something in their highest bits; what stands above the lowest mark may be wrong.
-fn special<E: Escapes>(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let below =
-        |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & (EACH << 7);
-    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    let control = if E::RAW_CONTROLS { 0 } else { below(word, 0x20) };
-    is(b'"') | is(b'\\') | control
+/// Passes over the string whose first byte behind the quote is here, and says nothing of what is wrong with it: [`scan`] does.
+#[inline(always)]
+pub(crate) fn pass<E: Escapes, L: Look>(bytes: &[u8], start: usize) -> Option<Passed> {
+    let end = scan::plain::<L>(bytes, start);
+    match bytes.get(end)? {
+        b'"' => Some(Passed { end, escaped: false, halved: false }),
+        _ => pass_escaped::<E, L>(bytes, end),
+    }
+}
+
+#[cold]
+fn pass_escaped<E: Escapes, L: Look>(bytes: &[u8], mut at: usize) -> Option<Passed> {
+    let (mut escaped, mut halved) = (false, false);
+    loop {
+        at = scan::plain::<L>(bytes, at);
+        match bytes.get(at)? {
+            b'"' => return Some(Passed { end: at, escaped, halved }),
+            b'\\' => {
+                let (character, length) = E::escape(bytes.get(at + 1..)?)?;
+                halved |= character.is_none();
+                at += length;
+            }
+            ..0x20 if !E::RAW_CONTROLS => return None,
+            _ => at += 1,
+        }
+        escaped = true;
+    }
 }
 
 impl<'a, E: Escapes> Raw<'a, E> {
@@ -107,25 +130,42 @@ pub(crate) fn quote(out: &mut impl fmt::Write, text: &str) {
 
 fn try_quote(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
-    let mut rest = text;
-    while let Some(place) =
-        rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20 || byte == 0x7f)
-    {
-        out.write_str(rest.get(..place).unwrap_or_default())?;
-        let mut characters = rest.get(place..).unwrap_or_default().chars();
-        match characters.next() {
-            Some('\n') => out.write_str("\\n")?,
-            Some('\r') => out.write_str("\\r")?,
-            Some('\t') => out.write_str("\\t")?,
-            Some('"') => out.write_str("\\\"")?,
-            Some('\\') => out.write_str("\\\\")?,
-            Some(control) => surrogate::write_escape(out, control)?,
-            None => {}
+    write_escaped(out, text)?;
+    out.write_char('"')
+}
+
+fn write_escaped(out: &mut impl fmt::Write, mut rest: &str) -> fmt::Result {
+    loop {
+        let place = scan::plain::<Escaped>(rest.as_bytes(), 0);
+        let (plain, special) = rest.split_at_checked(place).unwrap_or((rest, ""));
+        out.write_str(plain)?;
+        let mut characters = special.chars();
+        let Some(first) = characters.next() else { return Ok(()) };
+        match first {
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            control => surrogate::write_escape(out, control)?,
         }
         rest = characters.as_str();
     }
-    out.write_str(rest)?;
-    out.write_char('"')
+}
+
+/// Writes what stands between the quotes of a string that was walked over, as [`quote`] writes what it means.
+pub(crate) fn requote<E: Escapes>(out: &mut String, mut rest: &str) {
+    out.push('"');
+    while let Some((plain, after)) = rest.split_once('\\') {
+        let Some((character, length)) = E::escape(after.as_bytes()) else { break };
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        // A `String` never fails.
+        let _ok = write_escaped(out, plain)
+            .and_then(|()| write_escaped(out, character.encode_utf8(&mut [0; 4])));
+        rest = after.get(length - 1..).unwrap_or_default();
+    }
+    let _ok = write_escaped(out, rest);
+    out.push('"');
 }
 
 /// Text as a string of JSON or EDN, with its quotes.
