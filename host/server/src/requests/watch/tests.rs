@@ -60,6 +60,37 @@ fn silence_a_head_and_a_pause_have_each_their_time() {
 }
 
 #[test]
+fn behind_a_posted_body_comes_a_head_and_not_in_it() {
+    let start = Instant::now();
+    let watch = watch(start);
+    assert_eq!(watch.read(b"POST / HTTP/1.1\r\n\r\nhe", start), Some(19));
+    watch.expects_body(14);
+    watch.answers(false, start);
+    assert_eq!(watch.read(b"he", start), Some(2));
+    assert_eq!(watch.read(b"llo\r\n\r\nGET", start), Some(10));
+    assert_eq!(watch.read(b" /GET / HTTP/1.1\r\n\r\n", start), Some(2));
+    assert_eq!(watch.read(b"GET / HTTP/1.1\r\n\r\nG", start), Some(18));
+    assert!(!watch.leaves_body());
+    watch.expects_body(3);
+    assert_eq!(watch.read(b"ab", start), Some(2));
+    assert!(watch.leaves_body(), "the rest is nobody's");
+    assert!(watch.is_headless());
+}
+
+#[test]
+fn a_stream_has_no_time_and_no_pace_of_the_requests() {
+    let start = Instant::now();
+    let watch = watch(start);
+    watch.answers(false, start);
+    watch.streams();
+    watch.wrote(None, start);
+    assert!(watch.next(start + SECOND * 3600).is_ok());
+    watch.answered(start + SECOND * 3600);
+    watch.wrote(Some(1), start + SECOND * 3600);
+    ends(&watch, start + SECOND * 3600, Late::Idle, 75);
+}
+
+#[test]
 fn a_head_that_came_during_an_answer_has_its_time_after_it() {
     let start = Instant::now();
     let watch = watch(start);
