@@ -17,7 +17,9 @@ use tengen_core::{
     sink::{Level, Refusal, Signal},
     trace::{NoTracer, Span},
 };
-use tengen_engine::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch};
+use tengen_engine::{
+    Change, Engine, EngineLimits, Phase, Plugin, PluginParts, Reloaded, Role, Watch,
+};
 use tengen_settings as settings;
 use tengen_wire::{
     fault::FaultId,
@@ -84,7 +86,7 @@ async fn run(name: &str, change: impl FnOnce(&mut settings::Plugin)) -> Result<R
     let hub = Hub { replies: sender, open: Mutex::new(vec![Arc::clone(&peer)]) };
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);
-    let plugin = Plugin::load(Parts {
+    let plugin = Plugin::load(PluginParts {
         engine: Engine::new(EngineLimits { instances: 16, ..EngineLimits::default() })?,
         name: PluginName::from("guest"),
         settings,

@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and a plugin.
 
-use super::{text::plain, trap};
+use crate::{text::plain, trap};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 use tengen_wire::id::PluginName;

@@ -1,13 +1,15 @@
 //! From a file to a version that has shown that it runs.
 
-use super::{
-    bindings::plugin::StartReason,
-    compiled::{Compiled, Role, Source, link},
+use crate::{
+    call::{
+        generation::Generation,
+        instance::{Instance, STOP},
+    },
+    compile::compiled::{Compiled, Role, Source},
     counters::Counters,
     engine::Engine,
     error::PluginError,
-    generation::Generation,
-    instance::{Instance, STOP},
+    guest::bindings::plugin::StartReason,
 };
 use serde::{Serialize, Serializer};
 use std::{
@@ -93,7 +95,7 @@ pub(super) async fn component(engine: &Engine, file: &Path) -> Result<Arc<Compil
     tracing::info!(file = %file.display(), took_ms, "compiled");
     let own = engine.clone();
     blocking(move || {
-        let compiled = link(&own, &source, &code)?;
+        let compiled = own.link(&source, &code)?;
         if let Some(cache) = own.cache() {
             cache.put(source.hash, own.fingerprint(), &code);
         }
@@ -110,13 +112,13 @@ enum Found {
 }
 
 fn find(engine: &Engine, file: &Path) -> Result<Found, PluginError> {
-    let source = Source::read(engine, file)?;
+    let source = Source::read(file, engine.limits().component_bytes)?;
     if let Some(known) = engine.known().get(source.hash) {
         return Ok(Found::Ready(known));
     }
     let cached = engine.cache().and_then(|cache| cache.get(source.hash, engine.fingerprint()));
     // Only what linked was kept: if it does not now, it is not what it was, and is compiled again.
-    let ready = cached.and_then(|code| link(engine, &source, &code).ok());
+    let ready = cached.and_then(|code| engine.link(&source, &code).ok());
     let ready = ready.map(|compiled| Found::Ready(engine.known().add(compiled)));
     Ok(ready.unwrap_or(Found::New(source)))
 }

@@ -1,12 +1,14 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
-use super::{
+use crate::{
     breaker::Phase,
-    compiled::Role,
+    call::{
+        generation::{Budget, Generation},
+        instance::Instance,
+    },
+    compile::compiled::Role,
     counters::{Counters, Measure, count},
     error::PluginError,
-    generation::{Budget, Generation},
-    instance::Instance,
 };
 use arc_swap::ArcSwap;
 use serde::Serialize;

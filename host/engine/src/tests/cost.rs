@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::{
-    bindings::plugin::StartReason,
-    compiled::compile,
-    events::{prepare, tell},
+    call::events::{prepare, tell},
+    guest::bindings::plugin::StartReason,
     prepare::{Made, rehearse},
 };
 use std::time::Instant;
@@ -34,7 +33,7 @@ async fn best_of(samples: usize, mut sample: impl AsyncFnMut() -> f64) -> f64 {
 async fn the_cost_of_a_call() {
     let (name, bytes) = guest();
     println!("guest: {name}");
-    let compiled = Arc::new(compile(&engine(), &bytes).expect("it compiles"));
+    let compiled = Arc::new(engine().compile_here(&bytes).expect("it compiles"));
     let settings = Arc::new(settings::Plugin::new("guest.wasm"));
     let made =
         Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };

@@ -290,7 +290,7 @@ async fn a_burst_of_changes_is_one_reload_of_the_last() {
 async fn a_storm_of_changes_under_load_loses_no_event_and_ends_with_the_last() {
     const CHANGES: usize = 300;
     let watched = Watched::start().await;
-    let last = crate::compiled::Hash::of(&version(CHANGES)).short();
+    let last = crate::compile::compiled::Hash::of(&version(CHANGES)).short();
     let file = watched.running.file.clone();
     let storm = std::thread::spawn(move || {
         let beside = file.with_extension("part");

@@ -6,12 +6,13 @@ use super::{
     *,
 };
 use crate::{
-    bindings::plugin::StartReason,
-    compiled::compile,
-    engine::TICK,
-    events::{prepare, tell},
-    generation::Generation,
-    instance::Instance,
+    call::{
+        events::{prepare, tell},
+        generation::Generation,
+        instance::Instance,
+    },
+    guest::bindings::plugin::StartReason,
+    guest::meter::TICK,
     prepare::{Made, rehearse},
 };
 use futures_util::future::poll_immediate;
@@ -206,7 +207,7 @@ pub(super) async fn alone_with(
     guest: &Guest,
     memory: usize,
 ) -> (Arc<Generation>, Instance) {
-    let compiled = Arc::new(compile(engine, &guest.component()).expect("it compiles"));
+    let compiled = Arc::new(engine.compile_here(&guest.component()).expect("it compiles"));
     let mut settings = settings::Plugin::new("guest.wasm");
     (settings.deadline, settings.memory) = (Duration::from_secs(10), memory);
     let settings = Arc::new(settings);
@@ -272,8 +273,8 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
 #[tokio::test]
 async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let (log, _reading) = Log::open();
-    let console = crate::console::Console::default();
-    let mut signals = crate::signals::Signals::new("guest".into(), console.clone());
+    let console = crate::guest::console::Console::default();
+    let mut signals = crate::guest::signals::Signals::new("guest".into(), console.clone());
     let mut stream = wasmtime_wasi::cli::StdoutStream::p2_stream(&console);
     stream.write(bytes::Bytes::from_static(b"\x1b]0;title\x07 \x1b[2J\r\xff\n")).expect("taken");
     let often = tengen_core::often::Often::default();

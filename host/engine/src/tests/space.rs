@@ -2,9 +2,11 @@
 
 use super::{limits::alone_with, *};
 use crate::{
-    bindings::plugin::StartReason,
-    events::{prepare, tell},
-    instance::Instance,
+    call::{
+        events::{prepare, tell},
+        instance::Instance,
+    },
+    guest::bindings::plugin::StartReason,
     space::Space,
 };
 
