@@ -4,6 +4,7 @@
 //! gateway.
 
 mod change;
+mod document;
 mod environment;
 mod keys;
 mod mistakes;
@@ -11,7 +12,7 @@ mod origins;
 mod print;
 mod read;
 mod read_plugins;
-mod reader;
+mod table;
 mod units;
 mod value;
 
@@ -23,13 +24,14 @@ pub use units::{duration, size};
 pub use value::address_remedy;
 
 use crate::{Endpoint, Settings, SinkPlugin};
+use document::{Document, Place};
 use mistakes::nearest;
-use reader::{Document, Place, Table};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
+use table::Table;
 use tengen_wire::id::PluginName;
 use toml::de::DeTable;
 
@@ -109,8 +111,9 @@ pub fn examine(text: &str, env: &dyn Fn(&str) -> Option<String>, base: &Path) ->
     }
     let mut plugin_lines = BTreeMap::new();
     // What could be recovered of a broken file would only bring mistakes that are none.
-    let settings =
-        errors.is_empty().then(|| settings(&document.root(file.get_ref()), &mut plugin_lines));
+    let settings = errors
+        .is_empty()
+        .then(|| settings(&Table::root(&document, file.get_ref()), &mut plugin_lines));
     let (mistakes, warnings) = document.findings();
     Examined { settings, mistakes, warnings, plugin_lines, variables: document.variables() }
 }

@@ -1,30 +1,12 @@
-//! Walks a parsed file and notes every mistake, instead of ending at the first.
+//! A table of the file: its keys, each read into its place, and those that it does not have noted as mistakes.
 
 use super::{
-    environment::{self, Variables},
+    document::{Document, Place},
     keys,
-    mistakes::{Lines, Mistake, choice, nearest},
+    mistakes::{choice, nearest},
     value::Value,
 };
-use std::{cell::RefCell, ops::Range, path::Path};
 use toml::de::DeTable;
-
-/// What all parts of one file share.
-pub(super) struct Document<'a> {
-    pub(super) lines: Lines,
-    env: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) base: &'a Path,
-    mistakes: RefCell<Vec<(usize, Mistake)>>,
-    warnings: RefCell<Vec<(usize, Mistake)>>,
-    variables: RefCell<Variables>,
-}
-
-/// Where a table or value stands, to speak of it.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) key: String,
-    pub(super) at: usize,
-}
 
 /// A table of the file; opening it has noted its unknown keys.
 pub(super) struct Table<'a> {
@@ -34,68 +16,19 @@ pub(super) struct Table<'a> {
     entries: &'a DeTable<'a>,
 }
 
-impl<'a> Document<'a> {
-    pub(super) fn new(text: &str, env: &'a dyn Fn(&str) -> Option<String>, base: &'a Path) -> Self {
-        Self {
-            lines: Lines::of(text),
-            env,
-            base,
-            mistakes: RefCell::default(),
-            warnings: RefCell::default(),
-            variables: RefCell::default(),
-        }
-    }
-
-    /// A text with its environment variables put in.
-    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
-        environment::expand(text, &|name| {
-            let value = (self.env)(name)?;
-            self.variables.borrow_mut().note(name, &value);
-            Some(value)
-        })
-    }
-
-    /// Every variable that was put in so far.
-    pub(super) fn variables(&self) -> Variables {
-        self.variables.borrow().clone()
-    }
-
-    pub(super) fn root(&'a self, entries: &'a DeTable<'a>) -> Table<'a> {
-        Table::open(self, Place { key: String::new(), at: 0 }, "", entries)
-    }
-
-    pub(super) fn mistake(&self, place: &Place, what: impl Into<String>) {
-        self.mistakes.borrow_mut().push((place.at, self.say(place, what)));
-    }
-
-    pub(super) fn warning(&self, place: &Place, what: impl Into<String>) {
-        self.warnings.borrow_mut().push((place.at, self.say(place, what)));
-    }
-
-    pub(super) fn syntax(&self, span: Option<Range<usize>>, what: &str) {
-        let at = span.map_or(0, |span| span.start);
-        self.mistake(&Place { key: String::new(), at }, what);
-    }
-
-    fn say(&self, place: &Place, what: impl Into<String>) -> Mistake {
-        Mistake { key: place.key.clone(), line: Some(self.lines.line(place.at)), what: what.into() }
-    }
-
-    /// Mistakes and warnings, each in the order of the file. No variable's value is in them.
-    pub(super) fn findings(&self) -> (Vec<Mistake>, Vec<Mistake>) {
-        let variables = self.variables.borrow();
-        let shown = |mistake: Mistake| Mistake { what: variables.hide(&mistake.what), ..mistake };
-        let in_order = |list: &RefCell<Vec<(usize, Mistake)>>| {
-            let mut list = list.take();
-            list.sort_by_key(|(at, _)| *at);
-            list.into_iter().map(|(_, mistake)| shown(mistake)).collect()
-        };
-        (in_order(&self.mistakes), in_order(&self.warnings))
-    }
-}
-
 impl<'a> Table<'a> {
-    pub(super) fn open(
+    /// The whole file.
+    pub(super) fn root(document: &'a Document<'a>, entries: &'a DeTable<'a>) -> Self {
+        Self::open(document, Place { key: String::new(), at: 0 }, "", entries)
+    }
+
+    /// A value that is one; `section` is its name in the table of keys.
+    pub(super) fn of(value: &Value<'a>, section: &'static str) -> Option<Self> {
+        let entries = value.table()?;
+        Some(Self::open(value.document, value.place.clone(), section, entries))
+    }
+
+    fn open(
         document: &'a Document<'a>,
         place: Place,
         section: &'static str,
@@ -170,7 +103,7 @@ impl<'a> Table<'a> {
 
     /// The table under a key; `section` is its name in the table of keys.
     pub(super) fn table(&self, name: &str, section: &'static str) -> Option<Table<'a>> {
-        self.get(name)?.table(section)
+        Table::of(&self.get(name)?, section)
     }
 
     /// The tables under a key that may stand several times, as `[[name]]`.
@@ -181,7 +114,7 @@ impl<'a> Table<'a> {
             return Vec::new();
         }
         let items = value.items().unwrap_or_default();
-        items.iter().filter_map(|item| item.table(section)).collect()
+        items.iter().filter_map(|item| Table::of(item, section)).collect()
     }
 
     /// The tables under a key by their names, as `[name.NAME]`.
@@ -190,7 +123,7 @@ impl<'a> Table<'a> {
         let entries = value.entries().unwrap_or_default();
         entries
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value.table(section)?)))
+            .filter_map(|(name, value)| Some((name, Table::of(&value, section)?)))
             .collect()
     }
 }
