@@ -18,7 +18,7 @@ use tengen_core::{
     trace::{NoTracer, Span},
 };
 use tengen_engine::{
-    Change, Engine, EngineLimits, Phase, Plugin, PluginParts, Reloaded, Role, Watch,
+    Engine, EngineLimits, FileChange, Phase, Plugin, PluginParts, Reloaded, Role, Watch,
 };
 use tengen_settings as settings;
 use tengen_wire::{
@@ -190,7 +190,7 @@ async fn versions_change_under_load_and_every_event_is_answered_once_and_never_b
         let plugin = Arc::clone(&running.plugin);
         let reloaded = async {
             let change = timeout(PATIENCE, watch.next()).await?;
-            ensure!(change == Change::Written(running.file.clone()), "{change:?}");
+            ensure!(change == FileChange::Written(running.file.clone()), "{change:?}");
             let reloaded = plugin.reload(None).await?;
             ensure!(matches!(reloaded, Reloaded::Replaced { .. }), "{reloaded:?}");
             Ok(())

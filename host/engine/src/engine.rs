@@ -8,15 +8,15 @@ use crate::{
         cache::Cache,
         code::{Code, Fingerprint, code_config},
         compiled::{Compiled, Source, link},
-        compiler::{Compiler, Target},
+        compiler::{Compiler, Order},
         known::Known,
     },
     error::PluginError,
     guest::{
         bindings::Everything,
         data::{Data, Hosting},
-        meter::{TICK, Ticks},
         pipes,
+        stopwatch::{TICK, Ticks},
     },
     space::{Layout, Layouts, Room, layouts},
 };
@@ -73,13 +73,13 @@ impl From<EngineLimits> for EngineParts {
 
 /// The engine. Clones share it; its clock stops with the last one.
 #[derive(Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     linker: Linker<Data>,
     limits: EngineLimits,
     hosting: Hosting,
-    target: Target,
+    order: Order,
     compiler: Compiler,
     /// Turns at compiling.
     compiling: Semaphore,
@@ -103,11 +103,11 @@ impl Engine {
         pipes::refuse(&mut linker)?;
         let clock = Clock::start(&wasm)?;
         let places = Arc::new(Semaphore::new(layout.instances as usize));
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Inner {
             linker,
             limits,
             hosting: Hosting { ticks: clock.ticks.clone(), places },
-            target: Target {
+            order: Order {
                 fingerprint: Fingerprint::of(&wasm),
                 space: layout.space,
                 component_bytes: limits.component_bytes,
@@ -134,7 +134,7 @@ impl Engine {
     pub(super) async fn compile(&self, component: Arc<[u8]>) -> Result<Code, PluginError> {
         // Never closed; were it, there would be nobody to keep in order.
         let _turn = self.0.compiling.acquire().await.ok();
-        self.0.compiler.compile(&self.0.target, component).await
+        self.0.compiler.compile(&self.0.order, component).await
     }
 
     /// Makes code executable and checks what it imports and exports.
@@ -156,12 +156,12 @@ impl Engine {
 
     #[cfg(test)]
     pub(super) fn space(&self) -> crate::space::Space {
-        self.0.target.space
+        self.0.order.space
     }
 
     #[cfg(any(test, fuzzing))]
     pub(super) fn wasm(&self) -> &wasmtime::Engine {
-        &self.0.target.wasm
+        &self.0.order.wasm
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
@@ -175,7 +175,7 @@ impl Engine {
 
     /// What machine code must be for.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        self.0.target.fingerprint
+        self.0.order.fingerprint
     }
 }
 

@@ -84,8 +84,8 @@ impl Guest {
             Some(instance) => instance,
             None => self.instantiate()?,
         };
-        let budget = lifecycle(&self.settings);
-        let called = self.runtime.block_on(instance.handle(budget, &told.records, None)).ok()?;
+        let allowance = lifecycle(&self.settings);
+        let called = self.runtime.block_on(instance.handle(allowance, &told.records, None)).ok()?;
         // Only what has not trapped is called again.
         self.instance = Some(instance);
         Some(called.map(|outcome| taken(outcome, &events, &self.settings)))

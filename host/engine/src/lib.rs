@@ -49,7 +49,7 @@ pub use error::{CallError, Cause, PluginError};
 pub use plugin::{Plugin, PluginParts, Reloaded};
 pub use prepare::{Inspection, inspect};
 pub use shared::{At, LastError, State, Status};
-pub use watch::{Change, Watch};
+pub use watch::{FileChange, Watch};
 
 #[cfg(test)]
 mod tests;

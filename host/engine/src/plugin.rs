@@ -16,7 +16,7 @@ use crate::{
         runner::{Next, Runner},
     },
     pool::Pool,
-    prepare::{Made, component, dismiss, rehearse},
+    prepare::{GenerationParts, component, dismiss, rehearse},
     shared::{Shared, Status},
 };
 use serde::Serialize;
@@ -101,8 +101,8 @@ impl Plugin {
         let roles = compiled.roles();
         let counters = Arc::<Counters>::default();
         let settings = Arc::new(settings);
-        let made = Made { number: 1, plugin: name, compiled, settings, counters };
-        let (generation, instance) = rehearse(made, StartReason::First, |_| true).await?;
+        let parts = GenerationParts { number: 1, plugin: name, compiled, settings, counters };
+        let (generation, instance) = rehearse(parts, StartReason::First, |_| true).await?;
         let shared = Arc::new(Shared::new(generation, actor, tracer, tasks.clone()));
         let mut first = Some(instance);
         let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(
@@ -218,14 +218,14 @@ impl Plugin {
             });
         }
         let counters = Arc::clone(&old.counters);
-        let made = Made {
+        let parts = GenerationParts {
             number: old.number + 1,
             plugin: old.plugin.clone(),
             compiled,
             settings,
             counters,
         };
-        let (generation, instance) = rehearse(made, StartReason::Reload, |new| {
+        let (generation, instance) = rehearse(parts, StartReason::Reload, |new| {
             // A state is first given to an instance that serves nobody.
             !(takes_state(&old, new) && self.shared.is_running())
         })
@@ -295,7 +295,7 @@ impl Plugin {
                 pool.stop().await;
             }
         };
-        // The guest's own `stop` has its budget on top; nothing here waits longer than that.
+        // The guest's own `stop` has its allowance on top; nothing here waits longer than that.
         if timeout(deadline.saturating_add(STOP * 2), end).await.is_err() {
             tracing::warn!(plugin = %self.shared.name, "the plugin did not stop in time");
         }

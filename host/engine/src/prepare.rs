@@ -124,7 +124,7 @@ fn find(engine: &Engine, file: &Path) -> Result<Found, PluginError> {
 }
 
 /// What a version is made of.
-pub(super) struct Made {
+pub(super) struct GenerationParts {
     pub(super) number: u64,
     pub(super) plugin: PluginName,
     pub(super) compiled: Arc<Compiled>,
@@ -135,11 +135,11 @@ pub(super) struct Made {
 /// A version and its first instance, which has described itself and started. The caller knows from its description whether
 /// that instance will serve, or another one after it: until it is known, it is a rehearsal unless it is the first of all.
 pub(super) async fn rehearse(
-    made: Made,
+    parts: GenerationParts,
     reason: StartReason,
     serves: impl FnOnce(&Generation) -> bool,
 ) -> Result<(Arc<Generation>, Instance), PluginError> {
-    let Made { number, plugin, compiled, settings, counters } = made;
+    let GenerationParts { number, plugin, compiled, settings, counters } = parts;
     let unknown = !matches!(reason, StartReason::First);
     let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
     let about = instance.describe(&settings).await?;
@@ -153,9 +153,9 @@ pub(super) async fn rehearse(
 
 /// Ends an instance that was only a rehearsal.
 pub(super) async fn dismiss(generation: &Generation, instance: Instance) {
-    let mut budget = generation.lifecycle();
-    budget.wall = budget.wall.min(STOP);
-    if let Err(error) = instance.stop(budget).await {
+    let mut allowance = generation.lifecycle();
+    allowance.wall = allowance.wall.min(STOP);
+    if let Err(error) = instance.stop(allowance).await {
         tracing::warn!(plugin = %generation.plugin, "the rehearsal did not stop well: {}", error.explain());
     }
 }

@@ -4,7 +4,7 @@ use super::patterns::Patterns;
 use crate::{
     compile::compiled::Compiled,
     counters::Counters,
-    error::{Found, PluginError},
+    error::{Excess, PluginError},
     guest::bindings::{handling, plugin::Description, types},
     text::plain,
 };
@@ -34,7 +34,7 @@ const RESULT_MAX: usize = 64 << 20;
 
 /// What one call may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
+pub(crate) struct Allowance {
     /// Time of computing.
     pub(super) cpu: Duration,
     /// Time that passes, waiting for imports and for other guests included.
@@ -43,7 +43,7 @@ pub(crate) struct Budget {
     pub(super) bytes: usize,
 }
 
-impl Budget {
+impl Allowance {
     /// The wall is generous, since others compute as well, but no more so for a long batch than for one event.
     fn of(cpu: Duration, bytes: usize) -> Self {
         let spare = cpu.saturating_mul(9).min(SPARE).saturating_add(Duration::from_secs(1));
@@ -119,8 +119,8 @@ fn bounded<'a>(
         longest = longest.max(text.len());
     }
     let found = match (number > count, longest > bytes) {
-        (true, _) => Found { found: number, limit: count, of: "entries" },
-        (_, true) => Found { found: longest, limit: bytes, of: "bytes in one entry" },
+        (true, _) => Excess { found: number, limit: count, of: "entries" },
+        (_, true) => Excess { found: longest, limit: bytes, of: "bytes in one entry" },
         _ => return Ok(()),
     };
     Err(PluginError::Described { what, found })
@@ -135,7 +135,7 @@ impl About {
 
 impl Generation {
     /// What a call with so many events may take.
-    pub(crate) fn budget(&self, events: usize) -> Budget {
+    pub(crate) fn allowance(&self, events: usize) -> Allowance {
         // An effect takes some room beside its bytes.
         let per_event = self
             .settings
@@ -146,18 +146,18 @@ impl Generation {
             .min(RESULT_MAX.max(per_event))
             .saturating_add(64 << 10);
         let count = u32::try_from(events).unwrap_or(u32::MAX);
-        Budget::of(self.settings.deadline.saturating_mul(count), bytes)
+        Allowance::of(self.settings.deadline.saturating_mul(count), bytes)
     }
 
     /// What a call outside the path of events may take.
-    pub(crate) fn lifecycle(&self) -> Budget {
+    pub(crate) fn lifecycle(&self) -> Allowance {
         lifecycle(&self.settings)
     }
 
     /// What `save` and `load` may take. What is handed over is looked at after the call, which is then none that failed.
-    pub(super) fn hand_over(&self) -> Budget {
+    pub(super) fn hand_over(&self) -> Allowance {
         let bytes = self.settings.memory.saturating_mul(COPIES).saturating_add(LIFECYCLE_BYTES);
-        Budget::of(HAND_OVER.max(self.settings.deadline), bytes)
+        Allowance::of(HAND_OVER.max(self.settings.deadline), bytes)
     }
 
     /// The format in which an instance writes its state down, if it has one.
@@ -167,13 +167,13 @@ impl Generation {
 }
 
 /// What a call outside the path of events may take.
-pub(super) fn lifecycle(settings: &settings::Plugin) -> Budget {
-    Budget::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
+pub(super) fn lifecycle(settings: &settings::Plugin) -> Allowance {
+    Allowance::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
 }
 
 /// What `describe` may take: no more than a description may hold.
-pub(super) fn describing(settings: &settings::Plugin) -> Budget {
-    Budget { bytes: DESCRIPTION_BYTES, ..lifecycle(settings) }
+pub(super) fn describing(settings: &settings::Plugin) -> Allowance {
+    Allowance { bytes: DESCRIPTION_BYTES, ..lifecycle(settings) }
 }
 
 /// The gateway's word for an encoding of the interface, which each of its worlds has a type for.

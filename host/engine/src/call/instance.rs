@@ -4,7 +4,7 @@
 
 use super::{
     fuel,
-    generation::{About, Budget, COPIES, Generation, describing, lifecycle},
+    generation::{About, Allowance, COPIES, Generation, describing, lifecycle},
 };
 use crate::{
     compile::compiled::Compiled,
@@ -18,7 +18,7 @@ use crate::{
             snapshot, telemetry_sink,
         },
         data::{Data, HandedTooMuch},
-        meter::Meter,
+        stopwatch::Stopwatch,
     },
     text::plain,
 };
@@ -43,7 +43,7 @@ const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `
 pub(crate) struct Instance {
     store: Store<Data>,
     /// The store's.
-    meter: Meter,
+    stopwatch: Stopwatch,
     plugin: plugin::Guest,
     handler: Option<handler::Guest>,
     authenticator: Option<authenticator::Guest>,
@@ -51,21 +51,21 @@ pub(crate) struct Instance {
     snapshot: Option<snapshot::Guest>,
 }
 
-/// Runs one exported function within a budget: ticks inside, a timeout outside.
+/// Runs one exported function within an allowance: ticks inside, a timeout outside.
 macro_rules! call {
-    ($self:ident, $budget:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
-        let budget = $budget;
-        arm(&mut $self.store, budget);
+    ($self:ident, $allowance:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
+        let allowance = $allowance;
+        arm(&mut $self.store, allowance);
         let result = {
             let call = pin!($guest.$function(&mut $self.store, $($argument),*));
-            within(budget.wall, &$self.meter, call).await
+            within(allowance.wall, &$self.stopwatch, call).await
         };
-        judge(&mut $self.store, budget, result)
+        judge(&mut $self.store, allowance, result)
     }};
 }
 
 impl Instance {
-    /// Instantiates; a core `start` function runs here already, so this has a budget too.
+    /// Instantiates; a core `start` function runs here already, so this has an allowance too.
     pub(crate) async fn new(
         compiled: &Compiled,
         name: &PluginName,
@@ -75,12 +75,12 @@ impl Instance {
         let mut store =
             Data::store(compiled.pre.engine(), &compiled.hosting, name, settings, counters)?;
         store.data_mut().signals.rehearsal = rehearsal;
-        let budget = lifecycle(settings);
-        arm(&mut store, budget);
-        let meter = store.data().meter.clone();
+        let allowance = lifecycle(settings);
+        arm(&mut store, allowance);
+        let stopwatch = store.data().stopwatch.clone();
         let instantiated = {
             let instantiate = pin!(compiled.pre.instantiate_async(&mut store));
-            within(budget.wall, &meter, instantiate).await
+            within(allowance.wall, &stopwatch, instantiate).await
         };
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
@@ -101,7 +101,7 @@ impl Instance {
                     None => PluginError::Instantiate(error.into()),
                 });
             }
-            other => judge(&mut store, budget, other)
+            other => judge(&mut store, allowance, other)
                 .map_err(|source| PluginError::Call { function: "instantiation", source })?,
         };
         Self::find(store, instance, compiled)
@@ -128,8 +128,8 @@ impl Instance {
         let authenticator = load!("authenticator", compiled.authenticator);
         let sink = load!("telemetry-sink", compiled.sink);
         let snapshot = load!("snapshot", compiled.snapshot);
-        let meter = store.data().meter.clone();
-        Ok(Self { plugin, handler, authenticator, sink, snapshot, store, meter })
+        let stopwatch = store.data().stopwatch.clone();
+        Ok(Self { plugin, handler, authenticator, sink, snapshot, store, stopwatch })
     }
 
     /// An instance of a version, told that it begins.
@@ -145,10 +145,10 @@ impl Instance {
 
     pub(crate) async fn begin(
         &mut self,
-        budget: Budget,
+        allowance: Allowance,
         reason: StartReason,
     ) -> Result<(), PluginError> {
-        said("start", call!(self, budget, self.plugin, call_start(reason)))
+        said("start", call!(self, allowance, self.plugin, call_start(reason)))
     }
 
     /// Says whether it only shows that its version would do.
@@ -160,14 +160,14 @@ impl Instance {
         &mut self,
         settings: &settings::Plugin,
     ) -> Result<About, PluginError> {
-        let budget = describing(settings);
-        let said = call!(self, budget, self.plugin, call_describe())
+        let allowance = describing(settings);
+        let said = call!(self, allowance, self.plugin, call_describe())
             .map_err(|source| PluginError::Call { function: "describe", source })?;
         About::try_from(said)
     }
 
-    pub(crate) async fn stop(mut self, budget: Budget) -> Result<(), PluginError> {
-        call!(self, budget, self.plugin, call_stop())
+    pub(crate) async fn stop(mut self, allowance: Allowance) -> Result<(), PluginError> {
+        call!(self, allowance, self.plugin, call_stop())
             .map_err(|source| PluginError::Call { function: "stop", source })
     }
 
@@ -203,13 +203,13 @@ impl Instance {
 
     pub(crate) async fn handle(
         &mut self,
-        budget: Budget,
+        allowance: Allowance,
         events: &[types::Event<'_>],
         trace: Option<&TraceContext>,
     ) -> Result<Result<types::Outcome, String>, CallError> {
         self.store.data_mut().signals.belong_to(trace);
         let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
-        call!(self, budget, guest, call_handle(events))
+        call!(self, allowance, guest, call_handle(events))
     }
 
     /// Whether memory was refused to it in the last call.
@@ -219,16 +219,16 @@ impl Instance {
 
     pub(crate) async fn authenticate(
         &mut self,
-        budget: Budget,
+        allowance: Allowance,
         upgrade: &authenticator::Upgrade,
     ) -> Result<Option<authenticator::Verdict>, CallError> {
         let Some(guest) = &self.authenticator else { return Ok(None) };
-        call!(self, budget, guest, call_authenticate(upgrade)).map(Some)
+        call!(self, allowance, guest, call_authenticate(upgrade)).map(Some)
     }
 
     pub(crate) async fn deliver(
         &mut self,
-        budget: Budget,
+        allowance: Allowance,
         signals: &[telemetry_sink::Signal],
         dropped_before: u32,
     ) -> Result<Result<u32, telemetry_sink::Refusal>, CallError> {
@@ -237,55 +237,58 @@ impl Instance {
                 "it exports no `telemetry-sink`".into(),
             )));
         };
-        call!(self, budget, guest, call_deliver(signals, dropped_before))
+        call!(self, allowance, guest, call_deliver(signals, dropped_before))
     }
 
-    pub(crate) async fn flush(&mut self, budget: Budget) -> Result<Result<(), String>, CallError> {
+    pub(crate) async fn flush(
+        &mut self,
+        allowance: Allowance,
+    ) -> Result<Result<(), String>, CallError> {
         let Some(guest) = &self.sink else { return Ok(Ok(())) };
-        call!(self, budget, guest, call_flush())
+        call!(self, allowance, guest, call_flush())
     }
 }
 
 /// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
 async fn within<T>(
     limit: Duration,
-    meter: &Meter,
+    stopwatch: &Stopwatch,
     mut call: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         if timer.is_some() {
-            meter.resume();
+            stopwatch.resume();
         }
         if let Poll::Ready(value) = call.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
-        meter.pause();
+        stopwatch.pause();
         timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).map(|()| None)
     })
     .await
 }
 
 /// Readies the store for one call.
-fn arm(store: &mut Store<Data>, budget: Budget) {
+fn arm(store: &mut Store<Data>, allowance: Allowance) {
     let data = store.data_mut();
-    data.meter.begin(budget.cpu);
-    data.allow(budget.bytes);
+    data.stopwatch.begin(allowance.cpu);
+    data.allow(allowance.bytes);
     (data.memory.denied, data.memory.lacking) = (None, false);
     store.set_epoch_deadline(1);
-    store.set_hostcall_fuel(budget.bytes);
+    store.set_hostcall_fuel(allowance.bytes);
 }
 
 /// What came of one call: counts it, and lets out what the guest said meanwhile.
 fn judge<T: Given>(
     store: &mut Store<Data>,
-    budget: Budget,
+    allowance: Allowance,
     result: Option<wasmtime::Result<T>>,
 ) -> Result<T, CallError> {
     let judged = match result {
         Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(failure(error, budget, store.data())),
-        None => Err(CallError::TimedOut { limit: budget.wall }),
+        Some(Err(error)) => Err(failure(error, allowance, store.data())),
+        None => Err(CallError::TimedOut { limit: allowance.wall }),
     };
     let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure));
     if let Err(error) = &judged {
@@ -321,18 +324,18 @@ impl<T, E> Given for Result<T, E> {
     }
 }
 
-fn failure(error: wasmtime::Error, budget: Budget, data: &Data) -> CallError {
+fn failure(error: wasmtime::Error, allowance: Allowance, data: &Data) -> CallError {
     if error.is::<HandedTooMuch>() {
-        return CallError::TooMuch { limit: budget.bytes };
+        return CallError::TooMuch { limit: allowance.bytes };
     }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
-        return CallError::Overrun { limit: budget.cpu };
+        return CallError::Overrun { limit: allowance.cpu };
     }
     // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
     // is what it returned: where it was to put what it is given, which no honest allocator gets wrong, or its result.
     let is_trap = error.is::<Trap>();
     if !is_trap && fuel::has_ended(&error) {
-        return CallError::TooMuch { limit: budget.bytes };
+        return CallError::TooMuch { limit: allowance.bytes };
     }
     if data.memory.lacking {
         return CallError::OutOfAddresses(error.into());

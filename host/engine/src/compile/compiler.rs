@@ -61,9 +61,9 @@ impl Compiler {
     }
 }
 
-/// What machine code is made for.
+/// What is asked of a compiler, beside the component.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct Order {
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) space: Space,
@@ -75,12 +75,12 @@ impl Compiler {
     /// From a component's bytes to machine code. Given up, it leaves no child behind.
     pub(crate) async fn compile(
         &self,
-        target: &Target,
+        order: &Order,
         component: Arc<[u8]>,
     ) -> Result<Code, PluginError> {
         match self {
             Self::InProcess => {
-                let wasm = target.wasm.clone();
+                let wasm = order.wasm.clone();
                 let work = move || Code::compile(&wasm, &component);
                 let ended = PluginError::NotRunning { why: "the compiler ended without a result" };
                 spawn_blocking(work).await.map_err(|_| ended)?.map_err(|why| match why {
@@ -94,9 +94,9 @@ impl Compiler {
                     program,
                     memory: *memory,
                     time: *time,
-                    code: target.component_bytes.saturating_mul(CODE),
-                    fingerprint: target.fingerprint,
-                    space: target.space,
+                    code: order.component_bytes.saturating_mul(CODE),
+                    fingerprint: order.fingerprint,
+                    space: order.space,
                 };
                 job.run(&component).await
             }

@@ -5,7 +5,7 @@
 //! code on disk (`cache`). Otherwise the compiler makes it (`compiler`), in a child process whose side is `child`. What comes
 //! back is a `Code`, the only thing that is made executable (`code`); `compiled` links it, and finds the roles of the plugin.
 //!
-//! Nothing in here knows the engine: what is needed of it is passed in (`compiler::Target`, `guest::data::Hosting`).
+//! Nothing in here knows the engine: what is needed of it is passed in (`compiler::Order`, `guest::data::Hosting`).
 
 pub(crate) mod cache;
 pub(crate) mod child;

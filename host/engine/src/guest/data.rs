@@ -3,8 +3,8 @@
 use super::{
     clocks::Coarse,
     console::Console,
-    meter::{Meter, Ticks},
     signals::Signals,
+    stopwatch::{Stopwatch, Ticks},
 };
 use crate::{
     counters::Counters,
@@ -57,7 +57,7 @@ pub(crate) struct Data {
     handed: usize,
     handed_max: usize,
     /// How long the call in hand computes.
-    pub(crate) meter: Meter,
+    pub(crate) stopwatch: Stopwatch,
     /// Its place among all instances.
     _place: OwnedSemaphorePermit,
 }
@@ -85,7 +85,7 @@ impl Data {
             counters: Arc::clone(counters),
             handed: 0,
             handed_max: 0,
-            meter: Meter::new(&hosting.ticks),
+            stopwatch: Stopwatch::new(&hosting.ticks),
             _place: place,
         };
         let mut store = Store::new(wasm, data);
@@ -97,7 +97,7 @@ impl Data {
 
     /// The guest was still computing when the clock ticked: let others go first, or end it.
     fn tick(&self) -> UpdateDeadline {
-        match self.meter.is_over() {
+        match self.stopwatch.is_over() {
             false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
             true => UpdateDeadline::Interrupt,
         }

@@ -107,7 +107,7 @@ impl Seat {
     }
 
     /// Has something done between two calls. What has not begun in time is not done at all; what has begun ends by itself,
-    /// for the guest's calls have their budgets.
+    /// for the guest's calls have their allowances.
     async fn take_turn<T>(
         &self,
         request: impl FnOnce(Turn<T>) -> Request,
@@ -118,7 +118,7 @@ impl Seat {
             begins.await.map_err(|_| ENDED)
         };
         let current = self.shared.current.load_full();
-        let patience = TURN.saturating_add(current.budget(current.about.max_batch).wall);
+        let patience = TURN.saturating_add(current.allowance(current.about.max_batch).wall);
         let why = "the plugin did not come to it between its events";
         timeout(patience, turn).await.unwrap_or(Err(PluginError::Busy { why }))?;
         answered.await.unwrap_or(Err(ENDED))

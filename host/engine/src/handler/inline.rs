@@ -89,6 +89,16 @@ impl Inline {
         }
     }
 
+    /// Polls the future, unless somebody else does. `task`: the task's waker, where it is the task that does.
+    ///
+    /// Whoever comes has brought something first, and it must be seen by a poll that begins later. Who gets the lock polls,
+    /// and sees it. Who does not get the lock sets `missed` and tries once more; who has the lock gives it back and then looks
+    /// at `missed`. On both sides a fence stands between the writing and the looking, so one of the two sees what the other
+    /// has written: either the second try succeeds, or the holder learns of it and wakes the task. Without the fences the
+    /// processor may look before it has written, on both sides, and nobody would poll.
+    ///
+    /// `missed` is cleared before the poll, not after it: what was brought before, this poll sees, and who comes during it
+    /// sets `missed` anew.
     fn carry_on(&self, task: Option<&Waker>) -> Poll<()> {
         let mut tried = self.inner.try_lock();
         if matches!(tried, Err(TryLockError::WouldBlock)) {
@@ -121,6 +131,9 @@ impl Inline {
 }
 
 impl Inner {
+    /// Whoever polls, the future gets the waker of its task: what it waits for wakes the task, which stays, and not a visitor,
+    /// which has left by then. A visitor that comes before the task has polled for the first time leaves a waker that wakes
+    /// nobody; nothing is lost by that, for the first poll of the task is still to come.
     fn poll(&mut self, task: Option<&Waker>) -> Poll<()> {
         let Self { future, waker } = self;
         if let Some(task) = task

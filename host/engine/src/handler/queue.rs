@@ -331,55 +331,56 @@ impl Waiting {
         }
     }
 
+    /// Puts a beginning in front of everything that the next instance will hear.
+    ///
+    /// The list of open connections is not enough for that. A connection whose `opened` waits in the queue has its beginning
+    /// already, and a second one would be wrong. A connection that has ended is not in the list, but its last events may wait,
+    /// its `closed` among them; without a beginning the instance would hear of an end alone. So what waits is looked at first,
+    /// in order: the first event of each connection says whether its beginning waits.
     fn adopt(&mut self, open: Vec<Arc<Connection>>, forgive: bool) {
         if forgive {
             self.shunned.clear();
             self.suspected.clear();
         }
-        // Connections whose beginning waits in the queue need no other; those with anything else in it do.
-        let mut begun = HashSet::<_, RandomState>::default();
+        let mut known = HashSet::<_, RandomState>::default();
         let mut unbegun = Vec::new();
-        for event in self.alone.iter().chain(self.events.iter()) {
+        for event in self.waiting() {
             let Some(connection) = &event.connection else { continue };
             let begins = matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
-            if begun.insert(connection.handle) && !begins {
+            if known.insert(connection.handle) && !begins {
                 unbegun.push(Arc::clone(connection));
             }
         }
-        let others = open
-            .into_iter()
-            .filter(|connection| begun.insert(connection.handle))
-            .collect::<Vec<_>>();
-        let all = unbegun
-            .into_iter()
-            .chain(others)
-            .filter(|connection| !self.shunned.contains_key(&connection.handle));
+        unbegun.extend(open.into_iter().filter(|connection| known.insert(connection.handle)));
+        unbegun.retain(|connection| !self.shunned.contains_key(&connection.handle));
+        self.line_up(&unbegun);
+        // Told, as soon as all of this is heard, is everybody whose end does not wait as well.
+        let ended = self.waiting().filter_map(ended).collect::<HashSet<_, RandomState>>();
+        known.retain(|handle| !ended.contains(handle) && !self.shunned.contains_key(handle));
+        self.told = known;
+        self.adopting = false;
+    }
+
+    /// What waits behind the adoptions, in order.
+    fn waiting(&self) -> impl Iterator<Item = &Event> {
+        self.alone.iter().chain(self.events.iter())
+    }
+
+    /// Those who may have broken an instance come last and one by one, so that the next break says who it was.
+    fn line_up(&mut self, connections: &[Arc<Connection>]) {
         (self.adopted, self.suspects) = (Line::default(), VecDeque::new());
-        for connection in all {
-            let event = adopted(&connection);
-            match self.suspected.contains(&connection.handle) {
-                true => self.suspects.push_back(event),
-                false => self.adopted.push_back(event),
+        let mut suspected = HashSet::default();
+        for connection in connections {
+            let event = adopted(connection);
+            if self.suspected.contains(&connection.handle) {
+                suspected.insert(connection.handle);
+                self.suspects.push_back(event);
+            } else {
+                self.adopted.push_back(event);
             }
         }
         // Who has gone meanwhile is suspected no more.
-        self.suspected = self
-            .suspects
-            .iter()
-            .filter_map(|event| Some(event.connection.as_ref()?.handle))
-            .collect();
-        let ended = self
-            .alone
-            .iter()
-            .chain(self.events.iter())
-            .filter_map(ended)
-            .collect::<HashSet<_, RandomState>>();
-        self.told = begun
-            .difference(&ended)
-            .filter(|handle| !self.shunned.contains_key(*handle))
-            .copied()
-            .collect();
-        self.adopting = false;
+        self.suspected = suspected;
     }
 }
 

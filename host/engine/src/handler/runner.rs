@@ -182,9 +182,9 @@ impl Runner {
         let counters = &self.shared.counters;
         count(&counters.calls);
         counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
-        let budget = self.generation.budget(records.len());
+        let allowance = self.generation.allowance(records.len());
         let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
-        let answer = instance.handle(budget, records, trace).await;
+        let answer = instance.handle(allowance, records, trace).await;
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
@@ -205,7 +205,7 @@ impl Runner {
             next.instance.load(&next.generation, state).await?;
         }
         let old = self.instance.replace(next.instance);
-        let budget = self.generation.lifecycle();
+        let allowance = self.generation.lifecycle();
         self.shared.current.store(Arc::clone(&next.generation));
         self.generation = next.generation;
         self.breaker.reset();
@@ -216,7 +216,7 @@ impl Runner {
             self.up(true);
         }
         if let Some(old) = old {
-            self.shared.retire(old, budget);
+            self.shared.retire(old, allowance);
         }
         Ok(handed_over)
     }
@@ -244,9 +244,9 @@ impl Runner {
         let left = self.queue.close(Closed::Stopped);
         self.give_up(left, &Closed::Stopped.fault()).await;
         if let Some(instance) = self.instance.take() {
-            let mut budget = self.generation.lifecycle();
-            budget.wall = budget.wall.min(STOP);
-            if let Err(error) = instance.stop(budget).await {
+            let mut allowance = self.generation.lifecycle();
+            allowance.wall = allowance.wall.min(STOP);
+            if let Err(error) = instance.stop(allowance).await {
                 tracing::warn!(plugin = %self.shared.name, "the plugin did not stop well: {}", error.explain());
             }
         }

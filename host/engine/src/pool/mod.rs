@@ -179,10 +179,10 @@ impl Pool {
     pub(super) async fn stop(&self) {
         self.places.close();
         let idle = std::mem::take(&mut *self.lock());
-        let mut budget = self.shared.current.load().lifecycle();
-        budget.wall = budget.wall.min(STOP);
+        let mut allowance = self.shared.current.load().lifecycle();
+        allowance.wall = allowance.wall.min(STOP);
         for (_, instance) in idle {
-            if let Err(error) = instance.stop(budget).await {
+            if let Err(error) = instance.stop(allowance).await {
                 tracing::warn!(plugin = %self.shared.name, "the plugin did not stop well: {}", error.explain());
             }
         }
@@ -191,7 +191,8 @@ impl Pool {
     async fn authenticate_once(&self, upgrade: Upgrade) -> Result<Verdict, Fault> {
         let blame = blame(upgrade.peer.ip());
         let mut taken = self.take(blame).await?;
-        let said = taken.instance.authenticate(taken.generation.budget(1), &request(upgrade)).await;
+        let said =
+            taken.instance.authenticate(taken.generation.allowance(1), &request(upgrade)).await;
         let said = match said {
             Ok(said) => said,
             Err(error) => return Err(self.failed("authenticate", error, taken, blame)),
@@ -218,7 +219,7 @@ impl Pool {
         let records = signals.iter().map(record).collect::<Vec<_>>();
         let delivered = taken
             .instance
-            .deliver(taken.generation.budget(signals.len()), &records, dropped_before)
+            .deliver(taken.generation.allowance(signals.len()), &records, dropped_before)
             .await;
         match delivered {
             Ok(delivered) => {

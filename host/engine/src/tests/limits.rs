@@ -12,8 +12,8 @@ use crate::{
         instance::Instance,
     },
     guest::bindings::plugin::StartReason,
-    guest::meter::TICK,
-    prepare::{Made, rehearse},
+    guest::stopwatch::TICK,
+    prepare::{GenerationParts, rehearse},
 };
 use futures_util::future::poll_immediate;
 use std::{pin::pin, time::Instant};
@@ -211,8 +211,13 @@ pub(super) async fn alone_with(
     let mut settings = settings::Plugin::new("guest.wasm");
     (settings.deadline, settings.memory) = (Duration::from_secs(10), memory);
     let settings = Arc::new(settings);
-    let made =
-        Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
+    let made = GenerationParts {
+        number: 1,
+        plugin: "guest".into(),
+        compiled,
+        settings,
+        counters: Arc::default(),
+    };
     rehearse(made, StartReason::First, |_| true).await.expect("it runs")
 }
 
@@ -232,7 +237,7 @@ async fn an_instance_never_sees_what_another_one_left_in_memory() {
     let told = tell(&events, &made);
     for guest in [&leaves, &leaves, &seeks, &leaves, &seeks] {
         let (generation, mut instance) = alone(&engine, guest).await;
-        let outcome = instance.handle(generation.budget(1), &told.records, None).await;
+        let outcome = instance.handle(generation.allowance(1), &told.records, None).await;
         outcome.expect("nothing of anybody else").expect("well");
     }
 }
@@ -256,7 +261,7 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
         chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mut instance =
             Instance::start(&generation, StartReason::Scale).await.expect("there is room");
-        let mut call = pin!(instance.handle(generation.budget(1), &told.records, None));
+        let mut call = pin!(instance.handle(generation.allowance(1), &told.records, None));
         for _ in 0..(chance >> 16) % 64 {
             assert!(poll_immediate(&mut call).await.is_none(), "it never ends by itself");
             tokio::task::yield_now().await;

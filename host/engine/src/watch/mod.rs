@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const UNREADABLE_MAX: Duration = Duration::from_secs(60);
 /// What happened to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum FileChange {
     /// It has other bytes than before, or is new in the folder.
     Written(PathBuf),
     Removed(PathBuf),
@@ -58,7 +58,7 @@ pub struct Watch {
     unreadable: BTreeMap<PathBuf, (Instant, Duration)>,
     /// Watched directories, and which directory each was when it was watched.
     directories: BTreeMap<PathBuf, Option<Stamp>>,
-    changes: VecDeque<Change>,
+    changes: VecDeque<FileChange>,
     /// A look at the files is due; stays so when the look is given up half way.
     due: bool,
 }
@@ -131,7 +131,7 @@ impl Watch {
     }
 
     /// The next change. May be given up and called again without missing one.
-    pub async fn next(&mut self) -> Change {
+    pub async fn next(&mut self) -> FileChange {
         loop {
             if let Some(change) = self.changes.pop_front() {
                 return change;
@@ -174,8 +174,8 @@ impl Watch {
             self.note_unreadable(&file, now);
             let change = match (before.hash, now.hash) {
                 (before, after) if before == after => None,
-                (_, Some(_)) => Some(Change::Written(file.clone())),
-                (_, None) => Some(Change::Removed(file.clone())),
+                (_, Some(_)) => Some(FileChange::Written(file.clone())),
+                (_, None) => Some(FileChange::Removed(file.clone())),
             };
             self.changes.extend(change);
             if now.stamp.is_none() && !self.files.contains(&file) {
@@ -322,7 +322,7 @@ mod tests {
         [b"\0asm\x0d\0\x01\0".as_slice(), &[0, 3, 1, b'n', byte]].concat()
     }
 
-    async fn next(watch: &mut Watch) -> Change {
+    async fn next(watch: &mut Watch) -> FileChange {
         timeout(Duration::from_secs(20), watch.next()).await.expect("a change is told")
     }
 
@@ -360,7 +360,7 @@ mod tests {
             drop(open);
         };
         let (change, ()) = tokio::join!(wait, finish);
-        assert_eq!(change, Change::Written(file.clone()));
+        assert_eq!(change, FileChange::Written(file.clone()));
     }
 
     #[tokio::test]
@@ -369,25 +369,25 @@ mod tests {
         let beside = folder.join("a.tmp");
         fs::write(&beside, component(2)).expect("written");
         fs::rename(&beside, &file).expect("renamed");
-        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file.clone()));
 
         fs::write(&file, component(2)).expect("the same bytes");
         fs::remove_file(&file).expect("deleted");
         fs::write(&file, component(3)).expect("created");
-        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file.clone()));
 
         let target = folder.join("target");
         fs::write(&target, component(4)).expect("written");
         fs::remove_file(&file).expect("deleted");
         #[cfg(unix)]
         std::os::unix::fs::symlink(&target, &file).expect("linked");
-        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file.clone()));
         assert_eq!(
             watch.known.get(&file).and_then(|known| known.hash),
             Some(Hash::of(&component(4)))
         );
         fs::write(&target, component(5)).expect("written behind the link");
-        assert_eq!(next(&mut watch).await, Change::Written(file));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
     fn set_time(file: &Path) {
@@ -410,7 +410,7 @@ mod tests {
             (now.size, now.modified, now.identity),
             (before.size, before.modified, before.identity)
         );
-        assert_eq!(next(&mut watch).await, Change::Written(file));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
     // Issue 9, D 19: on a file system that gives no time to an inode's changes.
@@ -419,7 +419,7 @@ mod tests {
         let Place { _kept, file, mut watch, .. } = place();
         fs::write(&file, component(2)).expect("written");
         watch.known.get_mut(&file).expect("known").stamp = stamp(&file);
-        assert_eq!(next(&mut watch).await, Change::Written(file));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
     // Issue 9, D 19.
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(pause, LOOK * 4, "with growing pauses");
         fs::remove_dir(&target).expect("removed");
         fs::rename(kept.path().join("real"), &target).expect("moved");
-        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file.clone()));
         assert!(!watch.unreadable.contains_key(&file));
     }
 
@@ -453,7 +453,7 @@ mod tests {
         let known = *known;
         watch.note_unreadable(&file, known);
         watch.unreadable.get_mut(&file).expect("it is tried again").0 = Instant::now();
-        assert_eq!(next(&mut watch).await, Change::Written(file));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
     #[tokio::test]
@@ -463,9 +463,9 @@ mod tests {
         let mut watch = Watch::new([], Some(kept.path().to_owned())).expect("watched");
         fs::write(kept.path().join("notes.txt"), "no component").expect("written");
         fs::write(&file, component(1)).expect("written");
-        assert_eq!(next(&mut watch).await, Change::Written(file.clone()));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file.clone()));
         fs::remove_file(&file).expect("deleted");
-        assert_eq!(next(&mut watch).await, Change::Removed(file));
+        assert_eq!(next(&mut watch).await, FileChange::Removed(file));
     }
 
     // Issue 11, 7.
@@ -476,6 +476,6 @@ mod tests {
         let mut watch = Watch::new([], Some(kept.path().to_owned())).expect("watched");
         fs::write(&file, component(1)).expect("written");
         watch.set_files([kept.path().join("of-the-configuration.wasm")]);
-        assert_eq!(next(&mut watch).await, Change::Written(file));
+        assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 }

@@ -47,7 +47,7 @@ pub struct Parsed {
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub enum FileError {
     #[error("cannot read the configuration file `{}`", path.display())]
     Unreadable {
         path: PathBuf,
@@ -68,11 +68,11 @@ impl ConfigErrors {
 }
 
 /// Reads a configuration file; relative paths in it count from its folder.
-pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, LoadError> {
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, FileError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+        .map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
     let base = path.parent().unwrap_or(Path::new(""));
-    parse(&text, env, base).map_err(|errors| LoadError::Wrong { path: path.to_owned(), errors })
+    parse(&text, env, base).map_err(|errors| FileError::Wrong { path: path.to_owned(), errors })
 }
 
 /// Reads the text of a configuration file. Opens nothing; `base` is the folder of relative paths.

@@ -2,7 +2,7 @@
 
 use super::{Runner, second, this_second};
 use crate::{
-    breaker::{Blame, Phase, Verdict},
+    breaker::{Blame, Consequence, Phase},
     call::instance::Instance,
     counters::count,
     error::{CallError, PluginError},
@@ -68,45 +68,45 @@ impl Runner {
         if !alone {
             self.caution.failed();
         }
-        let verdict = match (alone, batch.events.first()) {
+        let consequence = match (alone, batch.events.first()) {
             (true, Some(event)) => self.blame(event, batch.alone),
-            _ => Verdict::default(),
+            _ => Consequence::default(),
         };
         let shunned = match (alone, batch.events.first()) {
-            (true, Some(event)) => self.shunned(event, verdict),
+            (true, Some(event)) => self.shunned(event, consequence),
             _ => None,
         };
         let left = shunned.map(|handle| self.queue.shun(handle)).unwrap_or_default();
         let broken = onward::broken(std::mem::take(&mut batch.events), failure);
         self.give_up(broken, failure).await;
         self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
-        match verdict.opened {
+        match consequence.opened {
             Some(pause) => self.leave_out(pause).await,
             None => self.restart().await,
         }
     }
 
     /// This event broke the instance, and nobody else can have.
-    fn blame(&mut self, event: &Event, alone: bool) -> Verdict {
+    fn blame(&mut self, event: &Event, alone: bool) -> Consequence {
         if alone {
             self.caution.ran_alone(true);
         }
-        let mut verdict = self.breaker.broke(this_second(), blame(event));
-        verdict.shun |= verdict.times >= self.restarts.patience();
-        verdict
+        let mut consequence = self.breaker.broke(this_second(), blame(event));
+        consequence.shun |= consequence.times >= self.restarts.patience();
+        consequence
     }
 
     /// The connection that is to be left alone after its event broke the instance.
-    fn shunned(&self, event: &Event, verdict: Verdict) -> Option<Handle> {
+    fn shunned(&self, event: &Event, consequence: Consequence) -> Option<Handle> {
         let connection = event.connection.as_ref()?;
-        if verdict.shun {
+        if consequence.shun {
             count(&self.shared.counters.shunned);
             self.tell_of_shunned(
                 &connection.id,
                 "a connection's events broke the plugin too often: it is left alone for a while",
             );
         }
-        let shunned = verdict.shun || is_adoption(event);
+        let shunned = consequence.shun || is_adoption(event);
         shunned.then_some(connection.handle)
     }
 
@@ -153,14 +153,14 @@ impl Runner {
     /// None of a batch's events broke the instance that the batch broke. Who sent most of it is to blame: what broke is
     /// their sum.
     pub(super) async fn suspect(&mut self, suspect: Handle) {
-        let verdict = self.breaker.broke(this_second(), Some(suspect.0.into()));
-        if verdict.shun || verdict.times >= self.restarts.patience() {
+        let consequence = self.breaker.broke(this_second(), Some(suspect.0.into()));
+        if consequence.shun || consequence.times >= self.restarts.patience() {
             count(&self.shared.counters.shunned);
             self.tell_of_shunned(&suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
             let left = self.queue.shun(suspect);
             self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
         }
-        if let Some(pause) = verdict.opened {
+        if let Some(pause) = consequence.opened {
             self.instance = None;
             self.leave_out(pause).await;
         }
@@ -220,9 +220,9 @@ impl Runner {
         self.instance = None;
         count(&self.shared.counters.panics);
         self.shared.note("the gateway failed at events of this plugin, which is a fault of the gateway: please report it; the instance is replaced");
-        let verdict = match batch.events.as_slice() {
+        let consequence = match batch.events.as_slice() {
             [event] => self.blame(event, batch.alone),
-            _ => Verdict::default(),
+            _ => Consequence::default(),
         };
         if batch.events.len() > 1 {
             self.caution.failed();
@@ -232,7 +232,7 @@ impl Runner {
             &Fault::new(FaultId::PluginFailed, "the gateway failed at the event"),
         )
         .await;
-        match verdict.opened {
+        match consequence.opened {
             Some(pause) => self.leave_out(pause).await,
             None => self.restart().await,
         }

@@ -32,7 +32,7 @@ impl Ticks {
 
 /// Measures one call at a time. Clones share it; a call is carried on by one thread at a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Meter {
+pub(crate) struct Stopwatch {
     ticks: Ticks,
     inner: Arc<Inner>,
 }
@@ -53,7 +53,7 @@ thread_local! {
     static READ: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
 }
 
-impl Meter {
+impl Stopwatch {
     pub(super) fn new(ticks: &Ticks) -> Self {
         Self { ticks: ticks.clone(), inner: Arc::default() }
     }
@@ -142,39 +142,39 @@ mod tests {
     #[test]
     fn what_a_thread_does_for_a_call_counts_and_nothing_else() {
         let ticks = Ticks::default();
-        let meter = Meter::new(&ticks);
-        meter.begin(TICK * 4);
+        let stopwatch = Stopwatch::new(&ticks);
+        stopwatch.begin(TICK * 4);
         // Time that passes while the thread does not compute is nobody's.
         pass(&ticks, TICK * 100);
-        assert!(!meter.is_over());
+        assert!(!stopwatch.is_over());
         // One call into the gateway, with a single look at the clock after it.
         compute(TICK * 5);
-        assert!(meter.is_over());
+        assert!(stopwatch.is_over());
 
-        meter.begin(TICK * 4);
-        meter.pause();
+        stopwatch.begin(TICK * 4);
+        stopwatch.pause();
         compute(TICK * 6);
         pass(&ticks, TICK * 6);
-        meter.resume();
-        assert!(!meter.is_over(), "others have computed");
+        stopwatch.resume();
+        assert!(!stopwatch.is_over(), "others have computed");
         compute(TICK * 2);
         pass(&ticks, TICK * 2);
-        meter.pause();
-        meter.resume();
+        stopwatch.pause();
+        stopwatch.resume();
         compute(TICK * 3);
         pass(&ticks, TICK * 3);
-        assert!(meter.is_over(), "it is all one call");
+        assert!(stopwatch.is_over(), "it is all one call");
     }
 
     #[test]
     fn a_call_does_not_pay_for_what_its_thread_did_before_a_late_tick() {
         let ticks = Ticks::default();
-        let meter = Meter::new(&ticks);
-        meter.begin(TICK * 4);
+        let stopwatch = Stopwatch::new(&ticks);
+        stopwatch.begin(TICK * 4);
         compute(TICK * 10);
-        meter.begin(TICK * 4);
-        assert!(!meter.is_over());
+        stopwatch.begin(TICK * 4);
+        assert!(!stopwatch.is_over());
         ticks.pass();
-        assert!(!meter.is_over());
+        assert!(!stopwatch.is_over());
     }
 }
