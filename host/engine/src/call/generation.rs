@@ -167,7 +167,7 @@ impl Generation {
 }
 
 /// What a call outside the path of events may take.
-pub(super) fn lifecycle(settings: &settings::Plugin) -> Allowance {
+pub(crate) fn lifecycle(settings: &settings::Plugin) -> Allowance {
     Allowance::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
 }
 
