@@ -1,6 +1,11 @@
 //! What the compiler does not hold. That nothing below a crate imports it, and that it names no library which is not in its
-//! manifest, the compiler holds: so the manifests are looked at, what must stay pure, and the order of the server's modules.
+//! manifest, the compiler holds: so the manifests are looked at, what must stay pure, and the order of the modules in the two
+//! crates that have many.
 
+mod circles;
+mod source;
+
+use source::{code_of, imports, is_test, module_of};
 use support::repository::{files, read};
 
 /// The gateway's crates from the bottom up, and which of the others each may depend on.
@@ -44,7 +49,9 @@ const PURE: [(&str, &[&str]); 3] = [
     ("settings", &["std::net::Tcp", "std::process", "SystemTime::now", "Instant::now"]),
 ];
 
-/// The server's modules from the bottom up: each may import what stands before it.
+/// The modules of a crate from the bottom up: each may import what stands before it.
+const ORDERS: [(&str, &[&str]); 2] = [("engine", &ENGINE), ("server", &SERVER)];
+
 const SERVER: [&str; 9] = [
     "hub",
     "router",
@@ -57,6 +64,11 @@ const SERVER: [&str; 9] = [
     "gateway",
 ];
 
+const ENGINE: [&str; 17] = [
+    "text", "trap", "error", "counters", "breaker", "guest", "space", "compile", "call", "shared",
+    "handler", "pool", "engine", "prepare", "plugin", "watch", "fuzzing",
+];
+
 #[test]
 fn crates_depend_on_those_below_and_libraries_stay_in_their_rooms() {
     let mut found = Vec::new();
@@ -67,19 +79,24 @@ fn crates_depend_on_those_below_and_libraries_stay_in_their_rooms() {
 }
 
 #[test]
-fn every_crate_and_every_module_of_the_server_has_its_place() {
+fn every_crate_and_every_module_in_an_order_has_its_place() {
     let mut crates = support::repository::folders("host").unwrap();
     let mut placed = CRATES.map(|(name, _)| name);
     crates.sort_unstable();
     placed.sort_unstable();
     assert_eq!(crates, placed, "the folders of `host` against the table of crates");
-    let lib = read("host/server/src/lib.rs").unwrap();
-    let mut modules: Vec<_> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let mut placed = SERVER;
-    modules.sort_unstable();
-    placed.sort_unstable();
-    assert_eq!(modules, placed, "the modules of the server against their order");
+    for (name, order) in ORDERS {
+        let lib = read(&format!("host/{name}/src/lib.rs")).unwrap();
+        let module = |line: &'static str| {
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            line.strip_prefix("mod ")?.strip_suffix(';').filter(|module| *module != "tests")
+        };
+        let mut modules: Vec<_> = lib.leak().lines().filter_map(module).collect();
+        let mut placed = order.to_vec();
+        modules.sort_unstable();
+        placed.sort_unstable();
+        assert_eq!(modules, placed, "the modules of `{name}` against their order");
+    }
 }
 
 #[test]
@@ -97,12 +114,15 @@ fn the_lower_crates_read_no_file_and_no_clock() {
 }
 
 #[test]
-fn the_servers_modules_import_what_is_below_them() {
+fn modules_import_what_is_below_them() {
     let mut found = Vec::new();
-    for path in files("host/server/src", &[".rs"]).unwrap() {
-        let file = path.strip_prefix("host/server/src/").unwrap();
-        if file != "lib.rs" {
-            found.extend(violations(file, &read(&path).unwrap()));
+    for (name, _) in ORDERS {
+        let folder = format!("host/{name}/src/");
+        for path in files(&folder, &[".rs"]).unwrap() {
+            let file = path.strip_prefix(&folder).unwrap();
+            if file != "lib.rs" {
+                found.extend(violations(name, file, &read(&path).unwrap()));
+            }
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
@@ -131,7 +151,21 @@ fn a_planted_clock_is_found() {
 
 #[track_caller]
 fn check(file: &str, text: &str, expected: &[&str]) {
-    assert_eq!(violations(file, text), expected, "{text}");
+    assert_eq!(violations("server", file, text), expected, "{text}");
+}
+
+#[test]
+fn a_planted_import_between_the_engines_folders_is_found() {
+    let text = "use crate::{guest::meter::TICK, handler::inline::Visited};";
+    assert_eq!(
+        violations("engine", "call/effects.rs", text),
+        ["host/engine/src/call/effects.rs: `call` must not import `handler`"]
+    );
+    let upwards = "use super::super::super::engine::Engine;";
+    assert_eq!(
+        violations("engine", "handler/runner/recovery.rs", upwards),
+        ["host/engine/src/handler/runner/recovery.rs: `handler` must not import `engine`"]
+    );
 }
 
 #[test]
@@ -204,179 +238,28 @@ fn misplaced(name: &str, manifest: &str) -> Vec<String> {
     found
 }
 
-/// Everything in one file, named by its path in `host/server/src`, that breaks the order.
-fn violations(file: &str, text: &str) -> Vec<String> {
-    if file.ends_with("tests.rs") || file.contains("/tests/") {
+/// Everything in one file of a crate, named by its path in `src`, that breaks the crate's order.
+fn violations(name: &str, file: &str, text: &str) -> Vec<String> {
+    if is_test(file) {
         return Vec::new();
     }
-    let module = module_of(file);
-    let code = code_of(text);
-    let Some(order) = place(module) else {
-        return vec![format!("host/server/src/{file}: `{module}` has no place in the order")];
-    };
-    let above = |import: &String| place(import).is_some_and(|theirs| theirs > order);
-    let found = imports(file, &code).into_iter().filter(above);
-    found
-        .map(|import| format!("host/server/src/{file}: `{module}` must not import `{import}`"))
-        .collect()
+    let order = ORDERS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, order)| order);
+    let place = |module: &str| order.iter().position(|name| *name == module);
+    let path = module_of(file);
+    let module = path.first().copied().unwrap_or_default();
+    let at = format!("host/{name}/src/{file}: `{module}`");
+    let Some(here) = place(module) else { return vec![format!("{at} has no place in the order")] };
+    let mut above = Vec::new();
+    for import in imports(&path, &code_of(text)) {
+        let root = import.first().map_or("", String::as_str);
+        let message = format!("{at} must not import `{root}`");
+        if place(root).is_some_and(|theirs| theirs > here) && !above.contains(&message) {
+            above.push(message);
+        }
+    }
+    above
 }
 
 fn impure<'a>(code: &'a str, without: &'a [&str]) -> impl Iterator<Item = &'a str> {
     without.iter().copied().filter(|word| code.contains(word))
-}
-
-/// `hub` for `hub/mod.rs` and `hub/link/direct.rs`.
-fn module_of(file: &str) -> &str {
-    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
-}
-
-fn place(module: &str) -> Option<usize> {
-    SERVER.iter().position(|name| *name == module)
-}
-
-/// The modules at the root that a file names, by `crate::` or by enough `super::`, each once; its own not.
-fn imports(file: &str, code: &str) -> Vec<String> {
-    let depth = file.trim_end_matches("/mod.rs").split('/').count();
-    let to_root = ["crate::".to_owned(), "super::".repeat(depth)];
-    let mut found: Vec<String> = Vec::new();
-    for way in to_root {
-        for (at, _) in code.match_indices(&way) {
-            let before = code[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
-                continue;
-            }
-            for name in roots_of(&code[at + way.len()..]) {
-                if name != module_of(file) && !found.contains(&name) {
-                    found.push(name);
-                }
-            }
-        }
-    }
-    found
-}
-
-/// The first names of a path or of a `{…}` tree.
-fn roots_of(tree: &str) -> Vec<String> {
-    let Some(inside) = tree.strip_prefix('{') else {
-        return vec![identifier(tree)];
-    };
-    let mut names = Vec::new();
-    let mut depth = 0;
-    let mut starts = true;
-    for (at, c) in inside.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => starts = true,
-            c if starts && !c.is_whitespace() => {
-                names.push(identifier(&inside[at..]));
-                starts = false;
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-/// The code without comments, without what is inside quotes, and without the unit tests at its end.
-fn code_of(text: &str) -> String {
-    let mut code = String::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let skipped = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else if rest.starts_with("r\"") || rest.starts_with("r#") || rest.starts_with("br") {
-            raw_string(rest)
-        } else if c == '"' {
-            string(rest)
-        } else if c == '\'' {
-            character(rest)
-        } else {
-            0
-        };
-        if skipped == 0 {
-            code.push(c);
-            rest = &rest[c.len_utf8()..];
-        } else {
-            code.push(' ');
-            rest = &rest[skipped..];
-        }
-    }
-    without_tests(&code)
-}
-
-/// Nothing but braces of code is left when this looks for the end of the module.
-fn without_tests(code: &str) -> String {
-    let Some((before, tests)) = code.split_once("#[cfg(test)]\nmod tests {") else {
-        return code.to_owned();
-    };
-    let mut depth = 1;
-    let end = tests.find(|c| {
-        depth += i32::from(c == '{') - i32::from(c == '}');
-        depth == 0
-    });
-    let after = end.map_or("", |end| &tests[end + 1..]);
-    format!("{before}{after}")
-}
-
-/// The length of a character in quotes, or 0 for a lifetime.
-fn character(text: &str) -> usize {
-    let mut inside = text.char_indices().skip(1);
-    match inside.next() {
-        Some((_, '\\')) => inside.skip(1).find(|(_, c)| *c == '\'').map_or(0, |(end, _)| end + 1),
-        Some(_) => inside.next().filter(|(_, c)| *c == '\'').map_or(0, |(end, _)| end + 1),
-        None => 0,
-    }
-}
-
-fn block_comment(text: &str) -> usize {
-    let mut depth = 0;
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if rest.starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                break;
-            }
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    at
-}
-
-/// The length of a raw string, or 0 when it is none (`r#type`, `br` in a name).
-fn raw_string(text: &str) -> usize {
-    let opening = text.trim_start_matches('b').trim_start_matches('r');
-    let hashes = opening.len() - opening.trim_start_matches('#').len();
-    if !opening[hashes..].starts_with('"') {
-        return 0;
-    }
-    let start = text.len() - opening.len() + hashes + 1;
-    let end = format!("\"{}", "#".repeat(hashes));
-    text[start..].find(&end).map_or(text.len(), |at| start + at + end.len())
-}
-
-fn string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }

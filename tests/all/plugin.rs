@@ -17,7 +17,9 @@ use tengen_core::{
     sink::{Level, Refusal, Signal},
     trace::{NoTracer, Span},
 };
-use tengen_engine::{Change, Engine, EngineLimits, Parts, Phase, Plugin, Reloaded, Role, Watch};
+use tengen_engine::{
+    Engine, EngineLimits, FileChange, Phase, Plugin, PluginParts, Reloaded, Role, Watch,
+};
 use tengen_settings as settings;
 use tengen_wire::{
     fault::FaultId,
@@ -84,7 +86,7 @@ async fn run(name: &str, change: impl FnOnce(&mut settings::Plugin)) -> Result<R
     let hub = Hub { replies: sender, open: Mutex::new(vec![Arc::clone(&peer)]) };
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);
-    let plugin = Plugin::load(Parts {
+    let plugin = Plugin::load(PluginParts {
         engine: Engine::new(EngineLimits { instances: 16, ..EngineLimits::default() })?,
         name: PluginName::from("guest"),
         settings,
@@ -188,7 +190,7 @@ async fn versions_change_under_load_and_every_event_is_answered_once_and_never_b
         let plugin = Arc::clone(&running.plugin);
         let reloaded = async {
             let change = timeout(PATIENCE, watch.next()).await?;
-            ensure!(change == Change::Written(running.file.clone()), "{change:?}");
+            ensure!(change == FileChange::Written(running.file.clone()), "{change:?}");
             let reloaded = plugin.reload(None).await?;
             ensure!(matches!(reloaded, Reloaded::Replaced { .. }), "{reloaded:?}");
             Ok(())

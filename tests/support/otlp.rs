@@ -5,6 +5,7 @@ mod tls;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
@@ -402,15 +403,16 @@ fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {
 }
 
 fn span_of(span: wire::Span, resource: BTreeMap<String, Value>) -> Span {
-    let place = |link: &wire::span::Link| (hex(&link.trace_id), hex(&link.span_id));
+    let place =
+        |link: &wire::span::Link| (HEXLOWER.encode(&link.trace_id), HEXLOWER.encode(&link.span_id));
     let is_remote =
         |link: &&wire::span::Link| link.flags & (wire::SpanFlags::ContextIsRemoteMask as u32) != 0;
     Span {
         kind: kind_of(span.kind()),
         failed: span.status.is_some_and(|status| status.code() == wire::status::StatusCode::Error),
-        trace_id: hex(&span.trace_id),
-        span_id: hex(&span.span_id),
-        parent: Some(hex(&span.parent_span_id)).filter(|parent| !parent.is_empty()),
+        trace_id: HEXLOWER.encode(&span.trace_id),
+        span_id: HEXLOWER.encode(&span.span_id),
+        parent: Some(HEXLOWER.encode(&span.parent_span_id)).filter(|parent| !parent.is_empty()),
         name: span.name,
         attributes: attributes(span.attributes),
         links: span.links.iter().map(place).collect(),
@@ -442,8 +444,4 @@ fn attributes(pairs: Vec<KeyValue>) -> BTreeMap<String, Value> {
         _ => Value::Other,
     };
     pairs.into_iter().map(|pair| (pair.key.clone(), value(&pair))).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

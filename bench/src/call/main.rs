@@ -21,7 +21,7 @@ use tengen_core::{
     handler::{Actor, Handler, Progress, Work},
     trace::{NoTracer, Span},
 };
-use tengen_engine::{Engine, EngineLimits, Parts, Plugin};
+use tengen_engine::{Engine, EngineLimits, Plugin, PluginParts};
 use tengen_settings as settings;
 use tengen_wire::{
     id::{ConnectionId, EndpointIndex, EventId, Handle, PluginName},
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
 async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
     let done = Arc::new(Done::default());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let plugin = Plugin::load(Parts {
+    let plugin = Plugin::load(PluginParts {
         engine: Engine::new(EngineLimits::default())?,
         name: PluginName::new("echo"),
         settings: settings::Plugin::new(file),

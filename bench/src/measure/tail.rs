@@ -51,7 +51,9 @@ pub(crate) async fn run(server: &Server, kind: Kind, pace: Pace) -> Result<Sampl
     let mut peers = open_all(server.address(), CONNECTIONS, kind.dialect).await?;
     let data = text_of(SIZE);
     let request = |number| match kind.dialect {
-        Dialect::Tengen | Dialect::Edn => format!(r#"[["bench/echo",{data}],{}]"#, callback(number)),
+        Dialect::Tengen | Dialect::Edn => {
+            format!(r#"[["bench/echo",{data}],{}]"#, callback(number))
+        }
         Dialect::Raw => raw_text(SIZE, &format!("{number:08}")),
     };
     let mut latencies = Vec::new();

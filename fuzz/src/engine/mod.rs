@@ -84,7 +84,7 @@ fn effect(effect: &Effect, events: u32) {
             assert!(plugin_may_close_with(*code) && reason.len() <= REASON_MAX, "{code} {reason}");
         }
         Effect::SetTimer { key, .. } | Effect::CancelTimer { key } => name(key),
-        Effect::Unsupported { kind, .. } => assert!(kind.len() <= NAME_MAX + 16, "{kind}"),
+        Effect::Unsupported { name, .. } => assert!(name.len() <= NAME_MAX + 16, "{name}"),
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Phase {
 
 /// What follows from a broken call.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Consequence {
     /// The breaker has opened, for so long.
     pub(super) opened: Option<Duration>,
     /// The blamed client has broken too many calls.
@@ -104,7 +104,7 @@ impl Breaker {
     }
 
     /// One event broke a call in this second.
-    pub(super) fn broke(&mut self, second: u64, blame: Blame) -> Verdict {
+    pub(super) fn broke(&mut self, second: u64, blame: Blame) -> Consequence {
         let so_far = blame.map_or(0, |client| self.blame(second, client));
         let shun = so_far >= POISONOUS;
         if so_far <= PER_CLIENT {
@@ -119,10 +119,10 @@ impl Breaker {
             }
         };
         if !opens {
-            return Verdict { opened: None, shun, times: so_far };
+            return Consequence { opened: None, shun, times: so_far };
         }
         self.state = State::Open;
-        Verdict { opened: Some(self.pause.next()), shun, times: so_far }
+        Consequence { opened: Some(self.pause.next()), shun, times: so_far }
     }
 
     /// Counts a failure against a client; returns how many it has in its window.

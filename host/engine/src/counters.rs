@@ -1,6 +1,6 @@
 //! What is counted of one plugin over all its versions and instances.
 
-use super::text::plain;
+use crate::text::plain;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,

@@ -3,29 +3,31 @@
 //! Lean: without the component model's asynchronous ABI a call costs a third. Proposals that no toolchain for plugins
 //! needs are off: less code that can be wrong.
 
-use super::{
-    bindings::Everything,
-    cache::Cache,
-    code::Fingerprint,
-    compiler::{AT_ONCE, Compiler},
+use crate::{
+    compile::{
+        cache::Cache,
+        code::{Code, Fingerprint, code_config},
+        compiled::{Compiled, Source, link},
+        compiler::{Compiler, Order},
+        known::Known,
+    },
     error::PluginError,
-    known::Known,
-    meter::Ticks,
-    pipes,
-    space::{Layout, Layouts, Room, Space, layouts},
-    state::State,
-    trap,
+    guest::{
+        bindings::Everything,
+        data::{Data, Hosting},
+        pipes,
+        stopwatch::{TICK, Ticks},
+    },
+    space::{Layout, Layouts, Room, layouts},
 };
 use std::{
     fmt,
-    num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
 };
 use tengen_settings::Instances;
 use tokio::sync::Semaphore;
@@ -34,8 +36,8 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-/// How often a running guest is looked at: the grain of deadlines, and the longest a guest holds a thread.
-pub(super) const TICK: Duration = Duration::from_millis(5);
+/// Components that are compiled at one time.
+const COMPILES: usize = 2;
 
 /// What all plugins together may take.
 #[derive(Debug, Clone, Copy)]
@@ -71,22 +73,19 @@ impl From<EngineLimits> for EngineParts {
 
 /// The engine. Clones share it; its clock stops with the last one.
 #[derive(Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine(Arc<Inner>);
 
-struct Shared {
-    wasm: wasmtime::Engine,
-    linker: Linker<State>,
+struct Inner {
+    linker: Linker<Data>,
     limits: EngineLimits,
-    space: Space,
-    /// Places for instances.
-    places: Arc<Semaphore>,
+    hosting: Hosting,
+    order: Order,
     compiler: Compiler,
     /// Turns at compiling.
     compiling: Semaphore,
     cache: Option<Cache>,
     known: Known,
-    fingerprint: Fingerprint,
-    clock: Clock,
+    _clock: Clock,
 }
 
 impl Engine {
@@ -96,33 +95,30 @@ impl Engine {
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
         let EngineParts { limits, wanted, compiler, cache } = parts;
-        let (wasm, layout) = lay_out(&layouts(limits, wanted, Room::here()))?;
+        let (wasm, layout) = lay_out(&layouts(limits.instances, wanted, Room::here()))?;
         let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
-        Everything::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        Everything::add_to_linker::<Data, HasSelf<Data>>(&mut linker, |data| data)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         pipes::refuse(&mut linker)?;
-        Ok(Self(Arc::new(Shared {
+        let clock = Clock::start(&wasm)?;
+        let places = Arc::new(Semaphore::new(layout.instances as usize));
+        Ok(Self(Arc::new(Inner {
             linker,
             limits,
-            space: layout.space,
-            places: Arc::new(Semaphore::new(layout.instances as usize)),
+            hosting: Hosting { ticks: clock.ticks.clone(), places },
+            order: Order {
+                fingerprint: Fingerprint::of(&wasm),
+                space: layout.space,
+                component_bytes: limits.component_bytes,
+                wasm,
+            },
             compiler,
-            compiling: Semaphore::new(AT_ONCE),
+            compiling: Semaphore::new(COMPILES),
             cache: cache.as_deref().and_then(Cache::open),
             known: Known::default(),
-            fingerprint: Fingerprint::of(&wasm),
-            clock: Clock::start(&wasm)?,
-            wasm,
+            _clock: clock,
         })))
-    }
-
-    pub(super) fn wasm(&self) -> &wasmtime::Engine {
-        &self.0.wasm
-    }
-
-    pub(super) fn linker(&self) -> &Linker<State> {
-        &self.0.linker
     }
 
     pub(super) fn limits(&self) -> EngineLimits {
@@ -134,22 +130,38 @@ impl Engine {
         self.0.limits.instances
     }
 
-    /// What machine code is made for.
-    pub(super) fn space(&self) -> Space {
-        self.0.space
+    /// From a component's bytes to machine code, which the cache does not know yet.
+    pub(super) async fn compile(&self, component: Arc<[u8]>) -> Result<Code, PluginError> {
+        // Never closed; were it, there would be nobody to keep in order.
+        let _turn = self.0.compiling.acquire().await.ok();
+        self.0.compiler.compile(&self.0.order, component).await
     }
 
-    /// Places for instances: each holds one as long as it is there.
-    pub(super) fn places(&self) -> &Arc<Semaphore> {
-        &self.0.places
+    /// Makes code executable and checks what it imports and exports.
+    pub(super) fn link(&self, source: &Source, code: &Code) -> Result<Compiled, PluginError> {
+        link(&self.0.linker, &self.0.hosting, source, code)
     }
 
-    pub(super) fn compiler(&self) -> &Compiler {
-        &self.0.compiler
+    /// Compiles, checks and links at once and in this process.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn compile_here(&self, component: &[u8]) -> Result<Compiled, PluginError> {
+        let source = Source::of(component.into())?;
+        self.link(&source, &Code::compile(self.wasm(), component).expect("it compiles"))
     }
 
-    pub(super) fn compiling(&self) -> &Semaphore {
-        &self.0.compiling
+    #[cfg(test)]
+    pub(super) fn linker(&self) -> &Linker<Data> {
+        &self.0.linker
+    }
+
+    #[cfg(test)]
+    pub(super) fn space(&self) -> crate::space::Space {
+        self.0.order.space
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn wasm(&self) -> &wasmtime::Engine {
+        &self.0.order.wasm
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
@@ -161,14 +173,9 @@ impl Engine {
         &self.0.known
     }
 
-    /// The ticks of its clock.
-    pub(super) fn ticks(&self) -> &Ticks {
-        &self.0.clock.ticks
-    }
-
     /// What machine code must be for.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        self.0.fingerprint
+        self.0.order.fingerprint
     }
 }
 
@@ -201,24 +208,6 @@ fn lay_out(layouts: &Layouts) -> wasmtime::Result<(wasmtime::Engine, Layout)> {
 fn config(layout: Layout) -> Config {
     let mut config = code_config(layout.space);
     layout.configure(&mut config);
-    config
-}
-
-/// All that machine code depends on. Compiling alone needs no more: the pool would reserve address space.
-pub(super) fn code_config(space: Space) -> Config {
-    let mut config = Config::new();
-    space.configure(&mut config);
-    config
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_relaxed_simd(false)
-        .wasm_tail_call(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .memory_init_cow(true)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(trap::FRAMES + 1));
     config
 }
 
@@ -257,46 +246,10 @@ impl Drop for Clock {
     }
 }
 
-/// What an import that is not offered is answered.
-pub(super) fn refusal(import: &str) -> Option<&'static str> {
-    let name = import.split('@').next().unwrap_or(import);
-    match name.split_once('/') {
-        Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config")) => None,
-        Some(("tengen:gateway", "key-value" | "directory" | "history")) => Some(
-            "this gateway does not offer it yet; a handler's `config` and `signals` are offered",
-        ),
-        Some(("tengen:gateway", _)) => {
-            Some("plugins export this interface, the gateway does not offer it")
-        }
-        Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
-        Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
-        Some((package, _)) if package.starts_with("wasi:") => Some(
-            "of WASI this gateway offers version 0.2 (cli, clocks, filesystem, io, random, sockets), with nothing granted",
-        ),
-        _ => Some("this gateway knows no such interface"),
-    }
-}
-
-fn is_wasi_0_2(package: &str, import: &str) -> bool {
-    let offered =
-        ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
-    offered.contains(&package) && import.contains("@0.2.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(import: &str, expected: Option<&str>) {
-        let said = refusal(import);
-        match expected {
-            None => assert_eq!(said, None, "{import}"),
-            Some(part) => {
-                assert!(said.is_some_and(|said| said.contains(part)), "{import}: {said:?}")
-            }
-        }
-    }
+    use crate::space::Space;
 
     #[test]
     fn the_compilers_configuration_makes_code_for_the_engine() {
@@ -312,17 +265,5 @@ mod tests {
         let mut compiling = code_config(Space::Wide);
         let other = wasmtime::Engine::new(compiling.epoch_interruption(false)).expect("another");
         assert_ne!(Fingerprint::of(&engine), Fingerprint::of(&other));
-    }
-
-    #[test]
-    fn imports_that_are_not_offered_are_refused_with_a_reason() {
-        check("tengen:gateway/signals@0.1.0", None);
-        check("wasi:io/streams@0.2.6", None);
-        check("tengen:gateway/key-value@0.1.0", Some("yet"));
-        check("wasi:http/outgoing-handler@0.2.6", Some("outgoing HTTP"));
-        check("wasi:cli/stdout@0.3.0", Some("version 0.2"));
-        check("wasi:nn/graph@0.2.0", Some("version 0.2"));
-        check("acme:db/store@1.0.0", Some("no such interface"));
-        check("log", Some("no such interface"));
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and a plugin.
 
-use super::{text::plain, trap};
+use crate::{text::plain, trap};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 use tengen_wire::id::PluginName;
@@ -97,7 +97,7 @@ pub enum PluginError {
     #[error("the component cannot be instantiated")]
     Instantiate(#[source] Cause),
     #[error("the plugin's `describe` gives too much as `{what}`: {found}")]
-    Described { what: &'static str, found: Found },
+    Described { what: &'static str, found: Excess },
     #[error("the plugin's `{function}` failed")]
     Call { function: &'static str, source: CallError },
     #[error("the plugin's `{function}` refused: {message}")]
@@ -167,13 +167,13 @@ impl fmt::Display for Stack {
 
 /// More than there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct Excess {
     pub(super) found: usize,
     pub(super) limit: usize,
     pub(super) of: &'static str,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Excess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}, where {} are allowed", self.found, self.of, self.limit)
     }

@@ -3,14 +3,17 @@
 //! They hand over what a guest might return, as records or as bytes of a guest's memory, and get what the gateway would
 //! have carried out.
 
-use super::{
+use crate::{
     Engine, EngineLimits, PluginError,
-    compiled::{Compiled, compile},
+    call::{
+        effects::decide,
+        events::{prepare, tell},
+        generation::lifecycle,
+        instance::Instance,
+        numbering::Numbering,
+    },
+    compile::compiled::Compiled,
     counters::Counters,
-    effects::decide,
-    events::{Places, prepare, tell},
-    generation::lifecycle,
-    instance::Instance,
 };
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
@@ -24,7 +27,7 @@ use tengen_wire::{
     payload::{Encoding, Payload},
 };
 
-pub use super::bindings::handling::types as wit;
+pub use crate::guest::bindings::handling::types as wit;
 
 /// What is taken over of a guest's decision.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub fn take(outcome: wit::Outcome, settings: &settings::Plugin) -> Taken {
 }
 
 fn taken(outcome: wit::Outcome, events: &[Event], settings: &settings::Plugin) -> Taken {
-    let decided = decide(outcome, events, &Places::Same, settings);
+    let decided = decide(outcome, events, &Numbering::Same, settings);
     let refused = decided.refused.iter().map(|refused| refused.by).collect();
     Taken { outcome: decided.outcome, refused }
 }
@@ -64,7 +67,7 @@ impl Guest {
         Ok(Self {
             runtime: runtime
                 .map_err(|error| PluginError::Engine(wasmtime::Error::from(error).into()))?,
-            compiled: compile(&engine, component)?,
+            compiled: engine.compile_here(component)?,
             settings: Arc::new(settings),
             counters: Arc::default(),
             instance: None,
@@ -81,8 +84,8 @@ impl Guest {
             Some(instance) => instance,
             None => self.instantiate()?,
         };
-        let budget = lifecycle(&self.settings);
-        let called = self.runtime.block_on(instance.handle(budget, &told.records, None)).ok()?;
+        let allowance = lifecycle(&self.settings);
+        let called = self.runtime.block_on(instance.handle(allowance, &told.records, None)).ok()?;
         // Only what has not trapped is called again.
         self.instance = Some(instance);
         Some(called.map(|outcome| taken(outcome, &events, &self.settings)))

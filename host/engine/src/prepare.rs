@@ -1,13 +1,15 @@
 //! From a file to a version that has shown that it runs.
 
-use super::{
-    bindings::plugin::StartReason,
-    compiled::{Compiled, Role, Source, link},
+use crate::{
+    call::{
+        generation::Generation,
+        instance::{Instance, STOP},
+    },
+    compile::compiled::{Compiled, Role, Source},
     counters::Counters,
     engine::Engine,
     error::PluginError,
-    generation::Generation,
-    instance::{Instance, STOP},
+    guest::bindings::plugin::StartReason,
 };
 use serde::{Serialize, Serializer};
 use std::{
@@ -93,7 +95,7 @@ pub(super) async fn component(engine: &Engine, file: &Path) -> Result<Arc<Compil
     tracing::info!(file = %file.display(), took_ms, "compiled");
     let own = engine.clone();
     blocking(move || {
-        let compiled = link(&own, &source, &code)?;
+        let compiled = own.link(&source, &code)?;
         if let Some(cache) = own.cache() {
             cache.put(source.hash, own.fingerprint(), &code);
         }
@@ -110,19 +112,19 @@ enum Found {
 }
 
 fn find(engine: &Engine, file: &Path) -> Result<Found, PluginError> {
-    let source = Source::read(engine, file)?;
+    let source = Source::read(file, engine.limits().component_bytes)?;
     if let Some(known) = engine.known().get(source.hash) {
         return Ok(Found::Ready(known));
     }
     let cached = engine.cache().and_then(|cache| cache.get(source.hash, engine.fingerprint()));
     // Only what linked was kept: if it does not now, it is not what it was, and is compiled again.
-    let ready = cached.and_then(|code| link(engine, &source, &code).ok());
+    let ready = cached.and_then(|code| engine.link(&source, &code).ok());
     let ready = ready.map(|compiled| Found::Ready(engine.known().add(compiled)));
     Ok(ready.unwrap_or(Found::New(source)))
 }
 
 /// What a version is made of.
-pub(super) struct Made {
+pub(super) struct GenerationParts {
     pub(super) number: u64,
     pub(super) plugin: PluginName,
     pub(super) compiled: Arc<Compiled>,
@@ -133,11 +135,11 @@ pub(super) struct Made {
 /// A version and its first instance, which has described itself and started. The caller knows from its description whether
 /// that instance will serve, or another one after it: until it is known, it is a rehearsal unless it is the first of all.
 pub(super) async fn rehearse(
-    made: Made,
+    parts: GenerationParts,
     reason: StartReason,
     serves: impl FnOnce(&Generation) -> bool,
 ) -> Result<(Arc<Generation>, Instance), PluginError> {
-    let Made { number, plugin, compiled, settings, counters } = made;
+    let GenerationParts { number, plugin, compiled, settings, counters } = parts;
     let unknown = !matches!(reason, StartReason::First);
     let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
     let about = instance.describe(&settings).await?;
@@ -151,9 +153,9 @@ pub(super) async fn rehearse(
 
 /// Ends an instance that was only a rehearsal.
 pub(super) async fn dismiss(generation: &Generation, instance: Instance) {
-    let mut budget = generation.lifecycle();
-    budget.wall = budget.wall.min(STOP);
-    if let Err(error) = instance.stop(budget).await {
+    let mut allowance = generation.lifecycle();
+    allowance.wall = allowance.wall.min(STOP);
+    if let Err(error) = instance.stop(allowance).await {
         tracing::warn!(plugin = %generation.plugin, "the rehearsal did not stop well: {}", error.explain());
     }
 }

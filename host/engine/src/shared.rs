@@ -1,12 +1,14 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
-use super::{
+use crate::{
     breaker::Phase,
-    compiled::Role,
+    call::{
+        generation::{Allowance, Generation},
+        instance::Instance,
+    },
+    compile::compiled::Role,
     counters::{Counters, Measure, count},
     error::PluginError,
-    generation::{Budget, Generation},
-    instance::Instance,
 };
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -194,17 +196,17 @@ impl Shared {
     }
 
     /// Tells an instance that serves no more that it ends, where nobody waits for it.
-    pub(super) fn retire(&self, instance: Instance, budget: Budget) {
+    pub(super) fn retire(&self, instance: Instance, allowance: Allowance) {
         let name = self.name.clone();
         let end = async move {
-            if let Err(error) = instance.stop(budget).await {
+            if let Err(error) = instance.stop(allowance).await {
                 tracing::warn!(plugin = %name, "an instance of the old version did not stop well: {}", error.explain());
             }
         };
         self.tasks.spawn(self.endings.track_future(end));
     }
 
-    /// Waits until all that are told have ended: each has its budget for that.
+    /// Waits until all that are told have ended: each has its allowance for that.
     pub(super) async fn retired(&self) {
         self.endings.wait().await;
     }

@@ -4,10 +4,7 @@
 //! is there at once. Both cost addresses and hardly any memory: 2 TiB for 256 instances. A process may be limited in them
 //! (`ulimit -v`), and some machines have few.
 
-use super::{
-    engine::EngineLimits,
-    state::{TABLE_ELEMENTS, TABLES},
-};
+use crate::guest::data::{INSTANCES, TABLE_ELEMENTS, TABLES};
 use rustix::process::{Resource, getrlimit};
 use std::fmt;
 use tengen_settings::Instances;
@@ -140,9 +137,8 @@ impl Layouts {
 /// Where there is no room for so many, just for those; then for those that serve, and a few that are reloaded. Without any
 /// instance, no place is reserved. Nothing goes over the limit, which the configuration is held to before.
 ///
-/// `wanted`: none, where it is not known.
-pub(super) fn layouts(limits: EngineLimits, wanted: Option<Instances>, room: Room) -> Layouts {
-    let all = limits.instances;
+/// `all` is the limit. `wanted`: none, where it is not known.
+pub(super) fn layouts(all: u32, wanted: Option<Instances>, room: Room) -> Layouts {
     let places =
         |number: usize, least: u32| u32::try_from(number).unwrap_or(u32::MAX).max(least).min(all);
     let Instances { serving, most } = wanted.unwrap_or_default();
@@ -167,7 +163,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_memories(instances.saturating_mul(MEMORIES))
         .total_tables(instances.saturating_mul(TABLES_EACH))
         .total_stacks(instances)
-        .max_core_instances_per_component(super::state::INSTANCES)
+        .max_core_instances_per_component(INSTANCES)
         .max_tables_per_component(TABLES)
         .table_elements(TABLE_ELEMENTS);
     pool
@@ -186,8 +182,11 @@ mod tests {
         Some(Instances { serving, most: 3 * serving })
     }
 
-    fn found(limits: EngineLimits, wanted: Option<Instances>, room: Room) -> Vec<u32> {
-        let layouts = layouts(limits, wanted, room);
+    /// The limit where nothing is said.
+    const MOST: u32 = 4096;
+
+    fn found(all: u32, wanted: Option<Instances>, room: Room) -> Vec<u32> {
+        let layouts = layouts(all, wanted, room);
         let (last, before) = layouts.all.split_last().expect("there is always one");
         assert!(!last.pooled && last.space == Space::Narrow && last.needs().addresses == 0);
         assert!(before.iter().all(|layout| layout.pooled && layout.space == WIDE));
@@ -198,7 +197,7 @@ mod tests {
 
     #[track_caller]
     fn check(wanted: Option<Instances>, room: Room, expected: &[u32]) {
-        assert_eq!(found(EngineLimits::default(), wanted, room), expected, "{wanted:?} {room:?}");
+        assert_eq!(found(MOST, wanted, room), expected, "{wanted:?} {room:?}");
     }
 
     // Issue 10, 6.
@@ -225,17 +224,16 @@ mod tests {
         check(handlers(300), UNLIMITED, &[900, 316]);
         check(handlers(1365), UNLIMITED, &[4095, 1381]);
         check(handlers(2000), UNLIMITED, &[4096, 2016]);
-        let limits = EngineLimits { instances: 40, ..EngineLimits::default() };
-        assert_eq!(found(limits, handlers(10), UNLIMITED), [40, 30, 26]);
-        assert_eq!(found(limits, handlers(300), UNLIMITED), [40]);
-        assert_eq!(found(limits, None, UNLIMITED), [40, 16]);
+        assert_eq!(found(40, handlers(10), UNLIMITED), [40, 30, 26]);
+        assert_eq!(found(40, handlers(300), UNLIMITED), [40]);
+        assert_eq!(found(40, None, UNLIMITED), [40, 16]);
     }
 
     // Issue 11, 7.
     #[test]
     fn fewer_places_than_are_asked_for_are_told_and_none_where_nothing_is_asked_for_are_not() {
         let poor = |wanted, room| {
-            let layouts = layouts(EngineLimits::default(), wanted, room);
+            let layouts = layouts(MOST, wanted, room);
             layouts.all.first().is_some_and(|first| layouts.is_poor(*first))
         };
         let few = Room { addresses: 512 * GIB, data: u64::MAX };

@@ -1,6 +1,6 @@
 //! How many instances plugins may have at one time: what places are reserved for, and what `limits.plugin_instances` bounds.
 
-use super::{Plugin, Settings};
+use crate::{Plugin, Settings};
 use std::{collections::BTreeMap, num::NonZeroUsize, ops::Add};
 use tengen_wire::id::PluginName;
 

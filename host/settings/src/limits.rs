@@ -1,6 +1,5 @@
 //! Bounds of what peers may make the gateway hold and do.
 
-use super::at_least_one;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
@@ -120,4 +119,9 @@ impl Default for Limits {
             reply: Duration::from_secs(30),
         }
     }
+}
+
+/// Defaults are written as numbers; zero is not one of them.
+pub(crate) fn at_least_one(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,6 +1,6 @@
 //! Plugins: their files, what they may do, and which events are theirs.
 
-use super::at_least_one;
+use crate::limits::at_least_one;
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
 use tengen_wire::id::{Channel, PluginName};
 

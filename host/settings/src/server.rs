@@ -1,6 +1,6 @@
 //! The ports, how they open and end, and what keeps connections alive.
 
-use super::at_least_one;
+use crate::limits::at_least_one;
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]

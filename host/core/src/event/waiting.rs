@@ -11,11 +11,16 @@ use std::{
     task::Waker,
 };
 
-/// Bytes have the low bits, events the bits above them.
+/// One event, as it is counted: bytes have the 40 low bits, events the 23 bits above them. Neither count reaches the bits of
+/// the next one. Bytes do not, because 1 TiB is more than one connection can hold in memory; events do not, because no more
+/// than [`EVENTS_MAX`] are let in.
 const EVENT: u64 = 1 << 40;
 const BYTES: u64 = EVENT - 1;
 /// The highest bit: the connection's task wants to be woken.
 const CALL: u64 = 1 << 63;
+/// Whatever the limit says, no more events of one connection wait: half of what can be counted, since an event that goes to
+/// several handlers counts once for each.
+const EVENTS_MAX: u64 = CALL / EVENT / 2;
 
 /// Counts what of one connection waits for a decision, and wakes its task when that has become less.
 ///
@@ -68,6 +73,10 @@ impl Waiting {
 
     /// Whether less than this waits. If not, `task` is woken once, as soon as it is so. Asked by the connection's own
     /// task alone.
+    ///
+    /// No wake-up is lost between the question and the answer, because the call is put into the word that is counted in. Either
+    /// a place was given back before that, and the count that is read here has it; or it is given back after that, and who
+    /// gives it back finds the call in the very word that it changes, and with it what was stored before the call.
     pub fn is_below(&self, below: Below, task: &Waker) -> bool {
         let below = below.packed();
         self.task.register(task);
@@ -130,7 +139,7 @@ impl Permit {
         let waiting = connection.waiting.held.load(Ordering::Relaxed);
         let (events, held) = (events(waiting), waiting & BYTES);
         let is_over = held.saturating_add(bytes as u64) > max_bytes as u64;
-        if events >= u64::from(max_events) || (events > 0 && is_over) {
+        if events >= u64::from(max_events).min(EVENTS_MAX) || (events > 0 && is_over) {
             return None;
         }
         Some(Self::held(connection, (bytes as u64).min(BYTES / 2)))
@@ -242,5 +251,13 @@ mod tests {
             });
             assert!(is_below || woken.times() == 1, "neither seen nor told");
         }
+    }
+
+    #[test]
+    fn no_limit_lets_the_counts_run_into_each_other() {
+        let connection = Arc::new(Connection::anybody(1));
+        connection.waiting.add(EVENTS_MAX, 0);
+        assert!(Permit::take(&connection, 0, u32::MAX, usize::MAX).is_none());
+        assert_eq!(u64::from(connection.waiting.events()), EVENTS_MAX);
     }
 }

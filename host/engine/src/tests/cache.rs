@@ -1,7 +1,14 @@
 //! What was compiled once is not compiled again, unless anything about it is not as it should be.
 
 use super::*;
-use crate::{cache::Cache, code::Code, code::Fingerprint, compiled::Hash, prepare};
+use crate::{
+    compile::{
+        cache::Cache,
+        code::{Code, Fingerprint},
+        compiled::Hash,
+    },
+    prepare,
+};
 use std::{
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,

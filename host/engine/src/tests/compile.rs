@@ -1,7 +1,10 @@
 //! What a compiling child may do to the gateway, with programs in its place that behave as badly as a child can.
 
 use super::*;
-use crate::{code::Code, compiled::Source, prepare};
+use crate::{
+    compile::{code::Code, compiled::Source},
+    prepare,
+};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     io::Errno,
@@ -162,7 +165,8 @@ async fn no_more_than_two_children_run_at_a_time() {
 async fn what_several_want_at_once_is_compiled_once() {
     let place = Place::of_script("echo 1 >>$0.says; cat $0.code");
     let engine = place.engine(LONG);
-    let source = Source::read(&engine, &place.component).expect("a component");
+    let source =
+        Source::read(&place.component, engine.limits().component_bytes).expect("a component");
     let code = Code::compile(engine.wasm(), &source.bytes).expect("compiled");
     let whole = [engine.fingerprint().bytes().as_slice(), code.bytes()].concat();
     fs::write(place.kept.path().join("program.code"), whole).expect("written");
@@ -194,7 +198,8 @@ async fn a_child_that_says_too_much_is_told_in_short() {
 async fn what_another_program_calls_code_is_not_run() {
     let place = Place::of_script("cat $0.code");
     let engine = place.engine(LONG);
-    let source = Source::read(&engine, &place.component).expect("a component");
+    let source =
+        Source::read(&place.component, engine.limits().component_bytes).expect("a component");
     let code = Code::compile(engine.wasm(), &source.bytes).expect("compiled");
     let file = place.kept.path().join("program.code");
     // Good code, but nothing that says for which version.

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::{
-    bindings::plugin::StartReason,
-    compiled::compile,
-    events::{prepare, tell},
-    prepare::{Made, rehearse},
+    call::events::{prepare, tell},
+    guest::bindings::plugin::StartReason,
+    prepare::{GenerationParts, rehearse},
 };
 use std::time::Instant;
 
@@ -34,10 +33,15 @@ async fn best_of(samples: usize, mut sample: impl AsyncFnMut() -> f64) -> f64 {
 async fn the_cost_of_a_call() {
     let (name, bytes) = guest();
     println!("guest: {name}");
-    let compiled = Arc::new(compile(&engine(), &bytes).expect("it compiles"));
+    let compiled = Arc::new(engine().compile_here(&bytes).expect("it compiles"));
     let settings = Arc::new(settings::Plugin::new("guest.wasm"));
-    let made =
-        Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
+    let made = GenerationParts {
+        number: 1,
+        plugin: "guest".into(),
+        compiled,
+        settings,
+        counters: Arc::default(),
+    };
     let (generation, mut instance) =
         rehearse(made, StartReason::First, |_| true).await.expect("it runs");
     let peer = connection(1);
@@ -50,7 +54,8 @@ async fn the_cost_of_a_call() {
         let lean = best_of(7, async || {
             let began = Instant::now();
             for _ in 0..calls {
-                let outcome = instance.handle(generation.budget(size), &told.records, None).await;
+                let outcome =
+                    instance.handle(generation.allowance(size), &told.records, None).await;
                 assert_eq!(outcome.expect("it answers").expect("well").effects.len(), size);
             }
             began.elapsed().as_nanos() as f64 / (calls * size) as f64

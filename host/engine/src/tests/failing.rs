@@ -327,7 +327,7 @@ async fn a_panic_at_an_event_costs_the_event_and_neither_the_plugin_nor_a_reload
         let (sender, mut acted) = mpsc::channel(64);
         let actor = Arc::new(Panics { acted: sender, always, panicked: AtomicBool::new(false) });
         let tasks = TaskTracker::new();
-        let plugin = Plugin::load(Parts {
+        let plugin = Plugin::load(PluginParts {
             engine: engine(),
             name: PluginName::from("guest"),
             settings: settings::Plugin::new(&file),

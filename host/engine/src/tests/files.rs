@@ -2,7 +2,7 @@
 //! is taken.
 
 use super::*;
-use crate::{Change, Reloaded, Watch};
+use crate::{FileChange, Reloaded, Watch};
 use std::{fs, path::Path, process::Command};
 
 /// Four bytes of every component of [`version`], which nobody reads.
@@ -41,7 +41,7 @@ impl Watched {
     }
 
     /// What is told of the file next.
-    async fn told(&mut self) -> Change {
+    async fn told(&mut self) -> FileChange {
         told(&mut self.watch).await
     }
 
@@ -91,15 +91,15 @@ impl Watched {
     }
 }
 
-async fn told(watch: &mut Watch) -> Change {
+async fn told(watch: &mut Watch) -> FileChange {
     timeout(Duration::from_secs(60), watch.next()).await.expect("a change is told")
 }
 
 /// What comes of the next change: the reload's result, or that the file is gone.
 async fn follow(watch: &mut Watch, plugin: &Plugin) -> Result<Reloaded, String> {
     match told(watch).await {
-        Change::Removed(_) => Err("removed".into()),
-        Change::Written(_) => plugin.reload(None).await.map_err(|error| error.explain()),
+        FileChange::Removed(_) => Err("removed".into()),
+        FileChange::Written(_) => plugin.reload(None).await.map_err(|error| error.explain()),
     }
 }
 
@@ -184,7 +184,7 @@ async fn an_import_of_a_long_name_is_refused_in_one_short_line() {
 async fn a_deleted_file_changes_nothing_and_is_taken_when_it_is_back() {
     let mut watched = Watched::start().await;
     fs::remove_file(watched.file()).expect("deleted");
-    assert_eq!(watched.told().await, Change::Removed(watched.running.file.clone()));
+    assert_eq!(watched.told().await, FileChange::Removed(watched.running.file.clone()));
     watched.answers().await;
     let why = watched.running.plugin.reload(None).await.expect_err("it is gone").explain();
     assert!(why.contains("cannot be read") && why.contains("No such file"), "{why}");
@@ -219,7 +219,7 @@ impl Watched {
     ) -> String {
         if self.file().exists() {
             fs::remove_file(self.file()).expect("deleted");
-            assert_eq!(self.told().await, Change::Removed(self.running.file.clone()));
+            assert_eq!(self.told().await, FileChange::Removed(self.running.file.clone()));
         }
         put().expect("put in its place");
         let reload = timeout(Duration::from_secs(60), self.running.plugin.reload(None));
@@ -267,7 +267,7 @@ async fn a_symbolic_link_that_is_swapped_leads_to_the_new_version() {
     let link = folder.join("link");
     std::os::unix::fs::symlink(watched.file(), &link).expect("linked");
     fs::rename(&link, watched.file()).expect("swapped");
-    assert_eq!(watched.told().await, Change::Removed(watched.running.file.clone()));
+    assert_eq!(watched.told().await, FileChange::Removed(watched.running.file.clone()));
     watched.answers().await;
 }
 
@@ -280,7 +280,7 @@ async fn a_burst_of_changes_is_one_reload_of_the_last() {
     watched.taken().await;
     // Nothing is left to be told: what comes next is what happens next.
     fs::remove_file(watched.file()).expect("deleted");
-    assert_eq!(watched.told().await, Change::Removed(watched.running.file.clone()));
+    assert_eq!(watched.told().await, FileChange::Removed(watched.running.file.clone()));
     watched.write(&version(300));
     assert_eq!(watched.follow().await, Ok(Reloaded::Unchanged), "the last of them runs");
     assert_eq!(watched.running.status().reloads, 1);
@@ -290,7 +290,7 @@ async fn a_burst_of_changes_is_one_reload_of_the_last() {
 async fn a_storm_of_changes_under_load_loses_no_event_and_ends_with_the_last() {
     const CHANGES: usize = 300;
     let watched = Watched::start().await;
-    let last = crate::compiled::Hash::of(&version(CHANGES)).short();
+    let last = crate::compile::compiled::Hash::of(&version(CHANGES)).short();
     let file = watched.running.file.clone();
     let storm = std::thread::spawn(move || {
         let beside = file.with_extension("part");

@@ -6,13 +6,14 @@ use super::{
     *,
 };
 use crate::{
-    bindings::plugin::StartReason,
-    compiled::compile,
-    engine::TICK,
-    events::{prepare, tell},
-    generation::Generation,
-    instance::Instance,
-    prepare::{Made, rehearse},
+    call::{
+        events::{prepare, tell},
+        generation::Generation,
+        instance::Instance,
+    },
+    guest::bindings::plugin::StartReason,
+    guest::stopwatch::TICK,
+    prepare::{GenerationParts, rehearse},
 };
 use futures_util::future::poll_immediate;
 use std::{pin::pin, time::Instant};
@@ -206,12 +207,17 @@ pub(super) async fn alone_with(
     guest: &Guest,
     memory: usize,
 ) -> (Arc<Generation>, Instance) {
-    let compiled = Arc::new(compile(engine, &guest.component()).expect("it compiles"));
+    let compiled = Arc::new(engine.compile_here(&guest.component()).expect("it compiles"));
     let mut settings = settings::Plugin::new("guest.wasm");
     (settings.deadline, settings.memory) = (Duration::from_secs(10), memory);
     let settings = Arc::new(settings);
-    let made =
-        Made { number: 1, plugin: "guest".into(), compiled, settings, counters: Arc::default() };
+    let made = GenerationParts {
+        number: 1,
+        plugin: "guest".into(),
+        compiled,
+        settings,
+        counters: Arc::default(),
+    };
     rehearse(made, StartReason::First, |_| true).await.expect("it runs")
 }
 
@@ -231,7 +237,7 @@ async fn an_instance_never_sees_what_another_one_left_in_memory() {
     let told = tell(&events, &made);
     for guest in [&leaves, &leaves, &seeks, &leaves, &seeks] {
         let (generation, mut instance) = alone(&engine, guest).await;
-        let outcome = instance.handle(generation.budget(1), &told.records, None).await;
+        let outcome = instance.handle(generation.allowance(1), &told.records, None).await;
         outcome.expect("nothing of anybody else").expect("well");
     }
 }
@@ -255,7 +261,7 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
         chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mut instance =
             Instance::start(&generation, StartReason::Scale).await.expect("there is room");
-        let mut call = pin!(instance.handle(generation.budget(1), &told.records, None));
+        let mut call = pin!(instance.handle(generation.allowance(1), &told.records, None));
         for _ in 0..(chance >> 16) % 64 {
             assert!(poll_immediate(&mut call).await.is_none(), "it never ends by itself");
             tokio::task::yield_now().await;
@@ -272,8 +278,8 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
 #[tokio::test]
 async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let (log, _reading) = Log::open();
-    let console = crate::console::Console::default();
-    let mut signals = crate::signals::Signals::new("guest".into(), console.clone());
+    let console = crate::guest::console::Console::default();
+    let mut signals = crate::guest::signals::Signals::new("guest".into(), console.clone());
     let mut stream = wasmtime_wasi::cli::StdoutStream::p2_stream(&console);
     stream.write(bytes::Bytes::from_static(b"\x1b]0;title\x07 \x1b[2J\r\xff\n")).expect("taken");
     let often = tengen_core::often::Often::default();

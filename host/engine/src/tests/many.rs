@@ -20,7 +20,7 @@ async fn load(engine: &Engine, number: usize, file: &Path) -> Arc<Plugin> {
         held: AtomicBool::new(false),
         steps: AtomicUsize::new(0),
     };
-    let loaded = Plugin::load(Parts {
+    let loaded = Plugin::load(PluginParts {
         engine: engine.clone(),
         name: PluginName::from(format!("p{number}")),
         settings: settings::Plugin::new(file),

@@ -23,7 +23,8 @@ mod space;
 mod steps;
 
 use super::{
-    Compiler, Engine, EngineLimits, EngineParts, Parts, Phase, Plugin, PluginError, State, Status,
+    Compiler, Engine, EngineLimits, EngineParts, Phase, Plugin, PluginError, PluginParts, State,
+    Status,
 };
 use guests::Guest;
 use std::{
@@ -151,7 +152,7 @@ async fn load(
     let tasks = TaskTracker::new();
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);
-    let plugin = Plugin::load(Parts {
+    let plugin = Plugin::load(PluginParts {
         engine: engine(),
         name: PluginName::from("guest"),
         settings,

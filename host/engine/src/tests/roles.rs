@@ -49,7 +49,7 @@ async fn load_any(component: &[u8], instances: usize) -> Loaded {
     let mut settings = settings::Plugin::new(&file);
     settings.deadline = Duration::from_secs(5);
     settings.instances = NonZeroUsize::new(instances).expect("not zero");
-    let parts = Parts {
+    let parts = PluginParts {
         engine: engine(),
         name: PluginName::from("guest"),
         settings,

@@ -19,7 +19,7 @@ use tengen_core::{
     routes,
     trace::Tracer,
 };
-use tengen_engine::{Engine, Parts, Plugin, PluginError};
+use tengen_engine::{Engine, Plugin, PluginError, PluginParts};
 use tengen_settings::{self as settings, Instances, Limits, Mode, Pattern, Route, Settings};
 use tengen_wire::id::{EndpointIndex, PluginName};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -79,7 +79,7 @@ impl Plugins {
         name: &PluginName,
         settings: settings::Plugin,
     ) -> Result<(), PluginError> {
-        let parts = Parts {
+        let parts = PluginParts {
             engine: self.engine.clone(),
             name: name.clone(),
             settings,

@@ -61,11 +61,11 @@ pub(super) fn start(
                 }
                 file = retries.due() => Some(file),
                 change = watch.next() => match change {
-                    plugin::Change::Written(file) => {
+                    plugin::FileChange::Written(file) => {
                         retries.done(&file);
                         Some(file)
                     }
-                    plugin::Change::Removed(file) => {
+                    plugin::FileChange::Removed(file) => {
                         tracing::warn!(file = %file.display(), "a watched file is gone, or can no longer be read; what was read from it stays in use");
                         None
                     }

@@ -18,14 +18,14 @@ pub(super) struct Section {
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: &'static str,
-    pub(super) value: Value,
+    pub(super) value: Sample,
     /// Ends without a dot.
     pub(super) about: &'static str,
 }
 
-/// A value in TOML.
+/// What stands for a key in a file, in TOML.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value {
+pub(super) enum Sample {
     Default(&'static str),
     /// No default; this is an example.
     None(&'static str),
@@ -33,7 +33,7 @@ pub(super) enum Value {
     Required(&'static str),
 }
 
-impl Value {
+impl Sample {
     pub(super) fn toml(self) -> &'static str {
         match self {
             Self::Default(text) | Self::None(text) | Self::Required(text) => text,
@@ -41,7 +41,7 @@ impl Value {
     }
 }
 
-const fn key(name: &'static str, value: Value, about: &'static str) -> Key {
+const fn key(name: &'static str, value: Sample, about: &'static str) -> Key {
     Key { name, value, about }
 }
 
@@ -65,7 +65,7 @@ const fn example(
     Section { name, header, path, about, active: false, keys }
 }
 
-use Value::{Default, None, Required};
+use Sample::{Default, None, Required};
 
 /// In the order in which they are documented.
 pub(super) const SECTIONS: &[Section] = &[

@@ -4,6 +4,7 @@
 //! gateway.
 
 mod change;
+mod document;
 mod environment;
 mod keys;
 mod mistakes;
@@ -11,7 +12,7 @@ mod origins;
 mod print;
 mod read;
 mod read_plugins;
-mod reader;
+mod table;
 mod units;
 mod value;
 
@@ -23,13 +24,14 @@ pub use units::{duration, size};
 pub use value::address_remedy;
 
 use crate::{Endpoint, Settings, SinkPlugin};
+use document::{Document, Place};
 use mistakes::nearest;
-use reader::{Document, Place, Table};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
+use table::Table;
 use tengen_wire::id::PluginName;
 use toml::de::DeTable;
 
@@ -45,7 +47,7 @@ pub struct Parsed {
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub enum FileError {
     #[error("cannot read the configuration file `{}`", path.display())]
     Unreadable {
         path: PathBuf,
@@ -66,11 +68,11 @@ impl ConfigErrors {
 }
 
 /// Reads a configuration file; relative paths in it count from its folder.
-pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, LoadError> {
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, FileError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+        .map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
     let base = path.parent().unwrap_or(Path::new(""));
-    parse(&text, env, base).map_err(|errors| LoadError::Wrong { path: path.to_owned(), errors })
+    parse(&text, env, base).map_err(|errors| FileError::Wrong { path: path.to_owned(), errors })
 }
 
 /// Reads the text of a configuration file. Opens nothing; `base` is the folder of relative paths.
@@ -109,8 +111,9 @@ pub fn examine(text: &str, env: &dyn Fn(&str) -> Option<String>, base: &Path) ->
     }
     let mut plugin_lines = BTreeMap::new();
     // What could be recovered of a broken file would only bring mistakes that are none.
-    let settings =
-        errors.is_empty().then(|| settings(&document.root(file.get_ref()), &mut plugin_lines));
+    let settings = errors
+        .is_empty()
+        .then(|| settings(&Table::root(&document, file.get_ref()), &mut plugin_lines));
     let (mistakes, warnings) = document.findings();
     Examined { settings, mistakes, warnings, plugin_lines, variables: document.variables() }
 }

@@ -1,6 +1,6 @@
 //! The keys as a person reads them: the README's table and `config default`.
 
-use super::keys::{Key, SECTIONS, Section, Value};
+use super::keys::{Key, SECTIONS, Sample, Section};
 use std::fmt::Write;
 
 /// All keys with their defaults, as a Markdown table.
@@ -9,9 +9,9 @@ pub fn table() -> String {
     for section in SECTIONS {
         for key in section.keys {
             let default = match key.value {
-                Value::Default(value) => format!("`{value}`"),
-                Value::None(_) => "none".into(),
-                Value::Required(_) => "required".into(),
+                Sample::Default(value) => format!("`{value}`"),
+                Sample::None(_) => "none".into(),
+                Sample::Required(_) => "required".into(),
             };
             let about = key.about.replace('|', "\\|");
             line(
@@ -50,7 +50,7 @@ pub fn default_file() -> String {
 /// A key with its meaning beside it, or above it where the line would be long.
 fn entry(out: &mut String, section: &Section, key: &Key) {
     let mark = match key.value {
-        Value::Default(_) | Value::Required(_) if section.active => "",
+        Sample::Default(_) | Sample::Required(_) if section.active => "",
         _ => "#",
     };
     let setting = format!("{mark}{} = {}", key.name, key.value.toml());

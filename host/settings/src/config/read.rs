@@ -1,10 +1,6 @@
 //! The sections of the file, one function each, read into settings.
 
-use super::{
-    origins,
-    reader::{Place, Table},
-    value::Value,
-};
+use super::{document::Place, origins, table::Table, value::Value};
 use crate::{
     Admin, Cache, Endpoint, Heartbeat, Limits, Otlp, Outbox, Protocol, Server, Static, Telemetry,
     Traceparent, WhenFull, instances::PLUGIN_INSTANCES_MAX,

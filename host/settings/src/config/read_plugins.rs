@@ -1,9 +1,6 @@
 //! Plugins, their grants, routes and sinks, read into settings.
 
-use super::{
-    reader::{Place, Table},
-    value::Value,
-};
+use super::{document::Place, table::Table, value::Value};
 use crate::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
 use std::{num::NonZeroUsize, path::PathBuf};
 use tengen_wire::id::{PluginName, is_event_id, is_reserved};
@@ -81,7 +78,7 @@ fn variable(value: &Value<'_>) -> Option<String> {
 }
 
 fn directory(value: &Value<'_>) -> Option<Directory> {
-    let table = value.table("plugin.grant.dirs")?;
+    let table = Table::of(value, "plugin.grant.dirs")?;
     let host = table.require("host", "say which folder, as in host = \"logs\"", Value::path);
     let remedy = "say what the plugin calls it, as in guest = \"/logs\"";
     let guest = table.require("guest", remedy, |value| {

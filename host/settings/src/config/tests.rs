@@ -175,52 +175,53 @@ fn relative_paths_count_from_the_files_folder() {
     assert_eq!(settings.plugins["p"].grant.dirs, [dir]);
 }
 
+/// A file with something other than the default in every section.
+const EVERYTHING: &str = r#"
+[admin]
+listen = "off"
+[outbox]
+when_full = "latest"
+[limits]
+connections = 2_000
+malformed = "3/s"
+per_connection = { subscriptions = 0, waiting_events = 8, waiting_bytes = "2KiB" }
+[[endpoint]]
+path = "/ws"
+formats = ["edn", "json"]
+origins = ["HTTPS://App.Example:443/", "http://localhost:3000"]
+authenticator = "auth"
+anonymous = false
+[[endpoint]]
+path = "/chsk"
+dialect = "sente"
+format = "edn"
+csrf = "off"
+[plugin.auth]
+file = "auth.wasm"
+memory = "1MiB"
+deadline = "10ms"
+instances = 4
+on_failure = "open"
+limits = { effects_per_event = 7, effect_bytes = "1KB" }
+config = { text = "hi", number = 7, truth = true, list = ["a", 1], table = { x = 1.5 } }
+grant = { publish = ["room/*"], push = ["*"], endpoint = true, env = ["HOME"] }
+[[route]]
+event = "a/b"
+plugin = "auth"
+endpoint = "/chsk"
+mode = "all"
+[telemetry]
+level = "info,tengen::hub=debug"
+otlp = { endpoint = "http://127.0.0.1:4318", protocol = "http/protobuf", sample = 0.5 }
+[[sink]]
+kind = "plugin"
+plugin = "auth"
+buffer = 5
+"#;
+
 #[test]
 fn every_setting_reaches_its_place() {
-    let settings = good(
-        r#"
-        [admin]
-        listen = "off"
-        [outbox]
-        when_full = "latest"
-        [limits]
-        connections = 2_000
-        malformed = "3/s"
-        per_connection = { subscriptions = 0, waiting_events = 8, waiting_bytes = "2KiB" }
-        [[endpoint]]
-        path = "/ws"
-        formats = ["edn", "json"]
-        origins = ["HTTPS://App.Example:443/", "http://localhost:3000"]
-        authenticator = "auth"
-        anonymous = false
-        [[endpoint]]
-        path = "/chsk"
-        dialect = "sente"
-        format = "edn"
-        csrf = "off"
-        [plugin.auth]
-        file = "auth.wasm"
-        memory = "1MiB"
-        deadline = "10ms"
-        instances = 4
-        on_failure = "open"
-        limits = { effects_per_event = 7, effect_bytes = "1KB" }
-        config = { text = "hi", number = 7, truth = true, list = ["a", 1], table = { x = 1.5 } }
-        grant = { publish = ["room/*"], push = ["*"], endpoint = true, env = ["HOME"] }
-        [[route]]
-        event = "a/b"
-        plugin = "auth"
-        endpoint = "/chsk"
-        mode = "all"
-        [telemetry]
-        level = "info,tengen::hub=debug"
-        otlp = { endpoint = "http://127.0.0.1:4318", protocol = "http/protobuf", sample = 0.5 }
-        [[sink]]
-        kind = "plugin"
-        plugin = "auth"
-        buffer = 5
-        "#,
-    );
+    let settings = good(EVERYTHING);
     assert_eq!(settings.admin, None);
     assert_eq!(settings.outbox.when_full, WhenFull::Latest);
     let limits = settings.limits;
@@ -239,6 +240,14 @@ fn every_setting_reaches_its_place() {
     );
     assert_eq!((ws.authenticator.as_deref(), ws.anonymous), (Some("auth"), false));
     assert_eq!((chsk.dialect, &chsk.formats[..]), (Dialect::Sente, &[Encoding::Edn][..]));
+    let otlp = settings.telemetry.otlp.unwrap();
+    assert_eq!((otlp.protocol, otlp.sample), (Some(Protocol::HttpProtobuf), Some(0.5)));
+    assert_eq!(settings.telemetry.sinks[0].buffer.get(), 5);
+}
+
+#[test]
+fn every_setting_of_plugins_reaches_its_place() {
+    let settings = good(EVERYTHING);
     let plugin = &settings.plugins["auth"];
     assert_eq!((plugin.memory, plugin.deadline), (1 << 20, Duration::from_millis(10)));
     assert_eq!((plugin.instances.get(), plugin.on_failure), (4, OnFailure::Open));
@@ -257,9 +266,6 @@ fn every_setting_reaches_its_place() {
     assert!(plugin.grant.endpoint && plugin.grant.may_push_to("anyone"));
     let route = &settings.routes[0];
     assert_eq!((route.endpoint.as_deref(), route.mode), (Some("/chsk"), Mode::All));
-    let otlp = settings.telemetry.otlp.unwrap();
-    assert_eq!((otlp.protocol, otlp.sample), (Some(Protocol::HttpProtobuf), Some(0.5)));
-    assert_eq!(settings.telemetry.sinks[0].buffer.get(), 5);
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! One value of the file, read as what it should be; what it is instead is noted as a mistake.
 
 use super::{
+    document::{Document, Place},
     mistakes::{choice, nearest},
-    reader::{Document, Place, Table},
     units,
 };
 use crate::{Memory, Rate, Secret};
 use std::{net::SocketAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
-    de::{DeString, DeValue},
+    de::{DeString, DeTable, DeValue},
 };
 
 /// With less than this, no connection could say anything.
@@ -64,18 +64,16 @@ impl<'a> Value<'a> {
         None
     }
 
-    pub(super) fn table(&self, section: &'static str) -> Option<Table<'a>> {
+    pub(super) fn table(&self) -> Option<&'a DeTable<'a>> {
         match self.value {
-            DeValue::Table(entries) => {
-                Some(Table::open(self.document, self.place.clone(), section, entries))
-            }
+            DeValue::Table(entries) => Some(entries),
             _ => self.wrong_type("a table"),
         }
     }
 
     /// The values of a table whose names are free.
     pub(super) fn entries(&self) -> Option<Vec<(String, Value<'a>)>> {
-        let DeValue::Table(entries) = self.value else { return self.wrong_type("a table") };
+        let entries = self.table()?;
         let value = |(name, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let place = Place {
                 key: format!("{}.{}", self.place.key, name.get_ref()),

@@ -127,111 +127,114 @@ fn environment_variables_are_put_in_and_missing_ones_are_mistakes() {
     );
 }
 
+/// Files with one mistake each, and what is said of it.
+const SINGLE: &[(&str, &str)] = &[
+    (
+        "[server]\nlisten = ':80'",
+        "server.listen (line 2): `:80` is not an address and port; write `127.0.0.1:80` (this machine) or `0.0.0.0:80` (everyone)",
+    ),
+    (
+        "[server]\nlisten = 'localhost:80'",
+        "server.listen (line 2): `localhost:80` is not an address and port; write `127.0.0.1:80`",
+    ),
+    ("server = 1", "server (line 1): must be a table, and is a whole number"),
+    (
+        "[endpoint]\npath = '/ws'",
+        "endpoint (line 1): can stand several times; write `[[endpoint]]`",
+    ),
+    (
+        "[[endpoint]]\npath = 'ws'",
+        "endpoint[0].path (line 2): `ws` must begin with `/`; write `/ws`",
+    ),
+    (
+        "[[endpoint]]",
+        "endpoint[0] (line 1): `path` is missing; say where clients connect, as in path = \"/ws\"",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\norigins = ['app.example']",
+        "endpoint[0].origins[0] (line 3): `app.example` is not an origin; write scheme and host, as in \"https://app.example\"",
+    ),
+    (
+        "[admin]\nkeys = ['k']",
+        "admin.keys[0] (line 2): has 1 of at least 4 characters; take a random one, as `openssl rand -hex 16` prints",
+    ),
+    (
+        "[admin]\nkeys = [\"0123456789abcdef\\n\"]",
+        "admin.keys[0] (line 2): begins or ends with white space, perhaps a file's line end, which no caller can send; remove it",
+    ),
+    (
+        "[admin]\nkeys = [\"0123456789\\nabcdef\"]",
+        "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
+    ),
+    (
+        "[admin]\nkeys = ['schlüssel-schlüssel']",
+        "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\norigins = ['*', 'http://a']",
+        "endpoint[0].origins (line 3): `*` lets every origin in; remove the others, or remove `*`",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\nformats = []",
+        "endpoint[0].formats (line 3): is empty; name a format or remove it",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\nformats = ['edn']\nformat = 'edn'",
+        "endpoint[0].format (line 4): stands beside `formats`; keep one of the two",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\ndialect = 'raw'\nformat = 'edn'",
+        "endpoint[0].format (line 4): has no meaning for the raw dialect, whose frames are not read; remove it",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\nanonymous = false",
+        "endpoint[0] (line 1): nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator",
+    ),
+    (
+        "[telemetry]\nlevel = 'infoo'",
+        "telemetry.level (line 2): `infoo` is not a level; write `off`, `error`, `warn`, `info`, `debug` or `trace`, or pairs as in \"info,tengen::hub=debug\"",
+    ),
+    (
+        "[telemetry]\notlp = { endpoint = 'ftp://x' }",
+        "telemetry.otlp.endpoint (line 2): `ftp://x` is not an address; write it as in `http://127.0.0.1:4317`",
+    ),
+    (
+        "[telemetry]\notlp = { endpoint = 'https://me:s3cret@x' }",
+        "telemetry.otlp.endpoint (line 2): has credentials in it; send them with `OTEL_EXPORTER_OTLP_HEADERS`",
+    ),
+    (
+        "[[endpoint]]\npath = '/a'\ntraceparent = 'parents'",
+        "endpoint[0].traceparent (line 3): `parents` is not known here; did you mean `parent`?",
+    ),
+    (
+        "[telemetry]\notlp = { endpoint = 'http://x', sample = 2 }",
+        "telemetry.otlp.sample (line 2): must be a number from 0 to 1",
+    ),
+    (
+        "[limits]\nmalformed = 16",
+        "limits.malformed (line 2): is a number within a time; write \"16/min\"",
+    ),
+    (
+        "[limits]\nmalformed = '16'",
+        "limits.malformed (line 2): `16` has no time; write a number and a time (/s, /min, /h), as in \"16/min\"",
+    ),
+    (
+        "[limits]\nmalformed = true",
+        "limits.malformed (line 2): must be a string with a time, as in \"16/min\", and is a truth value",
+    ),
+    (
+        "[limits.per_connection]\nwaiting_events = 5000000000",
+        "limits.per_connection.waiting_events (line 2): `5000000000` is too large or negative; write a number from 0",
+    ),
+    (
+        "[plugin.p]\nfile = 'p.wasm'\nmemory = '1KiB'",
+        "plugin.p.memory (line 3): must be from 64KiB to 4GiB",
+    ),
+];
+
 #[test]
 fn single_mistakes_name_their_remedy() {
-    for (text, expected) in [
-        (
-            "[server]\nlisten = ':80'",
-            "server.listen (line 2): `:80` is not an address and port; write `127.0.0.1:80` (this machine) or `0.0.0.0:80` (everyone)",
-        ),
-        (
-            "[server]\nlisten = 'localhost:80'",
-            "server.listen (line 2): `localhost:80` is not an address and port; write `127.0.0.1:80`",
-        ),
-        ("server = 1", "server (line 1): must be a table, and is a whole number"),
-        (
-            "[endpoint]\npath = '/ws'",
-            "endpoint (line 1): can stand several times; write `[[endpoint]]`",
-        ),
-        (
-            "[[endpoint]]\npath = 'ws'",
-            "endpoint[0].path (line 2): `ws` must begin with `/`; write `/ws`",
-        ),
-        (
-            "[[endpoint]]",
-            "endpoint[0] (line 1): `path` is missing; say where clients connect, as in path = \"/ws\"",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\norigins = ['app.example']",
-            "endpoint[0].origins[0] (line 3): `app.example` is not an origin; write scheme and host, as in \"https://app.example\"",
-        ),
-        (
-            "[admin]\nkeys = ['k']",
-            "admin.keys[0] (line 2): has 1 of at least 4 characters; take a random one, as `openssl rand -hex 16` prints",
-        ),
-        (
-            "[admin]\nkeys = [\"0123456789abcdef\\n\"]",
-            "admin.keys[0] (line 2): begins or ends with white space, perhaps a file's line end, which no caller can send; remove it",
-        ),
-        (
-            "[admin]\nkeys = [\"0123456789\\nabcdef\"]",
-            "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
-        ),
-        (
-            "[admin]\nkeys = ['schlüssel-schlüssel']",
-            "admin.keys[0] (line 2): has characters that a header does not carry; write letters, digits and signs of ASCII",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\norigins = ['*', 'http://a']",
-            "endpoint[0].origins (line 3): `*` lets every origin in; remove the others, or remove `*`",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\nformats = []",
-            "endpoint[0].formats (line 3): is empty; name a format or remove it",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\nformats = ['edn']\nformat = 'edn'",
-            "endpoint[0].format (line 4): stands beside `formats`; keep one of the two",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\ndialect = 'raw'\nformat = 'edn'",
-            "endpoint[0].format (line 4): has no meaning for the raw dialect, whose frames are not read; remove it",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\nanonymous = false",
-            "endpoint[0] (line 1): nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator",
-        ),
-        (
-            "[telemetry]\nlevel = 'infoo'",
-            "telemetry.level (line 2): `infoo` is not a level; write `off`, `error`, `warn`, `info`, `debug` or `trace`, or pairs as in \"info,tengen::hub=debug\"",
-        ),
-        (
-            "[telemetry]\notlp = { endpoint = 'ftp://x' }",
-            "telemetry.otlp.endpoint (line 2): `ftp://x` is not an address; write it as in `http://127.0.0.1:4317`",
-        ),
-        (
-            "[telemetry]\notlp = { endpoint = 'https://me:s3cret@x' }",
-            "telemetry.otlp.endpoint (line 2): has credentials in it; send them with `OTEL_EXPORTER_OTLP_HEADERS`",
-        ),
-        (
-            "[[endpoint]]\npath = '/a'\ntraceparent = 'parents'",
-            "endpoint[0].traceparent (line 3): `parents` is not known here; did you mean `parent`?",
-        ),
-        (
-            "[telemetry]\notlp = { endpoint = 'http://x', sample = 2 }",
-            "telemetry.otlp.sample (line 2): must be a number from 0 to 1",
-        ),
-        (
-            "[limits]\nmalformed = 16",
-            "limits.malformed (line 2): is a number within a time; write \"16/min\"",
-        ),
-        (
-            "[limits]\nmalformed = '16'",
-            "limits.malformed (line 2): `16` has no time; write a number and a time (/s, /min, /h), as in \"16/min\"",
-        ),
-        (
-            "[limits]\nmalformed = true",
-            "limits.malformed (line 2): must be a string with a time, as in \"16/min\", and is a truth value",
-        ),
-        (
-            "[limits.per_connection]\nwaiting_events = 5000000000",
-            "limits.per_connection.waiting_events (line 2): `5000000000` is too large or negative; write a number from 0",
-        ),
-        (
-            "[plugin.p]\nfile = 'p.wasm'\nmemory = '1KiB'",
-            "plugin.p.memory (line 3): must be from 64KiB to 4GiB",
-        ),
-    ] {
+    for (text, expected) in SINGLE {
         wrong(text, &[expected]);
     }
 }

@@ -1,0 +1,228 @@
+//! From the gateway's events to the interface's records, which lend what they can of them.
+
+use super::{contents, numbering::Numbering};
+use crate::guest::bindings::handling::types::{self as wit, Occurrence as Said};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tengen_core::event::{Connection, Event, Message, Occurrence, User};
+use tengen_wire::{
+    fault::{Fault, FaultId},
+    format,
+    payload::{Encoding, Payload},
+};
+use tokio_util::task::TaskTracker;
+
+/// What records of one event cannot lend from it, because it has to be made first.
+#[derive(Debug)]
+pub(crate) enum Made<'a> {
+    Nothing,
+    /// The message's payload in the guest's encoding.
+    Payload(Payload),
+    Connection(Box<MadeConnection<'a>>),
+    /// The event cannot be said in the guest's encoding.
+    Unsaid(Fault),
+}
+
+#[derive(Debug)]
+pub(crate) struct MadeConnection<'a> {
+    id: String,
+    peer: String,
+    more: Vec<wit::AttributeParam<'a>>,
+    claims: Vec<wit::AttributeParam<'a>>,
+}
+
+/// A batch as the guest gets it, and which event of the whole batch each record is.
+pub(crate) struct Told<'a> {
+    pub(crate) records: Vec<wit::Event<'a>>,
+    pub(crate) numbering: Numbering,
+    /// Events that cannot be said in the guest's encoding.
+    pub(crate) unsaid: Vec<(u32, Fault)>,
+}
+
+/// Makes what [`tell`] cannot lend; nothing at all for a batch of messages in the guest's encoding.
+pub(crate) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
+    let is_lent = |event: &Event| match &event.what {
+        Occurrence::Message(message) => is_as_wanted(&message.payload, encoding),
+        Occurrence::Opened | Occurrence::Adopted => false,
+        _ => true,
+    };
+    if events.iter().all(is_lent) {
+        return Vec::new();
+    }
+    events.iter().map(|event| make(event, encoding)).collect()
+}
+
+/// As [`prepare`]; off the workers where much is to be converted.
+pub(crate) async fn prepare_anywhere<'a>(
+    events: &'a [Event],
+    encoding: Encoding,
+    tasks: &TaskTracker,
+) -> Vec<Made<'a>> {
+    let unlike = |event: &'a Event| match &event.what {
+        Occurrence::Message(said) => {
+            Some(&said.payload).filter(|payload| !is_as_wanted(payload, encoding))
+        }
+        _ => None,
+    };
+    let bytes: usize = events.iter().filter_map(unlike).map(|payload| payload.body.len()).sum();
+    if bytes <= contents::AT_ONCE {
+        return prepare(events, encoding);
+    }
+    let payloads = events.iter().map(|event| unlike(event).cloned()).collect();
+    // Rare, and large: in the future of every call, it would be moved with it.
+    let converted = Box::pin(contents::converted(payloads, encoding, tasks)).await;
+    let made = |(event, converted): (&'a Event, Option<Result<Payload, Fault>>)| match converted {
+        Some(converted) => said_in(converted),
+        None => make(event, encoding),
+    };
+    events.iter().zip(converted).map(made).collect()
+}
+
+/// Whether a payload goes to a guest that wants this encoding as it is.
+fn is_as_wanted(payload: &Payload, encoding: Encoding) -> bool {
+    payload.encoding == encoding || payload.encoding.is_opaque()
+}
+
+fn make(event: &Event, encoding: Encoding) -> Made<'_> {
+    match &event.what {
+        // Text and bytes of raw endpoints are nobody's format: they stay what they are.
+        Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
+            said_in(format::transcode(&message.payload, encoding))
+        }
+        Occurrence::Opened | Occurrence::Adopted => match &event.connection {
+            Some(connection) => Made::Connection(Box::new(MadeConnection {
+                id: connection.id.to_string(),
+                peer: connection.peer.to_string(),
+                more: attributes(&connection.more),
+                claims: connection
+                    .user
+                    .as_ref()
+                    .map_or(Vec::new(), |user| attributes(&user.claims)),
+            })),
+            None => Made::Nothing,
+        },
+        _ => Made::Nothing,
+    }
+}
+
+/// What a conversion comes to for the guest.
+fn said_in<'a>(converted: Result<Payload, Fault>) -> Made<'a> {
+    match converted {
+        Ok(payload) => Made::Payload(payload),
+        // It has no form in the guest's encoding: it goes as it came, and fails only who reads it.
+        Err(why) if why.id == FaultId::Unsupported => Made::Nothing,
+        Err(why) => Made::Unsaid(why),
+    }
+}
+
+/// Says a batch in the guest's encoding. `made` is what [`prepare`] made of it.
+pub(crate) fn tell<'a>(events: &'a [Event], made: &'a [Made<'a>]) -> Told<'a> {
+    let mut records = Vec::with_capacity(events.len());
+    let mut unsaid = Vec::new();
+    let mut made = made.iter();
+    for (place, event) in (0..).zip(events) {
+        match record(event, made.next().unwrap_or(&Made::Nothing)) {
+            Ok(record) => records.push(record),
+            Err(why) => unsaid.push((place, why)),
+        }
+    }
+    let numbering = match unsaid.is_empty() {
+        true => Numbering::Same,
+        false => {
+            // Both in order: each unsaid one is come by once.
+            let mut others = unsaid.iter().map(|(place, _)| *place).peekable();
+            let is_said = |place: &u32| others.next_if_eq(place).is_none();
+            Numbering::Some((0..).take(events.len()).filter(is_said).collect())
+        }
+    };
+    Told { records, numbering, unsaid }
+}
+
+fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fault> {
+    let what = match (&event.what, made) {
+        (_, Made::Unsaid(why)) => return Err(why.clone()),
+        (Occurrence::Opened, made) => Said::Opened(connection(event, made)?),
+        (Occurrence::Adopted, made) => Said::Adopted(connection(event, made)?),
+        (Occurrence::Message(said), Made::Payload(payload)) => {
+            Said::Message(message(said, payload)?)
+        }
+        (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)?),
+        (Occurrence::Closed(closing), _) => Said::Closed(wit::Closing {
+            code: closing.code,
+            reason: &closing.reason,
+            clean: closing.clean,
+        }),
+        (Occurrence::Subscribed(channel), _) => Said::Subscribed(channel.as_str()),
+        (Occurrence::Unsubscribed(channel), _) => Said::Unsubscribed(channel.as_str()),
+        (Occurrence::UserOnline(user), _) => Said::UserOnline(user.as_str()),
+        (Occurrence::UserOffline(user), _) => Said::UserOffline(user.as_str()),
+        (Occurrence::Timer(key), _) => Said::Timer(key),
+        (Occurrence::Refused { key, why }, _) => {
+            Said::Refused(wit::Refused { key, why: fault(why) })
+        }
+        (Occurrence::Lost(count), _) => Said::Lost(*count),
+    };
+    let handle = event.connection.as_ref().map(|connection| connection.handle.0);
+    Ok(wit::Event { connection: handle, seq: event.seq, at_ms: millis(event.at), what })
+}
+
+fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Message<'a>, Fault> {
+    let Some(encoding) = encoding(payload.encoding) else {
+        let word = payload.encoding.word();
+        let why =
+            format!("no plugin can read `{word}`, and this value has no form in another format");
+        return Err(Fault::new(FaultId::Unsupported, why));
+    };
+    let payload = wit::PayloadParam { encoding, body: &payload.body };
+    Ok(wit::Message { id: message.id.as_str(), payload, reply_to: message.reply_to })
+}
+
+fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connection<'a>, Fault> {
+    let (Some(connection), Made::Connection(made)) = (&event.connection, made) else {
+        return Err(Fault::new(FaultId::Malformed, "an event about a connection names none"));
+    };
+    let connection: &Connection = connection;
+    Ok(wit::Connection {
+        handle: connection.handle.0,
+        id: &made.id,
+        user: connection.user.as_ref().map(|known| user(known, &made.claims)),
+        endpoint: &connection.endpoint,
+        peer: &made.peer,
+        dialect: connection.dialect,
+        more: &made.more,
+    })
+}
+
+fn user<'a>(user: &'a User, claims: &'a [wit::AttributeParam<'a>]) -> wit::User<'a> {
+    wit::User { id: user.id.as_str(), claims, expires_at_ms: user.expires_at.map(millis) }
+}
+
+fn attributes(pairs: &[(String, String)]) -> Vec<wit::AttributeParam<'_>> {
+    pairs.iter().map(|(key, value)| wit::AttributeParam { key, value }).collect()
+}
+
+/// A plugin's own fault keeps its own id; the gateway's have the registry's word.
+fn fault(fault: &Fault) -> wit::FaultParam<'_> {
+    wit::FaultParam {
+        id: fault.code.as_deref().unwrap_or(fault.id.word()),
+        message: &fault.message,
+        retry_after_ms: fault
+            .retry_after
+            .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
+fn millis(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
+}
+
+/// The interface's word for an encoding; none where its version does not have it, which is closed for ever.
+fn encoding(encoding: Encoding) -> Option<wit::Encoding> {
+    use wit::Encoding::{Binary, Edn, Json, Msgpack, Text, Transit};
+    [Json, Edn, Transit, Msgpack, Text, Binary]
+        .into_iter()
+        .find(|said| Encoding::from(*said) == encoding)
+}
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

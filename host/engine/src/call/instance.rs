@@ -1,0 +1,377 @@
+//! One running guest: a store of its own, and calls that end in time.
+//!
+//! A call that traps, overruns or is given up leaves the store unusable; the owner drops the instance then.
+
+use super::{
+    fuel,
+    generation::{About, Allowance, COPIES, Generation, describing, lifecycle},
+};
+use crate::{
+    compile::compiled::Compiled,
+    counters::{Counters, count},
+    error::{CallError, PluginError, Stack, lacks_addresses},
+    guest::{
+        bindings::{
+            VERSION, authenticator,
+            handling::{handler, types},
+            plugin::{self, StartReason},
+            snapshot, telemetry_sink,
+        },
+        data::{Data, HandedTooMuch},
+        stopwatch::Stopwatch,
+    },
+    text::plain,
+};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
+use tengen_core::trace::TraceContext;
+use tengen_settings as settings;
+use tengen_wire::id::PluginName;
+use tokio::time::{Sleep, sleep};
+use wasmtime::{
+    PoolConcurrencyLimitError, Store, Trap, WasmBacktrace, component::Instance as Component,
+};
+
+const NO_SNAPSHOT: PluginError = PluginError::NotRunning { why: "it exports no `snapshot`" };
+
+/// A guest in its store.
+pub(crate) struct Instance {
+    store: Store<Data>,
+    /// The store's.
+    stopwatch: Stopwatch,
+    plugin: plugin::Guest,
+    handler: Option<handler::Guest>,
+    authenticator: Option<authenticator::Guest>,
+    sink: Option<telemetry_sink::Guest>,
+    snapshot: Option<snapshot::Guest>,
+}
+
+/// Runs one exported function within an allowance: ticks inside, a timeout outside.
+macro_rules! call {
+    ($self:ident, $allowance:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
+        let allowance = $allowance;
+        arm(&mut $self.store, allowance);
+        let result = {
+            let call = pin!($guest.$function(&mut $self.store, $($argument),*));
+            within(allowance.wall, &$self.stopwatch, call).await
+        };
+        judge(&mut $self.store, allowance, result)
+    }};
+}
+
+impl Instance {
+    /// Instantiates; a core `start` function runs here already, so this has an allowance too.
+    pub(crate) async fn new(
+        compiled: &Compiled,
+        name: &PluginName,
+        settings: &Arc<settings::Plugin>,
+        (counters, rehearsal): (&Arc<Counters>, bool),
+    ) -> Result<Self, PluginError> {
+        let mut store =
+            Data::store(compiled.pre.engine(), &compiled.hosting, name, settings, counters)?;
+        store.data_mut().signals.rehearsal = rehearsal;
+        let allowance = lifecycle(settings);
+        arm(&mut store, allowance);
+        let stopwatch = store.data().stopwatch.clone();
+        let instantiated = {
+            let instantiate = pin!(compiled.pre.instantiate_async(&mut store));
+            within(allowance.wall, &stopwatch, instantiate).await
+        };
+        let instance = match instantiated {
+            Some(Err(error)) if !error.is::<Trap>() => {
+                let_out(&mut store, true);
+                return Err(match store.data().memory.denied {
+                    Some(wanted) => {
+                        let limit = settings.memory;
+                        PluginError::Memory {
+                            wanted,
+                            limit,
+                            stack: Stack::of(compiled.stack, limit),
+                        }
+                    }
+                    None if error.is::<PoolConcurrencyLimitError>() => {
+                        PluginError::NoRoom(error.into())
+                    }
+                    None if lacks_addresses(&error) => PluginError::NoAddresses(error.into()),
+                    None => PluginError::Instantiate(error.into()),
+                });
+            }
+            other => judge(&mut store, allowance, other)
+                .map_err(|source| PluginError::Call { function: "instantiation", source })?,
+        };
+        Self::find(store, instance, compiled)
+    }
+
+    /// Checks the types of all exported functions, which only an instance has.
+    fn find(
+        mut store: Store<Data>,
+        instance: Component,
+        compiled: &Compiled,
+    ) -> Result<Self, PluginError> {
+        macro_rules! load {
+            ($interface:literal, $indices:expr) => {
+                $indices
+                    .as_ref()
+                    .map(|indices| indices.load(&mut store, &instance))
+                    .transpose()
+                    .map_err(|error| unfit($interface, error))?
+            };
+        }
+        let plugin =
+            compiled.plugin.load(&mut store, &instance).map_err(|error| unfit("plugin", error))?;
+        let handler = load!("handler", compiled.handler);
+        let authenticator = load!("authenticator", compiled.authenticator);
+        let sink = load!("telemetry-sink", compiled.sink);
+        let snapshot = load!("snapshot", compiled.snapshot);
+        let stopwatch = store.data().stopwatch.clone();
+        Ok(Self { plugin, handler, authenticator, sink, snapshot, store, stopwatch })
+    }
+
+    /// An instance of a version, told that it begins.
+    pub(crate) async fn start(
+        generation: &Generation,
+        reason: StartReason,
+    ) -> Result<Self, PluginError> {
+        let Generation { compiled, plugin, settings, counters, .. } = generation;
+        let mut instance = Self::new(compiled, plugin, settings, (counters, false)).await?;
+        instance.begin(generation.lifecycle(), reason).await?;
+        Ok(instance)
+    }
+
+    pub(crate) async fn begin(
+        &mut self,
+        allowance: Allowance,
+        reason: StartReason,
+    ) -> Result<(), PluginError> {
+        said("start", call!(self, allowance, self.plugin, call_start(reason)))
+    }
+
+    /// Says whether it only shows that its version would do.
+    pub(crate) fn rehearses(&mut self, rehearsal: bool) {
+        self.store.data_mut().signals.rehearsal = rehearsal;
+    }
+
+    pub(crate) async fn describe(
+        &mut self,
+        settings: &settings::Plugin,
+    ) -> Result<About, PluginError> {
+        let allowance = describing(settings);
+        let said = call!(self, allowance, self.plugin, call_describe())
+            .map_err(|source| PluginError::Call { function: "describe", source })?;
+        About::try_from(said)
+    }
+
+    pub(crate) async fn stop(mut self, allowance: Allowance) -> Result<(), PluginError> {
+        call!(self, allowance, self.plugin, call_stop())
+            .map_err(|source| PluginError::Call { function: "stop", source })
+    }
+
+    /// The state. Only after [`PluginError::Call`] the instance is lost; whatever else is wrong, it can go on serving.
+    pub(crate) async fn save(
+        &mut self,
+        generation: &Generation,
+    ) -> Result<snapshot::State, PluginError> {
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
+        let saved = said("save", call!(self, generation.hand_over(), guest, call_save()));
+        self.store.data_mut().memory.widen(1);
+        let (state, limit) = (saved?, generation.settings.memory);
+        match state.bytes.len() {
+            size if size > limit => Err(PluginError::StateTooLarge { size, limit }),
+            _ => Ok(state),
+        }
+    }
+
+    pub(crate) async fn load(
+        &mut self,
+        generation: &Generation,
+        state: snapshot::State,
+    ) -> Result<(), PluginError> {
+        let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
+        self.store.data_mut().memory.widen(COPIES);
+        let states = [state];
+        let loaded =
+            said("load", call!(self, generation.hand_over(), guest, call_load(&states, 0, 1)));
+        self.store.data_mut().memory.widen(1);
+        loaded
+    }
+
+    pub(crate) async fn handle(
+        &mut self,
+        allowance: Allowance,
+        events: &[types::Event<'_>],
+        trace: Option<&TraceContext>,
+    ) -> Result<Result<types::Outcome, String>, CallError> {
+        self.store.data_mut().signals.belong_to(trace);
+        let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
+        call!(self, allowance, guest, call_handle(events))
+    }
+
+    /// Whether memory was refused to it in the last call.
+    pub(crate) fn lacked_memory(&self) -> bool {
+        self.store.data().memory.denied.is_some()
+    }
+
+    pub(crate) async fn authenticate(
+        &mut self,
+        allowance: Allowance,
+        upgrade: &authenticator::Upgrade,
+    ) -> Result<Option<authenticator::Verdict>, CallError> {
+        let Some(guest) = &self.authenticator else { return Ok(None) };
+        call!(self, allowance, guest, call_authenticate(upgrade)).map(Some)
+    }
+
+    pub(crate) async fn deliver(
+        &mut self,
+        allowance: Allowance,
+        signals: &[telemetry_sink::Signal],
+        dropped_before: u32,
+    ) -> Result<Result<u32, telemetry_sink::Refusal>, CallError> {
+        let Some(guest) = &self.sink else {
+            return Ok(Err(telemetry_sink::Refusal::Fatal(
+                "it exports no `telemetry-sink`".into(),
+            )));
+        };
+        call!(self, allowance, guest, call_deliver(signals, dropped_before))
+    }
+
+    pub(crate) async fn flush(
+        &mut self,
+        allowance: Allowance,
+    ) -> Result<Result<(), String>, CallError> {
+        let Some(guest) = &self.sink else { return Ok(Ok(())) };
+        call!(self, allowance, guest, call_flush())
+    }
+}
+
+/// What a call comes to, unless it takes too long. Nearly every call ends without waiting: no timer is made for it.
+async fn within<T>(
+    limit: Duration,
+    stopwatch: &Stopwatch,
+    mut call: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if timer.is_some() {
+            stopwatch.resume();
+        }
+        if let Poll::Ready(value) = call.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        stopwatch.pause();
+        timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Readies the store for one call.
+fn arm(store: &mut Store<Data>, allowance: Allowance) {
+    let data = store.data_mut();
+    data.stopwatch.begin(allowance.cpu);
+    data.allow(allowance.bytes);
+    (data.memory.denied, data.memory.lacking) = (None, false);
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(allowance.bytes);
+}
+
+/// What came of one call: counts it, and lets out what the guest said meanwhile.
+fn judge<T: Given>(
+    store: &mut Store<Data>,
+    allowance: Allowance,
+    result: Option<wasmtime::Result<T>>,
+) -> Result<T, CallError> {
+    let judged = match result {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(failure(error, allowance, store.data())),
+        None => Err(CallError::TimedOut { limit: allowance.wall }),
+    };
+    let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure));
+    if let Err(error) = &judged {
+        let counters = &store.data().counters;
+        count(if error.is_overrun() { &counters.overruns } else { &counters.traps });
+    }
+    judged
+}
+
+/// Lets out what the guest said in the call that just ended, marked if the call failed.
+fn let_out(store: &mut Store<Data>, failed: bool) {
+    let Data { signals, counters, .. } = store.data_mut();
+    let dropped = signals.release(failed, &counters.notable);
+    counters.dropped_signals.fetch_add(dropped, Ordering::Relaxed);
+}
+
+/// What a call gives when it returns.
+trait Given {
+    /// Whether the guest itself says that it failed.
+    fn is_failure(&self) -> bool {
+        false
+    }
+}
+
+impl Given for () {}
+impl Given for Component {}
+impl Given for plugin::Description {}
+impl Given for authenticator::Verdict {}
+
+impl<T, E> Given for Result<T, E> {
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
+}
+
+fn failure(error: wasmtime::Error, allowance: Allowance, data: &Data) -> CallError {
+    if error.is::<HandedTooMuch>() {
+        return CallError::TooMuch { limit: allowance.bytes };
+    }
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+        return CallError::Overrun { limit: allowance.cpu };
+    }
+    // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
+    // is what it returned: where it was to put what it is given, which no honest allocator gets wrong, or its result.
+    let is_trap = error.is::<Trap>();
+    if !is_trap && fuel::has_ended(&error) {
+        return CallError::TooMuch { limit: allowance.bytes };
+    }
+    if data.memory.lacking {
+        return CallError::OutOfAddresses(error.into());
+    }
+    if data.memory.denied.is_some() {
+        let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory);
+        return CallError::OutOfMemory { plugin, limit, source: error.into() };
+    }
+    match is_trap || error.downcast_ref::<WasmBacktrace>().is_some() {
+        true => CallError::Trapped(error.into()),
+        false => CallError::Unreadable(error.into()),
+    }
+}
+
+fn said<T>(
+    function: &'static str,
+    result: Result<Result<T, String>, CallError>,
+) -> Result<T, PluginError> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(message)) => Err(PluginError::Refused { function, message: plain(&message, 1024) }),
+        Err(source) => Err(PluginError::Call { function, source }),
+    }
+}
+
+fn unfit(interface: &'static str, error: wasmtime::Error) -> PluginError {
+    PluginError::Export { interface, offered: VERSION, source: error.into() }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("store", &self.store.data().config.file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a guest's `stop` may take when the gateway itself is ending.
+pub(crate) const STOP: Duration = Duration::from_secs(1);

@@ -1,0 +1,20 @@
+//! What a guest has around it: the interface that it is built against, and what it may import.
+//!
+//! Each instance has a store of its own, and in it a `Data`: its limits, its grants, its time, and what it says. `bindings`
+//! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`; what it prints
+//! arrives in `console`. The imports of WASI are wasmtime-wasi's, but for what they would tell or cost: time is coarse
+//! (`clocks`), and nobody waits for a pipe (`pipes`, `beneath`). `stopwatch` counts how long a call computes.
+//!
+//! Nothing in here calls a guest, and nothing knows how a component is compiled.
+
+#[expect(unreachable_pub, reason = "generated code is as its generator writes it")]
+pub(crate) mod bindings;
+pub(crate) mod console;
+pub(crate) mod data;
+pub(crate) mod pipes;
+pub(crate) mod signals;
+pub(crate) mod stopwatch;
+
+mod beneath;
+mod clocks;
+mod imports;

@@ -1,0 +1,308 @@
+//! What a guest says while it is called.
+//!
+//! Signals are held back until the call ends, so that those of a failed call are marked, and a flood is bounded.
+
+use super::{
+    bindings::{signal_types::Level, signals},
+    console::Console,
+};
+use crate::text::plain;
+use std::time::Instant;
+use tengen_core::{
+    often::{Often, Times},
+    sink::{Facts, Value},
+    trace::TraceContext,
+};
+use tengen_wire::id::PluginName;
+
+/// Signals of one call that are kept.
+const PER_CALL: usize = 256;
+/// Pieces of data of one signal.
+const FACTS: usize = 64;
+/// Bytes of a key of its data.
+const KEY_MAX: usize = 128;
+/// What an SDK calls the place in the plugin's source, which it gives as the last piece of data,
+const LOCATION: &str = "location";
+/// and the bytes of it.
+const LOCATION_MAX: usize = 256;
+/// Bytes of text of one signal.
+const MESSAGE_MAX: usize = 4096;
+/// Bytes of text of all signals of one call.
+const TEXT_PER_CALL: usize = 64 << 10;
+
+/// What a guest said during the call in hand.
+pub(crate) struct Signals {
+    plugin: PluginName,
+    console: Console,
+    held: Vec<Held>,
+    text: usize,
+    dropped: u64,
+    /// The instance only shows whether its version would do: what it says is marked so.
+    pub(crate) rehearsal: bool,
+    /// The trace of the event that the guest was called for, when it is one.
+    trace: Option<u128>,
+}
+
+struct Held {
+    level: Level,
+    id: String,
+    message: String,
+    location: Option<String>,
+    facts: Facts,
+}
+
+impl Held {
+    fn size(&self) -> usize {
+        let facts = self.facts.0.iter().map(|(key, value)| key.len() + text_of(value));
+        let location = self.location.as_ref().map_or(0, String::len);
+        self.id.len() + self.message.len() + location + facts.sum::<usize>()
+    }
+}
+
+fn text_of(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+impl Signals {
+    pub(crate) fn new(plugin: PluginName, console: Console) -> Self {
+        Self {
+            plugin,
+            console,
+            held: Vec::new(),
+            text: 0,
+            dropped: 0,
+            rehearsal: false,
+            trace: None,
+        }
+    }
+
+    /// Whose they are.
+    pub(crate) fn plugin(&self) -> &PluginName {
+        &self.plugin
+    }
+
+    /// Names the trace that the next call's signals belong to.
+    pub(crate) fn belong_to(&mut self, context: Option<&TraceContext>) {
+        self.trace = context.map(|context| context.trace_id);
+    }
+
+    /// Whether a signal would be kept; if not it counts as dropped, and nothing else is done about it.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.held.len() < PER_CALL && self.text < TEXT_PER_CALL;
+        self.dropped += u64::from(!has_room);
+        has_room
+    }
+
+    /// The guest says something. It is held, if somebody listens and there is room.
+    pub(super) fn say(
+        &mut self,
+        level: Level,
+        (id, message): (&str, &str),
+        data: Vec<(String, signals::Value)>,
+    ) {
+        if is_enabled(level) && self.has_room() {
+            let (facts, location) = facts(data);
+            let (id, message) = (plain(id, 128), plain(message, MESSAGE_MAX));
+            self.hold(Held { level, id, message, location, facts });
+        }
+    }
+
+    fn hold(&mut self, signal: Held) {
+        let size = signal.size();
+        if self.held.len() >= PER_CALL || self.text + size > TEXT_PER_CALL {
+            self.dropped += 1;
+            return;
+        }
+        self.text += size;
+        self.held.push(signal);
+    }
+
+    /// Writes out what was said in the call that just ended; returns how many signals were too many. That they were is told
+    /// as `often` says.
+    pub(crate) fn release(&mut self, aborted: bool, often: &Often) -> u64 {
+        let (printed, unprinted) = self.console.take();
+        if unprinted > 0 {
+            // Said as a line of its own, and one that counts.
+            self.dropped += 1;
+            if let Some(Times { untold, .. }) = often.count("printed", Instant::now()) {
+                tracing::warn!(plugin = %self.plugin, bytes = unprinted, untold, "the plugin printed too much in one call; the rest is not shown");
+            }
+        }
+        for line in printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let message = plain(&String::from_utf8_lossy(line), MESSAGE_MAX);
+            self.hold(Held {
+                level: Level::Info,
+                id: "console".into(),
+                message,
+                location: None,
+                facts: Facts::default(),
+            });
+        }
+        if self.held.is_empty() && self.dropped == 0 {
+            return 0;
+        }
+        let trace = self.trace.map(|id| format!("{id:032x}"));
+        for signal in self.held.drain(..) {
+            let marks = Marks { trace: trace.as_deref(), aborted, rehearsal: self.rehearsal };
+            write_out(&self.plugin, &signal, marks);
+        }
+        self.text = 0;
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0
+            && let Some(Times { untold, .. }) = often.count("said", Instant::now())
+        {
+            tracing::warn!(plugin = %self.plugin, dropped, untold, "the plugin said too much in one call");
+        }
+        dropped
+    }
+}
+
+/// What is said of a signal beside what it says.
+#[derive(Clone, Copy)]
+struct Marks<'a> {
+    trace: Option<&'a str>,
+    /// Its call failed.
+    aborted: bool,
+    /// It is of an instance that serves nobody.
+    rehearsal: bool,
+}
+
+fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
+    let facts = (!signal.facts.0.is_empty()).then_some(&signal.facts as &dyn std::error::Error);
+    macro_rules! write_at {
+        ($level:ident) => {
+            tracing::event!(
+                target: "plugin",
+                tracing::Level::$level,
+                plugin = plugin.as_str(),
+                id = signal.id.as_str(),
+                location = signal.location.as_deref(),
+                facts,
+                trace_id = marks.trace,
+                fatal = matches!(signal.level, Level::Fatal).then_some(true),
+                aborted = marks.aborted.then_some(true),
+                rehearsal = marks.rehearsal.then_some(true),
+                "{}",
+                signal.message
+            )
+        };
+    }
+    match signal.level {
+        Level::Trace => write_at!(TRACE),
+        Level::Debug => write_at!(DEBUG),
+        Level::Info => write_at!(INFO),
+        Level::Warn => write_at!(WARN),
+        Level::Error | Level::Fatal => write_at!(ERROR),
+    }
+}
+
+/// Whether somebody listens to what is said at this level.
+pub(super) fn is_enabled(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+        Level::Error | Level::Fatal => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
+    }
+}
+
+/// A signal's data, each text cut before it is written out, for that takes many times as long; and where it was said, if
+/// the guest says that.
+fn facts(mut data: Vec<(String, signals::Value)>) -> (Facts, Option<String>) {
+    let named =
+        data.pop_if(|(key, value)| key == LOCATION && matches!(value, signals::Value::Text(_)));
+    let location = named.and_then(|(_, value)| match value {
+        signals::Value::Text(text) => Some(plain(&text, LOCATION_MAX)),
+        _ => None,
+    });
+    let more = data.len().saturating_sub(FACTS);
+    let mut facts: Vec<_> = data.into_iter().take(FACTS).map(fact).collect();
+    if more > 0 {
+        facts.push((
+            "dropped-data".to_owned(),
+            Value::Integer(i64::try_from(more).unwrap_or(i64::MAX)),
+        ));
+    }
+    (Facts(facts), location)
+}
+
+fn fact((key, value): (String, signals::Value)) -> (String, Value) {
+    let value = match value {
+        signals::Value::Text(text) => Value::Text(plain(&text, MESSAGE_MAX)),
+        signals::Value::Integer(number) => Value::Integer(number),
+        signals::Value::Float(number) => Value::Float(number),
+        signals::Value::Boolean(truth) => Value::Boolean(truth),
+        signals::Value::Bytes(mut bytes) => {
+            bytes.truncate(MESSAGE_MAX);
+            Value::Bytes(bytes)
+        }
+    };
+    (plain(&key, KEY_MAX), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::time::{ClockId, clock_gettime};
+    use std::time::Duration;
+
+    fn processor() -> Duration {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::try_from(time).expect("it has passed")
+    }
+
+    fn text(text: &str) -> signals::Value {
+        signals::Value::Text(text.to_owned())
+    }
+
+    // Issue 9, C 13.
+    #[test]
+    fn values_are_cut_before_they_are_written_out() {
+        let long = "\u{1b}ü".repeat(8 << 20);
+        let mut data = vec![("first".to_owned(), signals::Value::Text(long.clone()))];
+        data.push((long, signals::Value::Integer(1)));
+        data.extend(
+            (0..FACTS + 5).map(|number| (number.to_string(), signals::Value::Boolean(true))),
+        );
+        let before = processor();
+        let (Facts(facts), _) = facts(data);
+        assert!(processor() - before < Duration::from_millis(100), "in a moment");
+        let [(_, Value::Text(first)), (second, _), ..] = facts.as_slice() else {
+            panic!("{} facts", facts.len())
+        };
+        assert!(
+            first.starts_with(r"\u{1b}ü") && first.len() <= MESSAGE_MAX + 16,
+            "{}",
+            first.len()
+        );
+        assert!(second.len() <= KEY_MAX + 12, "{}", second.len());
+        let last = ("dropped-data".to_owned(), Value::Integer(7));
+        assert_eq!(
+            (facts.len(), facts.last()),
+            (FACTS + 1, Some(&last)),
+            "what is left out is said"
+        );
+    }
+
+    // Issue 10, 1.
+    #[test]
+    fn the_place_is_no_fact_and_only_the_last_one_is_the_place() {
+        let data = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), text(value))).collect::<Vec<_>>()
+        };
+        let said = data(&[("location", "Berlin"), ("room", "tea"), ("location", "src/lib.rs:7")]);
+        let (Facts(kept), place) = facts(said);
+        assert_eq!(place.as_deref(), Some("src/lib.rs:7"));
+        let value = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(
+            kept,
+            [("location".to_owned(), value("Berlin")), ("room".to_owned(), value("tea"))]
+        );
+        assert_eq!(facts(data(&[("location", "Berlin"), ("room", "tea")])).1, None);
+    }
+}

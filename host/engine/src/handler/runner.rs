@@ -1,0 +1,400 @@
+//! Runs batches of events through a handler's instance, and replaces the instance when it fails or is outdated.
+//!
+//! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
+
+mod recovery;
+
+use super::{
+    caution::Caution,
+    inline::Visited,
+    line::Share,
+    onward,
+    queue::{Batch, Closed, Queue},
+    restarts::Restarts,
+};
+use crate::{
+    breaker::{Backoff, Breaker, Phase, seed},
+    call::{
+        contents,
+        effects::{self, Decided},
+        events::{self, Told},
+        generation::Generation,
+        instance::{Instance, STOP},
+        numbering::Numbering,
+    },
+    counters::count,
+    error::{CallError, PluginError},
+    guest::bindings::{handling::types, snapshot},
+    shared::{At, Shared, State},
+    text::plain,
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tengen_core::{
+    effect::{Failure, Outcome, Refused},
+    event::{Event, Occurrence},
+    handler::{Progress, Work},
+    often::Times,
+    trace::{Kind, Span, Start, TraceContext},
+};
+use tengen_wire::{
+    fault::{Fault, FaultId},
+    id::Handle,
+};
+use tokio::time::Instant;
+
+/// A handler's instance, and what a batch needs beside it.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Arc<Queue>,
+    generation: Arc<Generation>,
+    /// None while it cannot be started, or is left out of the path.
+    instance: Option<Instance>,
+    /// When to try the start again.
+    down_until: Option<Instant>,
+    /// Between two starts that failed.
+    pause: Backoff,
+    breaker: Breaker,
+    caution: Caution<Handle>,
+    restarts: Restarts,
+    /// Whether it is a visitor who drives.
+    pub(super) visited: Visited,
+}
+
+/// A version that is ready to take over.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) instance: Instance,
+    /// Whether it can take over the old one's state.
+    pub(crate) takes_state: bool,
+}
+
+impl Runner {
+    pub(crate) fn new(shared: Arc<Shared>, queue: Arc<Queue>, instance: Instance) -> Self {
+        let generation = shared.current.load_full();
+        let runner = Self {
+            shared,
+            queue,
+            generation,
+            instance: Some(instance),
+            down_until: None,
+            pause: Backoff::new(seed()),
+            breaker: Breaker::new(seed()),
+            caution: Caution::default(),
+            restarts: Restarts::new(Instant::now()),
+            visited: Visited::default(),
+        };
+        runner.adopt(false);
+        runner
+    }
+
+    /// The most that goes into one call now.
+    pub(super) fn share(&self) -> Share {
+        let events = match self.breaker.phase() {
+            Phase::HalfOpen => 1,
+            _ => self.caution.most(self.generation.about.max_batch),
+        };
+        Share { events, weight: self.generation.settings.batch_bytes() }
+    }
+
+    /// While no instance runs: when to call [`Runner::restart`].
+    pub(super) fn down_until(&self) -> Option<Instant> {
+        self.down_until
+    }
+
+    /// Runs one batch; leaves it empty.
+    pub(super) async fn run(&mut self, batch: &mut Batch) {
+        let encoding = self.generation.about.encoding;
+        let made = events::prepare_anywhere(&batch.events, encoding, &self.shared.tasks).await;
+        let told = events::tell(&batch.events, &made);
+        let mut decided = Decided::default();
+        let mut suspect = None;
+        if !told.records.is_empty() {
+            let mut spans = self.spans(&batch.events, &told);
+            let answer = self.call(&told.records, trace_of(&batch.events)).await;
+            match answer {
+                Ok(Ok(outcome)) => {
+                    suspect = self.passed(batch);
+                    let (events, numbering) = (&batch.events, &told.numbering);
+                    decided = match effects::is_large(&outcome) {
+                        false => {
+                            effects::decide(outcome, events, numbering, &self.generation.settings)
+                        }
+                        true => Box::pin(self.decide_in_steps(outcome, events, numbering)).await,
+                    };
+                    decided = contents::read(decided, &self.shared.tasks).await;
+                }
+                Ok(Err(message)) => {
+                    fail(&mut spans, "plugin-error");
+                    let why = format!("`handle` returned an error: {}", plain(&message, 1024));
+                    self.shared.note_at(&why, At::of(&batch.events));
+                    // What it did to its state is done: running any of them again would do it twice.
+                    suspect = self.failed(batch);
+                    let records = (0..).take(told.records.len());
+                    let said = records.filter_map(|by| told.numbering.of(by, batch.events.len()));
+                    decided.outcome.failures = said.map(returned_an_error).collect();
+                }
+                Err(error) => {
+                    fail(&mut spans, error.error_type());
+                    drop(spans);
+                    // Large and rare: in the future of every call, it would be moved with it.
+                    return Box::pin(self.broke(batch, error)).await;
+                }
+            }
+        }
+        if told.records.is_empty() && batch.alone {
+            suspect = self.caution.ran_alone(false);
+        }
+        let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
+        decided.outcome.failures.extend(unsaid);
+        self.conclude(batch, decided).await;
+        if let Some(suspect) = suspect {
+            Box::pin(self.suspect(suspect)).await;
+        }
+    }
+
+    /// Others have their turn while a large outcome is checked.
+    async fn decide_in_steps(
+        &mut self,
+        outcome: types::Outcome,
+        events: &[Event],
+        numbering: &Numbering,
+    ) -> Decided {
+        let limits = Arc::clone(&self.generation);
+        let mut steps = effects::Steps::new(outcome, events, numbering, &limits.settings);
+        loop {
+            if let Some(decided) = steps.step() {
+                return decided;
+            }
+            self.visited.others_first().await;
+        }
+    }
+
+    async fn call(
+        &mut self,
+        records: &[types::Event<'_>],
+        trace: Option<&TraceContext>,
+    ) -> Result<Result<types::Outcome, String>, CallError> {
+        let counters = &self.shared.counters;
+        count(&counters.calls);
+        counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
+        let allowance = self.generation.allowance(records.len());
+        let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
+        let answer = instance.handle(allowance, records, trace).await;
+        if instance.lacked_memory() && answer.is_ok() {
+            let settings = &self.generation.settings;
+            self.shared.note(&format!(
+                "memory was refused to the plugin: raise `plugin.{}.memory`, now {} bytes",
+                self.shared.name, settings.memory
+            ));
+        }
+        answer
+    }
+
+    /// Between two calls: the next version takes over, or this one goes on and the reason is returned. Returns whether the
+    /// state went along.
+    pub(super) async fn swap(&mut self, mut next: Next) -> Result<bool, PluginError> {
+        // A version that does not run has no state to give: the new one begins afresh.
+        let handed_over = next.takes_state && self.instance.is_some();
+        if handed_over {
+            let state = self.save().await?;
+            next.instance.load(&next.generation, state).await?;
+        }
+        let old = self.instance.replace(next.instance);
+        let allowance = self.generation.lifecycle();
+        self.shared.current.store(Arc::clone(&next.generation));
+        self.generation = next.generation;
+        self.breaker.reset();
+        self.shared.changed(Phase::Closed, None);
+        if handed_over {
+            self.queue.forgive();
+        } else {
+            self.up(true);
+        }
+        if let Some(old) = old {
+            self.shared.retire(old, allowance);
+        }
+        Ok(handed_over)
+    }
+
+    /// The instance's state. An instance that is lost at it is replaced: nothing can be got out of a guest that has trapped,
+    /// so its state is gone, and that is what is said.
+    pub(super) async fn save(&mut self) -> Result<snapshot::State, PluginError> {
+        let Some(instance) = &mut self.instance else {
+            return Err(PluginError::NotRunning { why: "it could not be started again" });
+        };
+        let error = match instance.save(&self.generation).await {
+            Err(error @ PluginError::Call { .. }) => error,
+            other => return other,
+        };
+        self.instance = None;
+        count(&self.shared.counters.errors);
+        self.shared.lost_state();
+        self.restart().await;
+        Err(PluginError::StateLost { restarted: self.instance.is_some(), source: Box::new(error) })
+    }
+
+    /// The end: what still waits is answered, and the guest told.
+    pub(super) async fn finish(mut self) {
+        self.shared.set_state(State::Stopped);
+        let left = self.queue.close(Closed::Stopped);
+        self.give_up(left, &Closed::Stopped.fault()).await;
+        if let Some(instance) = self.instance.take() {
+            let mut allowance = self.generation.lifecycle();
+            allowance.wall = allowance.wall.min(STOP);
+            if let Err(error) = instance.stop(allowance).await {
+                tracing::warn!(plugin = %self.shared.name, "the plugin did not stop well: {}", error.explain());
+            }
+        }
+    }
+
+    /// Answers events that no instance will see.
+    async fn give_up(&mut self, events: Vec<Event>, why: &Fault) {
+        if events.is_empty() {
+            return;
+        }
+        let failures = (0..)
+            .zip(&events)
+            .map(|(by, _)| Failure { by, why: why.clone(), close: None })
+            .collect();
+        let mut batch = Batch { events, alone: false };
+        let outcome = Outcome { effects: Vec::new(), failures };
+        self.conclude(&mut batch, Decided { outcome, refused: Vec::new() }).await;
+    }
+
+    /// Has what was decided carried out, and puts what was refused in front of the instance.
+    async fn conclude(&mut self, batch: &mut Batch, decided: Decided) {
+        if let Some(work) = self.begin_work(batch, decided) {
+            // Large and rare: in the future of every call, it would be moved with it.
+            Box::pin(self.carry_on(&batch.events, work)).await;
+        }
+        batch.events.clear();
+    }
+
+    /// What is left when others are to have their turn.
+    fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
+        let Decided { mut outcome, refused } = decided;
+        for failure in &outcome.failures {
+            count(&self.shared.counters.errors);
+            let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
+            if let Some(event) = batch.events.get_mut(place) {
+                event.span.fail(failure.why.id.word());
+            }
+        }
+        onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
+        let mut work = Work::new(outcome, batch.events.len());
+        refused.into_iter().for_each(|refused| work.refuse(refused));
+        let Shared { actor, name, .. } = &*self.shared;
+        if actor.act(name, &batch.events, &mut work) == Progress::More {
+            return Some(work);
+        }
+        self.refused(work, &batch.events);
+        None
+    }
+
+    /// Goes on with an outcome that is not carried out at once: others have their turn between its steps, and the next
+    /// call comes after its end. That is the task's work: a visitor has others to serve.
+    async fn carry_on(&mut self, events: &[Event], mut work: Work) {
+        let shared = Arc::clone(&self.shared);
+        while {
+            self.visited.others_first().await;
+            shared.actor.act(&shared.name, events, &mut work) == Progress::More
+        } {}
+        self.refused(work, events);
+    }
+
+    /// Counts what was not carried out, tells the operator of the first of each kind, and the plugin of what had a key.
+    fn refused(&self, mut work: Work, events: &[Event]) {
+        for tally in work.tallies() {
+            if self.shared.counters.refused.add(tally) {
+                tally.tell(&self.shared.name);
+            }
+        }
+        let told = work.take_told();
+        let news = told.into_iter().filter_map(|refused| news(refused, events)).collect::<Vec<_>>();
+        if news.is_empty() {
+            return;
+        }
+        let dropped = self.queue.tell(news);
+        if dropped > 0
+            && let Some(Times { untold, .. }) =
+                self.shared.counters.notable.count("untold", Instant::now().into_std())
+        {
+            tracing::warn!(plugin = %self.shared.name, dropped, untold, "the plugin is not told of all refused effects");
+        }
+    }
+
+    /// A span for each recorded event's part in the call.
+    fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
+        let mut unsaid = told.unsaid.iter().map(|(place, _)| *place).peekable();
+        let said = (0..).zip(events).filter(|(place, _)| unsaid.next_if_eq(place).is_none());
+        let recorded = said.filter(|(_, event)| event.span.is_recording());
+        recorded.map(|(_, event)| self.span(event, told.records.len())).collect()
+    }
+
+    fn span(&self, event: &Event, batch: usize) -> Span {
+        let target = format!("{}.handle", self.shared.name);
+        let mut span = self.shared.tracer.start(Start {
+            operation: "call",
+            target: &target,
+            kind: Kind::Internal,
+            parent: event.span.context(),
+            link: None,
+            at: None,
+        });
+        span.set("tengen.plugin.name", self.shared.name.to_string());
+        span.set("tengen.plugin.version", Arc::clone(&self.generation.about.version));
+        span.set("tengen.plugin.revision", self.generation.compiled.hash.short());
+        span.set("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX));
+        span
+    }
+}
+
+/// What a plugin hears of an effect that was refused; nothing of one that such news itself caused: a guest that answers
+/// every refusal with another refused effect would keep itself busy for ever.
+fn news(refused: Refused, events: &[Event]) -> Option<Event> {
+    let Refused { by, key, why, .. } = refused;
+    let cause = by.and_then(|by| events.get(usize::try_from(by).ok()?));
+    if cause.is_some_and(|cause| matches!(cause.what, Occurrence::Refused { .. })) {
+        return None;
+    }
+    Some(Event {
+        connection: cause.and_then(|event| event.connection.clone()),
+        seq: 0,
+        at: SystemTime::now(),
+        what: Occurrence::Refused { key: key?, why },
+        span: Span::none(),
+        permit: None,
+    })
+}
+
+fn fail(spans: &mut [Span], error_type: &str) {
+    spans.iter_mut().for_each(|span| span.fail(error_type));
+}
+
+fn returned_an_error(by: u32) -> Failure {
+    let why = Fault::new(FaultId::PluginFailed, "the plugin returned an error");
+    Failure { by, why, close: None }
+}
+
+/// The breaker's time. Events bring theirs along, so what goes well costs no look at a clock.
+fn second(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The breaker's time for what has just gone wrong.
+fn this_second() -> u64 {
+    second(SystemTime::now())
+}
+
+/// The trace of a batch of one; a larger batch belongs to no single trace.
+fn trace_of(events: &[Event]) -> Option<&TraceContext> {
+    match events {
+        [event] => event.span.context(),
+        _ => None,
+    }
+}
