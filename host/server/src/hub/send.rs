@@ -17,7 +17,7 @@ use tengen_wire::{
     format,
     id::{Channel, EventId, Handle, PluginName},
     payload::{Frame, Payload},
-    transport::{Framed, LANES},
+    transport::Framed,
 };
 use tokio::time::Instant;
 
@@ -59,7 +59,7 @@ impl Letter {
             except,
             span: span.map(Arc::new),
             converted: None,
-            frames: [const { None }; LANES],
+            frames: Frames::default(),
             reached: 0,
             left_out: 0,
             fault: None,
@@ -84,12 +84,46 @@ pub(super) struct Broadcast {
     span: Option<Arc<Span>>,
     /// The content in formats that are not its own: each is made once, however many wires speak it.
     converted: Option<Box<Converted>>,
-    frames: [Option<Option<Framed>>; LANES],
+    frames: Frames,
     /// Whose outboxes took it.
     reached: u32,
     /// Whose formats cannot hold it.
     left_out: u32,
     fault: Option<Fault>,
+}
+
+/// The bytes of a message, for those that came up so far. Mostly all receivers are alike: these need no memory of their own.
+#[derive(Debug, Default)]
+struct Frames {
+    first: Option<Made>,
+    others: Vec<Made>,
+}
+
+/// What a message is for all who have the same wire over the same transport; none: it cannot be written.
+#[derive(Debug)]
+struct Made {
+    lane: usize,
+    frame: Option<Framed>,
+}
+
+impl Frames {
+    /// The bytes of this lane; `make` if nobody of it came up before.
+    fn of(&mut self, lane: usize, make: impl FnOnce() -> Option<Framed>) -> &Option<Framed> {
+        let Self { first, others } = self;
+        let first = match first {
+            Some(first) if first.lane != lane => {
+                let known = others.iter().position(|made| made.lane == lane);
+                let place = known.unwrap_or_else(|| {
+                    others.push(Made { lane, frame: make() });
+                    others.len() - 1
+                });
+                return others.get(place).map_or(&None, |made| &made.frame);
+            }
+            Some(first) => first,
+            none => none.insert(Made { lane, frame: make() }),
+        };
+        &first.frame
+    }
 }
 
 impl Broadcast {
@@ -100,8 +134,7 @@ impl Broadcast {
             return;
         }
         let context = self.span.as_ref().and_then(|span| span.context());
-        let Some(place) = self.frames.get_mut(link.lane()) else { return };
-        let frame = place.get_or_insert_with(|| {
+        let frame = self.frames.of(link.lane(), || {
             deliveries.made += budget::encoding(self.content.body.len());
             let content = in_format_of(link.wire, &self.content, &mut self.converted);
             match content.and_then(|content| encode(link.wire, &self.kind, &content, context)) {
