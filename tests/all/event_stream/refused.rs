@@ -6,6 +6,7 @@ use http::Method;
 use support::{
     events::{Answer, ask, post},
     gateway,
+    peer::Peer,
 };
 use tengen_settings::{Endpoint, Settings};
 use tengen_wire::dialect::Dialect;
@@ -49,6 +50,13 @@ async fn a_post_that_is_not_taken_is_told_why_and_counted() -> Result<()> {
     let limit = Settings::default().limits.message.get();
     is(&post(address, "/ws", stream.session(), &"x".repeat(limit + 1)).await?, 413, "bytes");
     let own = [("tengen-session", stream.session())];
+    let mut peer = Peer::connect(address).await?;
+    let session = stream.session();
+    let chunked = format!(
+        "POST /ws HTTP/1.1\r\nHost: a\r\ntengen-session: {session}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    );
+    peer.send(chunked.as_bytes()).await?;
+    assert_eq!(peer.answer().await?.status, 411);
     let binary = ask(address, Method::POST, "/ws", &own, vec![0xFF]).await?;
     is(&binary, 400, "UTF-8");
     let elsewhere = [own[0], ("origin", "https://other.example")];

@@ -134,6 +134,10 @@ impl Watch {
         if state.body_left > 0 {
             let most = usize::try_from(state.body_left).unwrap_or(usize::MAX).min(bytes.len());
             state.body_left -= most as u64;
+            if state.body_left == 0 {
+                drop(state);
+                self.ticket.answers(now);
+            }
             return Some(most);
         }
         if let Doing::Head { begun, .. } = &mut state.doing {
@@ -219,8 +223,13 @@ impl Watch {
         state.headless |= headless;
         state.doing = Doing::Answer { since: now };
         (state.answer_since, state.written_before) = (now, state.written);
+        // A request is whole with its body: until then its place is the next one's if somebody comes.
+        let is_whole = state.body_left == 0;
         drop(state);
-        self.ticket.answers(now);
+        match is_whole {
+            true => self.ticket.answers(now),
+            false => self.ticket.waits(),
+        }
     }
 
     /// The answer is a stream: it is somebody else's to end it, and to look at whether it is taken.

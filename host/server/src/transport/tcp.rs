@@ -6,7 +6,10 @@ use std::{
     io::{self, IoSlice},
     net::Shutdown,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 use tokio::{
@@ -25,12 +28,24 @@ pub struct Tcp {
 }
 
 #[derive(Debug)]
-struct Write(OwnedWriteHalf);
+struct Write {
+    half: OwnedWriteHalf,
+    written: AtomicU64,
+}
+
+impl Write {
+    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(bytes) = written {
+            self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        written
+    }
+}
 
 impl Tcp {
     pub fn new(stream: TcpStream) -> Self {
         let (read, write) = stream.into_split();
-        Self { read, write: Arc::new(Write(write)) }
+        Self { read, write: Arc::new(Write { half: write, written: AtomicU64::new(0) }) }
     }
 
     /// For [`crate::hub::Link::set_shortcut`].
@@ -43,9 +58,9 @@ impl Tcp {
         cx: &mut Context<'_>,
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let stream = self.write.0.as_ref();
+        let stream = self.write.half.as_ref();
         loop {
-            match write(stream) {
+            match self.write.count(write(stream)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(stream.poll_write_ready(cx))?;
                 }
@@ -57,17 +72,21 @@ impl Tcp {
 
 impl Shortcut for Write {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        self.count(self.half.try_write(bytes))
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     fn untaken(&self) -> usize {
-        let stream: &TcpStream = self.0.as_ref();
+        let stream: &TcpStream = self.half.as_ref();
         send_queue(stream)
     }
 
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut byte = [0];
-        let stream: &TcpStream = self.0.as_ref();
+        let stream: &TcpStream = self.half.as_ref();
         match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
             // Bytes that nobody asked for: what is behind them is not seen, and a write will tell.
@@ -112,7 +131,7 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stream: &TcpStream = self.write.0.as_ref();
+        let stream: &TcpStream = self.write.half.as_ref();
         Poll::Ready(match SockRef::from(stream).shutdown(Shutdown::Write) {
             // The peer was faster.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),

@@ -65,6 +65,10 @@ impl Upgrades {
                 "a message is posted by HTTP/1.1",
             ));
         }
+        if request.headers().contains_key(header::TRANSFER_ENCODING) {
+            let reason = "a message is posted with its length, in `Content-Length`";
+            return Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "length", reason));
+        }
         let secret = secret(request.headers())?;
         let session = self.sessions.find(secret, asked.index).ok_or_else(ended)?;
         let limits = &self.around.limits;

@@ -35,6 +35,11 @@ pub trait Shortcut: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Bytes that the kernel has taken, of whoever wrote them.
+    fn written(&self) -> u64 {
+        0
+    }
+
     /// Ready when the peer has ended its side. For those who do not read otherwise.
     fn poll_ended(&self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Pending

@@ -218,3 +218,19 @@ fn what_is_no_head_is_not_looked_at() {
     watch.answered(start);
     assert!(!watch.is_to_be_told());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_posted_message_is_whole_with_its_body() {
+    for (came, goes_first) in [("hel", true), ("hello", false)] {
+        let start = Instant::now();
+        let places = Places::new(1, None);
+        let place = places.take([127, 0, 0, 1].into()).now_or_never().unwrap().unwrap();
+        let watch = Watch::new(rules(), place.ticket(), Arc::new(Empty), start);
+        watch.expects_body(5);
+        watch.answers(false, start);
+        assert_eq!(watch.read(came.as_bytes(), start), Some(came.len()));
+        tokio::time::advance(SECOND).await;
+        assert!(places.take([127, 0, 0, 1].into()).now_or_never().is_none());
+        assert_eq!(place.evicted().now_or_never().is_some(), goes_first, "{came}");
+    }
+}

@@ -129,7 +129,7 @@ impl Carrier for EventStream {
     }
 
     fn held(&self) -> usize {
-        self.pipe.waiting()
+        self.pipe.held()
     }
 
     /// The last event, if there is a stream that takes it; then its end.

@@ -39,9 +39,37 @@ struct State {
 #[derive(Debug)]
 enum Flow {
     /// The stream waits for more, or is about to look.
-    Open { reader: Option<Waker>, kernel: Option<Arc<dyn Shortcut>> },
+    Open(Open),
     /// There is none, since then.
     Lost(Instant),
+}
+
+#[derive(Debug)]
+struct Open {
+    reader: Option<Waker>,
+    kernel: Arc<dyn Shortcut>,
+    /// Bytes that hyper has taken of this stream, as it writes them: each piece has its length before it.
+    given: u64,
+    /// Bytes that were written to the socket before.
+    before: u64,
+}
+
+impl Open {
+    fn new(kernel: Arc<dyn Shortcut>) -> Self {
+        Self { reader: None, given: 0, before: kernel.written(), kernel }
+    }
+
+    /// What hyper holds: the answer's head aside, which nobody counts.
+    fn kept(&self) -> usize {
+        let written = self.kernel.written().saturating_sub(self.before);
+        usize::try_from(self.given.saturating_sub(written)).unwrap_or(usize::MAX)
+    }
+
+    fn give(&mut self, bytes: usize) {
+        // RFC 9112 section 7.1: the length in hexadecimal digits, and two ends of lines.
+        let digits = (usize::BITS - bytes.leading_zeros()).div_ceil(4).max(1);
+        self.given += bytes as u64 + u64::from(digits) + 4;
+    }
 }
 
 impl Pipe {
@@ -62,7 +90,7 @@ impl Pipe {
     pub(super) fn attach(
         self: &Arc<Self>,
         first: Option<Framed>,
-        kernel: Option<Arc<dyn Shortcut>>,
+        kernel: Arc<dyn Shortcut>,
         place: Held,
     ) -> Option<Body> {
         let mut state = self.state();
@@ -72,7 +100,7 @@ impl Pipe {
         if let Some(first) = first {
             state.put_first(first);
         }
-        let before = std::mem::replace(&mut state.stream, Flow::Open { reader: None, kernel });
+        let before = std::mem::replace(&mut state.stream, Flow::Open(Open::new(kernel)));
         before.wake();
         state.number += 1;
         state.wake_task();
@@ -117,7 +145,7 @@ impl Pipe {
         state.remember(cx);
         match state.stream {
             Flow::Lost(since) => Some(since),
-            Flow::Open { .. } => None,
+            Flow::Open(_) => None,
         }
     }
 
@@ -135,9 +163,15 @@ impl Pipe {
         true
     }
 
-    /// Bytes that were written and that the peer's system does not have.
+    /// Bytes that the stream has and the peer's system has not.
     pub(super) fn untaken(&self) -> usize {
         self.state().stream.untaken()
+    }
+
+    /// Bytes of memory: what waits for the stream, and what waits in it for the kernel.
+    pub(super) fn held(&self) -> usize {
+        let state = self.state();
+        state.waiting + state.stream.kept()
     }
 
     /// The stream ends when it has taken what there is, and there will be no other.
@@ -177,13 +211,20 @@ impl State {
 impl Flow {
     fn untaken(&self) -> usize {
         match self {
-            Self::Open { kernel: Some(kernel), .. } => kernel.untaken(),
-            Self::Open { kernel: None, .. } | Self::Lost(_) => 0,
+            Self::Open(open) => open.kept() + open.kernel.untaken(),
+            Self::Lost(_) => 0,
+        }
+    }
+
+    fn kept(&self) -> usize {
+        match self {
+            Self::Open(open) => open.kept(),
+            Self::Lost(_) => 0,
         }
     }
 
     fn wake_to_read(&mut self) {
-        if let Self::Open { reader, .. } = self
+        if let Self::Open(Open { reader, .. }) = self
             && let Some(reader) = reader.take()
         {
             reader.wake();
@@ -192,7 +233,7 @@ impl Flow {
 
     /// Another stream is there: this one finds its end.
     fn wake(self) {
-        if let Self::Open { reader: Some(reader), .. } = self {
+        if let Self::Open(Open { reader: Some(reader), .. }) = self {
             reader.wake();
         }
     }
@@ -222,13 +263,16 @@ impl Body {
         if let Some(piece) = state.pieces.pop_front() {
             state.waiting -= piece.len();
             state.total += piece.len() as u64;
+            if let Flow::Open(open) = &mut state.stream {
+                open.give(piece.len());
+            }
             state.wake_task();
             return Poll::Ready(Some(Frame::data(piece)));
         }
         if state.over {
             return Poll::Ready(None);
         }
-        if let Flow::Open { reader, .. } = &mut state.stream {
+        if let Flow::Open(Open { reader, .. }) = &mut state.stream {
             *reader = Some(cx.waker().clone());
         }
         Poll::Pending

@@ -10,10 +10,18 @@ use std::{
     time::Duration,
 };
 use tengen_wire::{id::EndpointIndex, payload::Frame, transport::Framed};
-use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio::sync::{
+    Semaphore,
+    mpsc::{
+        self,
+        error::{SendTimeoutError, TrySendError},
+    },
+};
 
 /// Posted frames that wait for the session's task.
 const POSTS: usize = 4;
+/// Requests whose frames find no place in that queue, and wait for one.
+const WAITING: usize = 8;
 /// Streams that one session may have at a time: those before the last are on their way out.
 const STREAMS: usize = 4;
 
@@ -29,6 +37,8 @@ pub struct Session {
     pub link: Arc<Link>,
     pipe: Arc<Pipe>,
     posts: mpsc::Sender<Posted>,
+    /// The right to wait for a place among them.
+    waiting: Semaphore,
     /// What a stream begins with whose client has come back.
     again: Framed,
     /// Held for as long as there is a socket.
@@ -80,8 +90,9 @@ impl Sessions {
         place: Held,
     ) -> (Arc<Session>, EventStream, Registered) {
         let (posts, receiver) = mpsc::channel(POSTS);
-        let pipe = Arc::new(Pipe::new());
-        let session = Arc::new(Session { link, pipe: Arc::clone(&pipe), posts, again, place });
+        let (pipe, waiting) = (Arc::new(Pipe::new()), Semaphore::new(WAITING));
+        let session =
+            Arc::new(Session { link, pipe: Arc::clone(&pipe), posts, waiting, again, place });
         let secret: Box<str> = secret.into();
         lock(&self.0).insert(secret.clone(), Arc::clone(&session));
         let registered = Registered { secret, sessions: Arc::clone(&self.0) };
@@ -112,11 +123,18 @@ impl Session {
             return Err(NoStream::TooMany);
         }
         let place = Arc::clone(&self.place);
-        self.pipe.attach(first, Some(kernel), place).ok_or(NoStream::Ended)
+        self.pipe.attach(first, kernel, place).ok_or(NoStream::Ended)
     }
 
     /// Hands a frame to the session's task, which takes them in their order.
     pub async fn post(&self, posted: Posted, patience: Duration) -> Result<(), Untaken> {
+        let posted = match self.posts.try_send(posted) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(Untaken::Ended),
+            Err(TrySendError::Full(posted)) => posted,
+        };
+        // Each of those who wait keeps a place among the requests of everybody.
+        let Ok(_waits) = self.waiting.try_acquire() else { return Err(Untaken::Busy) };
         self.posts.send_timeout(posted, patience).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => Untaken::Busy,
             SendTimeoutError::Closed(_) => Untaken::Ended,

@@ -19,7 +19,10 @@ use tengen_wire::{
 
 /// A socket of which so much is not taken.
 #[derive(Debug, Default)]
-struct Kernel(AtomicUsize);
+struct Kernel {
+    untaken: AtomicUsize,
+    written: AtomicUsize,
+}
 
 impl Shortcut for Kernel {
     fn try_write(&self, _: &[u8]) -> io::Result<usize> {
@@ -27,7 +30,19 @@ impl Shortcut for Kernel {
     }
 
     fn untaken(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.untaken.load(Ordering::Relaxed)
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed) as u64
+    }
+}
+
+impl Kernel {
+    /// hyper has written so much more, of which so much is on its way.
+    fn takes(&self, bytes: usize, untaken: usize) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+        self.untaken.store(untaken, Ordering::Relaxed);
     }
 }
 
@@ -172,11 +187,16 @@ async fn a_peer_lives_whose_system_takes_what_was_written() {
     let mut setup = begin();
     let mut stream = setup.stream();
     setup.carrier.send(text("ping"));
-    setup.kernel.0.store(4, Ordering::Relaxed);
     gets(&mut stream).unwrap();
     assert!(setup.receive().is_pending());
+    assert!(!setup.carrier.take_heard(), "hyper has it");
+    // `4`, two ends of lines, and the piece.
+    assert_eq!((setup.carrier.held(), setup.carrier.waiting()), (9, 0));
+    setup.kernel.takes(9, 4);
+    assert_eq!(setup.carrier.held(), 0);
+    assert!(setup.receive().is_pending());
     assert!(!setup.carrier.take_heard(), "it is on its way");
-    setup.kernel.0.store(0, Ordering::Relaxed);
+    setup.kernel.takes(0, 0);
     assert!(setup.receive().is_pending());
     assert!(setup.carrier.take_heard());
     assert!(setup.receive().is_pending());
@@ -193,6 +213,15 @@ async fn posts_that_find_no_place_are_told_so() {
     let before = time::Instant::now();
     assert_eq!(setup.session.post(setup.posted("up"), wait).await, Err(Untaken::Busy));
     assert_eq!(before.elapsed(), wait);
+    // Few wait; others are told at once.
+    let more = (0..9).map(|_| setup.session.post(setup.posted("up"), wait));
+    let before = time::Instant::now();
+    let told = futures_util::future::join_all(more.map(async |post| {
+        assert_eq!(post.await, Err(Untaken::Busy));
+        before.elapsed()
+    }));
+    let told = told.await;
+    assert_eq!(told.iter().filter(|waited| waited.is_zero()).count(), 1, "{told:?}");
     let Setup { session, mut carrier, .. } = setup;
     carrier.throw_away();
     let frame = Frame { text: true, body: Bytes::new() };
