@@ -2,7 +2,7 @@
 
 use crate::{
     Caused, Content, Effect, Failure, Fault, Handle, IntoContent, Result, Target,
-    effects::{Close, Membership, Publish, Push, Reply, Timer},
+    effects::{Close, Membership, Publish, Push, Reply, Timer, TimerName},
 };
 use std::time::Duration;
 
@@ -152,8 +152,8 @@ impl<'a> Context<'a> {
 
     /// Sets a timer of the event's connection, or of the plugin when the event has none. The same key replaces.
     ///
-    /// Shorter than 10 ms counts as 10 ms; at most 16 per connection and 1,024 per plugin. This version of the gateway
-    /// refuses timers as unsupported.
+    /// Shorter than 10 ms counts as 10 ms; at most 16 of a connection and 1,024 of the plugin's own. Timers live in the
+    /// gateway: they survive reloads and traps, and fire once.
     pub fn set_timer(&mut self, key: impl Into<String>, after: Duration) {
         self.set_timer_of(self.connection, key, after);
     }
@@ -169,9 +169,15 @@ impl<'a> Context<'a> {
         self.effect(Effect::SetTimer(Timer { connection, key: key.into(), after_ms }));
     }
 
-    /// Cancels a timer of the event's connection or of the plugin; one that is not there is no fault.
+    /// Cancels a timer of the event's connection or, when the event has none, of the plugin; one that is not there is no
+    /// fault.
     pub fn cancel_timer(&mut self, key: impl Into<String>) {
-        self.effect(Effect::CancelTimer(key.into()));
+        self.cancel_timer_of(self.connection, key);
+    }
+
+    /// As [`Context::cancel_timer`], of another connection, or (`None`) of the plugin itself.
+    pub fn cancel_timer_of(&mut self, connection: Option<Handle>, key: impl Into<String>) {
+        self.effect(Effect::CancelTimer(TimerName { connection, key: key.into() }));
     }
 
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is

@@ -51,7 +51,7 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// A timer is due: a connection's, or the plugin's own (not offered by this version of the gateway).
+    /// A timer is due: a connection's, or the plugin's own.
     fn timer(&mut self, ctx: &mut Context, connection: Option<Handle>, key: String) -> Result {
         Ok(())
     }

@@ -32,7 +32,7 @@
 //!   not tried again, and its sender gets `plugin-failed`; others of its batch are run again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
 //!
-//! The imports `key-value`, `directory` and `history`, and the effects for timers, `ask`, `put` and `fetch`, are part of
+//! The imports `key-value`, `directory` and `history`, and the effects for `ask`, `put` and `fetch`, are part of
 //! the interface but not offered by this version of the gateway; the first have no functions here, the others come back
 //! refused as `unsupported`. Neither are the roles channel policy and handover, which have no traits here yet.
 
@@ -90,7 +90,7 @@ pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 /// All kinds of effects and what they carry, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Ask, Close, Membership, Publish, Push, Put, Reply, Request, Response, Timer,
+        Ask, Close, Membership, Publish, Push, Put, Reply, Request, Response, Timer, TimerName,
     };
 }
 

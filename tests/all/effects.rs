@@ -84,20 +84,18 @@ async fn a_refused_request_of_a_sente_client_is_told_why_before_its_error() -> R
 async fn what_a_plugin_may_not_comes_back_to_it_and_is_shown_by_reason() -> Result<()> {
     let gateway = gateway::start(settings()?).await?;
     let mut client = Client::json(gateway.address(), "/ws").await?;
-    for event in ["wants/a-subscription", "wants/a-timer", "wants/to-keep"] {
+    for event in ["wants/a-subscription", "wants/a-strange-timer", "wants/to-keep"] {
         client.send(event, Value::Null).await?;
     }
     client.next_event("tengen/publication").await?;
     let told = client.ask("wants/to-know", Value::Null).await?;
-    let expected = json!([
-        ["forbidden/room", "not-allowed"],
-        ["tick", "unsupported"],
-        ["kept", "unsupported"],
-    ]);
+    let expected =
+        json!([["forbidden/room", "not-allowed"], ["tick", "closed"], ["kept", "unsupported"],]);
     assert_eq!(told, expected);
     let expected = json!({
         "not-allowed": { "subscribe": 1 },
-        "unsupported": { "set-timer": 1, "keep": 1 },
+        "closed": { "set-timer": 1 },
+        "unsupported": { "keep": 1 },
     });
     let plugin = shown(&gateway).await?;
     assert_eq!((&plugin["refused_by_reason"], &plugin["refused_effects"]), (&expected, &json!(3)));

@@ -32,6 +32,7 @@ mod reload;
 mod roles;
 mod security;
 mod sente;
+mod timers;
 mod trace;
 mod tree;
 mod wit;

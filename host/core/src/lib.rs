@@ -20,3 +20,4 @@ pub mod outbox;
 pub mod pace;
 pub mod rate;
 pub mod routes;
+pub mod timers;

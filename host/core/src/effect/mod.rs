@@ -70,6 +70,7 @@ pub enum Effect {
         after: Duration,
     },
     CancelTimer {
+        connection: Option<Handle>,
         key: String,
     },
     /// A kind this gateway does not carry out: refused, counted, and told to the plugin when it has a key.

@@ -221,7 +221,10 @@ impl<'a> Reader<'a> {
                 key: timer_key(timer.key)?,
                 after: Duration::from_millis(timer.after_ms.into()),
             },
-            Wanted::CancelTimer(key) => Effect::CancelTimer { key: timer_key(key)? },
+            Wanted::CancelTimer(timer) => Effect::CancelTimer {
+                connection: timer.connection.map(Handle),
+                key: timer_key(timer.key)?,
+            },
             Wanted::Ask(ask) => unsupported(Kind::Ask, Some(ask.key)),
             Wanted::Put(put) => unsupported(Kind::Put, Some(put.key)),
             Wanted::Fetch(request) => unsupported(Kind::Fetch, Some(request.key)),
@@ -399,7 +402,7 @@ fn key_of(wanted: Wanted) -> Option<String> {
         Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => Some(membership.channel),
         Wanted::Reply(_) | Wanted::Close(_) => None,
         Wanted::SetTimer(timer) => Some(timer.key),
-        Wanted::CancelTimer(key) => Some(key),
+        Wanted::CancelTimer(timer) => Some(timer.key),
         Wanted::Other(_) => None,
     }
 }
@@ -450,7 +453,7 @@ fn size(wanted: &Wanted) -> usize {
         Wanted::Subscribe(membership) | Wanted::Unsubscribe(membership) => membership.channel.len(),
         Wanted::Close(close) => close.reason.len(),
         Wanted::SetTimer(timer) => timer.key.len(),
-        Wanted::CancelTimer(key) => key.len(),
+        Wanted::CancelTimer(timer) => timer.key.len(),
         Wanted::Put(put) => put.value.as_ref().map_or(0, Vec::len) + put.key.len(),
         Wanted::Fetch(request) => request.body.len() + request.url.len(),
         Wanted::Other((kind, body)) => kind.len() + body.len(),

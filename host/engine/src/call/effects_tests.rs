@@ -111,7 +111,13 @@ fn a_large_outcome_is_checked_in_steps_to_the_same_end() {
     let limits = settings::Plugin { effects_per_event: 10_000, ..limits() };
     let outcome = || wit::Outcome {
         effects: (0..10_000)
-            .map(|_| wit::Caused { by: 0, what: Wanted::CancelTimer("tick".to_owned()) })
+            .map(|_| wit::Caused {
+                by: 0,
+                what: Wanted::CancelTimer(wit::TimerName {
+                    connection: None,
+                    key: "tick".to_owned(),
+                }),
+            })
             .collect(),
         failures: (0..5_000).map(|_| failed(1, None)).collect(),
     };

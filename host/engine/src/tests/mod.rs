@@ -93,7 +93,7 @@ impl Actor for Recorder {
         let effects = outcome.effects.iter().map(|caused| match &caused.what {
             Effect::Reply { reply_to, value: Ok(_) } => format!("r{reply_to}"),
             Effect::Close { code, .. } => format!("close {code}"),
-            Effect::CancelTimer { key } => format!("cancel {key}"),
+            Effect::CancelTimer { key, .. } => format!("cancel {key}"),
             other => format!("{other:?}"),
         });
         let failures =

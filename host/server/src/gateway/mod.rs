@@ -30,6 +30,7 @@ use arc_swap::ArcSwap;
 use files::Room;
 use plugins::Plugins;
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -238,6 +239,7 @@ impl Shared {
         write_port_file(self, work)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
@@ -385,6 +387,12 @@ fn rules(settings: &Settings) -> Rules {
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
     // Ended early or not: what it leaves, connections write themselves.
     stop.run_until_cancelled(hub.write_for_others()).await;
+}
+
+async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.run_timers()).await;
+    // The handlers hold the hub, and it held them.
+    hub.set_handlers(HashMap::new());
 }
 
 async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {

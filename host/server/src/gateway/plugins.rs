@@ -183,6 +183,11 @@ impl Shared {
             .iter()
             .filter_map(|(name, plugin)| Some((name.clone(), plugin.authenticator()?)))
             .collect();
+        let handlers = running
+            .iter()
+            .filter_map(|(name, plugin)| Some((name.clone(), plugin.handler()?)))
+            .collect();
+        self.hub.set_handlers(handlers);
         self.hub.set_rights(self.rights(settings));
         self.upgrades.authenticators.store(Arc::new(authenticators));
         self.router.set_routes(routes.build());

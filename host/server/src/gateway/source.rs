@@ -25,6 +25,7 @@ impl admin::Source for Shared {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut failed_by = self.upgrades.failures.counts();
         let unserved = failed_by.remove("file").unwrap_or_default();
+        let timers = self.hub.timers();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime-s": self.since.elapsed().as_secs(),
@@ -57,6 +58,7 @@ impl admin::Source for Shared {
                 "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
+            "timers": { "waiting": timers.0, "fired": timers.1, "put-off": timers.2 },
             "outbox": {
                 "enqueued": counters.delivered.get(),
                 "dropped": count(&counters.outbox_dropped),

@@ -178,8 +178,13 @@ impl Step<'_> {
             Effect::Close { connection, code, reason } => {
                 (none, self.close(connection, code, reason).map(|()| None))
             }
-            Effect::SetTimer { key, .. } | Effect::CancelTimer { key } => {
-                (Key::Text(Some(key)), Err(not_offered("timers")))
+            Effect::SetTimer { connection, key, after } => {
+                let done = self.set_timer(connection, &key, after);
+                (Key::Text(Some(key)), done.map(|()| None))
+            }
+            Effect::CancelTimer { connection, key } => {
+                let done = self.cancel_timer(connection, &key);
+                (Key::Text(Some(key)), done.map(|()| None))
             }
             Effect::Unsupported { name, key, .. } => (Key::Text(key), Err(not_offered(&name))),
         };

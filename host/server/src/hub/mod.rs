@@ -9,6 +9,7 @@ mod budget;
 mod counters;
 mod directory;
 mod fanout;
+mod inbox;
 mod link;
 mod notable;
 mod numbered;
@@ -18,6 +19,7 @@ mod replies;
 mod requests;
 mod send;
 mod tables;
+mod timers;
 mod writers;
 
 pub use account::Account;
@@ -28,10 +30,11 @@ pub use replies::{Ended, Expected};
 use arc_swap::ArcSwap;
 use directory::Directory;
 use foldhash::fast::RandomState;
+use inbox::Inbox;
 use replies::Replies;
 use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
     time::Instant,
 };
 use tables::Tables;
@@ -39,6 +42,7 @@ use tengen_core::{
     budget::Budget,
     effect::{Kind, Tally},
     event::Connection,
+    handler::Handler,
     often::Often,
     trace::Tracer,
 };
@@ -48,6 +52,7 @@ use tengen_wire::{
     fault::{Fault, FaultId},
     id::{Channel, Handle, PluginName},
 };
+use timers::Timers;
 use writers::Writers;
 
 /// Callers that are told in one go that nobody answered.
@@ -85,6 +90,8 @@ pub struct Hub {
     limits: Limits,
     tracer: Arc<dyn Tracer>,
     writers: Writers,
+    inbox: Inbox,
+    timers: Timers,
     budget: Arc<Budget>,
     pub counters: Counters,
     /// What single peers make happen again and again, and an operator should look at once.
@@ -103,6 +110,8 @@ impl Hub {
             limits,
             tracer,
             writers: Writers::default(),
+            inbox: Inbox::default(),
+            timers: Timers::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             counters: Counters::default(),
             notable: Often::default(),
@@ -117,6 +126,20 @@ impl Hub {
     /// What each plugin may touch from now on.
     pub fn set_rights(&self, rights: HashMap<PluginName, Rights>) {
         self.rights.store(Arc::new(rights.into_iter().collect()));
+    }
+
+    /// Who hears of what no connection's task brings: the handlers of the plugins that run. What others have set for
+    /// themselves is forgotten.
+    pub fn set_handlers(&self, handlers: HashMap<PluginName, Arc<dyn Handler>>) {
+        let running: HashSet<_> = handlers.keys().cloned().collect();
+        self.inbox.set(handlers);
+        self.timers.keep(&running);
+    }
+
+    /// Timers that are set; that were told; and how often one found no room when it was due.
+    pub fn timers(&self) -> (usize, u64, u64) {
+        let Timers { fired, .. } = &self.timers;
+        (self.timers.waiting(), fired.load(Ordering::Relaxed), self.timers.put_off())
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
@@ -165,6 +188,7 @@ impl Hub {
     /// The connection is gone: its subscriptions and pending replies end.
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
         let left = self.write_tables().remove(link);
+        self.timers.end(link.facts.handle);
         for membership in left {
             membership.settle(link);
         }

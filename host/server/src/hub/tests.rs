@@ -23,6 +23,7 @@ use tengen_wire::{
 mod refusals;
 mod replies;
 mod steps;
+mod timers;
 mod together;
 
 const PLUGIN: &str = "chat";

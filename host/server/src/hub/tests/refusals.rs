@@ -34,12 +34,12 @@ fn a_refused_timer_comes_back_under_its_key() {
     let hub = hub(everything());
     let link = connect(&hub, 0, None);
     let key = || "tick".to_owned();
-    let set = Effect::SetTimer { connection: None, key: key(), after: Duration::from_secs(1) };
-    for (what, expected) in
-        [(set, Kind::SetTimer), (Effect::CancelTimer { key: key() }, Kind::CancelTimer)]
-    {
+    let others = Some(connect(&hub, 1, None).facts.handle);
+    let set = Effect::SetTimer { connection: others, key: key(), after: Duration::from_secs(1) };
+    let cancel = Effect::CancelTimer { connection: others, key: key() };
+    for (what, expected) in [(set, Kind::SetTimer), (cancel, Kind::CancelTimer)] {
         let (kind, told, why) = refused(&hub, &link, what).unwrap();
-        assert_eq!((kind, told, why.id), (expected, Some(key()), FaultId::Unsupported));
+        assert_eq!((kind, told, why.id), (expected, Some(key()), FaultId::NotAllowed));
     }
 }
 

@@ -1,0 +1,273 @@
+//! Timers: set and cancelled by plugins' effects, and told to them when they are due.
+//!
+//! They lie in parts by their connection, each under a lock of its own; one task looks after all of them. A timer whose
+//! plugin has no room, or does not run, stays and is tried again: it fires once, and is not lost.
+//!
+//! **Invariant:** nothing of a connection is told after its end. A timer is offered under the lock of its part, and only if
+//! its connection is open; whoever ends a connection takes its timers out under the same lock before its handlers hear of
+//! the end.
+
+use super::{Hub, act::Step};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tengen_core::{
+    event::{Event, Occurrence},
+    handler::Handler,
+    timers::{Due, Full, Owner, Timers as Set},
+    trace::Span,
+};
+use tengen_wire::{
+    fault::{Fault, FaultId},
+    id::{Handle, PluginName},
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+const PARTS: usize = 16;
+/// The shortest time.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// How soon one that found no room is tried again, unless the plugin says when.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Nobody waits so long for anything.
+const FAR: Duration = Duration::from_secs(3600);
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    begin: Instant,
+    parts: Box<[Mutex<Set>; PARTS]>,
+    /// Plugins by their numbers; a number is never another plugin's.
+    names: Mutex<Vec<PluginName>>,
+    /// When the task wakes, in milliseconds since the beginning.
+    wakes: AtomicU64,
+    earlier: Notify,
+    pub(super) fired: AtomicU64,
+    /// How often one found no room when it was due.
+    put_off: AtomicU64,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            begin: Instant::now(),
+            parts: Default::default(),
+            names: Mutex::default(),
+            wakes: AtomicU64::new(u64::MAX),
+            earlier: Notify::new(),
+            fired: AtomicU64::new(0),
+            put_off: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Timers {
+    /// `is_there` is asked under the lock: who ends a connection comes to its timers later.
+    fn set(
+        &self,
+        owner: Owner,
+        key: &str,
+        after: Duration,
+        is_there: impl FnOnce() -> bool,
+    ) -> Result<(), Fault> {
+        let at = self.now().saturating_add(millis(after.max(SHORTEST)));
+        let mut part = self.part(owner);
+        if !is_there() {
+            return Err(Fault::new(FaultId::Closed, "the connection is gone"));
+        }
+        part.set(owner, key, at).map_err(|Full { most }| {
+            let whose = if owner.connection.is_some() {
+                "a connection has"
+            } else {
+                "a plugin has of its own"
+            };
+            Fault::new(FaultId::LimitReached, format!("{whose} {most} timers at most"))
+        })?;
+        drop(part);
+        if at < self.wakes.load(Ordering::Relaxed) {
+            self.earlier.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A connection has ended, and with it what any plugin has of it.
+    pub(super) fn end(&self, connection: Handle) {
+        let plugins = lock(&self.names).len();
+        if plugins == 0 {
+            return;
+        }
+        let mut part = self.part(Owner { plugin: 0, connection: Some(connection) });
+        for plugin in (0..plugins).filter_map(|number| u16::try_from(number).ok()) {
+            part.end(Owner { plugin, connection: Some(connection) });
+        }
+    }
+
+    /// What other plugins than these have set is forgotten.
+    pub(super) fn keep(&self, running: &HashSet<PluginName>) {
+        let names = lock(&self.names).clone();
+        for (number, _) in names.iter().enumerate().filter(|(_, name)| !running.contains(*name)) {
+            if let Ok(number) = u16::try_from(number) {
+                for part in &*self.parts {
+                    lock(part).forget(number);
+                }
+            }
+        }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.parts.iter().map(|part| lock(part).len()).sum()
+    }
+
+    pub(super) fn put_off(&self) -> u64 {
+        self.put_off.load(Ordering::Relaxed)
+    }
+
+    fn number_of(&self, plugin: &PluginName) -> Option<u16> {
+        let mut names = lock(&self.names);
+        let known = names.iter().position(|name| name == plugin);
+        let number = known.unwrap_or_else(|| {
+            names.push(plugin.clone());
+            names.len() - 1
+        });
+        u16::try_from(number).ok()
+    }
+
+    fn name_of(&self, number: u16) -> Option<PluginName> {
+        lock(&self.names).get(usize::from(number)).cloned()
+    }
+
+    /// A connection's timers are in one part, whichever plugin's they are.
+    fn part(&self, owner: Owner) -> MutexGuard<'_, Set> {
+        let number = owner.connection.map_or(u32::from(owner.plugin), |handle| handle.0);
+        let place = number as usize % PARTS;
+        let [first, ..] = &*self.parts;
+        lock(self.parts.get(place).unwrap_or(first))
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.begin.elapsed())
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.begin + Duration::from_millis(millis)
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Hub {
+    /// Tells plugins of their timers, until it is dropped.
+    pub async fn run_timers(&self) {
+        let timers = &self.timers;
+        loop {
+            let next = self.fire();
+            let wakes = next.unwrap_or_else(|| timers.now() + millis(FAR));
+            timers.wakes.store(wakes, Ordering::Relaxed);
+            // One that was set since then may be due earlier.
+            let next = timers.parts.iter().filter_map(|part| lock(part).next()).min();
+            if next.is_some_and(|next| next < wakes) {
+                continue;
+            }
+            tokio::select! {
+                () = sleep_until(timers.at(wakes)) => {}
+                () = timers.earlier.notified() => {}
+            }
+        }
+    }
+
+    /// Offers what is due, part by part. Returns when the next one is.
+    fn fire(&self) -> Option<u64> {
+        let now = self.timers.now();
+        let mut next = None;
+        for part in &*self.timers.parts {
+            let mut told: Vec<Arc<dyn Handler>> = Vec::new();
+            let mut set = lock(part);
+            while let Some(due) = set.pop(now) {
+                if let Some(handler) = self.offer_timer(&mut set, due, now)
+                    && !told.iter().any(|known| Arc::ptr_eq(known, &handler))
+                {
+                    told.push(handler);
+                }
+            }
+            next = next.into_iter().chain(set.next()).min();
+            // What is decided may set timers.
+            drop(set);
+            told.iter().for_each(|handler| handler.settle());
+        }
+        next
+    }
+
+    /// The handler that took it; none: it is nobody's any more, or is tried again.
+    fn offer_timer(&self, set: &mut Set, due: Due, now: u64) -> Option<Arc<dyn Handler>> {
+        let Due { owner, key } = due;
+        let connection = match owner.connection {
+            Some(handle) => Some(Arc::clone(&self.links.get(handle)?.facts)),
+            None => None,
+        };
+        let handler = self.inbox.of(&self.timers.name_of(owner.plugin)?)?;
+        let event = Event {
+            connection,
+            seq: 0,
+            at: SystemTime::now(),
+            what: Occurrence::Timer(key.to_string()),
+            span: Span::none(),
+            permit: None,
+        };
+        match handler.offer(event) {
+            Ok(()) => {
+                self.timers.fired.fetch_add(1, Ordering::Relaxed);
+                Some(handler)
+            }
+            Err(declined) => {
+                self.timers.put_off.fetch_add(1, Ordering::Relaxed);
+                let again = declined.why.retry_after.unwrap_or(AGAIN).max(AGAIN);
+                // It was there just now, so there is room for it.
+                let _kept = set.set(owner, &key, now + millis(again)).is_ok();
+                None
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    pub(super) fn set_timer(
+        &self,
+        connection: Option<Handle>,
+        key: &str,
+        after: Duration,
+    ) -> Result<(), Fault> {
+        let owner = self.timer_owner(connection)?;
+        let is_there = || connection.is_none_or(|handle| self.hub.links.contains(handle));
+        self.hub.timers.set(owner, key, after, is_there)
+    }
+
+    pub(super) fn cancel_timer(&self, connection: Option<Handle>, key: &str) -> Result<(), Fault> {
+        let owner = self.timer_owner(connection)?;
+        // One that is not there is no fault.
+        let _was_there = self.hub.timers.part(owner).cancel(owner, key);
+        Ok(())
+    }
+
+    fn timer_owner(&self, connection: Option<Handle>) -> Result<Owner, Fault> {
+        if let Some(handle) = connection {
+            self.own(handle)?;
+        }
+        let plugin =
+            self.hub.timers.number_of(self.plugin).ok_or_else(|| {
+                Fault::new(FaultId::LimitReached, "too many plugins have had timers")
+            })?;
+        Ok(Owner { plugin, connection })
+    }
+}
