@@ -147,8 +147,8 @@ async fn results_that_make_no_sense_are_traps() {
         8,
         &format!(
             "(i32.store8 (i32.const 5000) (i32.const 0xff)) {} {}",
-            store(4104, 5000),
-            store(4108, 1)
+            store(4112, 5000),
+            store(4116, 1)
         ),
     );
     fails(Guest::handling(no_text), "f:plugin-failed", |status| status.traps).await;
@@ -164,8 +164,8 @@ async fn results_that_would_take_too_much_of_the_gateway_are_refused() {
          (loop $each
            (i32.store (local.get $out) (i32.const 0))
            (i32.store8 offset=4 (local.get $out) (i32.const 8))
-           (i32.store offset=8 (local.get $out) (i32.const 70000))
-           (i32.store offset=12 (local.get $out) (i32.const 60000))
+           (i32.store offset=16 (local.get $out) (i32.const 70000))
+           (i32.store offset=20 (local.get $out) (i32.const 60000))
            (local.set $out (i32.add (local.get $out) (i32.const 64)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
          (i32.store (i32.const 260) (i32.const 4096)) (i32.store (i32.const 264) (i32.const 1000)) (i32.const 256)",
@@ -180,8 +180,8 @@ async fn an_event_may_cause_so_many_effects_and_no_more() {
          (loop $each
            (i32.store (local.get $out) (i32.const 0))
            (i32.store8 offset=4 (local.get $out) (i32.const 8))
-           (i32.store offset=8 (local.get $out) (i32.const 1064))
-           (i32.store offset=12 (local.get $out) (i32.const 1))
+           (i32.store offset=16 (local.get $out) (i32.const 1064))
+           (i32.store offset=20 (local.get $out) (i32.const 1))
            (local.set $out (i32.add (local.get $out) (i32.const 64)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))))
          {} {} (i32.const 256)",
@@ -199,7 +199,7 @@ async fn an_event_may_cause_so_many_effects_and_no_more() {
 async fn effects_that_may_not_be_are_refused_counted_and_told() {
     let refused = [
         // Caused by an event that is not in the batch.
-        effect(9, 8, &(store(4104, 1064) + &store(4108, 1))),
+        effect(9, 8, &(store(4112, 1064) + &store(4116, 1))),
         // A close code that only protocols use.
         effect(0, 6, &(store(4104, 1) + &store(4108, 1002) + &store(4112, 0) + &store(4116, 0))),
     ];

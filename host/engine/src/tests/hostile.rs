@@ -160,8 +160,8 @@ async fn bulk_operations_are_interrupted_between_each_other() {
 async fn results_outside_the_memory_are_traps() {
     check(on_messages("(i32.const 257)"), TRAPS.saying("not aligned")).await;
     check(on_messages("(i32.const -4)"), TRAPS).await;
-    check(on_messages(&effect(8, &[1024, 1 << 30])), TRAPS).await;
-    check(on_messages(&effect(8, &[u32::MAX - 3, 16])), TRAPS).await;
+    check(on_messages(&effect(8, &[0, 0, 1024, 1 << 30])), TRAPS).await;
+    check(on_messages(&effect(8, &[0, 0, u32::MAX - 3, 16])), TRAPS).await;
     check(on_messages(&effect(1, &[1, 4098, 5])), TRAPS.saying("not aligned")).await;
 }
 
