@@ -199,6 +199,8 @@ async fn pages_of_the_endpoints_origins_are_let_in_and_no_others() -> Result<()>
     assert!(headers.contains("tengen-session"), "{headers}");
     let refused = options(others).await?;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
+    let stats = gateway.gateway.stats();
+    assert_eq!(stats["connections"]["refused-posts-by"]["origin"], 1, "{stats}");
     gateway.drain().await;
     Ok(())
 }

@@ -103,6 +103,9 @@ impl Timers {
             return;
         }
         let mut part = self.part(Owner { plugin: 0, connection: Some(connection) });
+        if part.is_empty() {
+            return;
+        }
         for plugin in (0..plugins).filter_map(|number| u16::try_from(number).ok()) {
             part.end(Owner { plugin, connection: Some(connection) });
         }

@@ -1,6 +1,10 @@
 //! What pages of other origins may ask and read (Fetch standard, 3.2): those of an endpoint's `origins`.
 
-use super::{Answer, Body, checks, posts::SESSION, refuse};
+use super::{
+    Answer, Body,
+    checks::{self, Refusal},
+    posts::SESSION,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tengen_settings::Origins;
 
@@ -15,10 +19,8 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// What a page may do: open a stream, and post with the session's secret.
-pub(super) fn preflight(origins: &Origins, request: &HeaderMap) -> Answer {
-    if let Err(refusal) = checks::origin(origins, request) {
-        return refuse(&refusal);
-    }
+pub(super) fn preflight(origins: &Origins, request: &HeaderMap) -> Result<Answer, Refusal> {
+    checks::origin(origins, request)?;
     let mut answer = Response::new(Body::default());
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let headers = answer.headers_mut();
@@ -28,7 +30,7 @@ pub(super) fn preflight(origins: &Origins, request: &HeaderMap) -> Answer {
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBERED));
-    shown_to(origins, request, answer)
+    Ok(shown_to(origins, request, answer))
 }
 
 /// The answer, which a page may read whose origin is one of these. With credentials only where origins are named: where
@@ -87,7 +89,7 @@ mod tests {
             ("access-control-request-method", "POST"),
         ]);
         assert!(is_preflight(&Method::OPTIONS, &request));
-        let answer = preflight(&Origins::Same, &request);
+        let answer = preflight(&Origins::Same, &request).unwrap();
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
         let said = |name| answer.headers().get(name).unwrap().to_str().unwrap();
         assert_eq!(
@@ -96,6 +98,6 @@ mod tests {
         );
         assert_eq!(said(header::ACCESS_CONTROL_ALLOW_METHODS), "GET, POST");
         let request = headers(&[("host", "a.example"), ("origin", "https://b.example")]);
-        assert_eq!(preflight(&Origins::Same, &request).status(), StatusCode::FORBIDDEN);
+        assert_eq!(preflight(&Origins::Same, &request).unwrap_err().status, StatusCode::FORBIDDEN);
     }
 }

@@ -91,7 +91,8 @@ impl Upgrades {
         let asked = Asked { endpoint, index, peer: from.peer };
         let headers = request.headers();
         if cors::is_preflight(request.method(), headers) {
-            return cors::preflight(&endpoint.origins, headers);
+            let answer = cors::preflight(&endpoint.origins, headers);
+            return answer.unwrap_or_else(|refusal| self.post_refused(&refusal, asked));
         }
         let transport = opening::asked_for(&request);
         // Who asks for an answer, and not for a socket, may be a page of another origin that wants to read it.

@@ -40,19 +40,24 @@ impl Upgrades {
                 *answer.status_mut() = StatusCode::ACCEPTED;
                 answer
             }
-            Err(refusal) => {
-                let (status, why) = (refusal.status.as_u16(), refusal.label);
-                match self.posts.untold(why, Instant::now()) {
-                    Some(untold) => {
-                        tracing::info!(peer = %asked.peer, endpoint = %asked.endpoint.path, status, why, untold, "a posted message was refused");
-                    }
-                    None => {
-                        tracing::debug!(peer = %asked.peer, endpoint = %asked.endpoint.path, status, why, "a posted message was refused");
-                    }
-                }
-                refuse(&refusal)
+            Err(refusal) => self.post_refused(&refusal, asked),
+        }
+    }
+
+    /// What a refused message is answered, or the question whether one may be posted. Counted, and told now and then.
+    pub(super) fn post_refused(&self, refusal: &Refusal, asked: Asked<'_>) -> Answer {
+        let (status, why) = (refusal.status.as_u16(), refusal.label);
+        let inside = refusal.inside.as_deref().unwrap_or_default();
+        let (peer, endpoint) = (asked.peer, &asked.endpoint.path);
+        match self.posts.untold(why, Instant::now()) {
+            Some(untold) => {
+                tracing::info!(%peer, %endpoint, status, why, untold, inside, "a posted message was refused");
+            }
+            None => {
+                tracing::debug!(%peer, %endpoint, status, why, inside, "a posted message was refused");
             }
         }
+        refuse(refusal)
     }
 
     async fn post(&self, request: Request<Incoming>, asked: Asked<'_>) -> Result<(), Refusal> {
