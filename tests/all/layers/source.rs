@@ -14,16 +14,23 @@ pub(super) fn is_test(file: &str) -> bool {
 /// Every path that a module names by `crate::` or `super::`, from the root of its crate on.
 pub(super) fn imports(module: &[&str], code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for way in ["crate::", "super::"] {
-        for (at, _) in code.match_indices(way) {
-            let before = code[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
-                continue;
-            }
-            let mut paths = Vec::new();
-            read_tree(&code[at..], &mut Vec::new(), &mut paths);
-            found.extend(paths.iter().map(|path| from_root(module, path)));
+    let mut rest = code;
+    let next =
+        |rest: &str| [rest.find("crate::"), rest.find("super::")].into_iter().flatten().min();
+    let mut before = None;
+    while let Some(at) = next(rest) {
+        before = rest[..at].chars().next_back().or(before);
+        rest = &rest[at..];
+        if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
+            before = Some(':');
+            rest = &rest["crate::".len()..];
+            continue;
         }
+        // A `super::` inside of the tree begins where the tree is, not at the module: it is read with the tree.
+        let mut paths = Vec::new();
+        rest = read_tree(rest, &mut Vec::new(), &mut paths);
+        before = Some(' ');
+        found.extend(paths.iter().map(|path| from_root(module, path)));
     }
     found
 }

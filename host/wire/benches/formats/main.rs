@@ -16,8 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 use tengen_wire::{
+    dialect::{Callback, Dialect, Wire, decode, reply},
     format::{checked, transcode},
-    payload::{Encoding, Payload},
+    payload::{Encoding, Frame, Payload},
 };
 
 const ROUNDS: usize = 60;
@@ -111,8 +112,38 @@ fn cases(Texts { json, edn, msgpack, .. }: &Texts) -> Vec<Case> {
         }),
         Case::new("JSON → MessagePack", &read_json, to(Encoding::Msgpack)),
         Case::new("MessagePack → JSON", &read_msgpack, to(Encoding::Json)),
+        Case::new("JSON, a frame read", &in_frame(json), read_frame(Encoding::Json)),
+        Case::new("EDN, a frame read", &in_frame(edn), read_frame(Encoding::Edn)),
+        Case::new("JSON, a reply written", &read_json, write_reply(Encoding::Json)),
+        Case::new("EDN, a reply written", &read_edn, write_reply(Encoding::Edn)),
     ]);
     cases
+}
+
+/// The payload as the data of an event whose sender waits for a reply.
+fn in_frame(payload: &Payload) -> Payload {
+    let (id, between) = match payload.encoding {
+        Encoding::Edn => (":near/ask", " "),
+        _ => ("\"near/ask\"", ","),
+    };
+    let data = std::str::from_utf8(&payload.body).expect("text");
+    Payload::new(payload.encoding, format!("[[{id}{between}{data}]{between}\"1\"]"))
+}
+
+fn read_frame(format: Encoding) -> impl Fn(Payload) {
+    move |payload| {
+        let wire = Wire { dialect: Dialect::Tengen, format };
+        let frame = Frame { text: true, body: payload.body };
+        black_box(decode(wire, &frame).expect("well formed"));
+    }
+}
+
+fn write_reply(format: Encoding) -> impl Fn(Payload) {
+    move |payload| {
+        let wire = Wire { dialect: Dialect::Tengen, format };
+        let callback = Callback(b"\"1\"".as_slice().into());
+        black_box(reply(wire, &callback, &payload, None).expect("it fits"));
+    }
 }
 
 fn check(payload: Payload) {

@@ -1,5 +1,6 @@
 //! From the path of a request to an open file: links are followed inside the folder, and nowhere else.
 
+use percent_encoding::percent_decode_str;
 use std::{
     fs::{File, Metadata, OpenOptions},
     io,
@@ -30,29 +31,13 @@ pub(super) fn safe(rest: &str) -> Option<PathBuf> {
         if segment.is_empty() && segments.peek().is_none() {
             break;
         }
-        let name = decode(segment)?;
+        let name = percent_decode_str(segment).decode_utf8().ok()?;
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', ':', '\0']) {
             return None;
         }
-        relative.push(name);
+        relative.push(&*name);
     }
     Some(relative)
-}
-
-/// Percent-decoding (RFC 3986 section 2.1); none when it is not well formed or not UTF-8.
-fn decode(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// What is behind a path. `is_folder`: it was asked for with a `/` at its end.

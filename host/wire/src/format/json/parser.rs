@@ -11,7 +11,7 @@ use super::{
             surrogate,
         },
         value::Value,
-        walk::{Inside, Walk as _},
+        walk::Inside,
     },
     Json, number,
 };
@@ -103,7 +103,7 @@ impl<'a> Parser<'a> {
         let mut items = B::Items::default();
         self.open(depth)?;
         let mut first = true;
-        while self.more(Inside::Vector, first)? {
+        while self.another(Inside::Vector, first)? {
             B::push(&mut items, self.value::<B>(depth)?);
             first = false;
         }
@@ -114,9 +114,9 @@ impl<'a> Parser<'a> {
         let mut map = B::Map::default();
         self.open(depth)?;
         let mut first = true;
-        while self.more(Inside::Map, first)? {
+        while self.another(Inside::Map, first)? {
             let key = self.key()?;
-            self.to_value()?;
+            self.colon()?;
             let key = B::leaf(|| convert::key_from_json(key.unescaped()));
             B::pair(&mut map, key, self.value::<B>(depth)?);
             first = false;
@@ -131,6 +131,33 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// Whether another part follows, or the collection ends here.
+    pub(super) fn another(&mut self, inside: Inside, first: bool) -> Result<bool, ReadError> {
+        self.gap();
+        match self.peek() {
+            Some(byte) if byte == inside.close() => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b',') if !first => {
+                self.at += 1;
+                self.gap();
+                Ok(true)
+            }
+            Some(_) if first => Ok(true),
+            _ => self.fail(Problem::Expected(match inside {
+                Inside::Vector => "`,` or `]`",
+                Inside::Map => "`,` or `}`",
+            })),
+        }
+    }
+
+    /// From a key to its value.
+    pub(super) fn colon(&mut self) -> Result<(), ReadError> {
+        self.gap();
+        if self.eat(b':') { Ok(()) } else { self.fail(Problem::Expected("`:` after the key")) }
     }
 
     fn key(&mut self) -> Result<Raw<'a, Json>, ReadError> {

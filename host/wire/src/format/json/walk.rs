@@ -29,23 +29,7 @@ impl<'a> Walk<'a> for Parser<'a> {
     }
 
     fn more(&mut self, inside: Inside, first: bool) -> Result<bool, ReadError> {
-        self.gap();
-        match self.peek() {
-            Some(byte) if byte == inside.close() => {
-                self.at += 1;
-                Ok(false)
-            }
-            Some(b',') if !first => {
-                self.at += 1;
-                self.gap();
-                Ok(true)
-            }
-            Some(_) if first => Ok(true),
-            _ => self.fail(Problem::Expected(match inside {
-                Inside::Vector => "`,` or `]`",
-                Inside::Map => "`,` or `}`",
-            })),
-        }
+        self.another(inside, first)
     }
 
     fn name(&mut self) -> Result<Option<Cow<'a, str>>, ReadError> {
@@ -61,8 +45,7 @@ impl<'a> Walk<'a> for Parser<'a> {
     }
 
     fn to_value(&mut self) -> Result<(), ReadError> {
-        self.gap();
-        if self.eat(b':') { Ok(()) } else { self.fail(Problem::Expected("`:` after the key")) }
+        self.colon()
     }
 
     fn skip(&mut self) -> Result<Range<usize>, ReadError> {
