@@ -58,7 +58,12 @@ impl admin::Source for Shared {
                 "unanswered": count(&counters.unanswered),
                 "stray": count(&counters.stray_replies),
             },
-            "timers": { "waiting": timers.0, "fired": timers.1, "put-off": timers.2 },
+            "timers": {
+                "waiting": timers.waiting,
+                "fired": timers.fired,
+                "put-off": timers.put_off,
+                "forgotten": timers.forgotten,
+            },
             "outbox": {
                 "enqueued": counters.delivered.get(),
                 "dropped": count(&counters.outbox_dropped),

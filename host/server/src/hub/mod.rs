@@ -136,10 +136,9 @@ impl Hub {
         self.timers.keep(&running);
     }
 
-    /// Timers that are set; that were told; and how often one found no room when it was due.
-    pub fn timers(&self) -> (usize, u64, u64) {
-        let Timers { fired, .. } = &self.timers;
-        (self.timers.waiting(), fired.load(Ordering::Relaxed), self.timers.put_off())
+    /// What has become of the timers that plugins have set.
+    pub fn timers(&self) -> timers::Told {
+        self.timers.told()
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there

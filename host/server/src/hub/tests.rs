@@ -24,6 +24,7 @@ mod refusals;
 mod replies;
 mod steps;
 mod timers;
+mod timers_model;
 mod together;
 
 const PLUGIN: &str = "chat";

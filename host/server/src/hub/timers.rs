@@ -48,9 +48,23 @@ pub(super) struct Timers {
     /// When the task wakes, in milliseconds since the beginning.
     wakes: AtomicU64,
     earlier: Notify,
-    pub(super) fired: AtomicU64,
+    fired: AtomicU64,
     /// How often one found no room when it was due.
     put_off: AtomicU64,
+    /// Those of plugins that are configured no more.
+    forgotten: AtomicU64,
+}
+
+/// What has become of timers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Set, and not due yet or without room.
+    pub waiting: usize,
+    pub fired: u64,
+    /// How often one found no room when it was due.
+    pub put_off: u64,
+    /// How many went with a plugin that left the configuration.
+    pub forgotten: u64,
 }
 
 impl Default for Timers {
@@ -63,6 +77,7 @@ impl Default for Timers {
             earlier: Notify::new(),
             fired: AtomicU64::new(0),
             put_off: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
         }
     }
 }
@@ -114,21 +129,25 @@ impl Timers {
     /// What other plugins than these have set is forgotten.
     pub(super) fn keep(&self, running: &HashSet<PluginName>) {
         let names = lock(&self.names).clone();
-        for (number, _) in names.iter().enumerate().filter(|(_, name)| !running.contains(*name)) {
-            if let Ok(number) = u16::try_from(number) {
-                for part in &*self.parts {
-                    lock(part).forget(number);
-                }
+        for (number, plugin) in
+            names.iter().enumerate().filter(|(_, name)| !running.contains(*name))
+        {
+            let Ok(number) = u16::try_from(number) else { continue };
+            let timers: usize = self.parts.iter().map(|part| lock(part).forget(number)).sum();
+            if timers > 0 {
+                self.forgotten.fetch_add(timers as u64, Ordering::Relaxed);
+                tracing::warn!(%plugin, timers, "the plugin has left the configuration, and its timers with it");
             }
         }
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.parts.iter().map(|part| lock(part).len()).sum()
-    }
-
-    pub(super) fn put_off(&self) -> u64 {
-        self.put_off.load(Ordering::Relaxed)
+    pub(super) fn told(&self) -> Told {
+        Told {
+            waiting: self.parts.iter().map(|part| lock(part).len()).sum(),
+            fired: self.fired.load(Ordering::Relaxed),
+            put_off: self.put_off.load(Ordering::Relaxed),
+            forgotten: self.forgotten.load(Ordering::Relaxed),
+        }
     }
 
     fn number_of(&self, plugin: &PluginName) -> Option<u16> {

@@ -1,19 +1,19 @@
 //! Timers against the clock: who is told, when, and who no more.
 
-use super::*;
+use super::{super::timers::Told, *};
 use std::sync::Mutex;
 use tengen_core::handler::Handler;
 use tokio::time;
 
 /// Keeps what it gets, as long as it has room.
 #[derive(Debug)]
-struct Keeper {
-    room: AtomicU64,
-    got: Mutex<Vec<(Option<Handle>, String)>>,
+pub(super) struct Keeper {
+    pub(super) room: AtomicU64,
+    pub(super) got: Mutex<Vec<(Option<Handle>, String)>>,
 }
 
 impl Keeper {
-    fn new(room: u64) -> Arc<Self> {
+    pub(super) fn new(room: u64) -> Arc<Self> {
         Arc::new(Self { room: AtomicU64::new(room), got: Mutex::default() })
     }
 
@@ -36,18 +36,24 @@ impl Handler for Keeper {
     }
 }
 
-fn with(keeper: &Arc<Keeper>) -> Arc<Hub> {
+pub(super) fn with(keeper: &Arc<Keeper>) -> Arc<Hub> {
     let hub = Arc::new(hub(Grants::default()));
-    hub.set_handlers(HashMap::from([(PLUGIN.into(), Arc::clone(keeper) as Arc<dyn Handler>)]));
+    run(&hub, keeper);
     hub
 }
 
-fn set(hub: &Hub, connection: Option<Handle>, key: &str, after: u64) -> Vec<FaultId> {
+/// The plugin is this one from now on.
+pub(super) fn run(hub: &Hub, keeper: &Arc<Keeper>) {
+    let handler: Arc<dyn Handler> = Arc::clone(keeper) as _;
+    hub.set_handlers(HashMap::from([(PLUGIN.into(), handler)]));
+}
+
+pub(super) fn set(hub: &Hub, connection: Option<Handle>, key: &str, after: u64) -> Vec<FaultId> {
     let after = Duration::from_millis(after);
     act(hub, Effect::SetTimer { connection, key: key.to_owned(), after })
 }
 
-fn act(hub: &Hub, what: Effect) -> Vec<FaultId> {
+pub(super) fn act(hub: &Hub, what: Effect) -> Vec<FaultId> {
     let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
     let mut work = Work::new(outcome, 0);
     while hub.act(&PLUGIN.into(), &[], &mut work) == Progress::More {}
@@ -55,7 +61,7 @@ fn act(hub: &Hub, what: Effect) -> Vec<FaultId> {
 }
 
 /// Lets time pass while somebody looks after the timers.
-async fn pass(hub: &Arc<Hub>, millis: u64) {
+pub(super) async fn pass(hub: &Arc<Hub>, millis: u64) {
     let over = time::timeout(Duration::from_millis(millis), hub.run_timers()).await;
     assert!(over.is_err(), "it goes on for ever");
 }
@@ -74,7 +80,7 @@ async fn timers_are_told_when_they_are_due_and_the_shortest_is_ten_milliseconds(
     assert_eq!(keeper.keys(), ["at once"]);
     pass(&hub, 100).await;
     assert_eq!(*keeper.got.lock().unwrap().last().unwrap(), (of, "later".to_owned()));
-    assert_eq!(hub.timers(), (0, 2, 0));
+    assert_eq!(hub.timers(), Told { fired: 2, ..Told::default() });
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,11 +106,11 @@ async fn who_has_no_room_is_told_later_and_once() {
     let hub = with(&keeper);
     set(&hub, None, "kept", 10);
     pass(&hub, 1000).await;
-    let (waiting, fired, put_off) = hub.timers();
+    let Told { waiting, fired, put_off, .. } = hub.timers();
     assert!((waiting, fired) == (1, 0) && put_off > 10, "{put_off}");
     keeper.room.store(10, Ordering::Relaxed);
     pass(&hub, 1000).await;
-    assert_eq!((keeper.keys(), hub.timers().0), (vec!["kept".to_owned()], 0));
+    assert_eq!((keeper.keys(), hub.timers().waiting), (vec!["kept".to_owned()], 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,10 +122,10 @@ async fn what_ends_takes_its_timers_with_it() {
     set(&hub, of, "its", 10);
     set(&hub, None, "own", 10);
     hub.close(&link, &Reason::Lost);
-    assert_eq!(hub.timers().0, 1);
+    assert_eq!(hub.timers().waiting, 1);
     assert_eq!(set(&hub, of, "too late", 10), [FaultId::Closed]);
     hub.set_handlers(HashMap::new());
-    assert_eq!(hub.timers().0, 0, "the plugin is gone");
+    assert_eq!(hub.timers(), Told { forgotten: 1, ..Told::default() }, "the plugin is gone");
     pass(&hub, 100).await;
     assert!(keeper.keys().is_empty());
 }
@@ -138,5 +144,5 @@ async fn a_connection_of_somebody_else_gets_no_timer() {
         |key: &str| Effect::CancelTimer { connection: Some(own.facts.handle), key: key.to_owned() };
     assert!(act(&hub, cancel("3")).is_empty());
     assert!(act(&hub, cancel("3")).is_empty(), "one that is not there is no fault");
-    assert_eq!(hub.timers().0, 15);
+    assert_eq!(hub.timers().waiting, 15);
 }
