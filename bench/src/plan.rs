@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
     pub(crate) idle: usize,
+    /// For how long idle connections are watched.
+    pub(crate) still: Duration,
     pub(crate) handshakes: usize,
     pub(crate) subscribers: usize,
 }
@@ -35,6 +37,7 @@ impl Plan {
             warm_up: Duration::from_millis(300),
             measured: Duration::from_millis(1500),
             idle: 10_000,
+            still: Duration::from_secs(300),
             handshakes: 20_000,
             subscribers: 1000,
         }
@@ -54,6 +57,7 @@ impl Plan {
             warm_up: Duration::from_millis(100),
             measured: Duration::from_millis(200),
             idle: 200,
+            still: Duration::from_secs(1),
             handshakes: 500,
             subscribers: 100,
         }

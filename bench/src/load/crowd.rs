@@ -54,6 +54,15 @@ impl Crowd {
         self.reach(&pinged, patience).await.context("waiting for the heartbeat round")
     }
 
+    /// Lets time pass, in which the gateway's pings are answered. A connection that ends meanwhile is an error.
+    pub(crate) async fn stay(&mut self, time: Duration) -> Result<()> {
+        match timeout(time, self.tasks.join_next()).await {
+            Err(_) => Ok(()),
+            Ok(Some(ended)) => ended?.and_then(|()| bail!("an idle connection has ended")),
+            Ok(None) => bail!("no connection is left"),
+        }
+    }
+
     /// Each sends one message of `size` bytes and gets it back.
     pub(crate) async fn echo(&mut self, size: usize) -> Result<()> {
         self.speak.send_replace(Some(Arc::new(Burst::echo(size, 1))));

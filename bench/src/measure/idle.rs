@@ -1,4 +1,4 @@
-//! What a connection costs in memory that says nothing, and after it has said one large thing.
+//! What a connection costs that says nothing: in memory, also after it has said one large thing, and in CPU time.
 
 use crate::{
     bare::Role,
@@ -22,6 +22,8 @@ const HEARTBEAT_WITHIN: Duration = Duration::from_secs(40);
 const SETTLE: Duration = Duration::from_secs(10);
 
 const LIMITS: Limits = Limits::new(6000.0, 3000.0);
+/// Microseconds of CPU time in a second, for each connection: the gateway's heartbeats, and whatever else it does by itself.
+const STILL: Limits = Limits::new(2.0, 0.5);
 
 /// When memory is measured.
 pub(crate) const WHEN: [&str; 2] = ["after a heartbeat round", "10 s after each echoed 16 KB"];
@@ -50,6 +52,32 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         let how = format!("bare (tungstenite, 4 KiB read buffer) {}", Unit::Bytes.show(bare));
         report.judge(&measure(count, when), value, Unit::Bytes, LIMITS, how);
     }
+    still(bench, report).await
+}
+
+/// CPU time while nothing happens but heartbeats; the baseline has none, and nothing to do.
+async fn still(bench: &Bench, report: &mut Report) -> Result<()> {
+    let (count, time) = (bench.plan.idle, bench.plan.still);
+    say(format_args!("idle: {count} connections for {time:?}"));
+    let (gateway, bare) = (bench.gateway(gateway::plain())?, bench.bare(Role::Echo)?);
+    // The load has both crowds' sockets: of the baseline's, which do nothing, a tenth is enough.
+    let of_bare = count.div_ceil(10);
+    let mut crowds = [
+        Crowd::gather(gateway.address(), count).await?,
+        Crowd::gather(bare.address(), of_bare).await?,
+    ];
+    let before = [gateway.cpu()?, bare.cpu()?];
+    let [ours, others] = &mut crowds;
+    tokio::try_join!(ours.stay(time), others.stay(time))?;
+    let each = |server: &Server, before, count: usize| {
+        let spent = server.cpu()?.since(before).as_secs_f64();
+        anyhow::Ok(spent * 1e6 / time.as_secs_f64() / count as f64)
+    };
+    let [ours, others] = &before;
+    let (value, bare) = (each(&gateway, ours, count)?, each(&bare, others, of_bare)?);
+    let measure = format!("CPU per second and idle connection of {count}");
+    let how = format!("over {time:?}, heartbeats answered; bare, without heartbeats, {bare:.3} µs");
+    report.judge(&measure, value, Unit::Microseconds, STILL, how);
     Ok(())
 }
 

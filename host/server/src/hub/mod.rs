@@ -34,7 +34,7 @@ use inbox::Inbox;
 use replies::Replies;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 use tables::Tables;
