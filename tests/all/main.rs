@@ -24,6 +24,7 @@ mod hostile_peers;
 mod identity;
 mod layers;
 mod msgpack;
+mod operations;
 mod otlp;
 mod page;
 mod plugin;
