@@ -26,6 +26,7 @@ use std::{
 };
 use tengen_engine::Compiler;
 use tengen_settings::config::{self, Variables};
+use tengen_wire::payload::Encoding;
 use words::visible;
 
 /// What a command came to.
@@ -277,7 +278,7 @@ Lines that are shown:
   room/said {"text": "hi"}    an event that arrived
   = room/who ["ada"]          the reply to what was asked
 
-It speaks `tengen.v1.json`. Data goes to the output, everything else to the error output; characters that do not show are
+Data is written and shown in the format that is spoken (--format), as JSON where that is no text. Data goes to the output, everything else to the error output; characters that do not show are
 written as JSON's escapes. What comes back to events that were only sent is shown for a second, or for --timeout. It exits with
 3 when any answer was a fault (`tengen/error`)."#;
 
@@ -289,6 +290,9 @@ struct Connect {
     /// A token for the gateway's authenticator
     #[arg(long)]
     token: Option<String>,
+    /// What is spoken: json, edn or msgpack
+    #[arg(long, default_value = "json", value_parser = format)]
+    format: Encoding,
     /// Send this event instead of reading lines, and show what comes back; can be given several times
     #[arg(long, value_name = "EVENT")]
     send: Vec<String>,
@@ -309,6 +313,13 @@ struct Connect {
 /// An admin listener's address, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AdminAddress(Option<SocketAddr>);
+
+fn format(word: &str) -> Result<Encoding, String> {
+    connect::formats().find(|format| format.word() == word).ok_or_else(|| {
+        let words: Vec<_> = connect::formats().map(Encoding::word).collect();
+        format!("write one of {}", words.join(", "))
+    })
+}
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| config::address_remedy(text))

@@ -2,6 +2,8 @@
 
 mod frames;
 
+pub(crate) use frames::formats;
+
 use super::{
     Connect, Exit, Io,
     words::{counted, visible},
@@ -13,6 +15,7 @@ use std::{
     io::BufRead,
     time::Duration,
 };
+use tengen_wire::payload::Encoding;
 use tokio::{net::TcpStream, sync::mpsc, time};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -48,6 +51,8 @@ enum ConnectError {
     Refused { status: http::StatusCode, why: String },
     #[error("no connection to `{0}` within {CONNECT_WITHIN:?}")]
     Slow(String),
+    #[error("this cannot be sent in the format: {0}")]
+    Unsayable(String),
     #[error("the connection broke")]
     Broken(#[source] tungstenite::Error),
     #[error("the gateway closed the connection: {code}{reason}")]
@@ -70,6 +75,7 @@ enum Lines {
 struct Session {
     io: Io,
     socket: Socket,
+    format: Encoding,
     lines: Option<Lines>,
     /// What was asked under which callback and is not answered yet.
     asked: HashMap<String, String>,
@@ -105,8 +111,19 @@ pub(super) async fn run(args: Connect, mut io: Io) -> Exit {
     let asked = HashMap::new();
     let (told, arrived, faults) = (false, 0, 0);
     let lines = Some(lines);
-    let mut session =
-        Session { io, socket, lines, asked, asks: 0, told, arrived, faults, count, follow };
+    let mut session = Session {
+        io,
+        socket,
+        format: args.format,
+        lines,
+        asked,
+        asks: 0,
+        told,
+        arrived,
+        faults,
+        count,
+        follow,
+    };
     match session.converse(args.timeout).await {
         Ok(()) if session.faults > 0 => Exit::Fault,
         Ok(()) => Exit::Ok,
@@ -119,8 +136,8 @@ pub(super) async fn run(args: Connect, mut io: Io) -> Exit {
 
 /// What `--send` and `--ask` say; none: lines are read.
 fn given(args: &Connect) -> Result<Option<VecDeque<Line>>, String> {
-    let sends = args.send.iter().map(|text| frames::event(text, false));
-    let asks = args.ask.iter().map(|text| frames::event(text, true));
+    let sends = args.send.iter().map(|text| frames::event(text, false, args.format));
+    let asks = args.ask.iter().map(|text| frames::event(text, true, args.format));
     let lines: VecDeque<Line> = sends.chain(asks).collect::<Result<_, _>>()?;
     Ok(if lines.is_empty() { None } else { Some(lines) })
 }
@@ -159,7 +176,7 @@ fn request(args: &Connect) -> Result<Request, ConnectError> {
         ConnectError::Url(format!("`{url}` is not an address: {error}"))
     };
     let mut request = url.as_str().into_client_request().map_err(|error| wrong(&error))?;
-    let mut protocols = "tengen.v1.json".to_owned();
+    let mut protocols = format!("tengen.v1.{}", args.format.word());
     if let Some(token) = &args.token {
         protocols.push_str(&format!(", tengen.token.{token}"));
     }
@@ -215,7 +232,9 @@ impl Session {
             match self.next(given.or(until)).await {
                 Next::Line(line) => self.send_typed(&line).await?,
                 Next::NoMoreLines => self.lines = None,
-                Next::Frame(Some(Ok(Message::Text(text)))) => self.show(&text).await?,
+                Next::Frame(Some(Ok(frame @ (Message::Text(_) | Message::Binary(_))))) => {
+                    self.show(frame).await?;
+                }
                 Next::Frame(Some(Ok(Message::Close(frame)))) => return self.closed(frame),
                 Next::Frame(Some(Ok(_))) => {}
                 Next::Frame(Some(Err(error))) => return Err(ConnectError::Broken(error)),
@@ -267,7 +286,7 @@ impl Session {
     }
 
     async fn send_typed(&mut self, text: &str) -> Result<(), ConnectError> {
-        match frames::line(text) {
+        match frames::line(text, self.format) {
             Ok(Some(line)) => self.send(line).await,
             Ok(None) => Ok(()),
             Err(why) => {
@@ -284,24 +303,22 @@ impl Session {
         });
         // What is asked is answered behind what came before it.
         self.told = !line.asks;
-        let frame = line.frame(callback.as_deref());
+        let frame = frames::message(&line, callback.as_deref(), self.format);
         if let Some(callback) = callback {
             self.asked.insert(callback, line.id);
         }
         self.write(frame).await
     }
 
-    async fn write(
-        &mut self,
-        frame: impl Into<tungstenite::Utf8Bytes>,
-    ) -> Result<(), ConnectError> {
-        self.socket.send(Message::Text(frame.into())).await.map_err(ConnectError::Broken)
+    async fn write(&mut self, frame: Result<Message, String>) -> Result<(), ConnectError> {
+        let frame = frame.map_err(ConnectError::Unsayable)?;
+        self.socket.send(frame).await.map_err(ConnectError::Broken)
     }
 
-    async fn show(&mut self, frame: &str) -> Result<(), ConnectError> {
-        for arrived in frames::arrived(frame) {
+    async fn show(&mut self, frame: Message) -> Result<(), ConnectError> {
+        for arrived in frames::arrived(frame, self.format) {
             match arrived {
-                Arrived::Ping => self.write(frames::PONG).await?,
+                Arrived::Ping => self.write(frames::pong(self.format)).await?,
                 Arrived::Handshake(data) => {
                     self.io.note(format_args!("connected: {}", visible(&data, false)))
                 }
@@ -309,8 +326,8 @@ impl Session {
                     self.faults += usize::from(id == frames::FAULT);
                     self.count_in(&format!("{id} {data}"));
                 }
-                Arrived::Reply { callback, data } => {
-                    self.faults += usize::from(frames::is_fault(&data));
+                Arrived::Reply { callback, data, is_fault } => {
+                    self.faults += usize::from(is_fault);
                     let id = self.asked.remove(&callback).unwrap_or(callback);
                     self.count_in(&format!("= {id} {data}"));
                 }

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tengen_engine::Compiler;
+use tengen_server::gateway::{Gateway, Options};
+use tengen_settings::Settings;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -196,4 +198,29 @@ async fn nobody_there_and_a_wrong_address_are_told_apart() {
     assert!(err.contains("cannot connect to") && err.contains("because:"), "{err}");
     let (exit, _, err) = connect(address, &["--ask", "nonsense"], "").await;
     assert_eq!(exit, Exit::Wrong, "{err}");
+}
+
+#[tokio::test]
+async fn a_real_gateway_is_spoken_with_in_every_format() {
+    let mut settings = Settings { admin: None, ..Settings::default() };
+    settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let gateway = Gateway::start(settings, Options::default()).await.unwrap();
+    for (format, data) in
+        [("json", r#"{"x":[1,"a"]}"#), ("edn", r#"{:x [1 "a"]}"#), ("msgpack", r#"{"x":[1,"a"]}"#)]
+    {
+        let (said, asked) = (format!("a/b {data}"), format!("c/d {data}"));
+        let args = ["--format", format, "--send", &said, "--ask", &asked];
+        let (exit, out, err) = connect(gateway.address(), &args, "").await;
+        assert_eq!(
+            (exit, out),
+            (Exit::Ok, format!("a/b {data}\n= c/d {data}\n")),
+            "{format}: {err}"
+        );
+    }
+    let (exit, _, err) =
+        connect(gateway.address(), &["--format", "edn", "--ask", "a/b {:x"], "").await;
+    assert!(exit == Exit::Wrong && err.contains("the data of `a/b` is not EDN"), "{err}");
+    let (exit, _, err) = connect(gateway.address(), &["--format", "yaml"], "").await;
+    assert!(exit == Exit::Wrong && err.contains("write one of json, edn, msgpack"), "{err}");
+    gateway.drain().await;
 }
