@@ -144,7 +144,7 @@ async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
     no_plugin.plugins.insert("z".into(), Plugin::new(&broken));
     let mut no_sink = good()?;
     for plugin in ["every", "a"] {
-        let sink = SinkPlugin { plugin: plugin.into(), buffer: 16.try_into()? };
+        let sink = SinkPlugin { buffer: 16.try_into()?, ..SinkPlugin::new(plugin) };
         no_sink.telemetry.sinks.push(sink);
     }
     let mut no_port_file = good()?;

@@ -1,21 +1,47 @@
 //! Paths at which clients connect.
 
-use crate::origin::Origins;
+mod formats;
+mod origins;
+
+use crate::{
+    origin::Origins,
+    schema::{
+        Part,
+        kind::{plugin_name, text, truth, url_path, words},
+        settings,
+        table::Table,
+    },
+};
 use tengen_wire::{dialect::Dialect, id::PluginName, payload::Encoding};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub path: String,
-    pub dialect: Dialect,
-    /// Offered formats, the default first. Empty where the dialect reads no frames.
-    pub formats: Vec<Encoding>,
-    /// The subprotocols that are spoken, where the dialect has none of its own. Empty: whatever is offered.
-    pub subprotocols: Vec<String>,
-    pub origins: Origins,
-    pub authenticator: Option<PluginName>,
-    /// Whether a connection without a user may come in.
-    pub anonymous: bool,
-    pub traceparent: Traceparent,
+settings! {
+    /// A path that takes connections. Without any: `/ws` (tengen), `/chsk` (sente) and `/raw` (raw).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Endpoint {
+        /// path of the upgrade request
+        path: String = url_path().required(String::new(), "\"/ws\"", "say where clients connect, as in path = \"/ws\"");
+        /// `tengen`, `sente` or `raw`
+        dialect: Dialect = words(Dialect::ALL.map(|dialect| (dialect.word(), dialect)), &["sente-lite", "auto"]).or(Dialect::Tengen);
+        /// formats offered, the default first; sente: `edn`; raw: none
+        formats: Vec<Encoding> = formats::kind().list().or(formats::of(Dialect::Tengen)).by_hand();
+        /// raw: subprotocols that are spoken, as in `["mqtt"]`; the first that is offered comes back, and without any the upgrade is refused. Empty: the first that is offered
+        subprotocols: Vec<String> = text().list().or(Vec::new()).by_hand();
+        /// pages that may connect, `https://*.app.example` for all names below a domain; absent: the same origin; `["*"]`: any
+        origins: Origins = origins::kind().or_unwritten(Origins::Same, "[\"https://app.example\"]");
+        /// plugin that says who a connection belongs to; absent: everyone is anonymous
+        authenticator: Option<PluginName> = plugin_name().absent("\"token-auth\"");
+        /// whether a connection without a user may come in
+        anonymous: bool = truth().or(true);
+        /// what a client's trace context is for our spans: `link`, or `parent`: they belong to its trace and are recorded where it says so
+        traceparent: Traceparent = words([("link", Traceparent::Link), ("parent", Traceparent::Parent)], &[]).or(Traceparent::Link);
+    }
+    also {
+        /// short for `formats` with one
+        format = formats::kind().absent("\"json\"").by_hand();
+        /// `off`: the origin decides
+        csrf = words([("off", ())], &["signed", "plugin"]).or(());
+    }
+    then Endpoint::complete;
 }
 
 /// What the trace context that a client sends is for our spans.
@@ -31,15 +57,18 @@ pub enum Traceparent {
 impl Endpoint {
     /// An endpoint with the dialect's default formats: same origin only, everyone anonymous.
     pub fn new(path: impl Into<String>, dialect: Dialect) -> Self {
-        Self {
-            path: path.into(),
-            dialect,
-            formats: dialect.profile().offered.to_vec(),
-            subprotocols: Vec::new(),
-            origins: Origins::Same,
-            authenticator: None,
-            anonymous: true,
-            traceparent: Traceparent::default(),
+        Self { path: path.into(), dialect, formats: formats::of(dialect), ..Self::usual() }
+    }
+
+    /// What depends on the dialect, and whether anybody can come in.
+    fn complete(&mut self, table: &Table<'_>) {
+        self.formats = formats::of(self.dialect);
+        formats::read(table, self);
+        formats::read_subprotocols(table, self);
+        let has_authenticator = table.get("authenticator").is_some();
+        if !has_authenticator && !self.anonymous {
+            let what = "nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator";
+            table.document.mistake(&table.place, what);
         }
     }
 }

@@ -1,12 +1,8 @@
 //! How many instances plugins may have at one time: what places are reserved for, and what `limits.plugin_instances` bounds.
 
-use crate::{Plugin, Settings};
+use crate::{limits::PLUGIN_INSTANCES_MAX, plugins::Plugin, settings::Settings};
 use std::{collections::BTreeMap, num::NonZeroUsize, ops::Add};
 use tengen_wire::id::PluginName;
-
-/// The most that `limits.plugin_instances` can be. A place takes two of the process's mappings, of which Linux allows
-/// 65,530, and 8 GiB of addresses, of which it has 128 TiB.
-pub(super) const PLUGIN_INSTANCES_MAX: usize = 8192;
 
 /// Components that a plugin folder may get, beside as many as it holds.
 const TO_COME: usize = 8;
@@ -110,7 +106,7 @@ mod tests {
             std::sync::Arc::make_mut(endpoint).authenticator = Some("auth".into());
         }
         assert_eq!(settings.instances(), instances(1 + 6, 3 + 13), "one role, however many ask");
-        let sink = SinkPlugin { plugin: "auth".into(), buffer: NonZeroUsize::MIN };
+        let sink = SinkPlugin { buffer: NonZeroUsize::MIN, ..SinkPlugin::new("auth") };
         settings.telemetry.sinks.push(sink);
         assert_eq!(settings.instances(), instances(1 + 11, 3 + 23));
     }

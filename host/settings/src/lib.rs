@@ -1,7 +1,8 @@
 //! Checked settings: what the gateway runs on. `config` reads them from a file; nothing past it checks them again.
 //!
-//! A module for each part, all of which `settings` puts together, and `config` on top. None of them needs one that needs it;
-//! a test holds that (`tests/all/layers/circles.rs`).
+//! `schema` says how keys are declared. On it stands a module for each part, with its keys; `settings` puts all of them
+//! together, and `config` on top reads files. None of them needs one that needs it; a test holds that
+//! (`tests/all/layers/circles.rs`).
 
 pub mod config;
 mod endpoint;
@@ -10,6 +11,7 @@ mod instances;
 mod limits;
 pub mod origin;
 mod plugins;
+mod schema;
 mod server;
 mod settings;
 mod telemetry;
@@ -21,4 +23,4 @@ pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
 pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;
-pub use telemetry::{Otlp, Protocol, SinkPlugin, Telemetry};
+pub use telemetry::{Otlp, Protocol, SinkKind, SinkPlugin, Telemetry};

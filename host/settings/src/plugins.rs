@@ -1,23 +1,56 @@
 //! Plugins: their files, what they may do, and which events are theirs.
 
-use crate::limits::at_least_one;
+use crate::{
+    limits::at_least_one,
+    schema::{
+        Kind, Part,
+        key::{inline_tables, table},
+        kind::{
+            bytes, count, duration, path, plain_count, plain_size, plugin_name, quoted, text,
+            truth, words,
+        },
+        settings,
+        value::Value,
+        with_defaults,
+    },
+};
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
-use tengen_wire::id::{Channel, PluginName};
+use tengen_wire::id::{Channel, PluginName, is_event_id, is_reserved};
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plugin {
-    pub file: PathBuf,
-    /// Linear memory per instance, in bytes.
-    pub memory: usize,
-    /// CPU time for one event; a batch has it times its length.
-    pub deadline: Duration,
-    pub config: BTreeMap<String, String>,
-    pub grant: Grants,
-    pub effects_per_event: usize,
-    pub effect_bytes: usize,
-    /// Instances of the stateless roles (authenticator, sink); a handler has one.
-    pub instances: NonZeroUsize,
-    pub on_failure: OnFailure,
+settings! {
+    /// A WebAssembly component. With a plugin or a route, the built-in echo is off.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Plugin {
+        /// the component
+        file: PathBuf = Kind::new(component, |it| quoted(it.display()))
+            .required(PathBuf::new(), "\"plugins/chat.wasm\"", "say which component it is, as in file = \"plugins/chat.wasm\"");
+        /// memory of an instance; twice that while it saves its state or takes one over
+        ///
+        /// In bytes.
+        memory: usize = Kind::new(memory, |it| bytes(*it)).or(16 << 20);
+        /// time for one event
+        ///
+        /// CPU time; a batch has it times its length.
+        deadline: Duration = duration().or(Duration::from_millis(50));
+        /// what the plugin's `config` import reads; lists and tables arrive as JSON text
+        config: BTreeMap<String, String> = Kind::new(config, |_| "{}".into()).or(BTreeMap::new());
+        /// instances of the authenticator and sink roles; a handler has one
+        instances: NonZeroUsize = count().or(at_least_one(1));
+        /// `closed`: a failed event gets an error; `open`: it goes on to the next match
+        on_failure: OnFailure = words([("closed", OnFailure::Closed), ("open", OnFailure::Open)], &[]).or(OnFailure::Closed);
+        /// plugins that are started before it and stopped after it
+        depends_on: Vec<PluginName> = plugin_name().list().or(Vec::new()).at_once();
+        /// What it may do.
+        grant: Grants = table();
+    }
+    later ["affinity"]
+    /// What one event may make the gateway do.
+    in limits {
+        /// most effects
+        effects_per_event: usize = plain_count().or(4096);
+        /// most bytes of an event's effects
+        effect_bytes: usize = plain_size().or(4 << 20);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,25 +61,39 @@ pub enum OnFailure {
     Open,
 }
 
-/// What a plugin may do beyond answering its own connections. Nothing by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// Channel patterns it may publish to and subscribe its connections to.
-    pub publish: Vec<Pattern>,
-    /// User patterns it may push to.
-    pub push: Vec<Pattern>,
-    /// Whether it may push to a whole endpoint.
-    pub endpoint: bool,
-    pub env: Vec<String>,
-    pub dirs: Vec<Directory>,
+settings! {
+    /// What the plugin may do beyond answering its own connections: nothing, unless it is said here.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Grants {
+        /// channels it may publish to and subscribe its connections to, as in `["room/*"]`
+        publish: Vec<Pattern> = pattern().list().or(Vec::new());
+        /// users it may push to, as in `["*"]`
+        push: Vec<Pattern> = pattern().list().or(Vec::new());
+        /// whether it may push to a whole endpoint
+        endpoint: bool = truth().or(false);
+        /// environment variables it may read
+        env: Vec<String> = Kind::new(variable, |it| quoted(it)).list().or(Vec::new());
+        /// folders, as in `[{ host = "logs", guest = "/logs", writable = true }]`
+        dirs: Vec<Directory> = inline_tables();
+    }
+    later ["http", "kv", "directory", "claims"]
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directory {
-    pub host: PathBuf,
-    pub guest: String,
-    pub writable: bool,
+settings! {
+    /// A folder that a plugin may use.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Directory {
+        /// the folder
+        host: PathBuf = path().required(PathBuf::new(), "\"logs\"", "say which folder, as in host = \"logs\"");
+        /// what the plugin calls it
+        guest: String = Kind::new(guest_path, |it| quoted(it))
+            .required(String::new(), "\"/logs\"", "say what the plugin calls it, as in guest = \"/logs\"");
+        /// whether the plugin may write there
+        writable: bool = truth().or(false);
+    }
 }
+
+with_defaults!(Grants);
 
 /// Exact text, or a prefix followed by `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,14 +108,20 @@ impl Pattern {
     }
 }
 
-/// Which events go to which plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    pub event: Pattern,
-    pub plugin: PluginName,
-    /// Only events of this endpoint; none: of all.
-    pub endpoint: Option<String>,
-    pub mode: Mode,
+settings! {
+    /// Which events go to which plugin; the first match wins.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Route {
+        /// event id, or a prefix and `*`
+        event: Pattern = Kind::new(event_pattern, |it| quoted(&it.0))
+            .required(Pattern(String::new()), "\"chat/*\"", "say which events, as in event = \"chat/*\"");
+        /// the plugin's name
+        plugin: PluginName = plugin_name().required("".into(), "\"chat\"", "say which plugin, as in plugin = \"chat\"");
+        /// only events of this endpoint
+        endpoint: Option<String> = text().absent("\"/ws\"");
+        /// `first`, or `all`: this plugin sees the event and the search goes on
+        mode: Mode = words([("first", Mode::First), ("all", Mode::All)], &[]).or(Mode::First);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,16 +151,80 @@ impl Plugin {
 
     /// The defaults for a component in this file.
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        Self {
-            file: file.into(),
-            memory: 16 << 20,
-            deadline: Duration::from_millis(50),
-            config: BTreeMap::new(),
-            grant: Grants::default(),
-            effects_per_event: 4096,
-            effect_bytes: 4 << 20,
-            instances: at_least_one(1),
-            on_failure: OnFailure::Closed,
-        }
+        Self { file: file.into(), ..Self::usual() }
     }
+}
+
+fn component(value: &Value<'_>) -> Option<PathBuf> {
+    let path = value.path()?;
+    if path.extension().is_none_or(|extension| extension != "wasm") {
+        value.mistake("must be a component in a `.wasm` file; `cargo xtask guests` builds those of this repository");
+        return None;
+    }
+    Some(path)
+}
+
+/// A page of WebAssembly memory is 64 KiB, and 32-bit memory ends at 4 GiB.
+fn memory(value: &Value<'_>) -> Option<usize> {
+    let size = value.size()?;
+    if !(64 << 10..=4usize << 30).contains(&size) {
+        value.mistake("must be from 64KiB to 4GiB");
+        return None;
+    }
+    Some(size)
+}
+
+fn config(value: &Value<'_>) -> Option<BTreeMap<String, String>> {
+    let entries = value.entries()?;
+    Some(entries.into_iter().filter_map(|(name, value)| Some((name, value.plain()?))).collect())
+}
+
+fn variable(value: &Value<'_>) -> Option<String> {
+    value.filled()?;
+    value.read(|name| match name.contains('=') || name.contains(char::is_whitespace) {
+        true => Err(format!(
+            "`{name}` is not the name of an environment variable; write the name alone"
+        )),
+        false => Ok(name.to_owned()),
+    })
+}
+
+fn guest_path(value: &Value<'_>) -> Option<String> {
+    value.filled()?;
+    value.read(|guest| match guest.starts_with('/') {
+        true => Ok(guest.to_owned()),
+        false => Err(format!("`{guest}` must begin with `/`; write `/{guest}`")),
+    })
+}
+
+/// Exact text, or a prefix and `*`.
+fn pattern() -> Kind<Pattern> {
+    let read = |value: &Value<'_>| {
+        value.filled()?;
+        value.read(a_pattern)
+    };
+    Kind::new(read, |it: &Pattern| quoted(&it.0))
+}
+
+fn a_pattern(text: &str) -> Result<Pattern, String> {
+    match text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+        true => Err(format!(
+            "`{text}` has a `*` in a place where it has no meaning; write it once, at the end"
+        )),
+        false => Ok(Pattern(text.to_owned())),
+    }
+}
+
+fn event_pattern(value: &Value<'_>) -> Option<Pattern> {
+    value.filled()?;
+    value.read(|text| {
+        let pattern = a_pattern(text)?;
+        if !text.ends_with('*') && !is_event_id(text) {
+            return Err(format!("`{text}` matches no event: ids are `namespace/name`; write `{text}/*` for all of a namespace"));
+        }
+        if is_reserved(text) {
+            return Err(format!("`{text}` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route"));
+        }
+        Ok(pattern)
+    })
 }

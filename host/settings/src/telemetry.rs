@@ -1,36 +1,78 @@
 //! The log, its sinks and the collector.
 
+use crate::{
+    limits::at_least_one,
+    schema::{
+        Kind, Part,
+        key::{elsewhere, table_if_there},
+        kind::{count, path, plugin_name, quoted, share, text, words},
+        mistakes::choice,
+        settings,
+        value::Value,
+        with_defaults,
+    },
+};
 use std::{num::NonZeroUsize, path::PathBuf};
 use tengen_wire::id::PluginName;
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct Telemetry {
-    /// A `tracing` filter: a level, or `target=level` pairs.
-    pub level: String,
-    /// None: as the environment says, or `tengen`.
-    pub service_name: Option<String>,
-    pub otlp: Option<Otlp>,
-    pub sinks: Vec<SinkPlugin>,
+settings! {
+    /// Logs and traces.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Telemetry {
+        /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs with commas
+        ///
+        /// A `tracing` filter.
+        level: String = Kind::new(level, |it| quoted(it)).or("info".into());
+        /// the service's name in traces; absent: `OTEL_SERVICE_NAME`, or `tengen`
+        service_name: Option<String> = text().absent("\"tengen\"");
+        /// Where traces go.
+        otlp: Option<Otlp> = table_if_there();
+        /// The `[[sink]]`s of the file.
+        sinks: Vec<SinkPlugin> = elsewhere();
+    }
 }
 
-/// A plugin that gets the gateway's log records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkPlugin {
-    pub plugin: PluginName,
-    pub buffer: NonZeroUsize,
+settings! {
+    /// A plugin that gets the gateway's log records.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SinkPlugin {
+        /// `plugin`
+        kind: SinkKind = words([("plugin", SinkKind::Plugin)], &["stdout", "stderr", "file", "otlp"])
+            .required(SinkKind::Plugin, "\"plugin\"", "write kind = \"plugin\"");
+        /// the plugin's name
+        plugin: PluginName = plugin_name().required("".into(), "\"log-sink\"", "say which plugin, as in plugin = \"log-sink\"");
+        /// most records that wait; more are dropped and counted
+        buffer: NonZeroUsize = count().or(at_least_one(1024));
+    }
+    later ["name", "path", "when_full", "synchronous", "workers", "filter"]
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct Otlp {
-    /// With `http://` or `https://`.
-    pub endpoint: String,
-    /// None: as the environment says, or gRPC.
-    pub protocol: Option<Protocol>,
-    /// The share of traces that are recorded, 0 to 1; none: as the environment says, or all.
-    pub sample: Option<f64>,
-    /// A file with whom to trust (PEM); none: as the environment says, or whom the system trusts.
-    pub certificate: Option<PathBuf>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkKind {
+    Plugin,
 }
+
+settings! {
+    /// Where traces go; what is not said here, the OTEL_* environment variables may say.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Otlp {
+        /// the collector, at `http://` or `https://`
+        endpoint: String = Kind::new(|value| value.read(collector), |it| quoted(it))
+            .required(String::new(), "\"http://127.0.0.1:4317\"", "say where the collector is, as in endpoint = \"http://127.0.0.1:4317\"");
+        /// `grpc`, `http/protobuf` or `http/json`
+        ///
+        /// None: as the environment says.
+        protocol: Option<Protocol> = words(Protocol::ALL.map(|protocol| (protocol.word(), protocol)), &[]).unsaid(Protocol::Grpc);
+        /// share of traces that are recorded, 0 to 1
+        ///
+        /// None: as the environment says.
+        sample: Option<f64> = share().unsaid(1.0);
+        /// whom to trust (PEM); absent: whom the system trusts
+        certificate: Option<PathBuf> = path().absent("\"ca.pem\"");
+    }
+}
+
+with_defaults!(Telemetry);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -55,12 +97,47 @@ impl Protocol {
 impl Otlp {
     /// The defaults for a collector at this address.
     pub fn new(endpoint: impl Into<String>) -> Self {
-        Self { endpoint: endpoint.into(), protocol: None, sample: None, certificate: None }
+        Self { endpoint: endpoint.into(), ..Self::usual() }
     }
 }
 
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self { level: "info".into(), service_name: None, otlp: None, sinks: Vec::new() }
+impl SinkPlugin {
+    /// The defaults for a plugin of this name.
+    pub fn new(plugin: impl Into<PluginName>) -> Self {
+        Self { plugin: plugin.into(), ..Self::usual() }
     }
+}
+
+/// The address of a collector.
+fn collector(text: &str) -> Result<String, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let (_, authority) = text.split_once("://").unwrap_or_default();
+    match (uri.as_ref().and_then(http::Uri::scheme_str), uri.as_ref().and_then(http::Uri::host)) {
+        // Not shown, as it has a password in it.
+        _ if authority.contains('@') => {
+            Err("has credentials in it; send them with `OTEL_EXPORTER_OTLP_HEADERS`".into())
+        }
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not an address; write it as in `http://127.0.0.1:4317`")),
+    }
+}
+
+/// A level, or `target=level` pairs. `tracing` takes a mistyped level for a target; we do not.
+fn level(value: &Value<'_>) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    value.filled()?;
+    value.read(|text| {
+        for part in text.split(',').map(str::trim) {
+            let (target, level) = part.rsplit_once('=').unwrap_or(("", part));
+            if !LEVELS.contains(&level.to_ascii_lowercase().as_str())
+                || target.contains(char::is_whitespace)
+            {
+                let known = choice(LEVELS);
+                return Err(format!(
+                    "`{part}` is not a level; write {known}, or pairs as in \"info,tengen::hub=debug\""
+                ));
+            }
+        }
+        Ok(text.to_owned())
+    })
 }

@@ -6,6 +6,7 @@ mod addresses;
 mod drain;
 mod enclosed;
 mod freed;
+mod lifecycle;
 mod log;
 mod requests;
 mod surroundings;

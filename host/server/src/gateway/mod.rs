@@ -3,6 +3,7 @@
 mod drain;
 mod files;
 mod memory;
+mod order;
 mod plugins;
 mod reload;
 mod retries;
@@ -266,7 +267,7 @@ impl Shared {
     /// Ends what had begun before the start failed, and waits for it: plugins are told, sinks get what is queued.
     async fn give_up(&self, work: &Work) {
         self.telemetry.stop_sinks(LAST_WORDS / 5).await;
-        self.plugins.stop(LAST_WORDS / 5).await;
+        self.plugins.stop(&self.settings.load_full(), LAST_WORDS / 5).await;
         work.stop.cancel();
         work.tasks.close();
         if time::timeout(LAST_WORDS, work.tasks.wait()).await.is_err() {
@@ -346,7 +347,8 @@ impl Gateway {
         let left = |until: time::Instant| until.saturating_duration_since(time::Instant::now());
         // Sinks may be plugins: they are given what is queued while those still run.
         self.shared.telemetry.stop_sinks(left(deadline) / 3).await;
-        self.shared.plugins.stop(left(deadline) / 2).await;
+        let settings = self.shared.settings.load_full();
+        self.shared.plugins.stop(&settings, left(deadline) / 2).await;
         self.work.stop.cancel();
         self.work.tasks.close();
         if time::timeout_at(deadline, self.work.tasks.wait()).await.is_err() {

@@ -1,14 +1,18 @@
 //! The plugins of a gateway: loaded, wired to routes and rights, watched.
 
-use super::{Shared, Work};
+use super::{Shared, Work, order::Order};
 use crate::{
     hub::{Hub, Rights},
     router::{Destination, Echo},
 };
 use arc_swap::ArcSwap;
-use futures_util::{StreamExt as _, future::ready, stream};
+use futures_util::{
+    StreamExt as _,
+    future::{join, join_all},
+    stream::FuturesUnordered,
+};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,6 +26,7 @@ use tengen_core::{
 use tengen_engine::{Engine, Plugin, PluginError, PluginParts};
 use tengen_settings::{self as settings, Instances, Limits, Mode, Pattern, Route, Settings};
 use tengen_wire::id::{EndpointIndex, PluginName};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Plugins that could not be loaded when the gateway started.
@@ -90,6 +95,7 @@ impl Plugins {
             waiting_events: self.limits.plugin_waiting_events,
         };
         let plugin = Plugin::load(parts).await?;
+        tracing::debug!(plugin = %name, "plugin started");
         self.running.rcu(|running| {
             let mut running = BTreeMap::clone(running);
             running.insert(name.clone(), Arc::clone(&plugin));
@@ -110,11 +116,33 @@ impl Plugins {
         reload.await.ok().flatten().ok_or(ENDED)?.map(drop)
     }
 
-    /// Tells all plugins to stop, each within the same deadline.
-    pub(super) async fn stop(&self, within: Duration) {
+    /// Tells all plugins to stop, each after those that depend on it, all within the deadline. Who is still to come then
+    /// stops at once, with the others.
+    pub(super) async fn stop(&self, settings: &Settings, within: Duration) {
         let running = self.running();
-        let stops = running.values().map(|plugin| plugin.stop(within));
-        futures_util::future::join_all(stops).await;
+        let end = Instant::now() + within;
+        let mut order = Order::stopping(settings, running.keys().cloned());
+        let mut stopping = FuturesUnordered::new();
+        loop {
+            while let Some(name) = order.next() {
+                let Some(plugin) = running.get(&name) else { continue };
+                let left = end.saturating_duration_since(Instant::now());
+                stopping.push(async move {
+                    plugin.stop(left).await;
+                    tracing::debug!(plugin = %name, "plugin stopped");
+                    name
+                });
+            }
+            match timeout_at(end, stopping.next()).await {
+                Ok(Some(name)) => order.done(&name),
+                Ok(None) => return,
+                Err(_) => break,
+            }
+        }
+        let late = order.left();
+        let late = late.keys().filter_map(|name| running.get(name));
+        let late = join_all(late.map(|plugin| plugin.stop(Duration::ZERO)));
+        join(late, stopping.collect::<Vec<_>>()).await;
     }
 }
 
@@ -128,11 +156,8 @@ impl Shared {
         let settings = self.settings.load_full();
         // Before any plugin runs: what it does in its first call is checked against its rights.
         self.wire(&settings);
-        let mut failed = Vec::new();
-        let plugins = settings.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.clone()));
-        for (name, _, error) in self.load_all(plugins).await {
-            failed.push(format!("plugin.{name}: {}", error.explain()));
-        }
+        let loaded = self.load_all(&settings, settings.plugins.clone()).await;
+        let mut failed = loaded.told();
         let mut in_folder = settings.plugin_folder.as_deref().map(in_folder).unwrap_or_default();
         in_folder.retain(|(name, plugin)| match named_twice(&settings, name, &plugin.file) {
             None => true,
@@ -143,7 +168,9 @@ impl Shared {
         });
         // A folder is worked in: what is broken in it now may be whole in a moment.
         let mut later = Vec::new();
-        for (name, file, error) in self.load_all(in_folder).await {
+        for (name, (file, error)) in
+            self.load_all(&settings, in_folder.into_iter().collect()).await.failed
+        {
             tracing::error!(plugin = %name, why = %error.explain(), "plugin not loaded");
             later.extend(error.is_passing().then_some(file));
         }
@@ -155,17 +182,30 @@ impl Shared {
         Ok(later)
     }
 
-    /// Loads these, some at a time. Returns those that could not be, in order, and why.
+    /// Loads these, some at a time, each when those that it depends on run.
     async fn load_all(
         &self,
-        plugins: impl IntoIterator<Item = (PluginName, settings::Plugin)>,
-    ) -> Vec<(PluginName, PathBuf, PluginError)> {
-        let load = |(name, plugin): (PluginName, settings::Plugin)| async move {
-            let file = plugin.file.clone();
-            self.plugins.load(&name, plugin).await.err().map(|error| (name, file, error))
-        };
-        let loads = stream::iter(plugins.into_iter().map(load)).buffered(AT_ONCE);
-        loads.filter_map(ready).collect().await
+        settings: &Settings,
+        mut plugins: BTreeMap<PluginName, settings::Plugin>,
+    ) -> Loaded {
+        let mut order = Order::starting(settings, plugins.keys().cloned());
+        let (mut loading, mut failed) = (FuturesUnordered::new(), BTreeMap::new());
+        loop {
+            while loading.len() < AT_ONCE
+                && let Some(name) = order.next()
+            {
+                let Some(plugin) = plugins.remove(&name) else { continue };
+                loading.push(async move {
+                    let file = plugin.file.clone();
+                    (self.plugins.load(&name, plugin).await.map_err(|error| (file, error)), name)
+                });
+            }
+            match loading.next().await {
+                Some((Ok(()), name)) => order.done(&name),
+                Some((Err(why), name)) => drop(failed.insert(name, why)),
+                None => return Loaded { failed, left: order.left() },
+            }
+        }
     }
 
     /// Leads routes, rights and authenticators to the plugins that run.
@@ -265,6 +305,27 @@ impl Shared {
             self.telemetry.attach_sink(sink.plugin.as_str(), role, sink.buffer, tasks);
         }
         Ok(())
+    }
+}
+
+/// What came of loading plugins: those that could not be, and those that would have come after them.
+struct Loaded {
+    failed: BTreeMap<PluginName, (PathBuf, PluginError)>,
+    left: BTreeMap<PluginName, BTreeSet<PluginName>>,
+}
+
+impl Loaded {
+    /// What went wrong, for a person.
+    fn told(&self) -> Vec<String> {
+        let failed = self.failed.iter().map(|(name, (_, error))| (name, error.explain()));
+        let left = self.left.iter().map(|(name, before)| {
+            let before: Vec<_> = before.iter().map(|name| format!("`{name}`")).collect();
+            let why =
+                format!("not started: it depends on {}, which did not start", before.join(", "));
+            (name, why)
+        });
+        let all: BTreeMap<_, _> = failed.chain(left).collect();
+        all.into_iter().map(|(name, why)| format!("plugin.{name}: {why}")).collect()
     }
 }
 

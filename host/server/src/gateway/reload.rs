@@ -176,6 +176,13 @@ impl Shared {
         for change in config::diff(&old, &new) {
             done.push(match change {
                 Change::Restart(key) => format!("`{key}` changed: restart the gateway to use it"),
+                Change::AtOnce(name, key) => {
+                    let (running, new) = (current.plugins.get_mut(&name), new.plugins.get(&name));
+                    if let (Some(running), Some(new)) = (running, new) {
+                        *running = new.clone();
+                    }
+                    format!("`{key}` changed, and is used from now on")
+                }
                 Change::Plugin(name) => {
                     let (Some(plugin), Some(settings)) = (self.plugins.get(&name), new.plugins.get(&name)) else {
                         continue;

@@ -1,12 +1,13 @@
 //! Configuration files as people write them, and what they are told.
 
-use super::{keys::SECTIONS, *};
+use super::*;
 use crate::{
     Cache, Directory, Mode, OnFailure, Origin, Origins, Pattern, Protocol, Secret, WhenFull,
 };
 use std::time::Duration;
 use tengen_wire::{dialect::Dialect, payload::Encoding};
 
+mod changes;
 mod http;
 mod mistakes;
 
@@ -66,22 +67,28 @@ fn the_printed_examples_can_be_used() {
 
 #[test]
 fn every_key_of_the_table_is_read() {
-    for section in SECTIONS {
-        for key in section.keys {
+    for section in root::shown() {
+        for key in &section.keys {
             // No key is a date; a key that nobody reads would go unnoticed.
-            let text = match section.name {
-                "plugin.grant" | "plugin.limits" | "plugin" => {
-                    format!("{}\n{} = 1999-12-31\n", section.header.replace("chat", "p"), key.name)
-                }
-                _ => format!("{}\n{} = 1999-12-31\n", section.header, key.name),
-            };
+            let header = section.at.header().replace("chat", "p");
+            let text = format!("{header}\n{} = 1999-12-31\n", key.name);
             let errors = read(&text).expect_err(&text).0;
-            let path = section.path.replace("NAME", "p").replace("[]", "[0]");
+            let path = section.at.path.replace("NAME", "p").replace("[]", "[0]");
             let path = format!("{path}.{}", key.name);
-            assert!(
-                errors.iter().any(|mistake| mistake.key == path && mistake.line == Some(2)),
-                "{path}: {errors:?}"
-            );
+            let told = errors.iter().filter(|it| it.key == path && it.line == Some(2)).count();
+            assert_eq!(told, 1, "{path}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn every_key_says_what_it_is() {
+    for section in root::sections().iter().filter(|section| !section.at.name.is_empty()) {
+        assert!(!section.about.is_empty(), "{}", section.at.name);
+        for key in &section.keys {
+            let about = &key.about;
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}: {about}", key.name);
+            assert!(!key.sample.toml().is_empty(), "{} has no example", key.name);
         }
     }
 }
@@ -89,10 +96,10 @@ fn every_key_of_the_table_is_read() {
 #[test]
 fn the_readme_table_has_every_key() {
     let table = table();
-    for section in SECTIONS {
-        for key in section.keys {
+    for section in root::shown() {
+        for key in &section.keys {
             assert!(
-                table.contains(&format!("| `{}.{}` |", section.path, key.name)),
+                table.contains(&format!("| `{}.{}` |", section.at.path, key.name)),
                 "{}",
                 key.name
             );
@@ -116,8 +123,11 @@ fn what_the_file_cannot_say_yet_is_in_the_readmes_list() {
     let readme = include_str!("../../../../README.md");
     let (_, list) = readme.split_once("\nNot yet:\n").expect("there is a list");
     let (list, _) = list.split_once("\n\nWindows").expect("it ends");
-    for (section, key) in keys::UNAVAILABLE {
-        let word = match *key {
+    let later = |section: &'static crate::schema::section::Section| {
+        section.later.iter().map(|key| (section.at.name.as_str(), *key))
+    };
+    for (section, key) in root::sections().iter().flat_map(later) {
+        let word = match key {
             "tls" => "TLS",
             "trusted_proxies" => "trusted proxies",
             "proxy_protocol" => "PROXY protocol",
@@ -282,20 +292,6 @@ fn what_is_probably_not_meant_is_a_warning() {
         "endpoint[1].origins[2] (line 11): every page that is a file on its reader's disk may connect",
     ];
     assert_eq!(warnings, expected);
-}
-
-#[test]
-fn a_changed_plugin_is_reloaded_and_the_rest_needs_a_restart() {
-    let base = "[plugin.p]\nfile = 'p.wasm'\n[[route]]\nevent = '*'\nplugin = 'p'\n";
-    let changes = |text: &str| diff(&good(base), &good(text));
-    assert_eq!(changes(base), []);
-    let configured = format!("{base}[plugin.p.config]\na = 'b'\n");
-    assert_eq!(changes(&configured), [Change::Plugin("p".into())]);
-    let more = format!("[server]\nlisten = '127.0.0.1:1'\n{base}[plugin.q]\nfile = 'q.wasm'\n");
-    assert_eq!(
-        changes(&more),
-        [Change::Restart("server.listen".into()), Change::Restart("plugin.q".into())]
-    );
 }
 
 /// Whatever the value is, the mistake has the key and a line, and nothing panics.

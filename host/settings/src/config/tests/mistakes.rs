@@ -115,6 +115,33 @@ fn plugins_routes_and_sinks_are_checked_against_each_other() {
 }
 
 #[test]
+fn a_table_that_lacks_a_key_sets_nothing() {
+    let text = "[[route]]\nevent = 'a/b'\n[[sink]]\nkind = 'plugin'\n[[static]]\npath = '/'\ndir = ''\n[telemetry.otlp]\nsample = 0.5\n";
+    let settings = examine(text, &env, Path::new("")).settings.expect("it is TOML");
+    assert!(settings.routes.is_empty() && settings.telemetry.sinks.is_empty());
+    assert!(settings.statics.is_empty() && settings.telemetry.otlp.is_none());
+}
+
+#[test]
+fn dependencies_lead_to_plugins_and_never_back() {
+    good(
+        "[plugin.a]\nfile = 'a.wasm'\ndepends_on = ['b', 'c']\n[plugin.b]\nfile = 'b.wasm'\ndepends_on = ['c']\n[plugin.c]\nfile = 'c.wasm'\n",
+    );
+    wrong(
+        "[plugin.a]\nfile = 'a.wasm'\ndepends_on = ['bb', 'b']\n[plugin.b]\nfile = 'b.wasm'\ndepends_on = ['a', 7]\n\
+         [plugin.self]\nfile = 'c.wasm'\ndepends_on = [\n'self', '']\n[plugin.d]\nfile = 'd.wasm'\ndepends_on = 'a'\n",
+        &[
+            "plugin.a.depends_on[0] (line 3): there is no plugin `bb`; did you mean `b`?",
+            "plugin.b.depends_on[0] (line 6): the plugin would wait for itself: `a` → `b` → `a`; remove one of these dependencies",
+            "plugin.b.depends_on[1] (line 6): must be a string, and is a whole number",
+            "plugin.self.depends_on[0] (line 10): the plugin would wait for itself: `self` → `self`; remove one of these dependencies",
+            "plugin.self.depends_on[1] (line 10): is empty; write something or remove it",
+            "plugin.d.depends_on (line 13): must be a list, as in [\"…\"], and is a string",
+        ],
+    );
+}
+
+#[test]
 fn environment_variables_are_put_in_and_missing_ones_are_mistakes() {
     let settings = good("[server]\nlisten = '0.0.0.0:${PORT}'\n[admin]\nkeys = ['${KEY}']\n");
     assert_eq!(settings.server.listen.port(), 9999);

@@ -3,14 +3,17 @@
 use super::{
     environment::{self, Variables},
     mistakes::{Lines, Mistake},
+    section::Section,
 };
 use std::{cell::RefCell, ops::Range, path::Path};
 
 /// What all parts of one file share.
-pub(super) struct Document<'a> {
-    pub(super) lines: Lines,
+pub(crate) struct Document<'a> {
+    pub(crate) lines: Lines,
+    /// What there is in such a file.
+    pub(crate) sections: &'a [Section],
     env: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) base: &'a Path,
+    pub(crate) base: &'a Path,
     mistakes: RefCell<Vec<(usize, Mistake)>>,
     warnings: RefCell<Vec<(usize, Mistake)>>,
     variables: RefCell<Variables>,
@@ -18,15 +21,21 @@ pub(super) struct Document<'a> {
 
 /// Where a table or value stands, to speak of it.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) key: String,
-    pub(super) at: usize,
+pub(crate) struct Place {
+    pub(crate) key: String,
+    pub(crate) at: usize,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(text: &str, env: &'a dyn Fn(&str) -> Option<String>, base: &'a Path) -> Self {
+    pub(crate) fn new(
+        text: &str,
+        sections: &'a [Section],
+        env: &'a dyn Fn(&str) -> Option<String>,
+        base: &'a Path,
+    ) -> Self {
         Self {
             lines: Lines::of(text),
+            sections,
             env,
             base,
             mistakes: RefCell::default(),
@@ -36,7 +45,7 @@ impl<'a> Document<'a> {
     }
 
     /// A text with its environment variables put in.
-    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
+    pub(crate) fn expand(&self, text: &str) -> Result<String, String> {
         environment::expand(text, &|name| {
             let value = (self.env)(name)?;
             self.variables.borrow_mut().note(name, &value);
@@ -45,19 +54,19 @@ impl<'a> Document<'a> {
     }
 
     /// Every variable that was put in so far.
-    pub(super) fn variables(&self) -> Variables {
+    pub(crate) fn variables(&self) -> Variables {
         self.variables.borrow().clone()
     }
 
-    pub(super) fn mistake(&self, place: &Place, what: impl Into<String>) {
+    pub(crate) fn mistake(&self, place: &Place, what: impl Into<String>) {
         self.mistakes.borrow_mut().push((place.at, self.say(place, what)));
     }
 
-    pub(super) fn warning(&self, place: &Place, what: impl Into<String>) {
+    pub(crate) fn warning(&self, place: &Place, what: impl Into<String>) {
         self.warnings.borrow_mut().push((place.at, self.say(place, what)));
     }
 
-    pub(super) fn syntax(&self, span: Option<Range<usize>>, what: &str) {
+    pub(crate) fn syntax(&self, span: Option<Range<usize>>, what: &str) {
         let at = span.map_or(0, |span| span.start);
         self.mistake(&Place { key: String::new(), at }, what);
     }
@@ -67,7 +76,7 @@ impl<'a> Document<'a> {
     }
 
     /// Mistakes and warnings, each in the order of the file. No variable's value is in them.
-    pub(super) fn findings(&self) -> (Vec<Mistake>, Vec<Mistake>) {
+    pub(crate) fn findings(&self) -> (Vec<Mistake>, Vec<Mistake>) {
         let variables = self.variables.borrow();
         let shown = |mistake: Mistake| Mistake { what: variables.hide(&mistake.what), ..mistake };
         let in_order = |list: &RefCell<Vec<(usize, Mistake)>>| {

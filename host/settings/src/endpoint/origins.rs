@@ -1,9 +1,16 @@
 //! `endpoint[].origins`: whose pages may connect, as people write it, and as browsers send it.
 
-use super::value::Value;
-use crate::{Origin, Origins};
+use crate::{
+    origin::{Origin, Origins},
+    schema::{Kind, value::Value},
+};
 
-pub(super) fn read(value: &Value<'_>) -> Option<Origins> {
+/// A list of them.
+pub(super) fn kind() -> Kind<Origins> {
+    Kind::new(read, |_| String::new())
+}
+
+fn read(value: &Value<'_>) -> Option<Origins> {
     let items = value.items()?;
     let texts: Vec<_> = items.iter().filter_map(|item| Some((item, item.text()?))).collect();
     if texts.iter().any(|(_, text)| text == "*") {

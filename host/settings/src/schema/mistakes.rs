@@ -42,23 +42,23 @@ impl fmt::Display for ConfigErrors {
 
 /// Turns byte offsets into line numbers.
 #[derive(Debug)]
-pub(super) struct Lines(Vec<usize>);
+pub(crate) struct Lines(Vec<usize>);
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         Self(
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect(),
         )
     }
 
     /// Counted from 1.
-    pub(super) fn line(&self, at: usize) -> usize {
+    pub(crate) fn line(&self, at: usize) -> usize {
         self.0.partition_point(|newline| *newline < at) + 1
     }
 }
 
 /// The known word that a mistyped one was most likely meant to be.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = if word.chars().count() <= 4 { 1 } else { 2 };
     known
         .into_iter()
@@ -92,7 +92,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// `` `a`, `b` or `c` ``
-pub(super) fn choice<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn choice<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match words.split_last() {
         None => String::new(),

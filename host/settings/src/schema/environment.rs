@@ -19,7 +19,7 @@ impl std::fmt::Debug for Variables {
 }
 
 impl Variables {
-    pub(super) fn note(&mut self, name: &str, value: &str) {
+    pub(crate) fn note(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
             self.0.insert(name.to_owned(), value.to_owned());
         }
@@ -53,7 +53,7 @@ impl Variables {
 }
 
 /// The text with every variable put in. Err: what is missing and what to do.
-pub(super) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+pub(crate) fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

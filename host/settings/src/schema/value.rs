@@ -5,38 +5,50 @@ use super::{
     mistakes::{choice, nearest},
     units,
 };
-use crate::{Memory, Rate, Secret};
-use std::{net::SocketAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
 };
 
-/// With less than this, no connection could say anything.
-const MEMORY_MIN: usize = 64 << 10;
-
-/// Shorter keys are a slip of the fingers,
-const KEY_MIN: usize = 4;
-/// and shorter ones than these can be guessed.
-const KEY_GOOD: usize = 16;
-
 /// A value of the file.
-pub(super) struct Value<'a> {
-    pub(super) document: &'a Document<'a>,
-    pub(super) place: Place,
+pub(crate) struct Value<'a> {
+    pub(crate) document: &'a Document<'a>,
+    pub(crate) place: Place,
     value: &'a DeValue<'a>,
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(document: &'a Document<'a>, place: Place, value: &'a DeValue<'a>) -> Self {
+    pub(crate) fn new(document: &'a Document<'a>, place: Place, value: &'a DeValue<'a>) -> Self {
         Self { document, place, value }
     }
 
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
     }
 
-    pub(super) fn mistake(&self, what: impl Into<String>) {
+    /// Whether it is this text. What else it may be is no mistake.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        matches!(self.value, DeValue::String(text) if self.document.expand(text).is_ok_and(|text| text == word))
+    }
+
+    /// A number as it is written, if it is a whole one.
+    pub(crate) fn digits(&self) -> Option<String> {
+        match self.value {
+            DeValue::Integer(integer) => Some(integer.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Notes what it is instead of a text.
+    pub(crate) fn must_be_text(&self, expected: &str) -> Option<()> {
+        match self.value {
+            DeValue::String(_) => Some(()),
+            _ => self.wrong_type(expected),
+        }
+    }
+
+    pub(crate) fn mistake(&self, what: impl Into<String>) {
         self.document.mistake(&self.place, what);
     }
 
@@ -47,7 +59,7 @@ impl<'a> Value<'a> {
 
     /// What a string is read as. A mistake is told in the words of the file: it may quote a part of the text, and what a
     /// variable in it stands for may be a secret.
-    pub(super) fn read<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text()?;
         let what = match read(&text) {
             Ok(value) => return Some(value),
@@ -64,15 +76,21 @@ impl<'a> Value<'a> {
         None
     }
 
-    pub(super) fn table(&self) -> Option<&'a DeTable<'a>> {
+    pub(crate) fn table(&self) -> Option<&'a DeTable<'a>> {
         match self.value {
             DeValue::Table(entries) => Some(entries),
             _ => self.wrong_type("a table"),
         }
     }
 
+    /// What stands under a name, where it is a table.
+    pub(crate) fn entry(&self, name: &str) -> Option<Value<'a>> {
+        let entries = self.is_table().then(|| self.entries()).flatten()?;
+        entries.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
     /// The values of a table whose names are free.
-    pub(super) fn entries(&self) -> Option<Vec<(String, Value<'a>)>> {
+    pub(crate) fn entries(&self) -> Option<Vec<(String, Value<'a>)>> {
         let entries = self.table()?;
         let value = |(name, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let place = Place {
@@ -84,7 +102,7 @@ impl<'a> Value<'a> {
         Some(entries.iter().map(value).collect())
     }
 
-    pub(super) fn items(&self) -> Option<Vec<Value<'a>>> {
+    pub(crate) fn items(&self) -> Option<Vec<Value<'a>>> {
         let DeValue::Array(array) = self.value else {
             return self.wrong_type("a list, as in [\"…\"]");
         };
@@ -96,14 +114,26 @@ impl<'a> Value<'a> {
         Some(array.iter().enumerate().map(value).collect())
     }
 
+    /// The texts of a list and where they stand. What is wrong with the others is noted by whoever reads it.
+    pub(crate) fn texts(&self) -> Vec<(String, Place)> {
+        if !matches!(self.value, DeValue::Array(_)) {
+            return Vec::new();
+        }
+        let text = |item: Value<'a>| match item.value {
+            DeValue::String(text) => Some((self.document.expand(text).ok()?, item.place)),
+            _ => None,
+        };
+        self.items().unwrap_or_default().into_iter().filter_map(text).collect()
+    }
+
     /// The items that can be read; those that cannot are noted.
-    pub(super) fn list<T>(&self, read: impl FnMut(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub(crate) fn list<T>(&self, read: impl FnMut(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
         let items = self.items()?;
         Some(items.iter().filter_map(read).collect())
     }
 
     /// A string with its environment variables put in.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         match self.value {
             DeValue::String(text) => {
                 self.document.expand(text).map_err(|what| self.mistake(what)).ok()
@@ -113,7 +143,7 @@ impl<'a> Value<'a> {
     }
 
     /// A string that has at least one character that is not white space.
-    pub(super) fn filled(&self) -> Option<String> {
+    pub(crate) fn filled(&self) -> Option<String> {
         let text = self.text()?;
         if text.trim().is_empty() {
             self.mistake("is empty; write something or remove it");
@@ -122,35 +152,7 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
-    /// A key that callers send in a header. What it is does not show in the mistake.
-    pub(super) fn key(&self) -> Option<Secret> {
-        let text = self.filled()?;
-        if text.trim() != text {
-            self.mistake(
-                "begins or ends with white space, perhaps a file's line end, which no caller can send; remove it",
-            );
-            return None;
-        }
-        if !text.chars().all(|c| matches!(c, ' '..='~')) {
-            self.mistake(
-                "has characters that a header does not carry; write letters, digits and signs of ASCII",
-            );
-            return None;
-        }
-        let remedy = "take a random one, as `openssl rand -hex 16` prints";
-        if text.len() < KEY_MIN {
-            let count = text.len();
-            self.mistake(format!("has {count} of at least {KEY_MIN} characters; {remedy}"));
-            return None;
-        }
-        if text.len() < KEY_GOOD {
-            let what = format!("has fewer than {KEY_GOOD} characters and may be guessed; {remedy}");
-            self.document.warning(&self.place, what);
-        }
-        Some(Secret(text))
-    }
-
-    pub(super) fn duration(&self) -> Option<Duration> {
+    pub(crate) fn duration(&self) -> Option<Duration> {
         let duration = self.pause()?;
         if duration.is_zero() {
             self.mistake("must be more than zero");
@@ -160,53 +162,22 @@ impl<'a> Value<'a> {
     }
 
     /// A duration that may be none: `"0s"`.
-    pub(super) fn pause(&self) -> Option<Duration> {
-        let DeValue::String(_) = self.value else {
-            return self.wrong_type("a string with a unit, as in \"25s\"");
-        };
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.must_be_text("a string with a unit, as in \"25s\"")?;
         self.read(units::duration)
     }
 
-    pub(super) fn size(&self) -> Option<usize> {
-        let DeValue::String(_) = self.value else {
-            return self.wrong_type("a string with a unit, as in \"1MiB\"");
-        };
+    pub(crate) fn size(&self) -> Option<usize> {
+        self.must_be_text("a string with a unit, as in \"1MiB\"")?;
         self.read(units::size)
     }
 
-    pub(super) fn some_size(&self) -> Option<NonZeroUsize> {
+    pub(crate) fn some_size(&self) -> Option<NonZeroUsize> {
         self.at_least_one(self.size()?)
     }
 
-    /// `"half"`, or a size.
-    pub(super) fn memory(&self) -> Option<Memory> {
-        let DeValue::String(_) = self.value else {
-            return self.wrong_type("\"half\" or a string with a unit, as in \"256MiB\"");
-        };
-        self.read(|text| {
-            if text == "half" {
-                return Ok(Memory::Half);
-            }
-            let size = units::size(text).map_err(|what| format!("{what}, or \"half\""))?;
-            let size = NonZeroUsize::new(size).filter(|size| size.get() >= MEMORY_MIN);
-            size.map(Memory::Bytes).ok_or_else(|| "must be at least 64KiB".into())
-        })
-    }
-
-    /// How often, as in `"16/min"`.
-    pub(super) fn rate(&self) -> Option<Rate> {
-        match self.value {
-            DeValue::String(_) => self.read(units::rate),
-            DeValue::Integer(integer) => {
-                self.mistake(format!("is a number within a time; write \"{integer}/min\""));
-                None
-            }
-            _ => self.wrong_type("a string with a time, as in \"16/min\""),
-        }
-    }
-
     /// A whole number of at least 0.
-    pub(super) fn number<N: TryFrom<u64>>(&self) -> Option<N> {
+    pub(crate) fn number<N: TryFrom<u64>>(&self) -> Option<N> {
         let DeValue::Integer(integer) = self.value else {
             return self.wrong_type("a whole number");
         };
@@ -219,30 +190,15 @@ impl<'a> Value<'a> {
         number
     }
 
-    pub(super) fn count(&self) -> Option<NonZeroUsize> {
+    pub(crate) fn count(&self) -> Option<NonZeroUsize> {
         self.at_least_one(self.number()?)
     }
 
     /// A whole number of at least 1 in 32 bits.
-    pub(super) fn small_count(&self) -> Option<u32> {
+    pub(crate) fn small_count(&self) -> Option<u32> {
         let number = self.number()?;
         self.at_least_one(usize::try_from(number).unwrap_or(usize::MAX))?;
         Some(number)
-    }
-
-    /// The number, if it is in the range, whose ends are told as they are written.
-    pub(super) fn between(
-        &self,
-        number: NonZeroUsize,
-        least: &str,
-        most: &str,
-        range: RangeInclusive<usize>,
-    ) -> Option<NonZeroUsize> {
-        let number = Some(number).filter(|number| range.contains(&number.get()));
-        if number.is_none() {
-            self.mistake(format!("must be at least {least} and at most {most}"));
-        }
-        number
     }
 
     fn at_least_one(&self, number: usize) -> Option<NonZeroUsize> {
@@ -254,7 +210,7 @@ impl<'a> Value<'a> {
     }
 
     /// A number from 0 to 1.
-    pub(super) fn share(&self) -> Option<f64> {
+    pub(crate) fn share(&self) -> Option<f64> {
         let number: Option<f64> = match self.value {
             DeValue::Float(float) => float.as_str().parse().ok(),
             DeValue::Integer(integer) => integer.as_str().parse().ok(),
@@ -267,7 +223,7 @@ impl<'a> Value<'a> {
         number
     }
 
-    pub(super) fn truth(&self) -> Option<bool> {
+    pub(crate) fn truth(&self) -> Option<bool> {
         match self.value {
             DeValue::Boolean(truth) => Some(*truth),
             _ => self.wrong_type("true or false"),
@@ -275,7 +231,7 @@ impl<'a> Value<'a> {
     }
 
     /// One of the words; `later` are those that the file format knows and this version does not carry out.
-    pub(super) fn word<T: Clone>(
+    pub(crate) fn word<T: Clone>(
         &self,
         words: &[(&'static str, T)],
         later: &[&'static str],
@@ -296,7 +252,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.read(|text| {
             text.parse().map_err(|_| {
                 format!("`{text}` is not an address and port; {}", address_remedy(text))
@@ -305,12 +261,12 @@ impl<'a> Value<'a> {
     }
 
     /// A path; a relative one counts from the configuration file's folder.
-    pub(super) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         self.filled().map(|text| self.document.base.join(text))
     }
 
     /// What a plugin reads as this value: text as it is, numbers and truths as they are written, the rest as JSON.
-    pub(super) fn plain(&self) -> Option<String> {
+    pub(crate) fn plain(&self) -> Option<String> {
         match self.value {
             DeValue::String(_) => self.text(),
             _ => match self.json()? {

@@ -1,6 +1,5 @@
 //! Durations and sizes as a person writes them: `"25s"`, `"1MiB"`.
 
-use crate::Rate;
 use std::{num::NonZeroU32, time::Duration};
 
 const DURATIONS: [(&str, u64); 5] =
@@ -32,8 +31,8 @@ pub fn size(text: &str) -> Result<usize, String> {
     usize::try_from(amount(text, &SIZES, how)?).map_err(|_| format!("`{text}` is too much"))
 }
 
-/// Reads `"16/min"`, `"5/s"`, `"100/h"`. Err: what is wrong and what to write.
-pub(super) fn rate(text: &str) -> Result<Rate, String> {
+/// Reads `"16/min"`, `"5/s"`, `"100/h"`: how often within what time. Err: what is wrong and what to write.
+pub(crate) fn rate(text: &str) -> Result<(NonZeroU32, Duration), String> {
     let how = "write a number and a time (/s, /min, /h), as in \"16/min\"";
     let Some((number, unit)) = text.split_once('/') else {
         return Err(format!("`{text}` has no time; {how}"));
@@ -48,7 +47,13 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     if count.get() > RATE_MAX {
         return Err(format!("`{text}` is too much; write {RATE_MAX} at most"));
     }
-    Ok(Rate { count, per: Duration::from_secs(*seconds) })
+    Ok((count, Duration::from_secs(*seconds)))
+}
+
+/// As it is read.
+pub(crate) fn show_rate(count: NonZeroU32, per: Duration) -> String {
+    let unit = RATES.iter().find(|(_, seconds)| *seconds == per.as_secs());
+    format!("{count}/{}", unit.map_or("s", |(word, _)| word))
 }
 
 /// A number with a unit, in the smallest unit.
@@ -119,7 +124,9 @@ mod tests {
             [("16/min", 16, 60), ("5/s", 5, 1), ("100 / h", 100, 3600), ("10000/min", 10_000, 60)]
         {
             let count = NonZeroU32::new(count).unwrap();
-            assert_eq!(rate(text), Ok(Rate { count, per: Duration::from_secs(seconds) }), "{text}");
+            let read = (count, Duration::from_secs(seconds));
+            assert_eq!(rate(text), Ok(read), "{text}");
+            assert_eq!(rate(&show_rate(read.0, read.1)), Ok(read));
         }
         for bad in ["", "16", "/min", "16/", "16/day", "1.5/min", "-1/s", "16/MIN", "5000000000/s"]
         {

@@ -2,28 +2,32 @@
 
 use super::{
     document::{Document, Place},
-    keys,
     mistakes::{choice, nearest},
+    section,
     value::Value,
 };
+use std::cell::Cell;
 use toml::de::DeTable;
 
 /// A table of the file; opening it has noted its unknown keys.
-pub(super) struct Table<'a> {
-    pub(super) document: &'a Document<'a>,
-    pub(super) place: Place,
-    section: &'static str,
+pub(crate) struct Table<'a> {
+    pub(crate) document: &'a Document<'a>,
+    pub(crate) place: Place,
+    /// As it is declared: `server.drain`.
+    section: String,
     entries: &'a DeTable<'a>,
+    /// A key that must be there is not, or cannot be read.
+    lacks: Cell<bool>,
 }
 
 impl<'a> Table<'a> {
     /// The whole file.
-    pub(super) fn root(document: &'a Document<'a>, entries: &'a DeTable<'a>) -> Self {
+    pub(crate) fn root(document: &'a Document<'a>, entries: &'a DeTable<'a>) -> Self {
         Self::open(document, Place { key: String::new(), at: 0 }, "", entries)
     }
 
-    /// A value that is one; `section` is its name in the table of keys.
-    pub(super) fn of(value: &Value<'a>, section: &'static str) -> Option<Self> {
+    /// A value that is one, declared as this section.
+    pub(crate) fn of(value: &Value<'a>, section: &str) -> Option<Self> {
         let entries = value.table()?;
         Some(Self::open(value.document, value.place.clone(), section, entries))
     }
@@ -31,11 +35,12 @@ impl<'a> Table<'a> {
     fn open(
         document: &'a Document<'a>,
         place: Place,
-        section: &'static str,
+        section: &str,
         entries: &'a DeTable<'a>,
     ) -> Self {
-        let table = Self { document, place, section, entries };
-        let known = keys::known(section);
+        let section = section.to_owned();
+        let table = Self { document, place, section, entries, lacks: Cell::new(false) };
+        let known = section::known(document.sections, &table.section);
         for name in entries.keys() {
             let word: &str = name.get_ref();
             if !known.contains(&word) {
@@ -47,14 +52,14 @@ impl<'a> Table<'a> {
         table
     }
 
-    fn unknown(&self, word: &str, known: &[&'static str]) -> String {
-        if keys::is_unavailable(self.section, word) {
+    fn unknown(&self, word: &str, known: &[&str]) -> String {
+        if section::is_later(self.document.sections, &self.section, word) {
             return "is not available in this version; remove it".into();
         }
         if let Some(meant) = nearest(word, known.iter().copied()) {
             return format!("is not a key; did you mean `{meant}`?");
         }
-        match keys::elsewhere(word) {
+        match section::elsewhere(self.document.sections, word) {
             Some(home) => format!("is not a key here; did you mean `{home}`?"),
             None => format!("is not a key; here can stand {}", choice(known.iter().copied())),
         }
@@ -68,62 +73,70 @@ impl<'a> Table<'a> {
         Place { key, at }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let (key, value) = self.entries.get_key_value(name)?;
         Some(Value::new(self.document, self.below(name, key.span().start), value.get_ref()))
     }
 
-    /// Reads a key into its place, if it is there and right.
-    pub(super) fn set<T>(
-        &self,
-        name: &str,
-        slot: &mut T,
-        read: impl FnOnce(&Value<'a>) -> Option<T>,
-    ) {
-        if let Some(value) = self.get(name).and_then(|value| read(&value)) {
-            *slot = value;
-        }
+    /// Where the key stands; without it, where the table does.
+    pub(crate) fn place_of(&self, name: &str) -> Place {
+        self.get(name).map_or_else(|| self.place.clone(), |value| value.place)
     }
 
     /// A key that must be there; its absence is a mistake of the table. `remedy` says what to write.
-    pub(super) fn require<T>(
+    pub(crate) fn require<T>(
         &self,
         name: &str,
         remedy: &str,
         read: impl FnOnce(&Value<'a>) -> Option<T>,
     ) -> Option<T> {
-        match self.get(name) {
+        let read = match self.get(name) {
             Some(value) => read(&value),
             None => {
                 self.document.mistake(&self.place, format!("`{name}` is missing; {remedy}"));
                 None
             }
+        };
+        self.lacks.set(self.lacks.get() || read.is_none());
+        read
+    }
+
+    /// Whether all was there so far that must be.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.lacks.get()
+    }
+
+    /// As what the table under a key is declared.
+    pub(crate) fn section_below(&self, name: &str) -> String {
+        match self.section.as_str() {
+            "" => name.to_owned(),
+            above => format!("{above}.{name}"),
         }
     }
 
-    /// The table under a key; `section` is its name in the table of keys.
-    pub(super) fn table(&self, name: &str, section: &'static str) -> Option<Table<'a>> {
-        Table::of(&self.get(name)?, section)
+    /// The table under a key.
+    pub(crate) fn table(&self, name: &str) -> Option<Table<'a>> {
+        Table::of(&self.get(name)?, &self.section_below(name))
     }
 
     /// The tables under a key that may stand several times, as `[[name]]`.
-    pub(super) fn tables(&self, name: &str, section: &'static str) -> Vec<Table<'a>> {
+    pub(crate) fn tables(&self, name: &str) -> Vec<Table<'a>> {
         let Some(value) = self.get(name) else { return Vec::new() };
         if value.is_table() {
             value.mistake(format!("can stand several times; write `[[{name}]]`"));
             return Vec::new();
         }
-        let items = value.items().unwrap_or_default();
-        items.iter().filter_map(|item| Table::of(item, section)).collect()
+        let (items, section) = (value.items().unwrap_or_default(), self.section_below(name));
+        items.iter().filter_map(|item| Table::of(item, &section)).collect()
     }
 
     /// The tables under a key by their names, as `[name.NAME]`.
-    pub(super) fn named(&self, name: &str, section: &'static str) -> Vec<(String, Table<'a>)> {
+    pub(crate) fn named(&self, name: &str) -> Vec<(String, Table<'a>)> {
         let Some(value) = self.get(name) else { return Vec::new() };
-        let entries = value.entries().unwrap_or_default();
+        let (entries, section) = (value.entries().unwrap_or_default(), self.section_below(name));
         entries
             .into_iter()
-            .filter_map(|(name, value)| Some((name, Table::of(&value, section)?)))
+            .filter_map(|(name, value)| Some((name, Table::of(&value, &section)?)))
             .collect()
     }
 }

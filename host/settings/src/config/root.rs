@@ -1,0 +1,41 @@
+//! The tables at the top of the file, in the order in which they are documented.
+
+use crate::{
+    Admin, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, SinkPlugin, Static,
+    Telemetry,
+    schema::{
+        Part,
+        section::{At, Section, Shown},
+    },
+};
+use std::sync::LazyLock;
+
+/// Tables of the file format that this version does not carry out.
+const LATER: &[&str] = &["channel"];
+
+static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
+    let top = Section::new(&At::table("").inline(), String::new(), LATER);
+    let mut all = vec![top];
+    Server::declare(&At::table("server"), &mut all);
+    Admin::declare(&At::table("admin"), &mut all);
+    Heartbeat::declare(&At::table("heartbeat"), &mut all);
+    Outbox::declare(&At::table("outbox"), &mut all);
+    Limits::declare(&At::table("limits"), &mut all);
+    Endpoint::declare(&At::list("endpoint"), &mut all);
+    Plugin::declare(&At::named("plugin", "chat").example(), &mut all);
+    Route::declare(&At::list("route").example(), &mut all);
+    Telemetry::declare(&At::table("telemetry"), &mut all);
+    SinkPlugin::declare(&At::list("sink").example(), &mut all);
+    Static::declare(&At::list("static").example(), &mut all);
+    all
+});
+
+/// All that can stand in a file.
+pub(super) fn sections() -> &'static [Section] {
+    &SECTIONS
+}
+
+/// Those with a header of their own.
+pub(super) fn shown() -> impl Iterator<Item = &'static Section> {
+    sections().iter().filter(|section| section.at.shown != Shown::Inline)
+}

@@ -1,0 +1,62 @@
+//! What a reload is told of two files.
+
+use super::*;
+
+const BASE: &str = "plugin.p.file = 'p.wasm'\nplugin.q.file = 'q.wasm'\nendpoint = [{ path = '/a' }, { path = '/b' }]\n";
+
+/// The changes from the base to the base with this added to it.
+#[track_caller]
+fn check(added: &str, expected: &[Change]) {
+    let new = format!("{BASE}{added}\n");
+    assert_eq!(diff(&good(BASE), &good(&new)), expected, "{added}");
+}
+
+fn restart(key: &str) -> Change {
+    Change::Restart(key.into())
+}
+
+#[test]
+fn a_changed_plugin_is_reloaded_and_the_rest_needs_a_restart() {
+    check("", &[]);
+    check("plugin.p.config = { a = 'b' }", &[Change::Plugin("p".into())]);
+    check("plugin.p.grant.publish = ['a']", &[Change::Plugin("p".into())]);
+    check("plugin.p.limits.effect_bytes = '1KiB'", &[Change::Plugin("p".into())]);
+    check(
+        "server.listen = '127.0.0.1:1'\nplugin.r.file = 'r.wasm'",
+        &[restart("server.listen"), restart("plugin.r")],
+    );
+}
+
+#[test]
+fn each_key_that_changed_is_told_by_its_name() {
+    check(
+        "server.drain.batch = 1\nlimits.message = '2MiB'\nlimits.per_connection.wait = '2s'\nheartbeat.ping_every = '1s'",
+        &[
+            restart("server.drain.batch"),
+            restart("heartbeat.ping_every"),
+            restart("limits.message"),
+            restart("limits.per_connection.wait"),
+        ],
+    );
+    check("admin.listen = 'off'", &[restart("admin.listen")]);
+    check("admin.keys = ['0123456789abcdef']", &[restart("admin.keys")]);
+    check("telemetry.otlp.endpoint = 'http://a:1'", &[restart("telemetry.otlp")]);
+    check("[[route]]\nevent = '*'\nplugin = 'p'", &[restart("route")]);
+    check("[[sink]]\nkind = 'plugin'\nplugin = 'p'", &[restart("sink")]);
+    let second = good(&BASE.replace("'/b'", "'/b', origins = ['http://a'], anonymous = true"));
+    assert_eq!(diff(&good(BASE), &second), [restart("endpoint[1].origins")]);
+    let sente = good(&BASE.replace("'/a'", "'/a', dialect = 'sente'"));
+    let expected = [restart("endpoint[0].dialect"), restart("endpoint[0].formats")];
+    assert_eq!(diff(&good(BASE), &sente), expected);
+    let folder = Settings { plugin_folder: Some("x".into()), ..good(BASE) };
+    assert_eq!(diff(&good(BASE), &folder), [restart("--plugins")]);
+}
+
+#[test]
+fn an_order_is_applied_without_a_reload() {
+    let key = "plugin.p.depends_on";
+    check("plugin.p.depends_on = ['q']", &[Change::AtOnce("p".into(), key.into())]);
+    // The reload brings it along.
+    check("plugin.p.depends_on = ['q']\nplugin.p.memory = '1MiB'", &[Change::Plugin("p".into())]);
+    assert!(table().contains("| `plugin.NAME.depends_on` | `[]` | nothing |"));
+}
