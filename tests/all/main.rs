@@ -23,6 +23,7 @@ mod hostile_guests;
 mod hostile_peers;
 mod identity;
 mod layers;
+mod metrics;
 mod msgpack;
 mod operations;
 mod otlp;

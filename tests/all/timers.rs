@@ -65,7 +65,7 @@ async fn a_timer_survives_a_trap_and_a_reload_of_who_set_it() -> Result<()> {
     guests::install("handler_timers", &file)?;
     let gateway = start(Some(&file)).await?;
     let mut client = Client::json(gateway.address(), "/ws").await?;
-    set(&mut client, "kept", 1500).await?;
+    set(&mut client, "kept", 5000).await?;
     let failed = client.ask("timers/trap", Value::Null).await?;
     ensure!(failed.get("tengen/error").is_some(), "{failed}");
     // Another version: the same, with a section that nobody reads.

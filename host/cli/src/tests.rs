@@ -279,6 +279,10 @@ impl tengen_server::admin::Source for Fake {
         true
     }
 
+    fn samples(&self) -> tengen_core::meter::Samples {
+        tengen_core::meter::Samples::default()
+    }
+
     fn stats(&self) -> serde_json::Value {
         serde_json::Value::Null
     }

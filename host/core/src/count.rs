@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Threads that have a part of their own; with more, some share theirs, which costs time and nothing else.
-const PARTS: usize = 32;
+pub(crate) const PARTS: usize = 32;
 
 /// Alone in what processors hand to each other: 128 bytes, since many of them fetch lines of 64 in pairs.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Count {
 }
 
 /// The part of this thread: given in turn, the first time it counts anything.
-fn place() -> usize {
+pub(crate) fn place() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };

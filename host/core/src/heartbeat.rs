@@ -94,6 +94,11 @@ impl Heartbeat {
         self.asked = None;
     }
 
+    /// How long ago a ping was sent that nothing has followed: with the next byte, its round trip.
+    pub fn pinged(&self, now: Instant) -> Option<Duration> {
+        self.asked.map(|asked| now.saturating_duration_since(asked.last))
+    }
+
     /// Data went out.
     pub fn wrote(&mut self, now: Instant) {
         self.wrote = now;
@@ -252,6 +257,18 @@ mod tests {
         heartbeat.heard(start + seconds(40));
         assert_eq!(heartbeat.due(start + seconds(60)), Due::Nothing);
         assert_eq!(heartbeat.next(), start + seconds(65));
+    }
+
+    #[test]
+    fn a_round_trip_goes_from_the_last_ping_to_the_first_byte_after_it() {
+        let (mut heartbeat, start) = heartbeat(Dialect::Tengen);
+        assert_eq!(heartbeat.pinged(start + seconds(24)), None);
+        heartbeat.due(start + seconds(25));
+        assert_eq!(heartbeat.pinged(start + seconds(26)), Some(seconds(1)));
+        heartbeat.excuse(seconds(1));
+        assert_eq!(heartbeat.pinged(start + seconds(26)), Some(seconds(0)), "nobody could hear it");
+        heartbeat.heard(start + seconds(27));
+        assert_eq!(heartbeat.pinged(start + seconds(28)), None, "what follows is no answer");
     }
 
     // Issue 9, B7.

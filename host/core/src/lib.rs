@@ -15,6 +15,7 @@ pub mod trace;
 pub mod channels;
 pub mod count;
 pub mod heartbeat;
+pub mod meter;
 pub mod often;
 pub mod outbox;
 pub mod pace;

@@ -9,8 +9,10 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
-use tengen_core::{effect::Refusals, often::Often};
-use tengen_wire::fault;
+use tengen_core::{
+    meter::{PluginHappened, PluginTotals},
+    often::Often,
+};
 
 /// Names of a plugin's own counters and histograms that are kept.
 const NAMES: usize = 64;
@@ -18,31 +20,7 @@ const NAMES: usize = 64;
 /// Shared by everything that runs a plugin.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// Calls of the exported functions of its roles.
-    pub(super) calls: AtomicU64,
-    /// Events handed to it.
-    pub(super) events: AtomicU64,
-    /// Events and requests that it failed, for whatever reason.
-    pub(super) errors: AtomicU64,
-    pub(super) traps: AtomicU64,
-    pub(super) overruns: AtomicU64,
-    pub(super) refused: Refusals,
-    /// Events that were not taken.
-    pub(super) declined: fault::Counts,
-    pub(super) dropped_signals: AtomicU64,
-    /// How often an instance was lost that had a state to hand over.
-    pub(super) lost_states: AtomicU64,
-    pub(super) reloads: AtomicU64,
-    pub(super) failed_reloads: AtomicU64,
-    pub(super) restarts: AtomicU64,
-    /// How often the gateway itself failed at its events.
-    pub(super) panics: AtomicU64,
-    /// How often it was left out of the path because it kept failing.
-    pub(super) breaker_opened: AtomicU64,
-    /// Connections that were left alone because their events kept breaking it.
-    pub(super) shunned: AtomicU64,
-    /// Answers of its authenticator that could not be used, by what was wrong with them.
-    pub(super) mistakes: ByReason,
+    pub(super) meter: PluginTotals,
     /// Instances that there are.
     pub(super) instances: AtomicUsize,
     /// Linear memory of all its instances, in bytes.
@@ -53,22 +31,9 @@ pub(super) struct Counters {
     pub(super) notable: Often,
 }
 
-/// Adds one.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Counts by reason. The reasons are ours, so they are few.
-#[derive(Debug, Default)]
-pub(super) struct ByReason(Mutex<BTreeMap<&'static str, u64>>);
-
-impl ByReason {
-    pub(super) fn count(&self, reason: &'static str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
-    }
-
-    pub(super) fn all(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Counters {
+    pub(super) fn note(&self, what: PluginHappened) {
+        self.meter.note(what);
     }
 }
 

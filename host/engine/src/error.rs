@@ -3,6 +3,7 @@
 use crate::{text::plain, trap};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
+use tengen_core::meter::Broken;
 use tengen_wire::id::PluginName;
 
 /// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
@@ -259,14 +260,22 @@ impl CallError {
         }
     }
 
+    /// What it is counted as.
+    pub fn kind(&self) -> Broken {
+        match self {
+            Self::Trapped(_) => Broken::Trapped,
+            Self::OutOfMemory { .. } => Broken::OutOfMemory,
+            Self::OutOfAddresses(_) => Broken::OutOfAddresses,
+            Self::Unreadable(_) => Broken::Unreadable,
+            Self::Overrun { .. } => Broken::Overran,
+            Self::TimedOut { .. } => Broken::TimedOut,
+            Self::TooMuch { .. } => Broken::TooMuch,
+        }
+    }
+
     /// Whether the events of the call may be given to a fresh instance: not when the guest had decided about them.
     pub(super) fn may_be_tried_again(&self) -> bool {
         !matches!(self, Self::Unreadable(_))
-    }
-
-    /// Whether it is the plugin's time that was up.
-    pub(super) fn is_overrun(&self) -> bool {
-        matches!(self, Self::Overrun { .. } | Self::TimedOut { .. })
     }
 }
 

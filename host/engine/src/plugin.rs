@@ -6,7 +6,7 @@ use crate::{
         instance::{Instance, STOP},
     },
     compile::compiled::{Role, words},
-    counters::{Counters, count},
+    counters::Counters,
     engine::Engine,
     error::PluginError,
     guest::bindings::plugin::StartReason,
@@ -28,6 +28,7 @@ use std::{
 use tengen_core::{
     authenticator::Authenticator,
     handler::{Actor, Handler},
+    meter::{PluginHappened, Samples},
     sink::Sink,
     trace::Tracer,
 };
@@ -166,6 +167,12 @@ impl Plugin {
         status
     }
 
+    /// What there is to count of it, in metrics: what its status shows, and how long things took.
+    pub fn collect(&self, into: &mut Samples) {
+        self.status().collect(into);
+        self.shared.counters.meter.collect_times(self.name(), into);
+    }
+
     /// Brings in what the file holds now, and new settings if given. Any failure leaves the old version serving; the
     /// reason is returned, logged, and shown in the status.
     pub async fn reload(
@@ -177,13 +184,13 @@ impl Plugin {
         match &reloaded {
             Ok(Reloaded::Unchanged) => {}
             Ok(Reloaded::Replaced { generation, version, revision, handed_over, took_ms }) => {
-                count(&self.shared.counters.reloads);
+                self.shared.counters.note(PluginHappened::Reloaded);
                 tracing::info!(
                     plugin = %self.shared.name, generation, version, revision, handed_over, took_ms, "plugin reloaded"
                 );
             }
             Err(error) => {
-                count(&self.shared.counters.failed_reloads);
+                self.shared.counters.note(PluginHappened::ReloadFailed);
                 self.shared.failed(error.aftermath(), error);
             }
         }

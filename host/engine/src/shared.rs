@@ -1,5 +1,7 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
+mod gauges;
+
 use crate::{
     breaker::Phase,
     call::{
@@ -7,7 +9,7 @@ use crate::{
         instance::Instance,
     },
     compile::compiled::Role,
-    counters::{Counters, Measure, count},
+    counters::{Counters, Measure},
     error::PluginError,
 };
 use arc_swap::ArcSwap;
@@ -17,11 +19,13 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tengen_core::{event::Event, handler::Actor, rate::Meter, trace::Tracer};
+use tengen_core::{
+    event::Event, handler::Actor, meter::PluginHappened, rate::Meter, trace::Tracer,
+};
 use tengen_settings::Rate;
 use tengen_wire::id::PluginName;
 use tokio_util::task::TaskTracker;
@@ -135,8 +139,12 @@ pub struct Status {
     pub calls: u64,
     pub events: u64,
     pub errors: u64,
+    /// By the reason that their senders were told.
+    pub errors_by_reason: BTreeMap<&'static str, u64>,
     pub traps: u64,
     pub deadline_overruns: u64,
+    /// Calls that gave nothing, by what went wrong; all kinds.
+    pub failed_calls: BTreeMap<&'static str, u64>,
     pub refused_effects: u64,
     /// By reason, and in that by the kind of effect.
     pub refused_by_reason: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
@@ -236,7 +244,7 @@ impl Shared {
                 tracing::info!(%plugin, "the plugin is tried with one event at a time")
             }
             Phase::Open => {
-                count(&self.counters.breaker_opened);
+                self.counters.note(PluginHappened::LeftOut);
                 tracing::error!(%plugin, ?pause, "the plugin keeps failing: it is left out of the path for a while");
             }
         }
@@ -244,7 +252,7 @@ impl Shared {
 
     /// An instance with a state of its own is gone.
     pub(super) fn lost_state(&self) {
-        count(&self.counters.lost_states);
+        self.counters.note(PluginHappened::StateLost);
     }
 
     /// Keeps what went wrong for people to see, and says it in the log.
@@ -288,7 +296,7 @@ impl Shared {
     pub(super) fn status(&self, waiting: usize) -> Status {
         let current = self.current.load();
         let counters = &self.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = counters.meter.counts();
         Status {
             name: self.name.to_string(),
             file: current.settings.file.clone(),
@@ -308,25 +316,27 @@ impl Shared {
                 _ => Phase::Open,
             },
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            calls: read(&counters.calls),
-            events: read(&counters.events),
-            errors: read(&counters.errors),
-            traps: read(&counters.traps),
-            deadline_overruns: read(&counters.overruns),
-            refused_effects: counters.refused.total(),
-            refused_by_reason: counters.refused.all(),
-            declined_events: counters.declined.total(),
-            declined_by_reason: counters.declined.all().collect(),
-            unusable_verdicts: counters.mistakes.all(),
-            dropped_signals: read(&counters.dropped_signals),
+            calls: counts.calls,
+            events: counts.events,
+            errors: counts.failed.values().sum(),
+            traps: counts.broke(false),
+            deadline_overruns: counts.broke(true),
+            failed_calls: counts.broken.iter().map(|(how, count)| (how.word(), *count)).collect(),
+            errors_by_reason: counts.failed,
+            refused_effects: counts.refused.values().flat_map(BTreeMap::values).sum(),
+            refused_by_reason: counts.refused,
+            declined_events: counts.declined.values().sum(),
+            declined_by_reason: counts.declined,
+            unusable_verdicts: counts.unusable,
+            dropped_signals: counts.dropped_signals,
             dropped_measures: counters.own.dropped(),
-            restarts: read(&counters.restarts),
-            panics: read(&counters.panics),
-            breaker_opened: read(&counters.breaker_opened),
-            shunned_connections: read(&counters.shunned),
-            lost_states: read(&counters.lost_states),
-            reloads: read(&counters.reloads),
-            failed_reloads: read(&counters.failed_reloads),
+            restarts: counts.restarts,
+            panics: counts.panics,
+            breaker_opened: counts.left_out,
+            shunned_connections: counts.shunned,
+            lost_states: counts.lost_states,
+            reloads: counts.reloads,
+            failed_reloads: counts.failed_reloads,
             waiting,
             instances: counters.instances.load(Ordering::Relaxed),
             memory_bytes: counters.memory.load(Ordering::Relaxed),

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod hub;
 pub mod listener;
+pub mod metrics;
 pub mod requests;
 pub mod router;
 pub mod transport;

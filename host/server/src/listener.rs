@@ -1,11 +1,11 @@
 //! The clients' port: bind, accept, and one HTTP connection after the other.
 
 use crate::{
-    hub::Counters,
     requests::{self, Caller, Door, Ended, Places, Rules},
     upgrade::Upgrades,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use tengen_core::meter::Happened;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -84,7 +84,7 @@ pub async fn serve(
         }
     };
     let refused = |peer| {
-        Counters::add(&upgrades.around.hub.counters.failed_requests, 1);
+        upgrades.around.hub.meter.note(Happened::RequestFailed("address"));
         if let Some(untold) = upgrades.failures.untold("address", Instant::now()) {
             tracing::info!(%peer, untold, "a connection was refused: its address has its share of `limits.per_address`");
         }
@@ -96,7 +96,7 @@ pub async fn serve(
 /// each kind.
 fn note(upgrades: &Upgrades, peer: SocketAddr, ended: &Ended) {
     let Some(why) = ended.label() else { return };
-    Counters::add(&upgrades.around.hub.counters.failed_requests, 1);
+    upgrades.around.hub.meter.note(Happened::RequestFailed(why));
     let untold = upgrades.failures.untold(why, Instant::now());
     match (ended, untold) {
         (Ended::HeadBytes(limit), Some(untold)) => {

@@ -44,6 +44,7 @@ pub mod stats;
 mod delivery;
 mod environment;
 mod exporter;
+mod gauges;
 mod otlp;
 mod plan;
 mod processor;

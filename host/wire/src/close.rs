@@ -102,6 +102,12 @@ impl Reason {
         "unfinished",
     ];
 
+    /// The code that each kind has, nearly always: a peer and a plugin may choose another.
+    pub const USUAL: [u16; Self::KINDS.len()] = [
+        1000, 1006, 1002, 1007, 1009, 4001, 4000, 4002, 4503, 1012, 1000, 1011, 1013, 4003, 4000,
+        1008,
+    ];
+
     /// The reason's place in [`Reason::KINDS`].
     pub fn kind(&self) -> usize {
         match self {
@@ -130,6 +136,28 @@ impl Reason {
     }
 }
 
+/// Codes as statistics name them: those with a meaning (RFC 6455 section 7.4.1, and our own), and one word for all others of
+/// a range. A peer can end with any of four thousand.
+pub const LABELS: [&str; 24] = [
+    "1000", "1001", "1002", "1003", "1005", "1006", "1007", "1008", "1009", "1010", "1011", "1012",
+    "1013", "1014", "1015", "4000", "4001", "4002", "4003", "4503", "3xxx", "4xxx", "1xxx",
+    "other",
+];
+
+/// A code's place in [`LABELS`].
+pub fn label(code: u16) -> usize {
+    match code {
+        1000..=1003 => usize::from(code - 1000),
+        1005..=1015 => usize::from(code - 1001),
+        4000..=4003 => usize::from(code - 4000) + 15,
+        4503 => 19,
+        3000..=3999 => 20,
+        4000..=4999 => 21,
+        1000..=1999 => 22,
+        _ => 23,
+    }
+}
+
 /// Close codes a plugin may use: normal closure, and the ranges for libraries and applications (RFC 6455 section 7.4.2).
 pub fn plugin_may_close_with(code: u16) -> bool {
     code == 1000 || (3000..=4999).contains(&code)
@@ -141,6 +169,44 @@ pub const REASON_MAX: usize = 123;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_named_by_its_number_or_by_its_range() {
+        for code in 0..=u16::MAX {
+            let label = LABELS[label(code)];
+            let range = match code / 1000 {
+                3 => "3xxx",
+                4 => "4xxx",
+                1 => "1xxx",
+                _ => "other",
+            };
+            let named = LABELS.contains(&&*code.to_string());
+            let expected = if named { code.to_string() } else { range.to_owned() };
+            assert_eq!(label, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_usual_code() {
+        for reason in [
+            Reason::Lost,
+            Reason::Protocol,
+            Reason::NotUtf8,
+            Reason::TooLarge,
+            Reason::HeartbeatMissed,
+            Reason::SlowConsumer,
+            Reason::Replaced,
+            Reason::Memory,
+            Reason::Unfinished,
+            Reason::TokenEnded,
+            Reason::Violation,
+            Reason::Drained,
+            Reason::Overloaded,
+            Reason::Internal,
+        ] {
+            assert_eq!(Reason::USUAL[reason.kind()], reason.code(), "{reason:?}");
+        }
+    }
 
     #[test]
     fn every_kind_has_its_word() {

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering, fence},
     },
     task::Waker,
+    time::Instant,
 };
 
 /// One event, as it is counted: bytes have the 40 low bits, events the 23 bits above them. Neither count reaches the bits of
@@ -121,6 +122,8 @@ impl Waiting {
 pub struct Permit {
     connection: Arc<Connection>,
     bytes: u64,
+    /// When the turn began that read it.
+    pub arrived: Option<Instant>,
     /// Who has the event if its handler fails at it. None: its failure is told.
     pub onward: Option<Arc<dyn Onward>>,
 }
@@ -147,12 +150,14 @@ impl Permit {
 
     /// One more for the same event, which goes to another handler too: an event that was let in goes to all of them.
     pub fn another(&self) -> Self {
-        Self::held(&self.connection, self.bytes)
+        let mut another = Self::held(&self.connection, self.bytes);
+        another.arrived = self.arrived;
+        another
     }
 
     fn held(connection: &Arc<Connection>, bytes: u64) -> Self {
         connection.waiting.add(1, bytes);
-        Self { connection: Arc::clone(connection), bytes, onward: None }
+        Self { connection: Arc::clone(connection), bytes, arrived: None, onward: None }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     compile::compiled::Compiled,
-    counters::{Counters, count},
+    counters::Counters,
     error::{CallError, PluginError, Stack, lacks_addresses},
     guest::{
         bindings::{
@@ -25,11 +25,11 @@ use crate::{
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
-use tengen_core::trace::TraceContext;
+use tengen_core::{meter::PluginHappened, trace::TraceContext};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::time::{Sleep, sleep};
@@ -293,7 +293,7 @@ fn judge<T: Given>(
     let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure));
     if let Err(error) = &judged {
         let counters = &store.data().counters;
-        count(if error.is_overrun() { &counters.overruns } else { &counters.traps });
+        counters.note(PluginHappened::Broke(error.kind()));
     }
     judged
 }
@@ -302,7 +302,7 @@ fn judge<T: Given>(
 fn let_out(store: &mut Store<Data>, failed: bool) {
     let Data { signals, counters, .. } = store.data_mut();
     let dropped = signals.release(failed, &counters.notable);
-    counters.dropped_signals.fetch_add(dropped, Ordering::Relaxed);
+    counters.note(PluginHappened::SignalsDropped(dropped));
 }
 
 /// What a call gives when it returns.

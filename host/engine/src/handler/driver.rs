@@ -27,6 +27,7 @@ use std::{
 use tengen_core::{
     event::Event,
     handler::{Declined, Handler, Seen, Wants},
+    meter::PluginHappened,
 };
 use tengen_settings::OnFailure;
 use tengen_wire::fault::FaultId;
@@ -177,12 +178,12 @@ impl Handler for Seat {
 
     fn forget(&self, connection: tengen_wire::id::Handle) -> u64 {
         let forgotten = self.queue.forget(connection);
-        self.shared.counters.declined.add(FaultId::Overloaded, forgotten);
+        self.shared.counters.note(PluginHappened::Declined(FaultId::Overloaded, forgotten));
         forgotten
     }
 
     fn lost(&self, why: FaultId) {
-        self.shared.counters.declined.add(why, 1);
+        self.shared.counters.note(PluginHappened::Declined(why, 1));
     }
 }
 

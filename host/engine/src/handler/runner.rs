@@ -22,20 +22,20 @@ use crate::{
         instance::{Instance, STOP},
         numbering::Numbering,
     },
-    counters::count,
     error::{CallError, PluginError},
     guest::bindings::{handling::types, snapshot},
     shared::{At, Shared, State},
     text::plain,
 };
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 use tengen_core::{
     effect::{Failure, Outcome, Refused},
     event::{Event, Occurrence},
     handler::{Progress, Work},
+    meter::{Broken, Gathered, PluginHappened},
     often::Times,
     trace::{Kind, Span, Start, TraceContext},
 };
@@ -115,7 +115,7 @@ impl Runner {
         let mut suspect = None;
         if !told.records.is_empty() {
             let mut spans = self.spans(&batch.events, &told);
-            let answer = self.call(&told.records, trace_of(&batch.events)).await;
+            let answer = self.call(&told.records, &batch.events).await;
             match answer {
                 Ok(Ok(outcome)) => {
                     suspect = self.passed(batch);
@@ -130,6 +130,7 @@ impl Runner {
                 }
                 Ok(Err(message)) => {
                     fail(&mut spans, "plugin-error");
+                    self.shared.counters.note(PluginHappened::Broke(Broken::Returned));
                     let why = format!("`handle` returned an error: {}", plain(&message, 1024));
                     self.shared.note_at(&why, At::of(&batch.events));
                     // What it did to its state is done: running any of them again would do it twice.
@@ -177,14 +178,17 @@ impl Runner {
     async fn call(
         &mut self,
         records: &[types::Event<'_>],
-        trace: Option<&TraceContext>,
+        events: &[Event],
     ) -> Result<Result<types::Outcome, String>, CallError> {
         let counters = &self.shared.counters;
-        count(&counters.calls);
-        counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
+        counters.note(PluginHappened::Called);
+        counters.note(PluginHappened::Told(records.len() as u64));
         let allowance = self.generation.allowance(records.len());
         let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
-        let answer = instance.handle(allowance, records, trace).await;
+        let began = Instant::now();
+        counters.meter.waited(&ages(events, began));
+        let answer = instance.handle(allowance, records, trace_of(events)).await;
+        counters.meter.call_took(began.elapsed());
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
@@ -232,7 +236,7 @@ impl Runner {
             other => return other,
         };
         self.instance = None;
-        count(&self.shared.counters.errors);
+        self.shared.counters.note(PluginHappened::Failed(FaultId::PluginFailed, 1));
         self.shared.lost_state();
         self.restart().await;
         Err(PluginError::StateLost { restarted: self.instance.is_some(), source: Box::new(error) })
@@ -278,8 +282,9 @@ impl Runner {
     /// What is left when others are to have their turn.
     fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { mut outcome, refused } = decided;
+        self.shared.counters.meter.decided(&ages(&batch.events, Instant::now()));
         for failure in &outcome.failures {
-            count(&self.shared.counters.errors);
+            self.shared.counters.note(PluginHappened::Failed(failure.why.id, 1));
             let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
             if let Some(event) = batch.events.get_mut(place) {
                 event.span.fail(failure.why.id.word());
@@ -310,7 +315,7 @@ impl Runner {
     /// Counts what was not carried out, tells the operator of the first of each kind, and the plugin of what had a key.
     fn refused(&self, mut work: Work, events: &[Event]) {
         for tally in work.tallies() {
-            if self.shared.counters.refused.add(tally) {
+            if self.shared.counters.meter.refused(tally) {
                 tally.tell(&self.shared.name);
             }
         }
@@ -370,6 +375,15 @@ fn news(refused: Refused, events: &[Event]) -> Option<Event> {
         span: Span::none(),
         permit: None,
     })
+}
+
+/// How old the events of clients are.
+fn ages(events: &[Event], now: Instant) -> Gathered {
+    let mut ages = Gathered::default();
+    for arrived in events.iter().filter_map(|event| event.permit.as_ref()?.arrived) {
+        ages.record(now.into_std().saturating_duration_since(arrived));
+    }
+    ages
 }
 
 fn fail(spans: &mut [Span], error_type: &str) {

@@ -13,7 +13,6 @@ use crate::{
         generation::Generation,
         instance::{Instance, STOP},
     },
-    counters::count,
     error::{CallError, PluginError},
     guest::bindings::{
         authenticator as wit, plugin::StartReason, signal_types, telemetry_sink, types,
@@ -30,6 +29,7 @@ use std::{
 };
 use tengen_core::{
     authenticator::{Authenticator, Upgrade, Verdict, Wrong},
+    meter::PluginHappened,
     sink::{Level, Refusal, Signal, Sink, Value},
 };
 use tengen_wire::fault::{Fault, FaultId};
@@ -50,6 +50,7 @@ struct Taken<'a> {
     instance: Instance,
     generation: Arc<Generation>,
     pass: Pass<'a>,
+    began: Instant,
     _place: Place<'a>,
 }
 
@@ -136,8 +137,8 @@ impl Pool {
                 }
             }
         };
-        count(&self.shared.counters.calls);
-        Ok(Taken { instance, generation, pass, _place: place })
+        self.shared.counters.note(PluginHappened::Called);
+        Ok(Taken { instance, generation, pass, began: Instant::now(), _place: place })
     }
 
     fn broke(&self, pass: Pass<'_>, blame: Blame) {
@@ -147,6 +148,7 @@ impl Pool {
     }
 
     fn give_back(&self, taken: Taken<'_>) {
+        self.shared.counters.meter.call_took(taken.began.elapsed());
         if taken.pass.passed(Instant::now()) {
             self.shared.tell(Phase::Closed, None);
         }
@@ -165,9 +167,11 @@ impl Pool {
         taken: Taken<'_>,
         blame: Blame,
     ) -> Fault {
+        self.shared.counters.meter.call_took(taken.began.elapsed());
         self.broke(taken.pass, blame);
-        count(&self.shared.counters.errors);
-        let overran = source.is_overrun();
+        let overran = source.kind().is_overrun();
+        let why = if overran { FaultId::Timeout } else { FaultId::PluginFailed };
+        self.shared.counters.note(PluginHappened::Failed(why, 1));
         self.shared.failed("the instance is replaced", &PluginError::Call { function, source });
         match overran {
             true => Fault::new(FaultId::Timeout, "the plugin took too long"),
@@ -252,8 +256,8 @@ impl Authenticator for Pool {
 
     /// The first mistake of a kind is a warning, the others are counts.
     fn blame(&self, wrong: &Wrong) {
-        count(&self.shared.counters.errors);
-        self.shared.counters.mistakes.count(wrong.mistake.word());
+        self.shared.counters.note(PluginHappened::Failed(wrong.fault().id, 1));
+        self.shared.counters.note(PluginHappened::Unusable(wrong.mistake.word()));
         let plugin = &self.shared.name;
         if self.said.is_first(wrong.mistake) {
             tracing::warn!(%plugin, mistake = wrong.mistake.word(), "the authenticator's answer cannot be used, the upgrade is refused: {}", wrong.why);

@@ -15,6 +15,7 @@ pub(super) enum Action<'a> {
     Health,
     Ready,
     Stats,
+    Metrics,
     Plugins,
     Reload(&'a str),
 }
@@ -28,7 +29,9 @@ pub(super) enum Denied {
     Host,
     #[error("calls from web pages of another origin are refused")]
     Origin,
-    #[error("no such call; there are /healthz, /readyz, /stats, /plugins and /plugins/NAME/reload")]
+    #[error(
+        "no such call; there are /healthz, /readyz, /stats, /metrics, /plugins and /plugins/NAME/reload"
+    )]
     Unknown,
     #[error("this call takes {allow}")]
     Method { allow: &'static str },
@@ -103,6 +106,7 @@ fn action(path: &str) -> Option<Action<'_>> {
         "/healthz" => Action::Health,
         "/readyz" => Action::Ready,
         "/stats" => Action::Stats,
+        "/metrics" => Action::Metrics,
         "/plugins" => Action::Plugins,
         _ => {
             let name = path.strip_prefix("/plugins/")?.strip_suffix("/reload")?;
@@ -280,8 +284,15 @@ mod tests {
                 check(&request, LISTEN.parse().unwrap(), &admin(&[])).map(drop)
             };
             assert_eq!((at("/healthz"), at("/readyz")), (Ok(()), Ok(())), "{headers:?}");
-            for path in ["/stats", "/plugins", "/plugins/chat/reload", "/healthz/", "/", "/Healthz"]
-            {
+            for path in [
+                "/stats",
+                "/metrics",
+                "/plugins",
+                "/plugins/chat/reload",
+                "/healthz/",
+                "/",
+                "/Healthz",
+            ] {
                 assert_eq!(at(path), Err(Denied::Host), "{path} {headers:?}");
             }
         }
@@ -329,13 +340,13 @@ mod tests {
             let request = request(method, path, &local);
             check(&request, LISTEN.parse().unwrap(), &admin(&[])).map(drop)
         };
-        for path in ["/healthz", "/readyz", "/stats", "/plugins", "/stats?x=1"] {
+        for path in ["/healthz", "/readyz", "/stats", "/metrics", "/plugins", "/stats?x=1"] {
             assert_eq!(call("GET", path), Ok(()), "{path}");
             assert_eq!(call("POST", path), Err(Denied::Method { allow: "GET, HEAD" }), "{path}");
         }
         assert_eq!(call("GET", "/plugins/chat/reload"), Err(Denied::Method { allow: "POST" }));
         for path in
-            ["/", "/plugins/", "/plugins//reload", "/plugins/a/b/reload", "/healthz/", "/metrics"]
+            ["/", "/plugins/", "/plugins//reload", "/plugins/a/b/reload", "/healthz/", "/metrics/"]
         {
             assert_eq!(call("GET", path), Err(Denied::Unknown), "{path}");
         }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `GET /healthz` | 200 while the process answers; whoever asks, under every name |
 //! | `GET /readyz` | 200 only while new connections are accepted, else 503; the same |
-//! | `GET /stats` | counters, as JSON |
+//! | `GET /stats` | what is counted, as JSON |
+//! | `GET /metrics` | the same for scrapers, as Prometheus or OpenMetrics have it |
 //! | `GET /plugins` | each plugin's state, as JSON |
 //! | `POST /plugins/NAME/reload` | loads the plugin again; needs `Authorization: Bearer KEY` |
 
@@ -13,7 +14,10 @@ pub mod client;
 pub mod sign;
 pub mod state;
 
-use crate::requests::{self, Caller, Door, Ended, Limits, Places, Rules, Times};
+use crate::{
+    metrics::{self, Form},
+    requests::{self, Caller, Door, Ended, Limits, Places, Rules, Times},
+};
 use access::{Action, Denied};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -27,7 +31,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tengen_core::often::Often;
+use tengen_core::{meter::Samples, often::Often};
 use tengen_settings as settings;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -52,7 +56,10 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// Whether new connections are accepted.
     fn ready(&self) -> bool;
 
-    /// Counters and gauges.
+    /// All that is counted, and how much there is. Asked where it may take a moment.
+    fn samples(&self) -> Samples;
+
+    /// The same as JSON, and what is no count.
     fn stats(&self) -> Value;
 
     /// A list with the state of each plugin.
@@ -69,6 +76,7 @@ struct Admin {
     source: Arc<dyn Source>,
     settings: settings::Admin,
     calls: Semaphore,
+    tasks: TaskTracker,
     /// Calls that were refused, which anybody can make.
     refused: Often,
 }
@@ -90,6 +98,7 @@ pub async fn serve(
         source,
         settings,
         calls: Semaphore::new(CALLS),
+        tasks: tasks.clone(),
         refused: Often::default(),
     });
     let door = Door { name: "admin", listener, places: Places::new(CONNECTIONS, None) };
@@ -139,11 +148,31 @@ impl Admin {
                 false => respond(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false })),
             },
             Action::Stats => respond(StatusCode::OK, &self.source.stats()),
+            Action::Metrics => self.metrics(Form::wanted(request.headers())).await,
             Action::Plugins => respond(StatusCode::OK, &self.source.plugins()),
             Action::Reload(name) => match self.source.reload(name).await {
                 Ok(state) => respond(StatusCode::OK, &state),
                 Err(why) => respond(StatusCode::CONFLICT, &json!({ "error": why })),
             },
+        }
+    }
+}
+
+impl Admin {
+    /// With many plugins it is a lot of text: written where nobody waits for the thread.
+    async fn metrics(&self, form: Form) -> Response<Full<Bytes>> {
+        let source = Arc::clone(&self.source);
+        let written = self.tasks.spawn_blocking(move || metrics::text(source.samples(), form));
+        match written.await {
+            Ok(Ok(text)) => answer(StatusCode::OK, form.content_type(), text),
+            failed => {
+                tracing::error!(
+                    ?failed,
+                    "metrics cannot be written, which is a fault of the gateway: please report it"
+                );
+                let why = json!({ "error": "the metrics cannot be written" });
+                respond(StatusCode::INTERNAL_SERVER_ERROR, &why)
+            }
         }
     }
 }
@@ -168,10 +197,14 @@ fn refuse(denied: &Denied) -> Response<Full<Bytes>> {
 }
 
 fn respond(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::from(format!("{value}\n"))));
+    answer(status, "application/json", format!("{value}\n"))
+}
+
+fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer

@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
+use tengen_core::meter::Metric;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -28,6 +29,12 @@ impl Default for Fake {
 impl Source for Fake {
     fn ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    fn samples(&self) -> Samples {
+        let mut samples = Samples::default();
+        samples.add(Metric::OpenConnections, &[], 7_u64);
+        samples
     }
 
     fn stats(&self) -> Value {

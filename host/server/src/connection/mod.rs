@@ -11,7 +11,7 @@ mod taking;
 mod upload;
 
 use crate::{
-    hub::{Account, Counters, Left, Link},
+    hub::{Account, Left, Link},
     router::Turn,
     transport::{Carrier, Inbound as Read, Patience},
 };
@@ -19,6 +19,7 @@ pub use large::Line;
 pub use surroundings::Surroundings;
 use tengen_core::{
     heartbeat::{Due, Heartbeat, Rules},
+    meter::Happened,
     pace::Pace,
     rate::Meter,
     trace::Span,
@@ -220,6 +221,9 @@ impl<C: Carrier> Driver<C> {
         self.carrier.begin_turn();
         let ended = self.read_frames(cx, now, turn, place);
         if self.carrier.take_heard() {
+            if let Some(after) = self.heartbeat.pinged(now) {
+                self.around.hub.meter.round_trip(after);
+            }
             self.heartbeat.heard(now);
         }
         if self.upload.is_too_slow(now, self.carrier.unfinished()) {
@@ -320,7 +324,7 @@ impl<C: Carrier> Driver<C> {
                 if let Some(pong) = dialect::pong(link.wire, callback.as_ref())
                     && !link.send_control(link.frame(pong))
                 {
-                    Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+                    self.around.hub.meter.note(Happened::Dropped(1));
                 }
             }
             Ok(Inbound::Pong) => {}
@@ -331,7 +335,7 @@ impl<C: Carrier> Driver<C> {
     /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
     fn refuse(&mut self, link: &Arc<Link>, malformed: &dialect::Malformed, now: Instant) {
         let hub = &self.around.hub;
-        Counters::add(&hub.counters.malformed, 1);
+        hub.meter.note(Happened::Malformed);
         hub.send_fault(
             link,
             &malformed.why,
@@ -407,7 +411,7 @@ impl<C: Carrier> Driver<C> {
         };
         if !link.send_control(link.frame(frame)) {
             // The peer has not read sixteen answers yet: it is not idle, it is slow.
-            Counters::add(&self.around.hub.counters.outbox_dropped, 1);
+            self.around.hub.meter.note(Happened::Dropped(1));
         }
     }
 

@@ -1,8 +1,9 @@
 //! What the peer has taken of what was written to it: by that it is judged while it does not take all.
 
 use super::Driver;
-use crate::{hub::Counters, transport::Carrier};
+use crate::transport::Carrier;
 use std::time::{Duration, Instant};
+use tengen_core::meter::Happened;
 use tengen_wire::close::Reason;
 
 /// Who is so late was not busy: everything stood still.
@@ -23,7 +24,7 @@ impl<C: Carrier> Driver<C> {
                     return Some(Reason::SlowConsumer);
                 }
                 if self.pace.is_too_slow(now, taken) {
-                    Counters::add(&self.around.hub.counters.slow_consumers, 1);
+                    self.around.hub.meter.note(Happened::ReadTooSlowly);
                     return Some(Reason::SlowConsumer);
                 }
             }

@@ -19,6 +19,7 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
 use tengen_core::{
     event::{Connection, Waiting},
     handler::{Actor, Declined, Handler},
+    meter::Metric,
     routes,
     trace::NoTracer,
 };
@@ -283,7 +284,7 @@ async fn a_full_outbox_closes_its_connection() {
     assert_eq!(bench.text().await, r#"[[["a/b",0]],null]"#);
     assert_eq!(bench.close_code().await, 4000);
     assert_eq!(bench.ended.await.unwrap(), Reason::SlowConsumer);
-    assert_eq!(bench.hub.counters.slow_consumers.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(bench.hub.meter.sum(Metric::SlowConnections), 1);
 }
 
 #[tokio::test(start_paused = true)]

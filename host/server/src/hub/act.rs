@@ -1,7 +1,7 @@
 //! Effects: what handlers decided, carried out, in steps where it is much.
 
 use super::{
-    AllRights, Counters, Hub, Link, Rights,
+    AllRights, Hub, Link, Rights,
     budget::Budget,
     fanout::{Publishing, Pushing},
     reach::Gathering,
@@ -12,6 +12,7 @@ use tengen_core::{
     effect::{self, Caused, Content, Effect, Failure, Refused, Target},
     event::{Connection, Event, Occurrence},
     handler::{Actor, Progress, Work},
+    meter::Happened,
     trace::{self, Span, Start},
 };
 use tengen_wire::{
@@ -225,7 +226,7 @@ impl Step<'_> {
         work: &mut Work,
     ) -> Result<(), Fault> {
         let Some(expected) = self.hub.take_reply(reply_to, self.plugin) else {
-            Counters::add(&self.hub.counters.stray_replies, 1);
+            self.hub.meter.note(Happened::Stray);
             return Err(Fault::new(FaultId::NotFound, "nobody waits for this reply any more"));
         };
         let own = self.event(by).and_then(Event::reply_to);

@@ -6,9 +6,9 @@
 mod account;
 mod act;
 mod budget;
-mod counters;
 mod directory;
 mod fanout;
+mod gauges;
 mod inbox;
 mod link;
 mod notable;
@@ -23,7 +23,6 @@ mod timers;
 mod writers;
 
 pub use account::Account;
-pub use counters::Counters;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
@@ -43,6 +42,7 @@ use tengen_core::{
     effect::{Kind, Tally},
     event::Connection,
     handler::Handler,
+    meter::{Happened, Totals},
     often::Often,
     trace::Tracer,
 };
@@ -93,7 +93,8 @@ pub struct Hub {
     inbox: Inbox,
     timers: Timers,
     budget: Arc<Budget>,
-    pub counters: Counters,
+    /// What happens, and is counted.
+    pub meter: Totals,
     /// What single peers make happen again and again, and an operator should look at once.
     pub notable: Often,
 }
@@ -113,7 +114,7 @@ impl Hub {
             inbox: Inbox::default(),
             timers: Timers::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
-            counters: Counters::default(),
+            meter: Totals::default(),
             notable: Often::default(),
         }
     }
@@ -133,19 +134,14 @@ impl Hub {
     pub fn set_handlers(&self, handlers: HashMap<PluginName, Arc<dyn Handler>>) {
         let running: HashSet<_> = handlers.keys().cloned().collect();
         self.inbox.set(handlers);
-        self.timers.keep(&running);
-    }
-
-    /// What has become of the timers that plugins have set.
-    pub fn timers(&self) -> timers::Told {
-        self.timers.told()
+        self.meter.note(Happened::TimersForgotten(self.timers.keep(&running)));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
     /// is no room.
     pub fn reserve(&self) -> Result<Handle, Unwelcome> {
         if self.budget.is_over_mark() {
-            Counters::add(&self.counters.refused_for_memory, 1);
+            self.meter.note(Happened::RefusedForMemory);
             return Err(Unwelcome::Memory);
         }
         self.write_tables().reserve(self.limits.connections.get())
@@ -165,7 +161,7 @@ impl Hub {
     pub fn open(&self, link: &Arc<Link>) {
         link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
-        Counters::add(&self.counters.opened, 1);
+        self.meter.note(Happened::Opened);
         let mut left_out = 0;
         for channel in link.take_initial_channels() {
             left_out += u64::from(!self.subscribe(link, &channel));
@@ -179,7 +175,7 @@ impl Hub {
     fn left_out(&self, link: &Link, count: u64) {
         let message = "an admission names more channels than `limits.per_connection.subscriptions`";
         let why = Fault::new(FaultId::LimitReached, message);
-        if self.counters.refused.add(&Tally { kind: Kind::Subscribe, why, count }) {
+        if self.meter.refused(&Tally { kind: Kind::Subscribe, why, count }) {
             tracing::warn!(connection = %link.facts.id, count, "{message}: raise the limit, or have the authenticator name fewer. Further ones are only counted");
         }
     }
@@ -191,9 +187,9 @@ impl Hub {
         for membership in left {
             membership.settle(link);
         }
-        self.counters.count_end(reason);
+        self.meter.note(Happened::Ended(reason));
         let lost = link.lost();
-        Counters::add(&self.counters.outbox_dropped, lost);
+        self.meter.note(Happened::Dropped(lost));
         link.facts.waiting.holding.leave();
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
@@ -274,8 +270,8 @@ impl Hub {
         let expired = self.replies.expire(now, EXPIRED_AT_ONCE);
         for Ended { expected, why } in &expired {
             match why.id {
-                FaultId::Timeout => Counters::add(&self.counters.reply_timeouts, 1),
-                FaultId::Unanswered => Counters::add(&self.counters.unanswered, 1),
+                FaultId::Timeout => self.meter.note(Happened::TimedOut),
+                FaultId::Unanswered => self.meter.note(Happened::Unanswered),
                 _ => {}
             }
             self.answer_fault(expected, why);

@@ -1,6 +1,6 @@
 //! What happens when memory is short: those who hold most of it have to go, and nobody new comes in.
 
-use super::{Counters, Hub, Link};
+use super::{Hub, Link};
 use std::{
     cmp::Reverse,
     future::poll_fn,
@@ -10,6 +10,7 @@ use std::{
 use tengen_core::{
     budget::{Budget, STEP},
     event::Connection,
+    meter::Happened,
     often::Times,
 };
 use tokio::time;
@@ -48,7 +49,7 @@ impl Hub {
                 break;
             }
             excess = excess.saturating_sub(bytes);
-            Counters::add(&self.counters.outbox_dropped, link.shed());
+            self.meter.note(Happened::Dropped(link.shed()));
             self.tell_of_shed(&link, bytes);
             going.push(Arc::clone(&link.facts));
             closed += 1;
@@ -68,7 +69,7 @@ impl Hub {
     fn tell_of_shed(&self, link: &Link, bytes: usize) {
         let (connection, peer) = (link.facts.id, link.facts.peer);
         let (held, limit) = (self.budget.held(), self.budget.limit());
-        Counters::add(&self.counters.shed, 1);
+        self.meter.note(Happened::Shed);
         if let Some(Times { untold, .. }) = self.notable.count("memory", Instant::now()) {
             tracing::warn!(%connection, %peer, bytes, held, limit, untold, "memory is short: what peers sent and did not read takes up four fifths of `limits.memory`; those who hold most are closed with 4000 and newcomers get 503; raise `limits.memory`, or lower `limits.message`, `outbox.bytes`, `limits.per_connection.waiting_bytes` or `limits.connections`");
         } else {

@@ -1,6 +1,6 @@
 //! Delivery: one message, encoded at most once per wire, to any number of outboxes.
 
-use super::{Counters, Ended, Expected, Hub, Link, budget};
+use super::{Ended, Expected, Hub, Link, budget};
 use std::{
     sync::Arc,
     time::{self, Duration},
@@ -8,6 +8,7 @@ use std::{
 use tengen_core::{
     effect::{Failure, Outcome},
     handler::{Actor, Declined, Progress, Work},
+    meter::Happened,
     outbox::{Item, Offered},
     trace::{Span, TraceContext},
 };
@@ -147,7 +148,7 @@ impl Broadcast {
         });
         let Some(frame) = frame else {
             self.left_out += 1;
-            Counters::add(&deliveries.hub.counters.unsupported, 1);
+            deliveries.hub.meter.note(Happened::Unsupported);
             return;
         };
         let channel = match &self.kind {
@@ -296,21 +297,21 @@ impl Hub {
     fn count_offered(&self, link: &Link, offered: Offered) -> bool {
         match offered {
             Offered::Queued => {
-                self.counters.delivered.add(1);
+                self.meter.note(Happened::Delivered);
                 true
             }
             Offered::Displaced(older) => {
-                self.counters.delivered.add(1);
-                Counters::add(&self.counters.outbox_dropped, u64::from(older));
+                self.meter.note(Happened::Delivered);
+                self.meter.note(Happened::Dropped(u64::from(older)));
                 true
             }
             Offered::Dropped => {
-                Counters::add(&self.counters.outbox_dropped, 1);
+                self.meter.note(Happened::Dropped(1));
                 false
             }
             Offered::Full => {
-                Counters::add(&self.counters.outbox_dropped, 1);
-                Counters::add(&self.counters.slow_consumers, 1);
+                self.meter.note(Happened::Dropped(1));
+                self.meter.note(Happened::ReadTooSlowly);
                 self.note_slow_consumer(link);
                 false
             }
@@ -341,7 +342,7 @@ impl Hub {
     /// Answers the sender of an event that a handler did not take.
     pub(crate) fn decline(&self, plugin: &PluginName, declined: Box<Declined>) {
         let Declined { mut event, why } = *declined;
-        self.counters.declined.add(why.id, 1);
+        self.meter.note(Happened::Declined(why.id));
         event.span.fail(why.id.word());
         let failure = Failure { by: 0, why, close: None };
         let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
@@ -352,7 +353,7 @@ impl Hub {
     /// Counts what of an outcome was not carried out.
     pub(super) fn count_refused(&self, work: &Work) {
         for tally in work.tallies() {
-            self.counters.refused.add(tally);
+            self.meter.refused(tally);
         }
     }
 
@@ -386,8 +387,8 @@ impl Hub {
         deliveries.made += budget::encoding(content.body.len());
         let context = span.as_ref().and_then(|span| span.context());
         let frame = dialect::reply(link.wire, &expected.callback, content, context)
-            .inspect_err(|_| Counters::add(&self.counters.unsupported, 1))?;
-        self.counters.replies.add(1);
+            .inspect_err(|_| self.meter.note(Happened::Unsupported))?;
+        self.meter.note(Happened::Replied);
         deliveries.queue(link, Item { frame: link.frame(frame), channel: None, span });
         Ok(())
     }

@@ -202,6 +202,10 @@ impl Tables {
         self.open + self.reserved.len()
     }
 
+    pub(super) fn users(&self) -> usize {
+        self.users.len()
+    }
+
     pub(super) fn closing(&self) -> usize {
         self.sockets.saturating_sub(self.len())
     }

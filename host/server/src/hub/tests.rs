@@ -10,6 +10,7 @@ use tengen_core::{
     effect::{Caused, Content, Effect, Failure, Outcome, Target},
     event::{Event, Message, Occurrence, User, Waiting},
     handler::{Actor, Declined, Progress, Work},
+    meter::Metric,
     trace::{NoTracer, Span},
 };
 use tengen_settings::{Outbox, Pattern};
@@ -134,7 +135,7 @@ fn a_plugin_reaches_its_own_connections_and_no_others() {
     let gone = Target::Connection(Handle(4711));
     assert_eq!(act(&hub, &own, push(gone, None)), Err(FaultId::Closed));
     assert!(frames(&own).is_empty() && frames(&foreign).is_empty());
-    assert_eq!(hub.counters.refused.total(), 3);
+    assert_eq!(hub.meter.sum(Metric::RefusedEffects), 3);
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn a_plugin_changes_nothing_of_connections_that_are_not_its_own() {
     let effects = worst.into_iter().map(|what| Caused { by: 0, what }).collect();
     let outcome = Outcome { effects, failures: Vec::new() };
     carry_out(&hub, PLUGIN, &[event(&own, None)], outcome);
-    assert_eq!(hub.counters.refused.total(), 3);
+    assert_eq!(hub.meter.sum(Metric::RefusedEffects), 3);
     assert!(foreign.subscriptions().is_empty());
     assert!(!matches!(left(&foreign), Left::Close(_)), "it stays open");
 }
@@ -236,7 +237,7 @@ fn subscriptions_of_a_connection_are_bounded() {
         assert_eq!(act(&hub, &link, subscribe(&link, channel)), Err(FaultId::LimitReached));
     }
     assert_eq!(link.subscriptions(), ["a".into(), "b".into()]);
-    assert_eq!(hub.counters.refused.total(), 2);
+    assert_eq!(hub.meter.sum(Metric::RefusedEffects), 2);
 }
 
 fn expect(hub: &Hub, link: &Arc<Link>, callback: &'static str) -> u32 {
@@ -265,7 +266,7 @@ fn a_reply_is_given_once_and_by_the_plugin_that_was_asked() {
     assert_ne!(first, second, "a number that was used means nothing any more");
     reply(&hub, PLUGIN, &link, first);
     assert!(frames(&link).is_empty());
-    assert_eq!(hub.counters.stray_replies.load(Ordering::Relaxed), 3);
+    assert_eq!(hub.meter.sum(Metric::StrayReplies), 3);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use std::{
 use tengen_core::{
     event::{Event, Occurrence},
     handler::Handler,
+    meter::Happened,
     timers::{Due, Full, Owner, Timers as Set},
     trace::Span,
 };
@@ -48,23 +49,6 @@ pub(super) struct Timers {
     /// When the task wakes, in milliseconds since the beginning.
     wakes: AtomicU64,
     earlier: Notify,
-    fired: AtomicU64,
-    /// How often one found no room when it was due.
-    put_off: AtomicU64,
-    /// Those of plugins that are configured no more.
-    forgotten: AtomicU64,
-}
-
-/// What has become of timers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Set, and not due yet or without room.
-    pub waiting: usize,
-    pub fired: u64,
-    /// How often one found no room when it was due.
-    pub put_off: u64,
-    /// How many went with a plugin that left the configuration.
-    pub forgotten: u64,
 }
 
 impl Default for Timers {
@@ -75,9 +59,6 @@ impl Default for Timers {
             names: Mutex::default(),
             wakes: AtomicU64::new(u64::MAX),
             earlier: Notify::new(),
-            fired: AtomicU64::new(0),
-            put_off: AtomicU64::new(0),
-            forgotten: AtomicU64::new(0),
         }
     }
 }
@@ -126,28 +107,24 @@ impl Timers {
         }
     }
 
-    /// What other plugins than these have set is forgotten.
-    pub(super) fn keep(&self, running: &HashSet<PluginName>) {
+    /// What other plugins than these have set is forgotten; how many timers that are.
+    pub(super) fn keep(&self, running: &HashSet<PluginName>) -> u64 {
         let names = lock(&self.names).clone();
-        for (number, plugin) in
-            names.iter().enumerate().filter(|(_, name)| !running.contains(*name))
-        {
-            let Ok(number) = u16::try_from(number) else { continue };
-            let timers: usize = self.parts.iter().map(|part| lock(part).forget(number)).sum();
-            if timers > 0 {
-                self.forgotten.fetch_add(timers as u64, Ordering::Relaxed);
-                tracing::warn!(%plugin, timers, "the plugin has left the configuration, and its timers with it");
-            }
-        }
+        let gone = names.iter().enumerate().filter(|(_, name)| !running.contains(*name));
+        gone.map(|(number, plugin)| self.forget(number, plugin)).sum()
     }
 
-    pub(super) fn told(&self) -> Told {
-        Told {
-            waiting: self.parts.iter().map(|part| lock(part).len()).sum(),
-            fired: self.fired.load(Ordering::Relaxed),
-            put_off: self.put_off.load(Ordering::Relaxed),
-            forgotten: self.forgotten.load(Ordering::Relaxed),
+    fn forget(&self, number: usize, plugin: &PluginName) -> u64 {
+        let Ok(number) = u16::try_from(number) else { return 0 };
+        let timers = self.parts.iter().map(|part| lock(part).forget(number) as u64).sum();
+        if timers > 0 {
+            tracing::warn!(%plugin, timers, "the plugin has left the configuration, and its timers with it");
         }
+        timers
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.parts.iter().map(|part| lock(part).len()).sum()
     }
 
     fn number_of(&self, plugin: &PluginName) -> Option<u16> {
@@ -249,11 +226,11 @@ impl Hub {
         };
         match handler.offer(event) {
             Ok(()) => {
-                self.timers.fired.fetch_add(1, Ordering::Relaxed);
+                self.meter.note(Happened::TimerFired);
                 Some(handler)
             }
             Err(declined) => {
-                self.timers.put_off.fetch_add(1, Ordering::Relaxed);
+                self.meter.note(Happened::TimerPutOff);
                 let again = declined.why.retry_after.unwrap_or(AGAIN).max(AGAIN);
                 // It was there just now, so there is room for it.
                 let _kept = set.set(owner, &key, now + millis(again)).is_ok();

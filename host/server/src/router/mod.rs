@@ -7,7 +7,7 @@ mod source;
 pub use echo::Echo;
 pub use source::Source;
 
-use crate::hub::{Counters, Ended, Expected, Hub, Link};
+use crate::hub::{Ended, Expected, Hub, Link};
 use arc_swap::ArcSwap;
 use std::{
     cell::Cell,
@@ -17,6 +17,7 @@ use std::{
 use tengen_core::{
     event::{Closing, Event, Message, Occurrence, Permit},
     handler::{Declined, Handler, Wants},
+    meter::Happened,
     routes::Routes,
     trace::{Kind, Span, Start, Tracer},
 };
@@ -128,12 +129,12 @@ impl Router {
         for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
             forgotten += owner.handler.forget(source.link.facts.handle);
         }
-        Counters::add(&self.hub.counters.shed_events, forgotten);
+        self.hub.meter.note(Happened::GivenUp(forgotten));
     }
 
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
-        self.hub.counters.events.add(1);
+        self.hub.meter.note(Happened::Received);
         if is_reserved(&arrived.id) {
             return self.hub.request(&source.link, arrived);
         }
@@ -159,11 +160,12 @@ impl Router {
         });
         let Some(first) = first else { return self.unrouted(source, &arrived) };
         let size = arrived.payload.body.len();
-        let Some(permit) =
+        let Some(mut permit) =
             Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
         else {
             return self.is_full(source, arrived, seq);
         };
+        permit.arrived = Some(turn.instant);
         let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
             return;
         };
@@ -183,7 +185,7 @@ impl Router {
     }
 
     fn unrouted(&self, source: &Source, arrived: &Arrived) {
-        Counters::add(&self.hub.counters.unrouted, 1);
+        self.hub.meter.note(Happened::Unrouted);
         let message = format!("nothing handles the event `{}`", arrived.id);
         let why = Fault::new(FaultId::UnknownEvent, message);
         self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
@@ -209,7 +211,7 @@ impl Router {
             Ok(number) => Some(Some(number)),
             Err(refused) => {
                 let Ended { expected, why } = *refused;
-                self.hub.counters.declined.add(why.id, 1);
+                self.hub.meter.note(Happened::Declined(why.id));
                 self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
                 None
             }

@@ -6,6 +6,7 @@ use std::{sync::Arc, task::Waker};
 use tengen_core::{
     event::Below,
     handler::{Declined, Handler, Seen},
+    meter::Happened,
 };
 use tengen_wire::{
     close::Reason,
@@ -138,7 +139,7 @@ impl Router {
     }
 
     fn refuse(&self, source: &Source, arrived: &Arrived) {
-        self.hub.counters.declined.add(FaultId::Overloaded, 1);
+        self.hub.meter.note(Happened::Declined(FaultId::Overloaded));
         let why = Fault::new(
             FaultId::Overloaded,
             "too many events of this connection wait for a decision",

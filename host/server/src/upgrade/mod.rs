@@ -19,9 +19,7 @@ mod websocket;
 pub use body::Body;
 pub use endpoints::Endpoints;
 
-use crate::{
-    connection::Surroundings, hub::Counters, requests::Remote, transport::event_stream::Sessions,
-};
+use crate::{connection::Surroundings, requests::Remote, transport::event_stream::Sessions};
 use admission::Asked;
 use arc_swap::ArcSwap;
 use checks::Refusal;
@@ -35,6 +33,7 @@ use std::{
 };
 use tengen_core::{
     authenticator::Authenticator,
+    meter::{Happened, Metric, Samples},
     often::{Often, Times},
     trace::{Kind, Span, Start, TraceContext, Tracer},
 };
@@ -127,7 +126,8 @@ impl Upgrades {
     }
 
     fn refused(&self, refusal: &Refusal, asked: Asked<'_>) -> Answer {
-        Counters::add(&self.around.hub.counters.rejected, 1);
+        let (why, status) = (refusal.label, refusal.status.as_u16());
+        self.around.hub.meter.note(Happened::UpgradeRefused(why, status));
         self.log_refusal(refusal, asked.peer, &asked.endpoint.path);
         refuse(refusal)
     }
@@ -154,6 +154,15 @@ impl Upgrades {
             }
             None => tracing::debug!(%peer, %endpoint, status, why, inside, "upgrade refused"),
         }
+    }
+
+    /// What was refused and lost here, in metrics.
+    pub fn collect(&self, into: &mut Samples) {
+        for (why, count) in self.posts.counts() {
+            into.add(Metric::RefusedPosts, &[why], count);
+        }
+        let files = self.failures.counts().remove("file").unwrap_or_default();
+        into.add(Metric::UnservedFiles, &[], files);
     }
 
     fn upgrade_span(

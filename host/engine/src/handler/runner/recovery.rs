@@ -4,7 +4,6 @@ use super::{Runner, second, this_second};
 use crate::{
     breaker::{Blame, Consequence, Phase},
     call::instance::Instance,
-    counters::count,
     error::{CallError, PluginError},
     guest::bindings::plugin::StartReason,
     handler::{
@@ -14,9 +13,10 @@ use crate::{
     },
     shared::{At, State},
 };
-use std::{collections::HashMap, fmt::Display, sync::atomic::Ordering, time::Duration};
+use std::{collections::HashMap, fmt::Display, time::Duration};
 use tengen_core::{
     event::{Event, Occurrence},
+    meter::PluginHappened,
     often::Times,
 };
 use tengen_wire::{
@@ -64,7 +64,7 @@ impl Runner {
         let alone = batch.events.len() == 1;
         // Those that go on have failed here as well.
         let goes_on = batch.events.iter().filter(|event| event.goes_on()).count() as u64;
-        self.shared.counters.errors.fetch_add(goes_on, Ordering::Relaxed);
+        self.shared.counters.note(PluginHappened::Failed(failure.id, goes_on));
         if !alone {
             self.caution.failed();
         }
@@ -100,7 +100,7 @@ impl Runner {
     fn shunned(&self, event: &Event, consequence: Consequence) -> Option<Handle> {
         let connection = event.connection.as_ref()?;
         if consequence.shun {
-            count(&self.shared.counters.shunned);
+            self.shared.counters.note(PluginHappened::Shunned);
             self.tell_of_shunned(
                 &connection.id,
                 "a connection's events broke the plugin too often: it is left alone for a while",
@@ -155,7 +155,7 @@ impl Runner {
     pub(super) async fn suspect(&mut self, suspect: Handle) {
         let consequence = self.breaker.broke(this_second(), Some(suspect.0.into()));
         if consequence.shun || consequence.times >= self.restarts.patience() {
-            count(&self.shared.counters.shunned);
+            self.shared.counters.note(PluginHappened::Shunned);
             self.tell_of_shunned(&suspect.0, "a connection's events broke the plugin together too often: it is left alone for a while");
             let left = self.queue.shun(suspect);
             self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
@@ -172,7 +172,7 @@ impl Runner {
             tracing::error!(plugin = %self.shared.name, ?pause, "the plugin breaks too often for the many connections that each new instance hears of: it rests for a while");
             return self.rest(pause).await;
         }
-        count(&self.shared.counters.restarts);
+        self.shared.counters.note(PluginHappened::Restarted);
         if self.breaker.try_again() {
             self.shared.changed(Phase::HalfOpen, None);
         }
@@ -218,7 +218,7 @@ impl Runner {
     /// what else they touched begins anew.
     pub(in crate::handler) async fn recover(&mut self, batch: &mut Batch) {
         self.instance = None;
-        count(&self.shared.counters.panics);
+        self.shared.counters.note(PluginHappened::Panicked);
         self.shared.note("the gateway failed at events of this plugin, which is a fault of the gateway: please report it; the instance is replaced");
         let consequence = match batch.events.as_slice() {
             [event] => self.blame(event, batch.alone),

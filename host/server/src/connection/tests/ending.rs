@@ -15,8 +15,8 @@ async fn a_connection_ends_with_its_authentication_whatever_it_speaks() {
         assert_eq!(bench.close_code().await, 4003, "{dialect:?}");
         assert_eq!(started.elapsed().as_secs(), 5);
         assert_eq!(bench.ended.await.unwrap(), Reason::TokenEnded);
-        let ended = &bench.hub.counters.ended[Reason::TokenEnded.kind()];
-        assert_eq!(ended.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let ended = bench.hub.meter.counts(Metric::ClosedConnections);
+        assert_eq!(ended, [(vec!["token-ended".into(), "4003".into()], 1)]);
     }
 }
 
@@ -41,7 +41,7 @@ async fn what_is_read_after_the_end_is_not_decided_about() {
     bench.send(r#"[["a/b",1],"cb"]"#).await;
     time::advance(Duration::from_secs(5)).await;
     assert_eq!(bench.close_code().await, 4003);
-    assert_eq!(bench.hub.counters.events.get(), 0);
+    assert_eq!(bench.hub.meter.sum(Metric::ReceivedEvents), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn an_authentication_that_ended_before_the_connection_began_serves_nothing
     let mut bench = connect(until(0, Dialect::Tengen)).await;
     bench.send(r#"[["a/b",1],"cb"]"#).await;
     assert_eq!(bench.close_code().await, 4003);
-    assert_eq!(bench.hub.counters.events.get(), 0);
+    assert_eq!(bench.hub.meter.sum(Metric::ReceivedEvents), 0);
 }
 
 #[tokio::test(start_paused = true)]

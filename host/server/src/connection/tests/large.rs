@@ -101,7 +101,7 @@ async fn who_says_goodbye_keeps_no_place_in_the_line() {
     // Something else of the same connection is large, too.
     holding.changed(0, 300_000);
     assert!(timeout(Duration::from_millis(100), shed.hub.keep_memory()).await.is_err());
-    assert_eq!(shed.hub.counters.shed.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(shed.hub.meter.sum(Metric::ShedConnections), 1);
     assert!(!shed.ended.is_finished(), "the peer has not answered the close frame");
     assert!(holding.bytes() < 300_000 + (16 << 10), "the message is let go of");
     drop(taken);

@@ -140,8 +140,7 @@ async fn a_thousand_asks_in_one_write_are_answered_in_order_in_every_dialect() {
         for number in 0..1000 {
             assert_eq!(bench.text().await, answer.replace('#', &number.to_string()), "{dialect:?}");
         }
-        let counters = &bench.hub.counters;
-        assert_eq!(counters.declined.of(FaultId::Overloaded), 0);
+        assert_eq!(bench.hub.meter.sum(Metric::DeclinedEvents), 0);
     }
 }
 
@@ -225,7 +224,7 @@ async fn behind_a_slow_plugin(milliseconds: u64) {
     }
     assert!((1.0..1.1).contains(&seconds(started)), "after {}", seconds(started));
     // Control goes first; behind it is the word for each event that found no place.
-    let refused = bench.hub.counters.declined.of(FaultId::Overloaded);
+    let refused = bench.hub.meter.sum(Metric::DeclinedEvents);
     assert_eq!(refused, 20 - 4 - answered);
     for _ in 0..refused {
         let answer = bench.text().await;
@@ -269,7 +268,7 @@ async fn an_event_without_a_callback_is_not_lost_without_a_word() {
         bench.burst((1..=3).map(|_| Message::text(r#"[["a/b",1]]"#))).await;
         let said = bench.text().await;
         assert!(said.starts_with(r#"[[["tengen/error",{"id":"overloaded""#), "{said}");
-        let counted = bench.hub.counters.declined.of(FaultId::Overloaded);
+        let counted = bench.hub.meter.sum(Metric::DeclinedEvents);
         assert_eq!(counted, 1);
         assert_eq!(desk.lost.load(std::sync::atomic::Ordering::Relaxed), usize::from(bound == 2));
     }

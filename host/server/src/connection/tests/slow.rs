@@ -65,7 +65,7 @@ async fn one_that_takes_a_byte_a_second_is_closed() {
     let ended = bench.read_slowly(1, 300).await;
     assert!(matches!(ended, Some(10..=14)), "{ended:?}");
     assert_eq!(bench.ended.await.unwrap(), Reason::SlowConsumer);
-    assert_eq!(bench.hub.counters.slow_consumers.load(Ordering::Relaxed), 1);
+    assert_eq!(bench.hub.meter.sum(Metric::SlowConnections), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ fn an_answered_caller_gets_no_timeout_whoever_else_was_asked() {
     decides(&hub, "last", &link, number, Some(Ok(())));
     assert!(!hub.expire_replies(Instant::now() + LATE));
     assert!(frames(&link).is_empty(), "neither a second reply nor a timeout");
-    assert_eq!(hub.counters.reply_timeouts.load(Ordering::Relaxed), 0);
+    assert_eq!(hub.meter.sum(Metric::TimedOutRequests), 0);
 }
 
 #[test]
@@ -130,11 +130,10 @@ fn open_replies_end_with_their_connection_and_are_counted_as_nothing_else() {
     hub.close(&link, &Reason::Lost);
     assert_eq!(hub.open_replies(), 0);
     hub.expire_replies(Instant::now() + LATE);
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let counters = &hub.counters;
-    assert_eq!((count(&counters.reply_timeouts), count(&counters.outbox_dropped)), (0, 0));
+    let count = |metric| hub.meter.sum(metric);
+    assert_eq!((count(Metric::TimedOutRequests), count(Metric::DroppedFrames)), (0, 0));
     decides(&hub, PLUGIN, &link, number, Some(Ok(())));
-    assert_eq!(counters.replies.get(), 0);
+    assert_eq!(count(Metric::SentReplies), 0);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn act(hub: &Hub, plugin: &str, events: &[Event], work: &mut Work) -> Progress {
 fn deliveries() -> impl FnMut(&Hub) -> u64 {
     let mut before = 0;
     move |hub| {
-        let all = hub.counters.delivered.get();
+        let all = hub.meter.sum(Metric::QueuedFrames);
         all - std::mem::replace(&mut before, all)
     }
 }

@@ -1,6 +1,6 @@
 //! Timers against the clock: who is told, when, and who no more.
 
-use super::{super::timers::Told, *};
+use super::*;
 use std::sync::Mutex;
 use tengen_core::handler::Handler;
 use tokio::time;
@@ -80,7 +80,9 @@ async fn timers_are_told_when_they_are_due_and_the_shortest_is_ten_milliseconds(
     assert_eq!(keeper.keys(), ["at once"]);
     pass(&hub, 100).await;
     assert_eq!(*keeper.got.lock().unwrap().last().unwrap(), (of, "later".to_owned()));
-    assert_eq!(hub.timers(), Told { fired: 2, ..Told::default() });
+    let count = |metric| hub.meter.sum(metric);
+    assert_eq!((count(Metric::FiredTimers), count(Metric::PutOffTimers)), (2, 0));
+    assert_eq!(hub.timers.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,11 +108,12 @@ async fn who_has_no_room_is_told_later_and_once() {
     let hub = with(&keeper);
     set(&hub, None, "kept", 10);
     pass(&hub, 1000).await;
-    let Told { waiting, fired, put_off, .. } = hub.timers();
-    assert!((waiting, fired) == (1, 0) && put_off > 10, "{put_off}");
+    let put_off = hub.meter.sum(Metric::PutOffTimers);
+    assert_eq!((hub.timers.waiting(), hub.meter.sum(Metric::FiredTimers)), (1, 0));
+    assert!(put_off > 10, "{put_off}");
     keeper.room.store(10, Ordering::Relaxed);
     pass(&hub, 1000).await;
-    assert_eq!((keeper.keys(), hub.timers().waiting), (vec!["kept".to_owned()], 0));
+    assert_eq!((keeper.keys(), hub.timers.waiting()), (vec!["kept".to_owned()], 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,10 +125,11 @@ async fn what_ends_takes_its_timers_with_it() {
     set(&hub, of, "its", 10);
     set(&hub, None, "own", 10);
     hub.close(&link, &Reason::Lost);
-    assert_eq!(hub.timers().waiting, 1);
+    assert_eq!(hub.timers.waiting(), 1);
     assert_eq!(set(&hub, of, "too late", 10), [FaultId::Closed]);
     hub.set_handlers(HashMap::new());
-    assert_eq!(hub.timers(), Told { forgotten: 1, ..Told::default() }, "the plugin is gone");
+    assert_eq!(hub.timers.waiting(), 0, "the plugin is gone");
+    assert_eq!(hub.meter.sum(Metric::ForgottenTimers), 1);
     pass(&hub, 100).await;
     assert!(keeper.keys().is_empty());
 }
@@ -144,5 +148,5 @@ async fn a_connection_of_somebody_else_gets_no_timer() {
         |key: &str| Effect::CancelTimer { connection: Some(own.facts.handle), key: key.to_owned() };
     assert!(act(&hub, cancel("3")).is_empty());
     assert!(act(&hub, cancel("3")).is_empty(), "one that is not there is no fault");
-    assert_eq!(hub.timers().waiting, 15);
+    assert_eq!(hub.timers.waiting(), 15);
 }

@@ -155,14 +155,15 @@ async fn go(steps: &[Step]) {
         if matches!(step, Step::Restart) {
             world.restarted();
         }
-        assert_eq!(world.hub.timers().waiting, world.model.len(), "after {step:?}");
+        assert_eq!(world.hub.timers.waiting(), world.model.len(), "after {step:?}");
     }
     world.has_room(true);
     world.restarted();
     world.take(&Step::Wait(200)).await;
-    let told = world.hub.timers();
-    assert_eq!((told.waiting, world.model.len()), (0, 0), "all of them were told, once");
-    assert_eq!((told.fired, told.forgotten), (world.seen as u64, world.forgotten));
+    assert_eq!((world.hub.timers.waiting(), world.model.len()), (0, 0), "all were told, once");
+    let count = |metric| world.hub.meter.sum(metric);
+    assert_eq!(count(Metric::FiredTimers), world.seen as u64);
+    assert_eq!(count(Metric::ForgottenTimers), world.forgotten);
 }
 
 proptest! {

@@ -1,0 +1,7 @@
+//! What was counted, as texts: for scrapers (`text`) and as `/stats` (`stats`).
+
+mod stats;
+mod text;
+
+pub use stats::stats;
+pub use text::{Form, text};

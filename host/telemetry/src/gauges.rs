@@ -1,0 +1,55 @@
+//! Telemetry's own counts, as metrics.
+
+use crate::stats::{SinkStats, SpanStats, Stats};
+use tengen_core::meter::{Metric, Samples};
+
+impl Stats {
+    pub fn collect(&self, into: &mut Samples) {
+        if let Some(spans) = &self.spans {
+            of_spans(spans, into);
+        }
+        for (name, sink) in &self.sinks {
+            of_sink(name, sink, into);
+        }
+    }
+}
+
+fn of_spans(spans: &SpanStats, into: &mut Samples) {
+    for (metric, value) in [
+        (Metric::EndedSpans, spans.ended),
+        (Metric::ExportedSpans, spans.exported),
+        (Metric::QueuedSpans, spans.queued),
+        (Metric::InFlightSpans, spans.in_flight),
+        (Metric::SpanMemory, spans.bytes),
+    ] {
+        into.add(metric, &[], value);
+    }
+    for (why, count) in [
+        ("queue-full", spans.dropped.queue_full),
+        ("export-failed", spans.dropped.export_failed),
+        ("shutdown", spans.dropped.shutdown),
+    ] {
+        into.add(Metric::DroppedSpans, &[why], count);
+    }
+}
+
+fn of_sink(name: &str, sink: &SinkStats, into: &mut Samples) {
+    for (metric, value) in [
+        (Metric::SinkAccepted, sink.accepted),
+        (Metric::SinkProcessed, sink.processed),
+        (Metric::SinkQueued, sink.queued),
+        (Metric::SinkInFlight, sink.in_flight),
+        (Metric::SinkErrors, sink.errors),
+        (Metric::SinkRetries, sink.retries),
+    ] {
+        into.add(metric, &[name], value);
+    }
+    into.add(Metric::SinkGone, &[name], sink.gone);
+    for (why, count) in [
+        ("queue-full", sink.dropped.queue_full),
+        ("sink-error", sink.dropped.sink_error),
+        ("shutdown", sink.dropped.shutdown),
+    ] {
+        into.add(Metric::SinkDropped, &[name, why], count);
+    }
+}

@@ -1,0 +1,74 @@
+//! `/metrics` of a whole gateway, read by a parser that is not ours to bend (issue 12).
+
+mod agree;
+mod document;
+mod many;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::net::SocketAddr;
+use support::{
+    gateway, guests,
+    openmetrics::{Exposition, parse},
+    peer::{Answer, Peer},
+};
+use tengen_settings::{Grants, Mode, Pattern, Route, Settings};
+
+const OPEN: &str = "application/openmetrics-text;version=1.0.0";
+
+async fn ask(admin: SocketAddr, path: &str, more: &str) -> Result<Answer> {
+    let mut peer = Peer::connect(admin).await?;
+    peer.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n").as_bytes()).await?;
+    peer.answer().await
+}
+
+/// What a scraper gets that asks for OpenMetrics.
+async fn scrape(gateway: &gateway::Running) -> Result<Exposition> {
+    let admin = gateway.gateway.admin_address().context("it has an admin listener")?;
+    let answer = ask(admin, "/metrics", &format!("Accept: {OPEN}\r\n")).await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    parse(&answer.body)
+}
+
+async fn json(gateway: &gateway::Running, path: &str) -> Result<Value> {
+    let admin = gateway.gateway.admin_address().context("it has an admin listener")?;
+    Ok(serde_json::from_str(&ask(admin, path, "").await?.body)?)
+}
+
+/// Three plugins: one that does its worst, one that wants what it may not, one that answers.
+async fn start() -> Result<gateway::Running> {
+    let mut settings = Settings { echo: false, ..Settings::default() };
+    for (name, fixture) in
+        [("hostile", "handler_hostile"), ("wants", "handler_wants"), ("beside", "handler_echo")]
+    {
+        let mut plugin = guests::plugin(fixture)?;
+        plugin.grant = Grants { publish: vec![Pattern("wants/*".into())], ..Grants::default() };
+        settings.plugins.insert(name.into(), plugin);
+        settings.routes.push(Route {
+            event: Pattern(format!("{name}/*")),
+            plugin: name.into(),
+            endpoint: None,
+            mode: Mode::First,
+        });
+    }
+    gateway::start(settings).await
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_that_the_scraper_asks_for_and_to_nobody_elses_page()
+-> Result<()> {
+    let gateway = gateway::start(Settings::default()).await?;
+    let admin = gateway.gateway.admin_address().context("it has an admin listener")?;
+    let open = ask(admin, "/metrics", &format!("Accept: {OPEN}\r\n")).await?;
+    let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+    ensure!(open.status == 200 && open.head.contains(kind), "{}", open.head);
+    ensure!(open.head.contains("cache-control: no-store"), "{}", open.head);
+    parse(&open.body)?;
+    let plain = ask(admin, "/metrics", "").await?;
+    ensure!(plain.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    ensure!(plain.body.contains("\n# TYPE tengen_received_events_total counter\n"));
+    let foreign = ask(admin, "/metrics", "Origin: https://evil.example\r\n").await?;
+    ensure!(foreign.status == 403 && !foreign.body.contains("tengen_"), "{foreign:?}");
+    gateway.drain().await;
+    Ok(())
+}
