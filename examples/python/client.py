@@ -74,7 +74,7 @@ class Client:
             [_, [user, _, info]], _ = await asyncio.wait_for(anext(frames), PATIENCE)
             self.most, beat = info["max-bytes"], asyncio.create_task(self.beat(info["ping-ms"] / 1000))
             self.opened.set()
-            self.told(f"open as {user}")
+            self.told("open" + (f" as {user}" if user else ""))
             async for frame in frames:
                 self.take(*frame[:2])
         finally:
