@@ -71,7 +71,7 @@ class Client:
         reader = await asyncio.wait_for(self.connect(), PATIENCE)
         frames, beat = self.frames(reader), None
         try:
-            [_, [user, _, info]], _ = await asyncio.wait_for(anext(frames), PATIENCE)
+            [_, [user, _, info, *_]], *_ = await asyncio.wait_for(anext(frames), PATIENCE)
             self.most, beat = info["max-bytes"], asyncio.create_task(self.beat(info["ping-ms"] / 1000))
             self.opened.set()
             self.told("open" + (f" as {user}" if user else ""))

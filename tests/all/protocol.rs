@@ -9,7 +9,7 @@ use support::{
     pages::{blocks, quoted, rows, section},
     repository::read,
 };
-use tengen_settings::{Mode, Pattern, Route, Settings};
+use tengen_settings::{Mode, Pattern, Rate, Route, Settings};
 use tengen_wire::{
     close::Reason,
     dialect::{self, Callback, Dialect, Handshake, Publication, Wire},
@@ -291,4 +291,31 @@ fn values_become_in_other_formats_what_the_page_says() {
         }
     }
     assert!(wide >= 20 && narrow >= 2, "{wide} and {narrow} rows");
+}
+
+// A default that changes is told here, too.
+#[test]
+fn the_numbers_of_the_page_are_the_defaults() {
+    let Settings { limits, outbox, heartbeat, .. } = Settings::default();
+    let part = section(&read("docs/protocol.md").unwrap(), "## Limits");
+    for (what, number) in [
+        ("`limits.message`, 1 MiB", limits.message.get() == 1 << 20),
+        ("`limits.malformed`, 16 a minute", limits.malformed == Rate::per_minute(16)),
+        ("`limits.reply`, 30 s", limits.reply.as_secs() == 30),
+        ("64 or 1 MiB of a connection", limits.waiting_events == 64),
+        ("64 or 1 MiB of a connection", limits.waiting_bytes == 1 << 20),
+        ("8192 of a plugin", limits.plugin_waiting_events.get() == 8192),
+        ("not read for a second", limits.wait.as_secs() == 1),
+        ("| subscriptions | 128 |", limits.subscriptions == 128),
+        ("1000 events or 1 MiB", outbox.events.get() == 1000),
+        ("1000 events or 1 MiB", outbox.bytes.get() == 1 << 20),
+        ("`outbox.write_deadline`, 10 s", outbox.write_deadline.as_secs() == 10),
+    ] {
+        assert!(part.contains(what), "the page does not say: {what}");
+        assert!(number, "not the default any more: {what}");
+    }
+    let part = section(&read("docs/protocol.md").unwrap(), "## Heartbeat");
+    assert!(part.contains("`heartbeat.give_up_after` (60 s)"));
+    let times = [heartbeat.ping_every, heartbeat.give_up_after].map(|time| time.as_secs());
+    assert_eq!(times, [25, 60]);
 }
