@@ -56,6 +56,17 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
+    /// A channel of [`Plugin::CHANNELS`] has its first subscriber. This and [`Handler::channel_vacated`] come in turn, but for
+    /// what an instance hears that begins with nothing: of all channels that are occupied.
+    fn channel_occupied(&mut self, ctx: &mut Context, channel: String) -> Result {
+        Ok(())
+    }
+
+    /// A channel of [`Plugin::CHANNELS`] has lost its last subscriber.
+    fn channel_vacated(&mut self, ctx: &mut Context, channel: String) -> Result {
+        Ok(())
+    }
+
     /// A client answered an `ask` (not offered by this version of the gateway).
     fn answered(
         &mut self,
@@ -118,6 +129,8 @@ fn decide<H: Handler>(
         Occurrence::UserOnline(user) => handler.user_online(ctx, user),
         Occurrence::UserOffline(user) => handler.user_offline(ctx, user),
         Occurrence::Timer(key) => handler.timer(ctx, connection, key),
+        Occurrence::ChannelOccupied(channel) => handler.channel_occupied(ctx, channel),
+        Occurrence::ChannelVacated(channel) => handler.channel_vacated(ctx, channel),
         Occurrence::Answered(answer) => handler.answered(ctx, connection, answer),
         Occurrence::Fetched(fetched) => handler.fetched(ctx, fetched),
         Occurrence::Refused(refused) => handler.refused(ctx, refused),

@@ -14,6 +14,11 @@ pub trait Plugin: Sized + 'static {
     /// The event ids wanted, such as `chat/*`. Empty: all that the routes send.
     const EVENTS: &'static [&'static str] = &[];
 
+    /// The channels of which it wants to hear when they get their first subscriber and lose their last, such as `room/*`: by
+    /// [`Handler::channel_occupied`](crate::Handler::channel_occupied) and
+    /// [`Handler::channel_vacated`](crate::Handler::channel_vacated). They have to be in its grant `publish`. Empty: none.
+    const CHANNELS: &'static [&'static str] = &[];
+
     /// Starts an instance. An `Err` is logged and the instance never serves; after a reload the old version goes on.
     fn start(reason: StartReason) -> Result<Self, String>;
 
@@ -32,5 +37,6 @@ pub fn describe<P: Plugin>(name: &str, version: &str) -> Description {
         others: Vec::new(),
         snapshot_writes: None,
         snapshot_reads: Vec::new(),
+        channels: P::CHANNELS.iter().map(|&pattern| pattern.to_owned()).collect(),
     }
 }

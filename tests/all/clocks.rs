@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 13] = [
+const READERS: [(&str, &str); 14] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -15,6 +15,7 @@ const READERS: [(&str, &str); 13] = [
     ("engine/src/handler/queue.rs", "when an event happened, for plugins"),
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
+    ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),
     ("server/src/hub/timers.rs", "when a timer was due, for plugins"),
     ("server/src/router/mod.rs", "when an event happened, for plugins"),
     ("telemetry/src/record.rs", "when a record was made"),

@@ -52,7 +52,8 @@ const PURE: [(&str, &[&str]); 3] = [
 /// The modules of a crate from the bottom up: each may import what stands before it.
 const ORDERS: [(&str, &[&str]); 2] = [("engine", &ENGINE), ("server", &SERVER)];
 
-const SERVER: [&str; 10] = [
+const SERVER: [&str; 11] = [
+    "channels",
     "hub",
     "router",
     "transport",

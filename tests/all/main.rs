@@ -11,6 +11,7 @@
 
 mod browser;
 mod bursts;
+mod channels;
 mod clocks;
 mod conformance;
 mod conversion;

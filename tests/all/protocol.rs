@@ -208,7 +208,8 @@ fn said(wire: Wire) -> Vec<Frame> {
         .retry_after(Duration::from_secs(1));
     let (channel, id) = (Channel::from("room/lobby"), EventId::from("chat/said"));
     let content = Payload::new(Encoding::Json, "{\"text\":\"hi\"}");
-    let publication = Publication { channel: &channel, id: &id, content: &content, offset: 7 };
+    let publication =
+        Publication { channel: &channel, id: &id, content: &content, offset: 7, prev: 6 };
     let context = TraceContext {
         trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
         span_id: 0xb7ad_6b71_6920_3331,

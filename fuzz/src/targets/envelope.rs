@@ -51,7 +51,7 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
     }
     let channel = Channel::new(&*arrived.id);
     let what =
-        Publication { channel: &channel, id: &arrived.id, content: &arrived.payload, offset: 7 };
+        Publication { channel: &channel, id: &arrived.id, content: &arrived.payload, offset: 7, prev: 6 };
     let published = publication(wire, &what, None).expect("an id that is no keyword is a string");
     assert_eq!(elements(wire, &published), 2);
 }

@@ -108,6 +108,8 @@ impl Event {
             Occurrence::UserOffline(_) => "user-offline",
             Occurrence::Timer(_) => "timer",
             Occurrence::Refused { .. } => "refused",
+            Occurrence::ChannelOccupied(_) => "channel-occupied",
+            Occurrence::ChannelVacated(_) => "channel-vacated",
             Occurrence::Lost(_) => "lost",
         }
     }
@@ -137,6 +139,10 @@ pub enum Occurrence {
     UserOnline(UserId),
     UserOffline(UserId),
     Timer(String),
+    /// A channel has its first subscriber.
+    ChannelOccupied(Channel),
+    /// A channel has lost its last subscriber.
+    ChannelVacated(Channel),
     /// An effect that carried a key was not carried out.
     Refused {
         key: String,

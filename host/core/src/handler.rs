@@ -19,6 +19,11 @@ pub trait Handler: fmt::Debug + Send + Sync {
         Wants::Yes
     }
 
+    /// Whether it wants to hear when this channel gets its first subscriber and loses its last.
+    fn wants_channel(&self, _channel: &str) -> bool {
+        false
+    }
+
     /// Takes an event over. Never blocks. An event that cannot be taken comes back with the reason.
     ///
     /// What was taken is decided after the next [`Handler::settle`].
@@ -73,6 +78,10 @@ pub trait Actor: fmt::Debug + Send + Sync {
 
     /// The open connections of the endpoints whose events are routed to this plugin: what a new instance adopts.
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>>;
+
+    /// A new instance of this plugin begins that knows nothing: what else than connections it has to hear of, it is going to be
+    /// offered.
+    fn begins_anew(&self, _plugin: &PluginName) {}
 }
 
 /// How far [`Actor::act`] has got.

@@ -3,6 +3,7 @@
 //! The contracts first, then the state machines.
 
 pub mod authenticator;
+pub mod broker;
 pub mod budget;
 pub mod effect;
 pub mod event;
@@ -12,13 +13,14 @@ pub mod sink;
 pub mod testing;
 pub mod trace;
 
-pub mod channels;
 pub mod count;
 pub mod heartbeat;
 pub mod meter;
+pub mod occupancy;
 pub mod often;
 pub mod outbox;
 pub mod pace;
 pub mod rate;
+pub mod roster;
 pub mod routes;
 pub mod timers;

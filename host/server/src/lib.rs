@@ -2,6 +2,9 @@
 //!
 //! The modules stand in the order of their layers: imports go down only (`tests/all/layers.rs` holds it).
 
+// Channels, whoever is in them.
+mod channels;
+
 // Tasks: one peer, many peers.
 pub mod connection;
 pub mod hub;

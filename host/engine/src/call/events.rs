@@ -156,6 +156,8 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
         (Occurrence::UserOnline(user), _) => Said::UserOnline(user.as_str()),
         (Occurrence::UserOffline(user), _) => Said::UserOffline(user.as_str()),
         (Occurrence::Timer(key), _) => Said::Timer(key),
+        (Occurrence::ChannelOccupied(channel), _) => Said::ChannelOccupied(channel.as_str()),
+        (Occurrence::ChannelVacated(channel), _) => Said::ChannelVacated(channel.as_str()),
         (Occurrence::Refused { key, why }, _) => {
             Said::Refused(wit::Refused { key, why: fault(why) })
         }

@@ -73,6 +73,8 @@ pub(crate) struct About {
     /// From 1 to [`BATCH_MAX`]; a plugin that says 0 gets 1.
     pub(crate) max_batch: usize,
     pub(crate) events: Patterns,
+    /// Of which channels it wants to hear that they are occupied or vacant.
+    pub(crate) channels: Patterns,
     pub(super) snapshot_writes: Option<String>,
     pub(crate) snapshot_reads: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl TryFrom<Description> for About {
         bounded("name", [&said.name], 1, NAME_BYTES)?;
         bounded("version", [&said.version], 1, NAME_BYTES)?;
         bounded("events", &said.events, PATTERNS, PATTERN_BYTES)?;
+        bounded("channels", &said.channels, PATTERNS, PATTERN_BYTES)?;
         bounded("others", &said.others, FORMATS, NAME_BYTES)?;
         bounded("snapshot-writes", &said.snapshot_writes, 1, NAME_BYTES)?;
         bounded("snapshot-reads", &said.snapshot_reads, FORMATS, NAME_BYTES)?;
@@ -100,6 +103,7 @@ impl TryFrom<Description> for About {
             encoding: said.encoding.into(),
             max_batch: said.max_batch.clamp(1, BATCH_MAX) as usize,
             events: Patterns::new(said.events.into_iter().map(Pattern).collect()),
+            channels: Patterns::new(said.channels.into_iter().map(Pattern).collect()),
             snapshot_writes: said.snapshot_writes,
             snapshot_reads: said.snapshot_reads,
         })
@@ -130,6 +134,11 @@ impl About {
     /// Whether the plugin wants events of this id.
     pub(crate) fn wants(&self, id: &str) -> bool {
         self.events.has(id)
+    }
+
+    /// Whether it wants to hear when this channel is occupied or vacant: not without a pattern.
+    pub(crate) fn wants_channel(&self, channel: &str) -> bool {
+        !self.channels.patterns().is_empty() && self.channels.has(channel)
     }
 }
 
@@ -210,7 +219,20 @@ mod tests {
             others: vec!["o".into(); FORMATS],
             snapshot_writes: Some("w".into()),
             snapshot_reads: vec!["r".into(); FORMATS],
+            channels: vec!["c".repeat(PATTERN_BYTES); PATTERNS],
         }
+    }
+
+    #[test]
+    fn a_plugin_hears_of_the_channels_that_it_names_and_without_a_name_of_none() {
+        let wants = |channels: &[&str], channel| {
+            let channels = channels.iter().map(|&pattern| pattern.to_owned()).collect();
+            let said = Description { channels, ..description() };
+            About::try_from(said).expect("it is well").wants_channel(channel)
+        };
+        assert!(!wants(&[], "room/1"));
+        assert!(wants(&["room/*"], "room/1") && wants(&["*"], "room/1"));
+        assert!(!wants(&["room/*", "hall"], "halls") && wants(&["room/*", "hall"], "hall"));
     }
 
     #[track_caller]
@@ -234,6 +256,7 @@ mod tests {
             "`events`: 257 entries, where 256 are allowed",
         );
         check(|said| said.events = vec![long()], "1000 bytes in one entry, where 256 are allowed");
+        check(|said| said.channels.push("a/*".into()), "`channels`: 257 entries");
         check(|said| said.others.push("a".into()), "`others`: 65 entries, where 64 are allowed");
         check(|said| said.snapshot_writes = Some(long()), "`snapshot-writes`");
         check(|said| said.snapshot_reads.push("a".into()), "`snapshot-reads`: 65 entries");

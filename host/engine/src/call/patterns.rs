@@ -1,4 +1,5 @@
-//! The events that a plugin wants: asked for every event, so answered in few steps however many patterns there are.
+//! The events that a plugin wants, and the channels: asked for every event, so answered in few steps however many patterns
+//! there are.
 
 use tengen_settings::Pattern;
 

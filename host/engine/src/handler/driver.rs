@@ -151,6 +151,10 @@ impl Handler for Seat {
         }
     }
 
+    fn wants_channel(&self, channel: &str) -> bool {
+        self.shared.current.load().about.wants_channel(channel)
+    }
+
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
         self.queue.offer(event).inspect_err(|declined| {
             // For want of room it is offered again, or counted when it is given up.

@@ -96,6 +96,7 @@ pub(super) fn weight(event: &Event) -> usize {
         Occurrence::Subscribed(channel) | Occurrence::Unsubscribed(channel) => channel.len(),
         Occurrence::UserOnline(user) | Occurrence::UserOffline(user) => user.len(),
         Occurrence::Timer(key) => key.len(),
+        Occurrence::ChannelOccupied(channel) | Occurrence::ChannelVacated(channel) => channel.len(),
         Occurrence::Refused { key, why } => key.len() + why.message.len(),
         Occurrence::Lost(_) => 0,
     };

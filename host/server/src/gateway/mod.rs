@@ -41,7 +41,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tengen_core::often::Often;
+use tengen_core::{broker::memory::Memory, often::Often};
 use tengen_engine::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch};
 use tengen_settings::{Limits, Settings};
 use tengen_telemetry::{self as telemetry, Telemetry};
@@ -179,7 +179,8 @@ impl Shared {
         // What fits goes to the hub alone: the settings stay what the file says, to be compared with it.
         let memory = memory::resolve(settings.limits.memory);
         let limits = Limits { connections: room.connections, memory, ..settings.limits };
-        let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)));
+        let broker = Arc::new(Memory::new(&node));
+        let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)).with_broker(broker));
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
             hub: Arc::clone(&hub),
@@ -241,6 +242,7 @@ impl Shared {
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
@@ -395,6 +397,10 @@ async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {
     stop.run_until_cancelled(hub.run_timers()).await;
     // The handlers hold the hub, and it held them.
     hub.set_handlers(HashMap::new());
+}
+
+async fn run_occupancy(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.run_occupancy()).await;
 }
 
 async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {

@@ -1,54 +1,30 @@
 //! Effects: what handlers decided, carried out, in steps where it is much.
 
 use super::{
-    AllRights, Hub, Link, Rights,
-    budget::Budget,
+    Hub,
     fanout::{Publishing, Pushing},
     reach::Gathering,
-    send::{Asleep, Deliveries, Kind, Letter},
+    send::{Asleep, Kind, Letter},
+    step::Step,
 };
 use std::{cell::OnceCell, sync::Arc};
 use tengen_core::{
+    broker::Published,
     effect::{self, Caused, Content, Effect, Failure, Refused, Target},
     event::{Connection, Event, Occurrence},
     handler::{Actor, Progress, Work},
     meter::Happened,
-    trace::{self, Span, Start},
 };
 use tengen_wire::{
     close::{self, Reason},
     fault::{Fault, FaultId},
     id::{Channel, EventId, Handle, PluginName},
-    payload::Payload,
 };
 
-/// A part of one call's outcome while it is carried out.
-pub(super) struct Step<'a> {
-    pub(super) hub: &'a Hub,
-    pub(super) plugin: &'a PluginName,
-    pub(super) rights: Entitled<'a>,
-    pub(super) events: &'a [Event],
-    pub(super) deliveries: Deliveries<'a>,
-    /// The effect that is under way.
+/// A step, and the effect that is under way in it.
+struct Carrying<'a> {
+    step: Step<'a>,
     begun: Option<Box<Begun>>,
-    budget: Budget,
-}
-
-/// What the plugin may do: looked up by the first effect that needs to know, and most outcomes have none.
-pub(super) struct Entitled<'a> {
-    hub: &'a Hub,
-    plugin: &'a PluginName,
-    all: &'a OnceCell<AllRights>,
-    known: OnceCell<&'a Rights>,
-}
-
-impl Entitled<'_> {
-    pub(super) fn get(&self) -> &Rights {
-        self.known.get_or_init(|| {
-            let all = self.all.get_or_init(|| self.hub.rights.load());
-            all.get(self.plugin).unwrap_or(&self.hub.nobodys)
-        })
-    }
 }
 
 /// What one step of an outcome leaves to the next.
@@ -97,19 +73,22 @@ type Done = Result<Option<Stage>, Fault>;
 impl Actor for Hub {
     fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress {
         let all = OnceCell::new();
-        let rights = Entitled { hub: self, plugin, all: &all, known: OnceCell::new() };
         let paused = work.paused.take().and_then(|paused| paused.downcast::<Paused>().ok());
         let Paused { begun, asleep } = paused.map_or_else(Paused::default, |paused| *paused);
-        let (deliveries, budget) = (Deliveries::new(self, asleep), Budget::new());
-        Step { hub: self, plugin, rights, events, deliveries, begun, budget }.carry_on(work)
+        let step = Step::begin(self, plugin, events, &all, asleep);
+        Carrying { step, begun }.carry_on(work)
     }
 
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>> {
         self.owned_by(plugin)
     }
+
+    fn begins_anew(&self, plugin: &PluginName) {
+        self.tell_occupied(plugin);
+    }
 }
 
-impl Step<'_> {
+impl Carrying<'_> {
     fn carry_on(mut self, work: &mut Work) -> Progress {
         loop {
             if let Some(begun) = self.begun.take() {
@@ -118,73 +97,58 @@ impl Step<'_> {
                 if !work.has_failed(by) {
                     self.effect(by, what, work);
                 }
-                self.spend(1);
+                self.step.spend(1);
             } else if let Some(failure) = work.failures.next() {
-                self.failure(&failure, work);
-                self.spend(1);
+                self.step.failure(&failure, work);
+                self.step.spend(1);
             } else {
-                self.leave_unanswered(work);
-                self.hub.count_refused(work);
+                self.step.leave_unanswered(work);
+                self.step.hub.count_refused(work);
                 return Progress::Done;
             }
-            self.account();
-            if self.is_over() && !(self.begun.is_none() && work.is_done()) {
-                let (begun, asleep) = (self.begun, self.deliveries.pause());
+            self.step.account();
+            if self.step.is_over() && !(self.begun.is_none() && work.is_done()) {
+                let (begun, asleep) = (self.begun, self.step.deliveries.pause());
                 work.paused = Some(Box::new(Paused { begun, asleep }));
                 return Progress::More;
             }
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.budget.is_spent()
-    }
-
-    pub(super) fn spend(&mut self, deliveries: usize) {
-        self.budget.spend(deliveries);
-    }
-
-    /// Counts what was delivered against the step's budget.
-    pub(super) fn account(&mut self) {
-        let made = self.deliveries.take_made();
-        if made > 0 {
-            self.budget.spend(made);
-        }
-    }
-
     fn effect(&mut self, by: u32, what: Effect, work: &mut Work) {
         let (kind, none) = (what.kind(), Key::Text(None));
         let mut keeps = false;
-        self.deliveries.next_message();
+        let step = &mut self.step;
+        step.deliveries.next_message();
         let (key, done) = match what {
             Effect::Reply { reply_to, value } => {
-                (none, self.reply(by, reply_to, value, work).map(|()| None))
+                (none, step.reply(by, reply_to, value, work).map(|()| None))
             }
             Effect::Push { to, except, id, content, key } => {
-                (Key::Text(key), self.push(by, to, except, id, content))
+                (Key::Text(key), step.push(by, to, except, id, content))
             }
             Effect::Publish { channel, id, content, except, keep, key } => {
                 keeps = keep;
-                (Key::Text(key), self.publish(by, channel, id, content, except))
+                (Key::Text(key), step.publish(by, channel, id, content, except))
             }
             Effect::Subscribe { connection, channel } => {
-                let done = self.subscribe(connection, &channel);
+                let done = step.subscribe(connection, &channel);
                 (Key::Channel(channel), done.map(|()| None))
             }
             Effect::Unsubscribe { connection, channel } => {
-                let done = self.own(connection);
-                let done = done.map(|link| self.hub.unsubscribe(&link, &channel));
+                let done = step.own(connection);
+                let done = done.map(|link| step.hub.unsubscribe(&link, &channel));
                 (Key::Channel(channel), done.map(|_| None))
             }
             Effect::Close { connection, code, reason } => {
-                (none, self.close(connection, code, reason).map(|()| None))
+                (none, step.close(connection, code, reason).map(|()| None))
             }
             Effect::SetTimer { connection, key, after } => {
-                let done = self.set_timer(connection, &key, after);
+                let done = step.set_timer(connection, &key, after);
                 (Key::Text(Some(key)), done.map(|()| None))
             }
             Effect::CancelTimer { connection, key } => {
-                let done = self.cancel_timer(connection, &key);
+                let done = step.cancel_timer(connection, &key);
                 (Key::Text(Some(key)), done.map(|()| None))
             }
             Effect::Unsupported { name, key, .. } => (Key::Text(key), Err(not_offered(&name))),
@@ -195,9 +159,9 @@ impl Step<'_> {
     fn go_on(&mut self, begun: Begun, work: &mut Work) {
         let Begun { cause, what } = begun;
         let done = match what {
-            Stage::Gathering(gathering, letter) => self.gather(gathering, letter),
-            Stage::Pushing(pushing) => self.deliver(pushing),
-            Stage::Publishing(publishing) => match publishing.go_on(self) {
+            Stage::Gathering(gathering, letter) => self.step.gather(gathering, letter),
+            Stage::Pushing(pushing) => self.step.deliver(pushing),
+            Stage::Publishing(publishing) => match publishing.go_on(&mut self.step) {
                 None => Ok(Some(Stage::Publishing(publishing))),
                 Some(end) => end.map(|()| None),
             },
@@ -217,7 +181,9 @@ impl Step<'_> {
             Err(why) => work.refuse(Refused { by: Some(by), kind, key: cause.key.text(), why }),
         }
     }
+}
 
+impl Step<'_> {
     fn reply(
         &mut self,
         by: u32,
@@ -296,29 +262,21 @@ impl Step<'_> {
         if let Some(span) = &mut span {
             span.set("messaging.destination.name", channel.to_string());
         }
-        let kind = Kind::Publication { channel: channel.clone(), id, offset: 0 };
+        let at = Published { offset: 0, prev: 0 };
+        let kind = Kind::Publication { channel: channel.clone(), id, at };
         self.fan_out(&channel, Letter { kind, content, except, span })
     }
 
     /// Sends to all subscribers of a channel, which may be none.
     fn fan_out(&mut self, channel: &Channel, letter: Letter) -> Done {
-        let Some(members) = self.hub.read_tables().channels.members(channel) else {
-            return Ok(None);
-        };
-        let begun = Publishing::begin(members, letter, &mut self.deliveries)?;
+        let begun = Publishing::begin(channel, letter, &mut self.deliveries)?;
         Ok(begun.map(Stage::Publishing))
     }
 
     fn subscribe(&mut self, connection: Handle, channel: &Channel) -> Result<(), Fault> {
         self.granted(channel)?;
         let link = self.own(connection)?;
-        if self.hub.subscribe(&link, channel) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultId::LimitReached,
-            "the connection has as many subscriptions as it may have (`limits.per_connection.subscriptions`)",
-        ))
+        self.hub.subscribe(&link, channel)
     }
 
     fn close(&mut self, connection: Handle, code: u16, reason: String) -> Result<(), Fault> {
@@ -330,43 +288,6 @@ impl Step<'_> {
         }
         link.close(Reason::Plugin { code, reason });
         Ok(())
-    }
-
-    fn event(&self, by: u32) -> Option<&Event> {
-        self.events.get(usize::try_from(by).ok()?)
-    }
-
-    fn link_of(&self, event: &Event) -> Option<Arc<Link>> {
-        event.connection.as_ref().and_then(|connection| self.hub.link(connection.handle))
-    }
-
-    fn payload(&self, content: Content) -> Result<Payload, Fault> {
-        match content {
-            Content::Payload(payload) => Ok(payload),
-            Content::OfEvent(place) => match self.event(place).map(|event| &event.what) {
-                Some(Occurrence::Message(message)) => Ok(message.payload.clone()),
-                _ => {
-                    Err(Fault::new(FaultId::NotFound, "`of-event` names no message of this batch"))
-                }
-            },
-        }
-    }
-
-    /// The delivery's span, when the causing event is recorded. It ends with the last write.
-    fn send_span(&self, by: u32, target: &str) -> Option<Span> {
-        let parent = self.event(by)?.span.context().filter(|context| context.sampled)?;
-        let start = Start {
-            operation: "send",
-            target,
-            kind: trace::Kind::Producer,
-            parent: Some(parent),
-            link: None,
-            at: None,
-        };
-        let mut span = self.hub.tracer.start(start);
-        span.set("messaging.system", "tengen");
-        span.set("messaging.operation.name", "send");
-        Some(span)
     }
 
     fn failure(&mut self, failure: &Failure, work: &mut Work) {

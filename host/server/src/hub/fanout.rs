@@ -1,67 +1,84 @@
 //! One message to many, in steps: others have their turn between them, and the order of a channel is one for all.
 //!
-//! A large publication is put behind those of its channel that are under way. Whoever is at it, the first is delivered
-//! to its end, portion by portion, before the next begins; the channel is locked for one portion only.
+//! A large publication is put behind those of its channel that are under way, with the members of that moment. Whoever is at
+//! it, the first is delivered to its end, portion by portion, before the next begins. The channel's line is held for one
+//! portion only, and by publishers alone: nobody who comes, goes or looks waits for it. Whether a member has left since, its
+//! connection knows.
 
 use super::{
-    Link,
-    act::Step,
+    Hub, Link,
     send::{Broadcast, Deliveries, Letter},
+    step::Step,
+    subscriptions::Subscriber,
 };
+use crate::channels::Open;
 use std::{
     collections::VecDeque,
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     vec,
 };
-use tengen_core::channels::{Members, Roster};
-use tengen_wire::fault::Fault;
+use tengen_core::{
+    broker::Position,
+    roster::{PAGE, Snapshot},
+};
+use tengen_wire::{fault::Fault, id::Channel};
 
-/// Deliveries for which a channel is locked.
-pub(super) const PORTION: usize = 256;
-/// So many gaps in a channel's roster, and its publications are brought to an end at once.
-const GAPS_MAX: usize = 4096;
+/// What is on its way to a channel's members, in the order of its numbers. One begins to be delivered when the one before it
+/// is.
+pub(super) type FanOuts = VecDeque<FanOut>;
 
-/// A channel's subscribers, and what is on its way to them.
-pub(super) type Subscribers = Members<Arc<Link>, FanOut>;
-
-/// A message that some of a channel's subscribers have not got yet.
+/// A message that some of a channel's members have not got yet.
 #[derive(Debug)]
 pub(super) struct FanOut {
     broadcast: Broadcast,
-    /// The places that are left of the walk.
-    left: Range<usize>,
+    members: Snapshot<Subscriber>,
+    /// The page of members that is next: a portion.
+    next: usize,
     end: Arc<OnceLock<Result<(), Fault>>>,
 }
 
 /// Whoever sent it, as long as it is under way.
 #[derive(Debug)]
 pub(super) struct Publishing {
-    members: Arc<Mutex<Subscribers>>,
+    channel: Channel,
+    open: Arc<Open<Subscriber, FanOuts>>,
     end: Arc<OnceLock<Result<(), Fault>>>,
 }
 
 impl Publishing {
     /// Sends to all subscribers: at once if they are few and nothing is under way, else in steps.
     pub(super) fn begin(
-        members: Arc<Mutex<Subscribers>>,
+        channel: &Channel,
         mut letter: Letter,
         deliveries: &mut Deliveries<'_>,
     ) -> Result<Option<Self>, Fault> {
-        let mut locked = lock(&members);
-        letter.number(|| {
-            locked.offset += 1;
-            locked.offset
-        });
-        let mut broadcast = letter.to(locked.roster.len());
-        if locked.under_way.is_empty() && locked.roster.len() <= PORTION {
-            locked.roster.iter().for_each(|(_, link)| broadcast.deliver(deliveries, link));
-            return broadcast.end().map(|()| None);
+        let channels = &deliveries.hub().channels;
+        loop {
+            let open = match letter.is_publication() {
+                true => channels.find_to_publish(channel),
+                false => channels.find(channel),
+            };
+            let Some(open) = open else { return Ok(None) };
+            let mut line = open.line();
+            let members = match letter.is_publication() {
+                false => open.members(),
+                true => {
+                    let Some((members, published)) = open.publish() else { continue };
+                    letter.number(published);
+                    members
+                }
+            };
+            let mut broadcast = letter.to(members.len());
+            if line.is_empty() && members.len() <= PAGE {
+                let all = members.iter();
+                all.for_each(|member| broadcast.deliver_in(channel, deliveries, member));
+                return broadcast.end().map(|()| None);
+            }
+            let end = Arc::<OnceLock<_>>::default();
+            line.push_back(FanOut { broadcast, members, next: 0, end: Arc::clone(&end) });
+            drop(line);
+            return Ok(Some(Self { channel: channel.clone(), open, end }));
         }
-        let (left, end) = (locked.roster.begin_walk(), Arc::<OnceLock<_>>::default());
-        locked.under_way.push_back(FanOut { broadcast, left, end: Arc::clone(&end) });
-        drop(locked);
-        Ok(Some(Self { members, end }))
     }
 
     /// Goes on with what is under way on the channel, until it is this one's end, or the step's.
@@ -70,44 +87,75 @@ impl Publishing {
             if let Some(end) = self.end.get() {
                 return Some(end.clone());
             }
-            let mut locked = lock(&self.members);
-            let Members { roster, under_way, .. } = &mut *locked;
-            if under_way.is_empty() {
-                // Cannot be: ours ends before it goes.
-                return Some(Ok(()));
-            }
-            if step.is_over() && roster.gaps() < GAPS_MAX {
+            if step.is_over() {
                 return None;
             }
-            deliver_portion(roster, under_way, &mut step.deliveries);
-            drop(locked);
+            let mut line = self.open.line();
+            if line.is_empty() {
+                // Somebody else has just brought it to its end.
+                return Some(self.end.get().cloned().unwrap_or(Ok(())));
+            }
+            let done = deliver_portion(&self.channel, &mut line, &mut step.deliveries);
+            drop(line);
+            // The members of a moment may be the last to hold a connection: let go when nobody waits for it.
+            drop(done);
             step.account();
         }
     }
 }
 
+/// Delivers a page of the first one. What is returned has been delivered.
 fn deliver_portion(
-    roster: &mut Roster<Arc<Link>>,
-    under_way: &mut VecDeque<FanOut>,
+    channel: &Channel,
+    line: &mut FanOuts,
     deliveries: &mut Deliveries<'_>,
-) {
-    let Some(first) = under_way.front_mut() else { return };
-    let until = first.left.end.min(first.left.start + PORTION);
-    for (_, link) in roster.part(first.left.start..until) {
-        first.broadcast.deliver(deliveries, link);
+) -> Option<Snapshot<Subscriber>> {
+    let FanOut { broadcast, members, next, .. } = line.front_mut()?;
+    for member in members.page(*next).unwrap_or_default() {
+        broadcast.deliver_in(channel, deliveries, member);
     }
-    first.left.start = until;
-    if first.left.is_empty()
-        && let Some(FanOut { broadcast, end, .. }) = under_way.pop_front()
-    {
-        roster.end_walk();
-        // Only here, once.
-        let _first = end.set(broadcast.end());
+    *next += 1;
+    if members.page(*next).is_some() {
+        return None;
+    }
+    let FanOut { broadcast, members, end, .. } = line.pop_front()?;
+    // Only here, once.
+    let _first = end.set(broadcast.end());
+    Some(members)
+}
+
+impl FanOut {
+    fn is_still_for(&self, link: &Link) -> bool {
+        let pages = (self.next..).map_while(|page| self.members.page(page));
+        let handle = link.facts.handle;
+        pages.flatten().any(|member| member.handle == handle)
     }
 }
 
-fn lock(members: &Mutex<Subscribers>) -> MutexGuard<'_, Subscribers> {
-    members.lock().unwrap_or_else(PoisonError::into_inner)
+impl Hub {
+    /// Tells where a connection is in a channel that it is subscribed to: it has got everything up to this, and gets what
+    /// follows after what `tell` sends. False: it is not subscribed.
+    pub(super) fn at_position(
+        &self,
+        link: &Link,
+        channel: &Channel,
+        tell: impl FnOnce(Position),
+    ) -> bool {
+        let Some(open) = self.channels.find(channel) else { return false };
+        let line = open.line();
+        if !link.is_subscribed(channel) {
+            return false;
+        }
+        let mut position = open.position();
+        let coming = line
+            .iter()
+            .find(|fan_out| fan_out.broadcast.published().is_some() && fan_out.is_still_for(link));
+        if let Some(first) = coming.and_then(|fan_out| fan_out.broadcast.published()) {
+            position.offset = first.prev;
+        }
+        tell(position);
+        true
+    }
 }
 
 /// A push to connections that were found.

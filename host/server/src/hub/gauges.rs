@@ -5,7 +5,7 @@ use tengen_core::meter::{Metric, Samples};
 
 impl Hub {
     /// What has happened, and how much there is now. Nothing here takes longer the more connections there are: the tables'
-    /// lock is held for four lengths, once.
+    /// lock is held for three lengths, once.
     pub fn collect(&self, into: &mut Samples) {
         self.meter.collect(into);
         let tables = self.read_tables();
@@ -13,10 +13,10 @@ impl Hub {
             (Metric::OpenConnections, tables.len()),
             (Metric::ClosingConnections, tables.closing()),
             (Metric::OnlineUsers, tables.users()),
-            (Metric::Channels, tables.channels.len()),
         ];
         drop(tables);
         for (metric, value) in lengths.into_iter().chain([
+            (Metric::Channels, self.channels()),
             (Metric::ConnectionsLimit, self.limits.connections.get()),
             (Metric::HeldMemory, self.budget.held()),
             (Metric::MemoryLimit, self.budget.limit()),

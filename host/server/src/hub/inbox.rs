@@ -19,6 +19,11 @@ impl Inbox {
         self.0.store(Arc::new(handlers.into_iter().collect()));
     }
 
+    /// Looks at all of them.
+    pub(super) fn each(&self, mut see: impl FnMut(&PluginName, &Arc<dyn Handler>)) {
+        self.0.load().iter().for_each(|(plugin, handler)| see(plugin, handler));
+    }
+
     pub(super) fn of(&self, plugin: &PluginName) -> Option<Arc<dyn Handler>> {
         self.0.load().get(plugin).cloned()
     }

@@ -1,11 +1,14 @@
 //! The hub's end of one connection: its facts, its outbox, and what it was told to do.
 
 mod direct;
+pub(super) mod numbers;
+mod subscriptions;
 
 pub use direct::{Rest, Shortcut};
+pub(super) use subscriptions::{Noted, Since};
 
-use super::replies::Numbers;
 use direct::Direct;
+use numbers::Numbers;
 use std::{
     net::IpAddr,
     ops::ControlFlow,
@@ -16,6 +19,7 @@ use std::{
     task::Waker,
     time::Instant,
 };
+use subscriptions::Subscriptions;
 use tengen_core::{
     budget::Gauge,
     event::{Below, Connection},
@@ -61,8 +65,7 @@ pub struct Link {
 struct State {
     outbox: Outbox,
     phase: Phase,
-    /// In order, so that each is found quickly among however many.
-    subscriptions: Vec<Channel>,
+    subscriptions: Subscriptions,
     initial: Box<[Channel]>,
     direct: Direct,
     /// What of the outbox counts with all that the connection holds.
@@ -99,16 +102,6 @@ enum Who {
     Anonymous(IpAddr),
 }
 
-/// What came of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
-    New,
-    /// Noting one twice is noting it once.
-    Already,
-    /// There would be too many.
-    Full,
-}
-
 /// What the connection's task has to do when it has taken what it could.
 #[derive(Debug)]
 pub enum Left {
@@ -130,7 +123,7 @@ impl Link {
         let state = State {
             outbox: Outbox::new(outbox),
             phase: Phase::Open,
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::default(),
             initial: initial.into(),
             direct: Direct::default(),
             gauge: Gauge::default(),
@@ -381,7 +374,7 @@ impl Link {
     }
 
     pub fn subscriptions(&self) -> Vec<Channel> {
-        self.state().subscriptions.clone()
+        self.state().subscriptions.channels()
     }
 
     /// Frames that will never be written, now that the connection is gone.
@@ -401,32 +394,23 @@ impl Link {
         std::mem::take(&mut self.state().initial).into()
     }
 
-    pub(super) fn take_subscriptions(&self) -> Vec<Channel> {
-        std::mem::take(&mut self.state().subscriptions)
+    /// All subscriptions end, and none begins any more.
+    pub(super) fn end_subscriptions(&self) -> Vec<(Channel, Since)> {
+        self.state().subscriptions.end()
     }
 
     /// Takes a note of a subscription; there may be `max`.
     pub(super) fn note_subscription(&self, channel: &Channel, max: usize) -> Noted {
-        let mut state = self.state();
-        match state.subscriptions.binary_search(channel) {
-            Ok(_) => Noted::Already,
-            Err(_) if state.subscriptions.len() >= max => Noted::Full,
-            Err(place) => {
-                state.subscriptions.insert(place, channel.clone());
-                Noted::New
-            }
-        }
+        self.state().subscriptions.note(channel, max)
     }
 
-    /// False when there was none.
-    pub(super) fn forget_subscription(&self, channel: &Channel) -> bool {
-        let mut state = self.state();
-        let found = state.subscriptions.binary_search(channel);
-        found.map(|place| state.subscriptions.remove(place)).is_ok()
+    /// Which one it was; none when there was none.
+    pub(super) fn forget_subscription(&self, channel: &Channel) -> Option<Since> {
+        self.state().subscriptions.forget(channel)
     }
 
     pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
-        self.state().subscriptions.binary_search(channel).is_ok()
+        self.state().subscriptions.contains(channel)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,23 +1,27 @@
 //! Everybody who is connected, and everything that is done to them.
 //!
-//! The hub owns the tables of connections, users, channels and pending replies. It decides nothing: handlers do, and
-//! `act` carries their effects out.
+//! The hub owns the tables of connections, users and pending replies; channels own themselves (`crate::channels`). It decides
+//! nothing: handlers do, and `act` carries their effects out.
 
 mod account;
 mod act;
 mod budget;
 mod directory;
 mod fanout;
+mod frames;
 mod gauges;
 mod inbox;
 mod link;
 mod notable;
 mod numbered;
+mod occupancy;
 mod reach;
 mod relief;
 mod replies;
 mod requests;
 mod send;
+mod step;
+mod subscriptions;
 mod tables;
 mod timers;
 mod writers;
@@ -26,18 +30,23 @@ pub use account::Account;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
+use crate::channels::Channels;
 use arc_swap::ArcSwap;
 use directory::Directory;
+use fanout::FanOuts;
 use foldhash::fast::RandomState;
 use inbox::Inbox;
+use occupancy::Occupancy;
 use replies::Replies;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
+use subscriptions::Subscriber;
 use tables::Tables;
 use tengen_core::{
+    broker::{Broker, memory::Memory},
     budget::Budget,
     effect::{Kind, Tally},
     event::Connection,
@@ -50,7 +59,7 @@ use tengen_settings::{Grants, Limits};
 use tengen_wire::{
     close::Reason,
     fault::{Fault, FaultId},
-    id::{Channel, Handle, PluginName},
+    id::{Handle, PluginName},
 };
 use timers::Timers;
 use writers::Writers;
@@ -83,6 +92,7 @@ type AllRights = arc_swap::Guard<Arc<HashMap<PluginName, Rights, RandomState>>>;
 pub struct Hub {
     tables: RwLock<Tables>,
     links: Arc<Directory>,
+    channels: Channels<Subscriber, FanOuts>,
     replies: Replies,
     rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
     /// Of a plugin that has none.
@@ -92,6 +102,7 @@ pub struct Hub {
     writers: Writers,
     inbox: Inbox,
     timers: Timers,
+    occupancy: Occupancy,
     budget: Arc<Budget>,
     /// What happens, and is counted.
     pub meter: Totals,
@@ -105,6 +116,7 @@ impl Hub {
         Self {
             tables: RwLock::new(Tables::new(Arc::clone(&links))),
             links,
+            channels: Channels::new(Arc::new(Memory::new(""))),
             replies: Replies::new(limits.reply),
             rights: ArcSwap::default(),
             nobodys: Rights::default(),
@@ -113,10 +125,17 @@ impl Hub {
             writers: Writers::default(),
             inbox: Inbox::default(),
             timers: Timers::default(),
+            occupancy: Occupancy::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             meter: Totals::default(),
             notable: Often::default(),
         }
+    }
+
+    /// The same, with somebody else to number publications; without, each hub counts for itself, in memory. Before anybody
+    /// subscribes.
+    pub fn with_broker(self, broker: Arc<dyn Broker>) -> Self {
+        Self { channels: Channels::new(broker), ..self }
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.
@@ -133,8 +152,13 @@ impl Hub {
     /// themselves is forgotten.
     pub fn set_handlers(&self, handlers: HashMap<PluginName, Arc<dyn Handler>>) {
         let running: HashSet<_> = handlers.keys().cloned().collect();
+        let is_new = |plugin: &PluginName| self.inbox.of(plugin).is_none();
+        let new: Vec<_> = running.iter().filter(|plugin| is_new(plugin)).collect();
         self.inbox.set(handlers);
         self.meter.note(Happened::TimersForgotten(self.timers.keep(&running)));
+        self.occupancy.keep(&running);
+        // What changes from here on is noted; what was before is not known to them.
+        new.into_iter().for_each(|plugin| self.tell_occupied(plugin));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
@@ -164,7 +188,7 @@ impl Hub {
         self.meter.note(Happened::Opened);
         let mut left_out = 0;
         for channel in link.take_initial_channels() {
-            left_out += u64::from(!self.subscribe(link, &channel));
+            left_out += u64::from(self.subscribe(link, &channel).is_err());
         }
         if left_out > 0 {
             self.left_out(link, left_out);
@@ -182,11 +206,9 @@ impl Hub {
 
     /// The connection is gone: its subscriptions and pending replies end.
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
-        let left = self.write_tables().remove(link);
+        self.write_tables().remove(link);
         self.timers.end(link.facts.handle);
-        for membership in left {
-            membership.settle(link);
-        }
+        self.leave_all(link);
         self.meter.note(Happened::Ended(reason));
         let lost = link.lost();
         self.meter.note(Happened::Dropped(lost));
@@ -213,32 +235,6 @@ impl Hub {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    pub fn channels(&self) -> usize {
-        self.read_tables().channels.len()
-    }
-
-    /// Subscribes a connection; false when it has too many subscriptions already.
-    pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        let max = self.limits.subscriptions;
-        let (subscribed, membership) = self.write_tables().subscribe(link, channel, max);
-        if let Some(membership) = membership {
-            membership.settle(link);
-        }
-        subscribed
-    }
-
-    /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
-    pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
-        if !link.is_subscribed(channel) {
-            return false;
-        }
-        let membership = self.write_tables().unsubscribe(link, channel);
-        membership.is_some_and(|membership| {
-            membership.settle(link);
-            true
-        })
     }
 
     /// No more connections; the open ones are returned, to be sent away.

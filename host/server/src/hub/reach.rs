@@ -2,13 +2,13 @@
 //!
 //! It touches the connections of its own endpoints, the channels and users it was granted, and nothing else.
 
-use super::{Link, act::Step, budget};
+use super::{Link, budget, step::Step};
 use foldhash::fast::RandomState;
 use std::{collections::HashSet, sync::Arc, vec};
 use tengen_core::effect::Target;
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Channel, Handle, UserId},
+    id::{Handle, UserId},
 };
 
 /// Whom a push is for, while they are looked up: a list may be long.
@@ -89,33 +89,6 @@ impl Gathering {
 }
 
 impl Step<'_> {
-    pub(super) fn own(&self, handle: Handle) -> Result<Arc<Link>, Fault> {
-        match self.hub.link(handle) {
-            Some(link) => self.owned(link),
-            None => Err(Fault::new(FaultId::Closed, "the connection has ended")),
-        }
-    }
-
-    fn owned(&self, link: Arc<Link>) -> Result<Arc<Link>, Fault> {
-        if self.rights.get().owns(&link) {
-            return Ok(link);
-        }
-        Err(Fault::new(
-            FaultId::NotAllowed,
-            "the connection belongs to an endpoint that is not routed to this plugin",
-        ))
-    }
-
-    pub(super) fn granted(&self, channel: &Channel) -> Result<(), Fault> {
-        if self.rights.get().grants.may_publish(channel) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultId::NotAllowed,
-            format!("the channel `{channel}` needs `grant.publish`"),
-        ))
-    }
-
     /// One that has gone meanwhile is nobody's fault.
     fn if_open(&self, handle: Handle, found: &mut Found) -> Result<(), Fault> {
         if let Some(link) = self.hub.link(handle) {

@@ -12,7 +12,7 @@ use super::Link;
 use lease::Pool;
 use part::Part;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,8 +27,6 @@ use tengen_wire::{
 pub(super) const CAPACITY: usize = 1 << 20;
 /// Of one plugin: one that never answers leaves room for the others.
 pub(super) const OF_A_PLUGIN: usize = CAPACITY / 4;
-/// Of one connection: a client that asks without end uses up its own places.
-pub(super) const OF_A_CONNECTION: usize = 256;
 
 /// A reply that somebody waits for.
 #[derive(Debug, Clone)]
@@ -70,42 +68,6 @@ impl Expected {
 pub struct Ended {
     pub expected: Box<Expected>,
     pub why: Fault,
-}
-
-/// The numbers of one connection's replies; looked at under the lock of their table only, but for its end.
-#[derive(Debug, Default)]
-pub(super) struct Numbers(Mutex<VecDeque<u32>>);
-
-impl Numbers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Those that are left at the connection's end.
-    pub(super) fn take(&self) -> VecDeque<u32> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    /// False when there would be too many.
-    fn add(&self, number: u32) -> bool {
-        let mut numbers = self.lock();
-        let has_room = numbers.len() < OF_A_CONNECTION;
-        if has_room {
-            numbers.push_back(number);
-        }
-        has_room
-    }
-
-    fn remove(&self, number: u32) {
-        let mut numbers = self.lock();
-        // Most are answered in the order in which they were asked.
-        if let Some(place) = numbers.iter().position(|other| *other == number) {
-            numbers.remove(place);
-        }
-        if numbers.is_empty() && numbers.capacity() > 64 {
-            *numbers = VecDeque::new();
-        }
-    }
 }
 
 /// Replies that are waited for, in as many tables as [`part::PARTS`]: all of one connection in one of them. Connections that

@@ -1,11 +1,12 @@
 //! Delivery: one message, encoded at most once per wire, to any number of outboxes.
 
-use super::{Ended, Expected, Hub, Link, budget};
+use super::{Ended, Expected, Hub, Link, budget, frames::Frames, subscriptions::Subscriber};
 use std::{
     sync::Arc,
     time::{self, Duration},
 };
 use tengen_core::{
+    broker::Published,
     effect::{Failure, Outcome},
     handler::{Actor, Declined, Progress, Work},
     meter::Happened,
@@ -18,7 +19,6 @@ use tengen_wire::{
     format,
     id::{Channel, EventId, Handle, PluginName},
     payload::{Frame, Payload},
-    transport::Framed,
 };
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Publication {
         channel: Channel,
         id: EventId,
-        offset: u64,
+        at: Published,
     },
 }
 
@@ -67,10 +67,14 @@ impl Letter {
         }
     }
 
+    pub(super) fn is_publication(&self) -> bool {
+        matches!(self.kind, Kind::Publication { .. })
+    }
+
     /// Gives a publication its number.
-    pub(super) fn number(&mut self, next: impl FnOnce() -> u64) {
-        if let Kind::Publication { offset, .. } = &mut self.kind {
-            *offset = next();
+    pub(super) fn number(&mut self, published: Published) {
+        if let Kind::Publication { at, .. } = &mut self.kind {
+            *at = published;
         }
     }
 }
@@ -93,46 +97,40 @@ pub(super) struct Broadcast {
     fault: Option<Fault>,
 }
 
-/// The bytes of a message, for those that came up so far. Mostly all receivers are alike: these need no memory of their own.
-#[derive(Debug, Default)]
-struct Frames {
-    first: Option<Made>,
-    others: Vec<Made>,
-}
-
-/// What a message is for all who have the same wire over the same transport; none: it cannot be written.
-#[derive(Debug)]
-struct Made {
-    lane: usize,
-    frame: Option<Framed>,
-}
-
-impl Frames {
-    /// The bytes of this lane; `make` if nobody of it came up before.
-    fn of(&mut self, lane: usize, make: impl FnOnce() -> Option<Framed>) -> &Option<Framed> {
-        let Self { first, others } = self;
-        let first = match first {
-            Some(first) if first.lane != lane => {
-                let known = others.iter().position(|made| made.lane == lane);
-                let place = known.unwrap_or_else(|| {
-                    others.push(Made { lane, frame: make() });
-                    others.len() - 1
-                });
-                return others.get(place).map_or(&None, |made| &made.frame);
-            }
-            Some(first) => first,
-            none => none.insert(Made { lane, frame: make() }),
-        };
-        &first.frame
-    }
-}
-
 impl Broadcast {
     /// Queues the message for one receiver.
     pub(super) fn deliver(&mut self, deliveries: &mut Deliveries<'_>, link: &Arc<Link>) {
+        if let Some(item) = self.item(deliveries, link.facts.handle, link)
+            && deliveries.queue(link, item)
+        {
+            self.reached += 1;
+        }
+    }
+
+    /// Queues the message for a member of a channel, unless that has left since it was found.
+    pub(super) fn deliver_in(
+        &mut self,
+        channel: &Channel,
+        deliveries: &mut Deliveries<'_>,
+        member: &Subscriber,
+    ) {
+        if let Some(item) = self.item(deliveries, member.handle, &member.link)
+            && deliveries.queue_in(channel, member, item)
+        {
+            self.reached += 1;
+        }
+    }
+
+    /// What one receiver gets; none if it is left out.
+    fn item(
+        &mut self,
+        deliveries: &mut Deliveries<'_>,
+        handle: Handle,
+        link: &Arc<Link>,
+    ) -> Option<Item> {
         deliveries.made += 1;
-        if Some(link.facts.handle) == self.except {
-            return;
+        if Some(handle) == self.except {
+            return None;
         }
         let context = self.span.as_ref().and_then(|span| span.context());
         let frame = self.frames.of(link.lane(), || {
@@ -149,15 +147,20 @@ impl Broadcast {
         let Some(frame) = frame else {
             self.left_out += 1;
             deliveries.hub.meter.note(Happened::Unsupported);
-            return;
+            return None;
         };
         let channel = match &self.kind {
             Kind::Publication { channel, .. } => Some(channel.clone()),
             Kind::Push { .. } => None,
         };
-        let item = Item { frame: frame.clone(), channel, span: self.span.clone() };
-        if deliveries.queue(link, item) {
-            self.reached += 1;
+        Some(Item { frame: frame.clone(), channel, span: self.span.clone() })
+    }
+
+    /// Where it stands in its channel, if it is a publication.
+    pub(super) fn published(&self) -> Option<Published> {
+        match &self.kind {
+            Kind::Publication { at, .. } => Some(*at),
+            Kind::Push { .. } => None,
         }
     }
 
@@ -235,9 +238,23 @@ impl<'a> Deliveries<'a> {
         }
     }
 
+    pub(super) fn hub(&self) -> &'a Hub {
+        self.hub
+    }
+
     /// Queues one item and counts what was lost by it. True when the connection will get it.
     fn queue(&mut self, link: &Arc<Link>, item: Item) -> bool {
-        let (offered, to_be_written) = link.send_later(item);
+        self.queued(link, link.send_later(item))
+    }
+
+    /// The same, for a member of a channel; false as well if it has left.
+    fn queue_in(&mut self, channel: &Channel, member: &Subscriber, item: Item) -> bool {
+        let Subscriber { since, link, .. } = member;
+        let sent = link.send_to_member(channel, *since, item);
+        sent.is_some_and(|sent| self.queued(link, sent))
+    }
+
+    fn queued(&mut self, link: &Arc<Link>, (offered, to_be_written): (Offered, bool)) -> bool {
         if to_be_written {
             self.asleep.links.push(Arc::clone(link));
         }
@@ -281,9 +298,10 @@ fn encode(
 ) -> Result<Frame, Fault> {
     match kind {
         Kind::Push { id } => dialect::push(wire, id, content, context),
-        Kind::Publication { channel, id, offset } => {
-            let offset = *offset;
-            dialect::publication(wire, &Publication { channel, id, content, offset }, context)
+        Kind::Publication { channel, id, at: Published { offset, prev } } => {
+            let (offset, prev) = (*offset, *prev);
+            let what = Publication { channel, id, content, offset, prev };
+            dialect::publication(wire, &what, context)
         }
     }
 }

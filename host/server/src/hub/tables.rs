@@ -1,22 +1,16 @@
-//! Connections by handle, by user, by channel. One lock guards them all: they must agree.
+//! Connections by handle and by user. One lock guards both: they must agree.
 //!
 //! Everybody waits for that lock, so nothing here takes longer the more connections there are: whatever looks at all of
-//! them does so in the directory, part by part, and a channel's members, whom a publication may hold for long, are changed
-//! when the lock is free again (see [`Membership`]). Order of locks: this one, then one of the directory's parts.
+//! them does so in the directory, part by part. Channels have an owner of their own (`crate::channels`). Order of locks: this
+//! one, then one of the directory's parts; never one of the channels'.
 
-use super::{
-    Link, Unwelcome,
-    directory::Directory,
-    fanout::{FanOut, Subscribers},
-    link::{Client, Noted},
-};
+use super::{Link, Unwelcome, directory::Directory, link::Client};
 use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
-use tengen_core::channels::Channels;
-use tengen_wire::id::{Channel, Handle, UserId};
+use tengen_wire::id::{Handle, UserId};
 
 type Links = HashMap<Handle, Arc<Link>, RandomState>;
 
@@ -32,7 +26,6 @@ pub(super) struct Tables {
     /// The newest connection of each client instance.
     clients: HashMap<Client, Handle>,
     users: HashMap<UserId, Crowd>,
-    pub(super) channels: Channels<Arc<Link>, FanOut>,
     last_handle: u32,
     pub(super) draining: bool,
 }
@@ -44,27 +37,6 @@ enum Crowd {
     Many(Links),
 }
 
-/// A channel's members, who have to be told of a connection's subscription or of its end.
-#[derive(Debug)]
-#[must_use = "the channel does not know of it yet"]
-pub(super) struct Membership {
-    channel: Channel,
-    members: Arc<Mutex<Subscribers>>,
-}
-
-impl Membership {
-    /// Makes the members agree with what the connection is subscribed to now. Waits for a publication that is under
-    /// way, so nobody holds the tables meanwhile. Of two changes at once, the later to come here sees what both came to.
-    pub(super) fn settle(&self, link: &Arc<Link>) {
-        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        if link.is_subscribed(&self.channel) {
-            members.roster.insert(link.facts.handle, Arc::clone(link));
-        } else {
-            members.roster.remove(link.facts.handle);
-        }
-    }
-}
-
 impl Tables {
     pub(super) fn new(links: Arc<Directory>) -> Self {
         Self {
@@ -74,7 +46,6 @@ impl Tables {
             reserved: HashSet::default(),
             clients: HashMap::new(),
             users: HashMap::new(),
-            channels: Channels::default(),
             last_handle: 0,
             draining: false,
         }
@@ -134,8 +105,7 @@ impl Tables {
         }
     }
 
-    /// What the channels have to be told of it is returned.
-    pub(super) fn remove(&mut self, link: &Arc<Link>) -> Vec<Membership> {
+    pub(super) fn remove(&mut self, link: &Arc<Link>) {
         let handle = link.facts.handle;
         if self.links.remove(handle) {
             self.open -= 1;
@@ -151,42 +121,6 @@ impl Tables {
         {
             self.users.remove(&user.id);
         }
-        let channels = link.take_subscriptions().into_iter();
-        channels.filter_map(|channel| self.left(channel)).collect()
-    }
-
-    /// Whether the connection is subscribed now, and what its channel has to be told of that. One that has just gone
-    /// cannot subscribe any more, nor can one that has `max` subscriptions.
-    pub(super) fn subscribe(
-        &mut self,
-        link: &Arc<Link>,
-        channel: &Channel,
-        max: usize,
-    ) -> (bool, Option<Membership>) {
-        if !self.links.contains(link.facts.handle) {
-            return (false, None);
-        }
-        match link.note_subscription(channel, max) {
-            Noted::Full => (false, None),
-            Noted::Already => (true, None),
-            Noted::New => {
-                let members = self.channels.join(channel);
-                (true, Some(Membership { channel: channel.clone(), members }))
-            }
-        }
-    }
-
-    /// What the channel has to be told; none when the connection was not subscribed.
-    pub(super) fn unsubscribe(&mut self, link: &Link, channel: &Channel) -> Option<Membership> {
-        if !link.forget_subscription(channel) {
-            return None;
-        }
-        self.left(channel.clone())
-    }
-
-    fn left(&mut self, channel: Channel) -> Option<Membership> {
-        let members = self.channels.leave(&channel)?;
-        Some(Membership { channel, members })
     }
 
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Arc<Link>> {

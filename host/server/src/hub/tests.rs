@@ -17,10 +17,12 @@ use tengen_settings::{Outbox, Pattern};
 use tengen_wire::{
     dialect::{Callback, Dialect, Wire},
     fault::{Fault, FaultId},
-    id::{ConnectionId, EndpointIndex, UserId},
+    id::{Channel, ConnectionId, EndpointIndex, UserId},
     payload::{Encoding, Payload},
 };
 
+mod channels;
+mod occupancy;
 mod refusals;
 mod replies;
 mod steps;

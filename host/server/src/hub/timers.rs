@@ -7,7 +7,7 @@
 //! its connection is open; whoever ends a connection takes its timers out under the same lock before its handlers hear of
 //! the end.
 
-use super::{Hub, act::Step};
+use super::{Hub, step::Step};
 use std::{
     collections::HashSet,
     sync::{

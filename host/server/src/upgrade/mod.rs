@@ -11,6 +11,7 @@ mod endpoints;
 mod ends;
 mod events;
 mod opening;
+mod openings;
 mod place;
 mod posts;
 mod statics;
@@ -93,7 +94,7 @@ impl Upgrades {
             let answer = cors::preflight(&endpoint.origins, headers);
             return answer.unwrap_or_else(|refusal| self.post_refused(&refusal, asked));
         }
-        let transport = opening::asked_for(&request);
+        let transport = openings::asked_for(&request);
         // Who asks for an answer, and not for a socket, may be a page of another origin that wants to read it.
         let page = (transport != Transport::WebSocket).then(|| headers.clone());
         let answer = match posts::is_meant(&request) {
@@ -116,7 +117,7 @@ impl Upgrades {
     ) -> Answer {
         let (mut parts, _) = request.into_parts();
         let mut span = self.upgrade_span(&parts, asked.endpoint, from, transport);
-        let opened = opening::open(transport, self, &mut parts, asked, &mut span).await;
+        let opened = openings::open(transport, self, &mut parts, asked, &mut span).await;
         let answer = opened.unwrap_or_else(|refusal| {
             span.fail(refusal.label);
             self.refused(&refusal, asked)

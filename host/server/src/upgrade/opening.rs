@@ -1,11 +1,8 @@
-//! How a request becomes a connection, over each transport: a file each, and a line here.
+//! How a request becomes a connection over a transport. Which there are stands in `openings`.
 
-use super::{
-    Answer, Upgrades, admission::Asked, checks::Refusal, events::Events, websocket::WebSocket,
-};
+use super::{Answer, Upgrades, admission::Asked, checks::Refusal};
 use http::{Request, request::Parts};
 use tengen_core::trace::Span;
-use tengen_wire::transport::Transport;
 
 /// A transport's way of opening a connection.
 pub(super) trait Opening {
@@ -19,36 +16,4 @@ pub(super) trait Opening {
         asked: Asked<'_>,
         span: &mut Span,
     ) -> Result<Answer, Refusal>;
-}
-
-/// Does something with a transport's opening, which is known by name inside.
-macro_rules! by_opening {
-    ($transport:expr, $name:ident => $does:expr) => {
-        match $transport {
-            Transport::WebSocket => {
-                type $name = WebSocket;
-                $does
-            }
-            Transport::EventStream => {
-                type $name = Events;
-                $does
-            }
-        }
-    };
-}
-
-/// The transport that a request asks for. Who asks for none is told how to ask for a WebSocket.
-pub(super) fn asked_for<B>(request: &Request<B>) -> Transport {
-    let asked = |transport: &Transport| by_opening!(transport, O => O::is_asked_for(request));
-    Transport::ALL.into_iter().find(asked).unwrap_or(Transport::WebSocket)
-}
-
-pub(super) async fn open(
-    transport: Transport,
-    upgrades: &Upgrades,
-    parts: &mut Parts,
-    asked: Asked<'_>,
-    span: &mut Span,
-) -> Result<Answer, Refusal> {
-    by_opening!(transport, O => O::open(upgrades, parts, asked, span).await)
 }

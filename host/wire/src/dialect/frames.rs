@@ -73,5 +73,9 @@ pub struct Publication<'a> {
     pub channel: &'a Channel,
     pub id: &'a EventId,
     pub content: &'a Payload,
+    /// Where it stands in the channel.
     pub offset: u64,
+    /// The offset of the one before it there. It is written only where a client would take it for another one: where it is not
+    /// one less.
+    pub prev: u64,
 }

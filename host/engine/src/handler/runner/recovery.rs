@@ -211,7 +211,9 @@ impl Runner {
     pub(super) fn adopt(&self, forgive: bool) {
         self.queue.begin_adoption();
         self.queue.open();
-        self.queue.adopt(self.shared.actor.connections_of(&self.shared.name), forgive);
+        let (actor, name) = (&self.shared.actor, &self.shared.name);
+        self.queue.adopt(actor.connections_of(name), forgive);
+        actor.begins_anew(name);
     }
 
     /// The gateway itself failed at this batch, half way: nobody knows what of it was done. Its events have failed, and

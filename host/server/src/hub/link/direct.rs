@@ -5,11 +5,11 @@
 //! `writers`), which empties the outbox into the socket while it holds the link's lock: the task cannot write
 //! meanwhile, so frames stay in order and whole. Whatever is not that simple is left to the task.
 
-use super::{Link, Phase, State};
+use super::{Link, Phase, Since, State};
 use std::{
     cell::RefCell,
     fmt, io,
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll},
     time::Instant,
 };
@@ -17,6 +17,7 @@ use tengen_core::{
     outbox::{Item, Offered},
     trace::Span,
 };
+use tengen_wire::id::Channel;
 
 /// More bytes than this are the task's work.
 const BYTES_MAX: usize = 16 << 10;
@@ -116,7 +117,21 @@ impl Link {
     /// Queues a data frame like [`Link::send`], but leaves the task asleep if a writer can do it. True: the caller has
     /// to see to it that [`Link::write_out`] is called.
     pub(in crate::hub) fn send_later(&self, item: Item) -> (Offered, bool) {
-        let mut state = self.state();
+        self.send_in(self.state(), item)
+    }
+
+    /// The same, to a member of a channel; none: that subscription has ended, and nothing is sent.
+    pub(in crate::hub) fn send_to_member(
+        &self,
+        channel: &Channel,
+        since: Since,
+        item: Item,
+    ) -> Option<(Offered, bool)> {
+        let state = self.state();
+        state.subscriptions.has(channel, since).then(|| self.send_in(state, item))
+    }
+
+    fn send_in(&self, mut state: MutexGuard<'_, State>, item: Item) -> (Offered, bool) {
         let offered = self.offer(&mut state, item);
         if state.is_simple() {
             let claims = !std::mem::replace(&mut state.direct.claimed, true);

@@ -1,7 +1,7 @@
 //! Replies: whose place it is, when it ends, and what a caller is told that gets none (issue 9, A3).
 
 use super::*;
-use crate::hub::replies::{OF_A_CONNECTION, OF_A_PLUGIN};
+use crate::hub::{link::numbers::OF_A_CONNECTION, replies::OF_A_PLUGIN};
 
 const LATE: Duration = Duration::from_secs(31);
 

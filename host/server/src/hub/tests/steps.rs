@@ -10,7 +10,7 @@ pub(super) fn hub_of_channels() -> Hub {
 pub(super) fn members(hub: &Hub, count: usize) -> Vec<Arc<Link>> {
     let links: Vec<_> = (0..count).map(|_| connect(hub, 0, None)).collect();
     for link in &links {
-        assert!(hub.subscribe(link, &"room".into()));
+        hub.subscribe(link, &"room".into()).unwrap();
     }
     links
 }
@@ -101,7 +101,7 @@ fn who_comes_or_goes_during_a_publication_hears_what_is_theirs() {
     let mut work = publications(1);
     assert_eq!(act(&hub, PLUGIN, &events, &mut work), Progress::More);
     let late = connect(&hub, 0, None);
-    assert!(hub.subscribe(&late, &"room".into()));
+    hub.subscribe(&late, &"room".into()).unwrap();
     let leaves = links.last().unwrap();
     assert!(hub.unsubscribe(leaves, &"room".into()));
     while act(&hub, PLUGIN, &events, &mut work) == Progress::More {}

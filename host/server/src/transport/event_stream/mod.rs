@@ -8,8 +8,8 @@
 mod pipe;
 mod sessions;
 
-pub use pipe::Body;
-pub use sessions::{Held, NoStream, Posted, Registered, Session, Sessions, Untaken};
+pub use pipe::{Body, Held};
+pub use sessions::{NoStream, Posted, Registered, Session, Sessions, Untaken};
 
 use super::{Carrier, Inbound, Patience};
 use pipe::Pipe;

@@ -1,10 +1,10 @@
 //! What a session's task has for its peer, and the stream that takes it.
 
-use super::sessions::Held;
 use crate::hub::Shortcut;
 use bytes::Bytes;
 use hyper::body::Frame;
 use std::{
+    any::Any,
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,6 +12,9 @@ use std::{
 };
 use tengen_wire::transport::Framed;
 use tokio::time::Instant;
+
+/// Whatever is given back when a session and all of its streams are gone.
+pub type Held = Arc<dyn Any + Send + Sync>;
 
 /// What may wait for the stream before no more is taken.
 const WAITING_MAX: usize = 64 << 10;

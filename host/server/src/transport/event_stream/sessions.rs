@@ -1,10 +1,12 @@
 //! Sessions by their secrets: where a request finds what it belongs to.
 
-use super::{Body, EventStream, pipe::Pipe};
+use super::{
+    Body, EventStream,
+    pipe::{Held, Pipe},
+};
 use crate::hub::{Account, Link, Shortcut};
 use foldhash::fast::RandomState;
 use std::{
-    any::Any,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -44,9 +46,6 @@ pub struct Session {
     /// Held for as long as there is a socket.
     place: Held,
 }
-
-/// Whatever is given back when a session and all of its streams are gone.
-pub type Held = Arc<dyn Any + Send + Sync>;
 
 /// A frame that came by a request, with what it takes of the budget.
 #[derive(Debug)]

@@ -122,14 +122,18 @@ pub(super) fn publication<D: Envelope, F: Format>(
 ) -> Result<Frame, Fault> {
     let data = embeddable(what.content, F::ENCODING)?;
     let meta = Meta::of::<D>(context);
+    let prev = Some(what.prev).filter(|prev| prev.checked_add(1) != Some(what.offset));
     Ok(with_meta::<F>(meta.as_ref(), |frame| {
         batch(frame, |event| {
             event.name("tengen/publication");
-            event.map(4, |map| {
+            event.map(4 + usize::from(prev.is_some()), |map| {
                 map.key("channel").string(what.channel);
                 map.key("id").name_or_string(what.id);
                 map.key("data").value(&data);
                 map.key("offset").number(what.offset);
+                if let Some(prev) = prev {
+                    map.key("prev").number(prev);
+                }
             });
         });
     }))

@@ -164,7 +164,7 @@ fn a_publication_names_channel_event_and_offset() {
     let (channel, content) =
         (Channel::from("room \"1\""), payload(Encoding::Json, "{\"text\":\"hi\"}"));
     let id = EventId::from("chat/said");
-    let what = Publication { channel: &channel, id: &id, content: &content, offset: 7 };
+    let what = Publication { channel: &channel, id: &id, content: &content, offset: 7, prev: 6 };
     is(
         publication(JSON, &what, None).ok(),
         r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","data":{"text":"hi"},"offset":7}]],null]"#,
@@ -178,6 +178,11 @@ fn a_publication_names_channel_event_and_offset() {
         &format!(
             r#"[[[:tengen/publication {{:channel "room \"1\"" :id :chat/said :data {{:text "hi"}} :offset 7}}]] nil {{:traceparent "{PARENT}"}}]"#
         ),
+    );
+    let after_a_gap = Publication { prev: 4, ..what.clone() };
+    is(
+        publication(JSON, &after_a_gap, None).ok(),
+        r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","data":{"text":"hi"},"offset":7,"prev":4}]],null]"#,
     );
     let odd = EventId::from("room/a/b");
     let what = Publication { id: &odd, ..what };
@@ -272,8 +277,13 @@ fn raw_content_leaves_as_it_is() {
         let content = payload(encoding, "as it is");
         let frame = Frame { text, body: content.body.clone() };
         assert_eq!(push(RAW, &id, &content, Some(&context(None))), Ok(frame.clone()));
-        let what =
-            Publication { channel: &Channel::from("c"), id: &id, content: &content, offset: 1 };
+        let what = Publication {
+            channel: &Channel::from("c"),
+            id: &id,
+            content: &content,
+            offset: 1,
+            prev: 0,
+        };
         assert_eq!(publication(RAW, &what, None), Ok(frame));
         let broken = push(RAW, &id, &Payload::new(encoding, vec![0xff]), None);
         assert_eq!(broken.map_err(|why| why.id).err(), text.then_some(FaultId::Malformed));

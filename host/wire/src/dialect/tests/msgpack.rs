@@ -255,14 +255,15 @@ fn pushes_replies_and_publications_leave() {
     );
     let (channel, content) = (Channel::from("room \"1\""), json("{\"text\":\"hi\"}"));
     let said = EventId::from("chat/said");
-    let what = Publication { channel: &channel, id: &said, content: &content, offset: 7 };
+    let what = Publication { channel: &channel, id: &said, content: &content, offset: 7, prev: 6 };
     is(
         publication(MSGPACK, &what, None).ok(),
         "929192b274656e67656e2f7075626c69636174696f6e84a76368616e6e656ca8726f6f6d20223122a26964a9636861742f73616964a46461746181a474657874a26869a66f666673657407c0",
     );
     let (channel, content) = (Channel::from("c"), Payload::new(Encoding::Binary, vec![0, 255]));
     let odd = EventId::from("room/a/b");
-    let what = Publication { channel: &channel, id: &odd, content: &content, offset: 300 };
+    let what =
+        Publication { channel: &channel, id: &odd, content: &content, offset: 300, prev: 299 };
     is(
         publication(MSGPACK, &what, None).ok(),
         "929192b274656e67656e2f7075626c69636174696f6e84a76368616e6e656ca163a26964a8726f6f6d2f612f62a464617461c40200ffa66f6666736574cd012cc0",

@@ -176,7 +176,7 @@ proptest! {
         channel: String,
     ) {
         let (id, channel, content) = (EventId::new(id), Channel::new(channel), Payload::new(encoding, body));
-        let what = Publication { channel: &channel, id: &id, content: &content, offset: 1 };
+        let what = Publication { channel: &channel, id: &id, content: &content, offset: 1, prev: 0 };
         let replied = reply(wire, &called(wire), &content, None);
         for frame in [push(wire, &id, &content, None), publication(wire, &what, None), replied].into_iter().flatten() {
             prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);

@@ -1,0 +1,177 @@
+//! Who is subscribed to what, and where each channel is: the owner of the channels, who knows nothing of connections.
+//!
+//! A channel is here as long as it has subscribers. Its numbers come from a [`Broker`], which keeps its position when the last
+//! one has gone.
+//!
+//! **Locks**, each held for as long as it takes to find or change an entry, never while something is encoded or delivered, but
+//! for the line:
+//! 1. a *line* (of one channel): whoever delivers there. It keeps other publishers of the channel waiting, and nobody else.
+//! 2. a *shard*: of the channels whose names fall together. Whoever subscribes, unsubscribes or looks a channel up.
+//! 3. a *roster* (of one channel): its members, and its number, which go together.
+//! 4. what is asked for inside: the broker's, a link's own, what plugins are to be told.
+//!
+//! They are taken in this order, and none may be left out backwards: who holds a shard takes no line. A line is taken by those
+//! who hold nothing.
+//!
+//! **Invariant:** what a fan-out holds while it delivers is its line and a snapshot of the members, so nobody who looks up,
+//! subscribes, unsubscribes or closes waits for it.
+
+use foldhash::fast::RandomState;
+use std::{
+    collections::HashMap,
+    hash::BuildHasher,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tengen_core::{
+    broker::{Broker, Log, Position, Published},
+    count::Apart,
+    roster::{Member, Roster, Snapshot},
+};
+use tengen_wire::id::{Channel, Handle};
+
+/// Several times as many as there are workers on most machines, so that two seldom meet.
+const SHARDS: usize = 64;
+
+/// All channels with at least one subscriber. `M`: a member; `D`: what is on its way to members.
+#[derive(Debug)]
+pub(crate) struct Channels<M, D> {
+    shards: Box<[Apart<Mutex<Shard<M, D>>>; SHARDS]>,
+    spread: RandomState,
+    broker: Arc<dyn Broker>,
+}
+
+/// Channels by name. Names are chosen by others, so this has the standard library's hasher.
+type Shard<M, D> = HashMap<Channel, Arc<Open<M, D>>>;
+
+/// A channel with subscribers.
+#[derive(Debug)]
+pub(crate) struct Open<M, D> {
+    line: Mutex<D>,
+    seats: Mutex<Seats<M>>,
+    log: Arc<dyn Log>,
+}
+
+#[derive(Debug)]
+struct Seats<M> {
+    roster: Roster<M>,
+    /// The last one has left. Whoever comes now comes to another [`Open`] of this name.
+    is_gone: bool,
+}
+
+impl<M: Member, D: Default> Channels<M, D> {
+    pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
+        let shards = std::array::from_fn(|_| Apart(Mutex::new(Shard::new())));
+        Self { shards: Box::new(shards), spread: RandomState::default(), broker }
+    }
+
+    /// One more member, whom `take` makes or refuses. `is_first` is called if nobody was there before. Both are called in
+    /// turn with all who come and go, and so are those of [`Channels::leave`].
+    pub(crate) fn join<E>(
+        &self,
+        channel: &Channel,
+        take: impl FnOnce() -> Result<M, E>,
+        is_first: impl FnOnce(),
+    ) -> Result<(), E> {
+        let mut shard = self.shard(channel);
+        let member = take()?;
+        if let Some(open) = shard.get(&**channel) {
+            open.seats().roster.insert(member);
+            return Ok(());
+        }
+        let mut roster = Roster::default();
+        roster.insert(member);
+        let seats = Mutex::new(Seats { roster, is_gone: false });
+        let log = self.broker.subscribe(channel);
+        shard.insert(channel.clone(), Arc::new(Open { line: Mutex::default(), seats, log }));
+        is_first();
+        Ok(())
+    }
+
+    /// Takes the member with this handle out, if it is this one.
+    pub(crate) fn leave(
+        &self,
+        channel: &Channel,
+        handle: Handle,
+        is: impl FnOnce(&M) -> bool,
+        is_last: impl FnOnce(),
+    ) {
+        let mut shard = self.shard(channel);
+        let Some(open) = shard.get(&**channel) else { return };
+        let mut seats = open.seats();
+        if !seats.roster.remove(handle, is) || !seats.roster.is_empty() {
+            return;
+        }
+        seats.is_gone = true;
+        drop(seats);
+        shard.remove(&**channel);
+        self.broker.unsubscribe(channel);
+        is_last();
+    }
+
+    /// The channel, if it has subscribers.
+    pub(crate) fn find(&self, channel: &Channel) -> Option<Arc<Open<M, D>>> {
+        self.shard(channel).get(&**channel).map(Arc::clone)
+    }
+
+    /// The same, to publish on it; where it has none, the publication has its number all the same.
+    pub(crate) fn find_to_publish(&self, channel: &Channel) -> Option<Arc<Open<M, D>>> {
+        let shard = self.shard(channel);
+        let open = shard.get(&**channel).map(Arc::clone);
+        if open.is_none() {
+            self.broker.publish(channel);
+        }
+        open
+    }
+
+    /// Calls `see` for each channel of some, in turn with all who come and go there; others come and go meanwhile.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(&Channel)) {
+        for Apart(shard) in &*self.shards {
+            lock(shard).keys().for_each(&mut see);
+        }
+    }
+
+    /// How many channels have subscribers.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|Apart(shard)| lock(shard).len()).sum()
+    }
+
+    fn shard(&self, channel: &Channel) -> MutexGuard<'_, Shard<M, D>> {
+        let place = self.spread.hash_one(channel.as_str()) as usize % SHARDS;
+        let [Apart(first), ..] = &*self.shards;
+        lock(self.shards.get(place).map_or(first, |Apart(shard)| shard))
+    }
+}
+
+impl<M: Member, D> Open<M, D> {
+    /// What is under way here; to be taken by those who hold no other lock of the channels'.
+    pub(crate) fn line(&self) -> MutexGuard<'_, D> {
+        lock(&self.line)
+    }
+
+    /// A number, and who is in when it is given: whoever comes later begins behind it. None: the last one has left, and who
+    /// publishes has to look the channel up again.
+    pub(crate) fn publish(&self) -> Option<(Snapshot<M>, Published)> {
+        let seats = self.seats();
+        (!seats.is_gone).then(|| (seats.roster.snapshot(), self.log.publish()))
+    }
+
+    /// Who is in, for what has no number.
+    pub(crate) fn members(&self) -> Snapshot<M> {
+        self.seats().roster.snapshot()
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        self.log.position()
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats<M>> {
+        lock(&self.seats)
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! What one connection is subscribed to, as it knows itself: in this, and nowhere else, it is decided.
+//!
+//! A channel's members are changed behind it, and a fan-out goes by members of a moment that is past. So each subscription has
+//! a number, by which who delivers knows whether the member that it met is one still.
+
+use tengen_wire::id::Channel;
+
+/// A connection's subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    /// In order, so that each is found quickly among however many.
+    all: Vec<(Channel, Since)>,
+    /// The number of the last one that began, and of the last one that had begun when one ended.
+    last: u32,
+    before_end: u32,
+    /// The connection is over.
+    is_over: bool,
+}
+
+/// Which subscription of its connection one is: they are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) struct Since(u32);
+
+/// What came of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Noted {
+    New(Since),
+    /// Noting one twice is noting it once.
+    Already,
+    /// There would be too many.
+    Full,
+    /// The connection has ended.
+    Over,
+}
+
+impl Subscriptions {
+    /// Takes a note of a subscription; there may be `max`.
+    pub(super) fn note(&mut self, channel: &Channel, max: usize) -> Noted {
+        if self.is_over {
+            return Noted::Over;
+        }
+        match self.find(channel) {
+            Ok(_) => Noted::Already,
+            Err(_) if self.all.len() >= max => Noted::Full,
+            Err(place) => {
+                self.last = self.last.wrapping_add(1);
+                self.all.insert(place, (channel.clone(), Since(self.last)));
+                Noted::New(Since(self.last))
+            }
+        }
+    }
+
+    /// Which one it was; none when there was none.
+    pub(super) fn forget(&mut self, channel: &Channel) -> Option<Since> {
+        let place = self.find(channel).ok()?;
+        self.before_end = self.last;
+        Some(self.all.remove(place).1)
+    }
+
+    /// All of them end, and there are no more.
+    pub(super) fn end(&mut self) -> Vec<(Channel, Since)> {
+        self.is_over = true;
+        self.before_end = self.last;
+        std::mem::take(&mut self.all)
+    }
+
+    /// Whether this one has not ended. Asked for each delivery: mostly none has ended since it began, and then nothing is
+    /// looked for.
+    pub(super) fn has(&self, channel: &Channel, since: Since) -> bool {
+        since.0 > self.before_end
+            || self.find(channel).is_ok_and(|place| {
+                self.all.get(place).is_some_and(|(_, subscribed)| *subscribed == since)
+            })
+    }
+
+    pub(super) fn channels(&self) -> Vec<Channel> {
+        self.all.iter().map(|(channel, _)| channel.clone()).collect()
+    }
+
+    pub(super) fn contains(&self, channel: &Channel) -> bool {
+        self.find(channel).is_ok()
+    }
+
+    fn find(&self, channel: &Channel) -> Result<usize, usize> {
+        self.all.binary_search_by(|(known, _)| known.cmp(channel))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn new(noted: Noted) -> Since {
+        let Noted::New(since) = noted else { panic!("{noted:?}") };
+        since
+    }
+
+    #[test]
+    fn a_subscription_is_the_one_that_began_and_not_a_later_one_of_its_name() {
+        let mut all = Subscriptions::default();
+        let (a, b) = (Channel::from("a"), Channel::from("b"));
+        let (of_a, of_b) = (new(all.note(&a, 2)), new(all.note(&b, 2)));
+        assert_eq!(all.note(&a, 2), Noted::Already);
+        assert_eq!(all.note(&"c".into(), 2), Noted::Full);
+        assert!(all.has(&a, of_a) && all.has(&b, of_b));
+        assert_eq!(all.forget(&a), Some(of_a));
+        assert_eq!(all.forget(&a), None);
+        assert!(!all.has(&a, of_a) && all.has(&b, of_b));
+        let again = new(all.note(&a, 2));
+        assert!(all.has(&a, again) && !all.has(&a, of_a));
+        assert_eq!(all.end().len(), 2);
+        assert!(!all.has(&a, again) && !all.has(&b, of_b));
+        assert_eq!(all.note(&a, 2), Noted::Over);
+    }
+}
