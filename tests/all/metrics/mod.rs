@@ -6,8 +6,9 @@ mod many;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use support::{
+    client::Client,
     gateway, guests,
     openmetrics::{Exposition, parse},
     peer::{Answer, Peer},
@@ -52,6 +53,28 @@ async fn start() -> Result<gateway::Running> {
         });
     }
     gateway::start(settings).await
+}
+
+#[tokio::test]
+async fn a_scrape_waits_for_no_guest() -> Result<()> {
+    let mut settings = Settings { echo: false, ..Settings::default() };
+    let mut hostile = guests::plugin("handler_hostile")?;
+    hostile.deadline = Duration::from_secs(5);
+    gateway::route_everything(&mut settings, "hostile", hostile);
+    let gateway = gateway::start(settings).await?;
+    let mut client = Client::json(gateway.address(), "/ws").await?;
+    client.send("hostile/spin", Value::Null).await?;
+    let told = [("plugin", "hostile")];
+    let mut exposition = scrape(&gateway).await?;
+    // `opened`, and the event that computes until its deadline.
+    while exposition.sum("tengen_plugin_events_total", &told) < 2.0 {
+        exposition = scrape(&gateway).await?;
+    }
+    let ended = exposition.sum("tengen_plugin_failed_calls_total", &told);
+    ensure!(ended == 0.0, "it was scraped while the guest computed");
+    drop(client);
+    gateway.drain().await;
+    Ok(())
 }
 
 #[tokio::test]

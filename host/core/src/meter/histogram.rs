@@ -3,7 +3,7 @@
 use crate::count::{Apart, PARTS, place};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The upper ends of the ranges, in nanoseconds; what takes longer than the last is in one more. A plugin's call takes some
@@ -31,13 +31,31 @@ pub const BOUNDS: [u64; 19] = [
 ];
 const RANGES: usize = BOUNDS.len() + 1;
 
-/// The range that a time is in: its upper end belongs to it.
+/// By how many bits a number has: how many bounds are below the smallest of them.
+const BELOW: [u8; 65] = {
+    let (mut below, mut bits) = ([0; 65], 1);
+    while bits <= 64 {
+        let (smallest, mut count) = (1 << (bits - 1), 0);
+        while count < BOUNDS.len() && BOUNDS[count] < smallest {
+            count += 1;
+        }
+        below[bits] = count as u8;
+        bits += 1;
+    }
+    below
+};
+
+/// The range that a time is in: its upper end belongs to it. Every bound is at least twice the one before it, so of all
+/// numbers of so many bits one bound at most is in their midst: one comparison decides.
 fn range(nanos: u64) -> usize {
-    BOUNDS.partition_point(|bound| *bound < nanos)
+    let bits = 64 - nanos.leading_zeros() as usize;
+    let below = BELOW.get(bits).copied().map_or(0, usize::from);
+    below + usize::from(BOUNDS.get(below).is_some_and(|bound| *bound < nanos))
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    let whole = time.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(time.subsec_nanos().into())
 }
 
 /// For what few write at the same time: who drives a plugin's instance, which only one does.
@@ -92,12 +110,38 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    pub fn record(&mut self, time: Duration) {
-        let nanos = nanos(time);
-        if let Some(range) = self.ranges.get_mut(range(nanos)) {
-            *range += 1;
+    /// How old what came at these times was at `began`, and so long after that. Many of a batch came at one time, in one
+    /// turn of a connection.
+    pub fn ages(
+        arrived: impl IntoIterator<Item = Instant>,
+        began: Instant,
+        took: Duration,
+    ) -> [Self; 2] {
+        let (mut waited, mut decided) = (Self::default(), Self::default());
+        let took = nanos(took);
+        let mut note = |arrived: Instant, events: u32| {
+            let before = nanos(began.saturating_duration_since(arrived));
+            waited.record(before, events);
+            decided.record(before.saturating_add(took), events);
+        };
+        let (mut last, mut events) = (began, 0);
+        for arrived in arrived {
+            if arrived != last && events > 0 {
+                note(last, std::mem::take(&mut events));
+            }
+            (last, events) = (arrived, events + 1);
         }
-        self.nanos = self.nanos.saturating_add(nanos);
+        if events > 0 {
+            note(last, events);
+        }
+        [waited, decided]
+    }
+
+    fn record(&mut self, nanos: u64, times: u32) {
+        if let Some(range) = self.ranges.get_mut(range(nanos)) {
+            *range += times;
+        }
+        self.nanos = self.nanos.saturating_add(nanos.saturating_mul(times.into()));
     }
 }
 
@@ -195,24 +239,45 @@ mod tests {
     #[test]
     fn a_time_of_centuries_is_counted_and_nothing_overflows() {
         let (histogram, mut gathered) = (Histogram::default(), Gathered::default());
-        gathered.record(Duration::MAX);
-        gathered.record(Duration::MAX);
+        gathered.record(nanos(Duration::MAX), 1);
+        gathered.record(nanos(Duration::MAX), 1);
         histogram.add(&gathered);
         assert_eq!(filled(&histogram.read()), [(f64::INFINITY, 2)]);
     }
 
+    #[test]
+    fn what_came_later_than_now_is_not_old() {
+        let (histogram, now) = (Histogram::default(), Instant::now());
+        let came = [now + Duration::from_secs(1), now, now];
+        let [waited, decided] = Gathered::ages(came, now, Duration::from_millis(3));
+        histogram.add(&waited);
+        assert_eq!(filled(&histogram.read()), [(0.00001, 3)]);
+        histogram.add(&decided);
+        assert_eq!(filled(&histogram.read()), [(0.00001, 3), (0.005, 3)]);
+    }
+
     proptest! {
+        #[test]
+        fn the_range_of_a_time_is_found_as_a_search_would(nanos: u64, shift in 0_u32..64) {
+            let nanos = nanos >> shift;
+            let beside = [nanos, nanos.saturating_sub(1), nanos.saturating_add(1)];
+            for nanos in beside.into_iter().chain(BOUNDS).chain(BOUNDS.map(|bound| bound + 1)) {
+                prop_assert_eq!(range(nanos), BOUNDS.partition_point(|bound| *bound < nanos));
+            }
+        }
+
         #[test]
         fn a_batch_leaves_what_its_events_would_leave_one_by_one(
             times in proptest::collection::vec(0_u64..20_000_000_000, 0..100),
         ) {
             let (one_by_one, together) = (Histogram::default(), Histogram::default());
-            let mut gathered = Gathered::default();
-            for time in times {
-                one_by_one.record(Duration::from_nanos(time));
-                gathered.record(Duration::from_nanos(time));
-            }
-            together.add(&gathered);
+            let start = Instant::now();
+            let now = start + Duration::from_secs(20);
+            // Some came together.
+            let times = times.into_iter().flat_map(|time| [time; 2]).map(Duration::from_nanos);
+            times.clone().for_each(|time| one_by_one.record(time));
+            let [waited, _] = Gathered::ages(times.map(|time| now - time), now, Duration::ZERO);
+            together.add(&waited);
             prop_assert_eq!(one_by_one.read(), together.read());
         }
     }

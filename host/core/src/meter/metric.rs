@@ -217,9 +217,9 @@ metrics! {
     PluginEvents = Counter "tengen_plugin" "events" ["plugin"] ["plugins.{plugin}.events"]
         "Events that were handed to it";
     PluginWaitTime = Histogram "tengen_plugin_queue_wait" "seconds" ["plugin"] []
-        "How long an event of a client waited, from the turn that read it to the call it was part of";
+        "How long an event of a client waited, from the turn that read it to the call that decided about it";
     PluginEventTime = Histogram "tengen_plugin_event" "seconds" ["plugin"] []
-        "How long it took until an event of a client was decided, from the turn that read it";
+        "How old an event of a client was after the call that decided about it, from the turn that read it";
     PluginErrors = Counter "tengen_plugin" "errors" ["plugin", "reason"] ["plugins.{plugin}.errors"]
         "Events and requests that failed, by the reason that the sender was told";
     PluginFailedCalls = Counter "tengen_plugin_failed" "calls" ["plugin", "kind"] ["plugins.{plugin}.failed-calls.{kind}"]

@@ -29,7 +29,7 @@ use crate::{
 };
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tengen_core::{
     effect::{Failure, Outcome, Refused},
@@ -60,6 +60,8 @@ pub(crate) struct Runner {
     breaker: Breaker,
     caution: Caution<Handle>,
     restarts: Restarts,
+    /// When the last call began and how long it took, until that is noted of its events.
+    called: Option<(Instant, Duration)>,
     /// Whether it is a visitor who drives.
     pub(super) visited: Visited,
 }
@@ -86,6 +88,7 @@ impl Runner {
             breaker: Breaker::new(seed()),
             caution: Caution::default(),
             restarts: Restarts::new(Instant::now()),
+            called: None,
             visited: Visited::default(),
         };
         runner.adopt(false);
@@ -186,9 +189,10 @@ impl Runner {
         let allowance = self.generation.allowance(records.len());
         let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
         let began = Instant::now();
-        counters.meter.waited(&ages(events, began));
         let answer = instance.handle(allowance, records, trace_of(events)).await;
-        counters.meter.call_took(began.elapsed());
+        let took = began.elapsed();
+        counters.meter.call_took(took);
+        self.called = Some((began, took));
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
@@ -279,10 +283,20 @@ impl Runner {
         batch.events.clear();
     }
 
+    /// How long events of clients waited for the call that decided about them, and how old they were after it.
+    fn note_ages(&mut self, events: &[Event]) {
+        let (began, took) = self.called.take().unwrap_or_else(|| (Instant::now(), Duration::ZERO));
+        let arrived = events.iter().filter_map(|event| event.permit.as_ref()?.arrived);
+        let [waited, decided] = Gathered::ages(arrived, began.into_std(), took);
+        let meter = &self.shared.counters.meter;
+        meter.waited(&waited);
+        meter.decided(&decided);
+    }
+
     /// What is left when others are to have their turn.
-    fn begin_work(&self, batch: &mut Batch, decided: Decided) -> Option<Work> {
+    fn begin_work(&mut self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { mut outcome, refused } = decided;
-        self.shared.counters.meter.decided(&ages(&batch.events, Instant::now()));
+        self.note_ages(&batch.events);
         for failure in &outcome.failures {
             self.shared.counters.note(PluginHappened::Failed(failure.why.id, 1));
             let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
@@ -375,15 +389,6 @@ fn news(refused: Refused, events: &[Event]) -> Option<Event> {
         span: Span::none(),
         permit: None,
     })
-}
-
-/// How old the events of clients are.
-fn ages(events: &[Event], now: Instant) -> Gathered {
-    let mut ages = Gathered::default();
-    for arrived in events.iter().filter_map(|event| event.permit.as_ref()?.arrived) {
-        ages.record(now.into_std().saturating_duration_since(arrived));
-    }
-    ages
 }
 
 fn fail(spans: &mut [Span], error_type: &str) {

@@ -55,6 +55,12 @@ impl Directory {
         found
     }
 
+    /// Keeps everybody out, as long as the guards are there.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> Vec<RwLockWriteGuard<'_, Links>> {
+        self.0.iter().map(|Apart(part)| write(part)).collect()
+    }
+
     fn part(&self, handle: Handle) -> Option<&RwLock<Links>> {
         self.0.get(handle.0 as usize % PARTS).map(|Apart(part)| part)
     }

@@ -25,6 +25,7 @@ mod channels;
 mod occupancy;
 mod refusals;
 mod replies;
+mod scrapes;
 mod steps;
 mod timers;
 mod timers_model;
