@@ -85,17 +85,3 @@ pub mod sink_role {
         default_bindings_module: "tengen_plugin::__private::sink_role",
     });
 }
-
-pub mod health_role {
-    wit_bindgen::generate!({
-        inline: "
-            package tengen:sdk-health;
-            world health-role { export tengen:gateway/health@0.1.0; }
-        ",
-        path: "../wit",
-        generate_all,
-        pub_export_macro: true,
-        export_macro_name: "export_health",
-        default_bindings_module: "tengen_plugin::__private::health_role",
-    });
-}

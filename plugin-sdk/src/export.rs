@@ -140,12 +140,4 @@ macro_rules! __role {
         }
         sdk::export_snapshot!(Exported with_types_in sdk::snapshot_role);
     };
-    (Health) => {
-        impl sdk::health_role::exports::tengen::gateway::health::Guest for Exported {
-            fn check() -> ::std::result::Result<(), ::std::string::String> {
-                INSTANCE.with(|instance| instance.with($crate::Health::check))?
-            }
-        }
-        sdk::export_health!(Exported with_types_in sdk::health_role);
-    };
 }

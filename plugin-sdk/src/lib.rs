@@ -22,7 +22,7 @@
 //! Its crate is a `cdylib`; `cargo xtask guests --path DIR` builds it, as does plain cargo for `wasm32-wasip2`.
 //!
 //! - State lives in `&mut self`. One instance sees its events one at a time, those of a connection in order.
-//! - [`export!`] takes the roles that a type has: [`Handler`], [`Authenticator`], [`Sink`], [`Snapshot`], [`Health`];
+//! - [`export!`] takes the roles that a type has: [`Handler`], [`Authenticator`], [`Sink`], [`Snapshot`];
 //!   with `Plugin` first, the type says itself how it starts ([`Plugin`]), otherwise by `Default`.
 //! - An `Err` fails one event: its effects are discarded, its sender gets the [`Fault`], other events stand.
 //! - A panic costs the instance: the gateway starts a fresh one with [`StartReason::RestartAfterTrap`]. All that was in its
@@ -54,7 +54,6 @@ mod content;
 mod context;
 mod export;
 mod handler;
-mod health;
 mod instance;
 mod plugin;
 pub mod signals;
@@ -78,7 +77,6 @@ pub use bindings::{
 pub use content::IntoContent;
 pub use context::{Context, Sent};
 pub use handler::Handler;
-pub use health::Health;
 pub use plugin::Plugin;
 pub use serde_json::json;
 pub use sink::Sink;
@@ -102,7 +100,6 @@ pub mod __private {
         bindings::{
             authenticator_role::{self, export_authenticator},
             handler_role::{self, export_handler},
-            health_role::{self, export_health},
             plugin_role::{self, export_plugin},
             sink_role::{self, export_sink},
             snapshot_role::{self, export_snapshot},

@@ -283,6 +283,10 @@ impl tengen_server::admin::Source for Fake {
         tengen_core::meter::Samples::default()
     }
 
+    fn health(&self) -> std::collections::BTreeMap<String, &'static str> {
+        [("chat".to_owned(), "on-trial")].into()
+    }
+
     fn stats(&self) -> serde_json::Value {
         serde_json::Value::Null
     }

@@ -48,7 +48,7 @@ pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use plugin::{Plugin, PluginParts, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{At, LastError, State, Status};
+pub use shared::{At, Health, LastError, State, Status};
 pub use watch::{FileChange, Watch};
 
 #[cfg(test)]

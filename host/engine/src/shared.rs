@@ -83,6 +83,31 @@ pub enum State {
     Stopped,
 }
 
+/// How a plugin is, in one word: what the gateway makes of how its calls end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Running,
+    /// It kept failing, and gets one event at a time.
+    OnTrial,
+    /// It keeps failing, and is left out of the path.
+    BreakerOpen,
+    /// Its instance is gone, and the next one is awaited or tried again.
+    Restarting,
+    Stopped,
+}
+
+impl Health {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::OnTrial => "on-trial",
+            Self::BreakerOpen => "breaker-open",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The same message is logged once in this time: a guest that fails at every event does not fill the log.
 const QUIET_MS: u64 = 1000;
 
@@ -177,6 +202,19 @@ pub struct Status {
     pub since_ms: u64,
     /// What the plugin counts itself.
     pub measures: BTreeMap<String, Measure>,
+}
+
+impl Status {
+    /// An open breaker tells more than that no instance runs, which follows from it.
+    pub fn health(&self) -> Health {
+        match (self.state, self.breaker) {
+            (State::Stopped, _) => Health::Stopped,
+            (_, Phase::Open) => Health::BreakerOpen,
+            (_, Phase::HalfOpen) => Health::OnTrial,
+            (State::Unavailable, Phase::Closed) => Health::Restarting,
+            (State::Running, Phase::Closed) => Health::Running,
+        }
+    }
 }
 
 impl Shared {

@@ -1,13 +1,17 @@
 //! Plugins that depend on each other: who starts when, who stops when, and what becomes of those whose turn never comes.
 
 use super::{Gateway, guest, run, text, write};
-use std::fs;
+use serde_json::json;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// The names of plugins in the log's lines with this message, in their order.
 fn told(log: &[String], message: &str) -> Vec<String> {
     let lines = log.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let lines = lines.filter(|line| line["message"] == message);
-    lines.map(|line| line["data"]["plugin"].as_str().unwrap_or_default().to_owned()).collect()
+    let lines = lines.filter(|line| line.get("message").is_some_and(|told| told == message));
+    lines.filter_map(|line| Some(line.pointer("/data/plugin")?.as_str()?.to_owned())).collect()
 }
 
 fn plugin(name: &str, depends_on: &str) -> String {
@@ -70,4 +74,28 @@ fn whoever_depends_on_one_that_does_not_start_is_told_of_and_not_tried() {
         assert!(errors.contains(line), "no `{line}` in {errors}");
     }
     assert!(!errors.contains("plugin.other: "), "{errors}");
+}
+
+// Issue 12, 5.
+#[test]
+fn each_plugin_is_named_with_how_it_is_and_none_decides_about_readiness() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("late.wasm"), "no component").unwrap();
+    fs::write(folder.path().join("gone.wasm"), "no component").unwrap();
+    fs::copy(guest("chat.wasm"), folder.path().join("chat.wasm")).unwrap();
+    let gateway = Gateway::start(&["--plugins", folder.path().to_str().unwrap()]);
+    let expected = json!({ "chat": "running", "gone": "start-failed", "late": "start-failed" });
+    assert_eq!(gateway.admin("/readyz"), json!({ "ready": true, "plugins": expected }));
+    fs::remove_file(folder.path().join("gone.wasm")).unwrap();
+    fs::copy(guest("handler_echo.wasm"), folder.path().join("new.part")).unwrap();
+    fs::rename(folder.path().join("new.part"), folder.path().join("late.wasm")).unwrap();
+    let expected = json!({ "ready": true, "plugins": { "chat": "running", "late": "running" } });
+    let began = Instant::now();
+    loop {
+        let told = gateway.admin("/readyz");
+        if told == expected {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{told}");
+    }
 }

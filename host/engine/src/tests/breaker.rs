@@ -23,6 +23,7 @@ async fn a_plugin_that_keeps_failing_is_left_out_and_comes_back() {
     break_it(&mut running, 1..9).await;
     let status = running.status();
     assert_eq!((status.breaker, status.state), (Phase::Open, State::Unavailable), "{status:?}");
+    assert_eq!(status.health(), Health::BreakerOpen);
     assert_eq!((status.breaker_opened, status.errors), (1, 8), "{status:?}");
     let why = running.try_offer(message(&connection(9), "a/b", "1", 9)).expect_err("not now");
     assert_eq!(why.id, FaultId::PluginUnavailable);

@@ -23,8 +23,8 @@ mod space;
 mod steps;
 
 use super::{
-    Compiler, Engine, EngineLimits, EngineParts, Phase, Plugin, PluginError, PluginParts, State,
-    Status,
+    Compiler, Engine, EngineLimits, EngineParts, Health, Phase, Plugin, PluginError, PluginParts,
+    State, Status,
 };
 use guests::Guest;
 use std::{

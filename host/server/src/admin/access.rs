@@ -13,7 +13,10 @@ use tengen_settings::{Admin, Secret};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action<'a> {
     Health,
-    Ready,
+    Ready {
+        /// Whether the caller may know more than whether: it called the listener by its own name.
+        whole: bool,
+    },
     Stats,
     Metrics,
     Plugins,
@@ -77,7 +80,7 @@ impl Denied {
 impl Action<'_> {
     /// Whether everybody may ask it, whatever they call us.
     pub(super) fn is_probe(&self) -> bool {
-        matches!(self, Self::Health | Self::Ready)
+        matches!(self, Self::Health | Self::Ready { .. })
     }
 }
 
@@ -87,11 +90,15 @@ pub(super) fn check<'a, B>(
     listen: SocketAddr,
     admin: &Admin,
 ) -> Result<Action<'a>, Denied> {
-    let action = action(request.uri().path());
-    if !action.as_ref().is_some_and(Action::is_probe) {
-        is_meant(request, listen, &admin.hosts)?;
-    }
-    let action = action.ok_or(Denied::Unknown)?;
+    let meant = is_meant(request, listen, &admin.hosts);
+    let action = match action(request.uri().path()) {
+        Some(Action::Ready { .. }) => Action::Ready { whole: meant.is_ok() },
+        Some(probe) if probe.is_probe() => probe,
+        other => {
+            meant?;
+            other.ok_or(Denied::Unknown)?
+        }
+    };
     let changes = matches!(action, Action::Reload(_));
     match *request.method() {
         Method::POST if changes => key(request.headers(), &admin.keys)?,
@@ -104,7 +111,7 @@ pub(super) fn check<'a, B>(
 fn action(path: &str) -> Option<Action<'_>> {
     Some(match path {
         "/healthz" => Action::Health,
-        "/readyz" => Action::Ready,
+        "/readyz" => Action::Ready { whole: false },
         "/stats" => Action::Stats,
         "/metrics" => Action::Metrics,
         "/plugins" => Action::Plugins,

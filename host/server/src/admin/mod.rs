@@ -3,11 +3,15 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /healthz` | 200 while the process answers; whoever asks, under every name |
-//! | `GET /readyz` | 200 only while new connections are accepted, else 503; the same |
+//! | `GET /readyz` | 200 only while new connections are accepted, else 503; the same. Names each plugin and how it is to who may ask the rest |
 //! | `GET /stats` | what is counted, as JSON |
 //! | `GET /metrics` | the same for scrapers, as Prometheus or OpenMetrics have it |
 //! | `GET /plugins` | each plugin's state, as JSON |
 //! | `POST /plugins/NAME/reload` | loads the plugin again; needs `Authorization: Bearer KEY` |
+//!
+//! How plugins are decides nothing about readiness. A node that is not ready is sent nobody, and all nodes run the same
+//! plugins: one that fails everywhere would empty the balancer, and take the others with it. What a plugin is left out of is
+//! answered `plugin-unavailable` with a time to try again; whoever watches the plugins has `/readyz` and `/plugins` for it.
 
 mod access;
 pub mod client;
@@ -26,6 +30,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     sync::Arc,
@@ -55,6 +60,9 @@ const RULES: Rules = Rules {
 pub trait Source: fmt::Debug + Send + Sync {
     /// Whether new connections are accepted.
     fn ready(&self) -> bool;
+
+    /// How each plugin is, in a word.
+    fn health(&self) -> BTreeMap<String, &'static str>;
 
     /// All that is counted, and how much there is. Asked where it may take a moment.
     fn samples(&self) -> Samples;
@@ -129,6 +137,17 @@ impl Admin {
         }
     }
 
+    /// Plugins are named to those alone who may ask for all else.
+    fn readiness(&self, whole: bool) -> Response<Full<Bytes>> {
+        let ready = self.source.ready();
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let answer = match whole {
+            true => json!({ "ready": ready, "plugins": self.source.health() }),
+            false => json!({ "ready": ready }),
+        };
+        respond(status, &answer)
+    }
+
     async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let allowed = access::check(request, self.listen, &self.settings).and_then(|action| {
             let place = (!action.is_probe()).then(|| self.calls.try_acquire()).transpose();
@@ -143,10 +162,7 @@ impl Admin {
         };
         match action {
             Action::Health => respond(StatusCode::OK, &json!({ "status": "ok" })),
-            Action::Ready => match self.source.ready() {
-                true => respond(StatusCode::OK, &json!({ "ready": true })),
-                false => respond(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false })),
-            },
+            Action::Ready { whole } => self.readiness(whole),
             Action::Stats => respond(StatusCode::OK, &self.source.stats()),
             Action::Metrics => self.metrics(Form::wanted(request.headers())).await,
             Action::Plugins => respond(StatusCode::OK, &self.source.plugins()),

@@ -37,6 +37,10 @@ impl Source for Fake {
         samples
     }
 
+    fn health(&self) -> BTreeMap<String, &'static str> {
+        [("chat".to_owned(), "breaker-open")].into()
+    }
+
     fn stats(&self) -> Value {
         json!({ "connections": 7 })
     }
@@ -108,10 +112,28 @@ async fn health_is_always_there_and_readiness_follows_the_gateway() {
     assert!(admin.get("/readyz").await.starts_with("HTTP/1.1 503 "));
     admin.source.ready.store(true, Ordering::Relaxed);
     let answer = admin.get("/readyz").await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"ready\":true}\n"),
-        "{answer}"
-    );
+    let body = "{\"plugins\":{\"chat\":\"breaker-open\"},\"ready\":true}\n";
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(body), "{answer}");
+    admin.end().await;
+}
+
+// Issue 12, 5.
+#[tokio::test]
+async fn a_probe_under_another_name_learns_whether_and_not_which_plugins() {
+    let admin = start(&[]).await;
+    admin.source.ready.store(true, Ordering::Relaxed);
+    for headers in [
+        "Host: tengen:8081\r\n",
+        "Host: localhost\r\nOrigin: https://evil.example\r\n",
+        "Host: evil.example\r\n",
+    ] {
+        let answer = admin.raw(&format!("GET /readyz HTTP/1.1\r\n{headers}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n{\"ready\":true}\n"), "{headers}: {answer}");
+    }
+    admin.source.ready.store(false, Ordering::Relaxed);
+    let answer = admin.raw("GET /readyz HTTP/1.1\r\nHost: tengen:8081\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     admin.end().await;
 }
 

@@ -128,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn those_that_wait_for_each_other_are_left_and_hold_up_nobody_else() {
+        let settings = settings(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]);
+        let mut order = Order::stopping(&settings, settings.plugins.keys().cloned());
+        assert_eq!((order.next().as_deref(), order.next()), (Some("c"), None));
+        order.done(&"c".into());
+        assert_eq!(order.left().len(), 2);
+    }
+
+    #[test]
     fn whoever_waits_for_one_that_is_never_done_is_left_with_what_it_waits_for() {
         let settings = settings(&[("a", &[]), ("b", &["a"]), ("c", &["b", "d"]), ("d", &[])]);
         let mut order = Order::starting(&settings, settings.plugins.keys().cloned());

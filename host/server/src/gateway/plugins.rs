@@ -39,6 +39,8 @@ pub struct LoadError(pub Vec<String>);
 pub(crate) struct Plugins {
     engine: Engine,
     running: ArcSwap<BTreeMap<PluginName, Arc<Plugin>>>,
+    /// Those of the plugin folder that do not run, because they could not be started.
+    failed: ArcSwap<BTreeSet<PluginName>>,
     actor: Arc<dyn Actor>,
     tracer: Arc<dyn Tracer>,
     limits: Limits,
@@ -57,6 +59,7 @@ impl Plugins {
         Self {
             engine,
             running: ArcSwap::default(),
+            failed: ArcSwap::default(),
             actor: Arc::clone(hub) as Arc<dyn Actor>,
             tracer,
             limits,
@@ -94,7 +97,14 @@ impl Plugins {
             stop: self.stop.clone(),
             waiting_events: self.limits.plugin_waiting_events,
         };
-        let plugin = Plugin::load(parts).await?;
+        let plugin = match Plugin::load(parts).await {
+            Ok(plugin) => plugin,
+            Err(error) => {
+                self.note_failed(name, true);
+                return Err(error);
+            }
+        };
+        self.note_failed(name, false);
         tracing::debug!(plugin = %name, "plugin started");
         self.running.rcu(|running| {
             let mut running = BTreeMap::clone(running);
@@ -102,6 +112,33 @@ impl Plugins {
             running
         });
         Ok(())
+    }
+
+    fn note_failed(&self, name: &PluginName, failed: bool) {
+        self.failed.rcu(|all| {
+            let mut all = BTreeSet::clone(all);
+            match failed {
+                true => all.insert(name.clone()),
+                false => all.remove(name),
+            };
+            all
+        });
+    }
+
+    /// One that did not start is not tried any more.
+    pub(super) fn forget_failed(&self, name: &PluginName) {
+        self.note_failed(name, false);
+    }
+
+    /// How each plugin is, in a word.
+    pub(super) fn health(&self) -> BTreeMap<String, &'static str> {
+        let failed = self.failed.load();
+        let failed = failed.iter().map(|name| (name.to_string(), "start-failed"));
+        let running = self.running.load();
+        let running = running
+            .iter()
+            .map(|(name, plugin)| (name.to_string(), plugin.status().health().word()));
+        failed.chain(running).collect()
     }
 
     /// Brings in what a plugin's file holds now. It goes on when its caller no longer waits: half a reload would be none.
@@ -117,32 +154,31 @@ impl Plugins {
     }
 
     /// Tells all plugins to stop, each after those that depend on it, all within the deadline. Who is still to come then
-    /// stops at once, with the others.
+    /// stops at once, with the others; and so do those that wait for each other, as they may where a part of the
+    /// configuration was changed and the other could not be.
     pub(super) async fn stop(&self, settings: &Settings, within: Duration) {
         let running = self.running();
         let end = Instant::now() + within;
         let mut order = Order::stopping(settings, running.keys().cloned());
+        let stop = async |name: PluginName, left: Duration| {
+            if let Some(plugin) = running.get(&name) {
+                plugin.stop(left).await;
+                tracing::debug!(plugin = %name, "plugin stopped");
+            }
+            name
+        };
         let mut stopping = FuturesUnordered::new();
         loop {
             while let Some(name) = order.next() {
-                let Some(plugin) = running.get(&name) else { continue };
-                let left = end.saturating_duration_since(Instant::now());
-                stopping.push(async move {
-                    plugin.stop(left).await;
-                    tracing::debug!(plugin = %name, "plugin stopped");
-                    name
-                });
+                stopping.push(stop(name, end.saturating_duration_since(Instant::now())));
             }
             match timeout_at(end, stopping.next()).await {
                 Ok(Some(name)) => order.done(&name),
-                Ok(None) => return,
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             }
         }
-        let late = order.left();
-        let late = late.keys().filter_map(|name| running.get(name));
-        let late = join_all(late.map(|plugin| plugin.stop(Duration::ZERO)));
-        join(late, stopping.collect::<Vec<_>>()).await;
+        let late = order.left().into_keys().map(|name| stop(name, Duration::ZERO));
+        join(join_all(late), stopping.collect::<Vec<_>>()).await;
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn start(
                         Some(file)
                     }
                     plugin::FileChange::Removed(file) => {
+                        shared.forget(&file);
                         tracing::warn!(file = %file.display(), "a watched file is gone, or can no longer be read; what was read from it stays in use");
                         None
                     }
@@ -125,6 +126,14 @@ impl Shared {
             }
         }
         if known { done } else { self.add_from_folder(file).await }
+    }
+
+    /// A file is gone. A plugin of the folder that did not start from it is none any more.
+    fn forget(&self, file: &Path) {
+        let in_folder = file.parent() == self.settings.load().plugin_folder.as_deref();
+        if let Some(name) = plugins::name_of(file).filter(|_| in_folder) {
+            self.plugins.forget_failed(&name);
+        }
     }
 
     /// A component that is new in the plugin folder.

@@ -13,6 +13,10 @@ impl admin::Source for Shared {
         self.ready.load(Ordering::Acquire)
     }
 
+    fn health(&self) -> BTreeMap<String, &'static str> {
+        self.plugins.health()
+    }
+
     fn samples(&self) -> Samples {
         let mut samples = Samples::default();
         self.hub.collect(&mut samples);
