@@ -4,7 +4,10 @@ use super::Shared;
 use crate::{admin, metrics};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 use tengen_core::meter::{Metric, Samples, Value as Counted};
 use tengen_telemetry as telemetry;
 

@@ -42,7 +42,7 @@ fn a_scrape_is_as_long_and_takes_as_long_with_ten_thousand_connections() {
     let (few, before) = (scrape(&hub).len(), took(&hub));
     for number in 1..10_000 {
         let link = connect(&hub, 0, Some(&number.to_string()));
-        assert!(hub.subscribe(&link, &number.to_string().as_str().into()));
+        assert_eq!(hub.subscribe(&link, &number.to_string().as_str().into()), Ok(()));
         links.push(link);
     }
     let (many, after) = (scrape(&hub).len(), took(&hub));
