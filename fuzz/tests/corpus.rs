@@ -5,9 +5,10 @@ use tengen_fuzz::{targets, upgrade};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("json", targets::json),
     ("edn", targets::edn),
+    ("transit", targets::transit),
     ("msgpack", targets::msgpack),
     ("transcode", targets::transcode),
     ("envelope", targets::envelope),

@@ -7,6 +7,7 @@ pub mod frames;
 pub mod gateway;
 pub mod guests;
 pub mod heap;
+pub mod node;
 pub mod openmetrics;
 pub mod otlp;
 pub mod pages;

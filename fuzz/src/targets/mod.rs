@@ -6,6 +6,7 @@ mod envelope;
 mod json;
 mod msgpack;
 mod transcode;
+mod transit;
 mod websocket;
 
 pub use config::config;
@@ -14,6 +15,7 @@ pub use envelope::envelope;
 pub use json::json;
 pub use msgpack::msgpack;
 pub use transcode::transcode;
+pub use transit::transit;
 pub use websocket::websocket;
 
 /// The first byte, to choose by, and the rest.

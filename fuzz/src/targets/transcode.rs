@@ -3,7 +3,7 @@
 use super::{choice, one_of};
 use tengen_wire::{
     fault::FaultId,
-    format::{edn, embeddable, json, msgpack, transcode as convert},
+    format::{edn, embeddable, json, msgpack, transcode as convert, transit},
     payload::{Encoding, Payload},
 };
 
@@ -22,7 +22,9 @@ pub fn transcode(data: &[u8]) {
             if from != to {
                 well_formed(&converted);
             }
-            if from == Encoding::Json && matches!(to, Encoding::Edn | Encoding::Msgpack) {
+            if from == Encoding::Json
+                && matches!(to, Encoding::Edn | Encoding::Transit | Encoding::Msgpack)
+            {
                 there_and_back(&payload, &converted);
             }
         }
@@ -34,6 +36,7 @@ pub fn transcode(data: &[u8]) {
     }
     embed(&payload, Encoding::Json, |text| json::check(text).is_ok());
     embed(&payload, Encoding::Edn, |text| edn::check(text).is_ok());
+    embed(&payload, Encoding::Transit, |text| transit::check(text).is_ok());
     if let Ok(inside) = embeddable(&payload, Encoding::Msgpack) {
         msgpack::check(&inside).expect("one value");
     }
@@ -50,6 +53,7 @@ fn well_formed(payload: &Payload) {
             serde_json::from_str::<serde_json::Value>(text(payload)).expect("JSON to others, too");
         }
         Encoding::Edn => drop(edn::check(text(payload)).expect("EDN")),
+        Encoding::Transit => drop(transit::check(text(payload)).expect("Transit")),
         Encoding::Msgpack => drop(msgpack::check(&payload.body).expect("MessagePack")),
         _ => {}
     }

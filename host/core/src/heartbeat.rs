@@ -31,9 +31,9 @@ impl Rules {
     pub fn of(dialect: Dialect, settings: &settings::Heartbeat) -> Self {
         let Profile { pulse, pings, .. } = dialect.profile();
         match pulse {
-            Some(Pulse { idle, both_ways }) => Self {
+            Some(Pulse { idle, silence, both_ways }) => Self {
                 idle: *idle,
-                silence: Duration::ZERO,
+                silence: *silence,
                 answer: ANSWER,
                 both_ways: *both_ways,
                 plain: !pings,
@@ -322,6 +322,20 @@ mod tests {
         // Half a second of its time had passed.
         let seen = story(&mut heartbeat, start, 1000.0);
         assert_eq!(seen, [(104.5, Due::PlainPing), (109.5, Due::GiveUp)]);
+    }
+
+    #[test]
+    fn clients_of_sente_lite_are_pinged_after_half_a_minute_and_given_up_after_a_whole_one() {
+        let (mut heartbeat, start) = heartbeat(Dialect::SenteLite);
+        let seen = story(&mut heartbeat, start, 1000.0);
+        assert_eq!(seen.first(), Some(&(30.0, Due::Ping)));
+        assert_eq!(seen.last(), Some(&(60.0, Due::GiveUp)));
+        let plain = seen.iter().find(|(_, due)| *due == Due::PlainPing);
+        assert_eq!(
+            plain,
+            Some(&(35.0, Due::PlainPing)),
+            "its clients answer no other when they came back"
+        );
     }
 
     #[test]

@@ -20,9 +20,9 @@ settings! {
     pub struct Endpoint {
         /// path of the upgrade request
         path: String = url_path().required(String::new(), "\"/ws\"", "say where clients connect, as in path = \"/ws\"");
-        /// `tengen`, `sente` or `raw`
-        dialect: Dialect = words(Dialect::ALL.map(|dialect| (dialect.word(), dialect)), &["sente-lite", "auto"]).or(Dialect::Tengen);
-        /// formats offered, the default first; sente: `edn`; raw: none
+        /// `tengen`, `sente`, `sente-lite` or `raw`
+        dialect: Dialect = words(Dialect::ALL.map(|dialect| (dialect.word(), dialect)), &["auto"]).or(Dialect::Tengen);
+        /// formats offered, the default first; sente and sente-lite: `edn` or `transit`, one of them; raw: none
         formats: Vec<Encoding> = formats::kind().list().or(formats::of(Dialect::Tengen)).by_hand();
         /// raw: subprotocols that are spoken, as in `["mqtt"]`; the first that is offered comes back, and without any the upgrade is refused. Empty: the first that is offered
         subprotocols: Vec<String> = text().list().or(Vec::new()).by_hand();

@@ -335,13 +335,17 @@ impl<C: Carrier> Driver<C> {
     /// Answers a frame that cannot be taken; a peer that sends nothing else is closed.
     fn refuse(&mut self, link: &Arc<Link>, malformed: &dialect::Malformed, now: Instant) {
         let hub = &self.around.hub;
-        hub.meter.note(Happened::Malformed);
         hub.send_fault(
             link,
             &malformed.why,
             malformed.event.as_deref(),
             malformed.callback.as_ref(),
         );
+        // It is well formed, and asks for what is not here.
+        if malformed.why.id == FaultId::NotFound {
+            return;
+        }
+        hub.meter.note(Happened::Malformed);
         tracing::debug!(connection = %link.facts.id, why = %malformed.why.message, "malformed message");
         let rate = self.around.limits.malformed;
         if self.malformed.get_or_insert_with(|| Box::new(Meter::new(rate))).note(now) {

@@ -171,7 +171,8 @@ mod tests {
         let binary = "tengen.v1.msgpack, tengen.v1.json";
         check_agreement(binary, "", Ok(("msgpack", Some("tengen.v1.msgpack"))));
         check_agreement("", "format=msgpack", Ok(("msgpack", None)));
-        check_agreement("tengen.v1.transit", "", Err("subprotocol"));
+        check_agreement("tengen.v1.transit", "", Ok(("transit", Some("tengen.v1.transit"))));
+        check_agreement("", "format=transit", Ok(("transit", None)));
         check_agreement("tengen.token.abc", "format=edn", Err("subprotocol"));
         check_agreement("", "format=xml", Err("format"));
     }
@@ -232,7 +233,7 @@ mod tests {
         check_word(Dialect::Raw, &[], token, Err("offer a word of your own beside it"));
         check_word(Dialect::Raw, &["mqtt"], token, Err("offer `mqtt` beside it"));
         check_word(Dialect::Sente, &[], token, Err("or send it as `?token=`"));
-        let here = "offer `tengen.v1.json` or `tengen.v1.edn` or `tengen.v1.msgpack` beside it, or send it as `?token=`";
+        let here = "offer `tengen.v1.json` or `tengen.v1.edn` or `tengen.v1.transit` or `tengen.v1.msgpack` beside it, or send it as `?token=`";
         check_word(Dialect::Tengen, &[], token, Err(here));
         let both = "tengen.token.s3cret, tengen.v1.edn";
         check_word(Dialect::Tengen, &[], both, Ok(Some("tengen.v1.edn")));

@@ -14,7 +14,7 @@ pub(super) fn kind() -> Kind<Encoding> {
 
 /// Those that an endpoint of the dialect offers by itself.
 pub(super) fn of(dialect: Dialect) -> Vec<Encoding> {
-    dialect.profile().offered.to_vec()
+    dialect.profile().formats_by_default().to_vec()
 }
 
 pub(super) fn read(table: &Table<'_>, endpoint: &mut Endpoint) {
@@ -48,6 +48,13 @@ pub(super) fn read(table: &Table<'_>, endpoint: &mut Endpoint) {
         }),
         None => one_of(written).map(|format| vec![format]),
     };
+    let is_chosen = matches!(profile.subprotocol, Subprotocol::Format(_));
+    if !is_chosen && formats.as_ref().is_some_and(|formats| formats.len() > 1) {
+        written.mistake(format!(
+            "clients of the {} dialect do not say which format they speak; keep one",
+            profile.word
+        ));
+    }
     if let Some(formats) = formats {
         endpoint.formats = formats;
     }

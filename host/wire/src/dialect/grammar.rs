@@ -58,7 +58,8 @@ pub struct Profile {
     pub word: &'static str,
     /// The formats that its frames can be written in.
     pub formats: &'static [Encoding],
-    /// Those of them that an endpoint may name, the default first; all are offered where it names none. Empty: its frames are
+    /// Those of them that an endpoint may name, the default first. Where it names none, all are offered if
+    /// clients choose (`subprotocol`), and else the default. Empty: its frames are
     /// carried and not read, so that a payload leaves as what it is.
     pub offered: &'static [Encoding],
     pub subprotocol: Subprotocol,
@@ -82,6 +83,14 @@ impl Profile {
     pub const fn is_read(&self) -> bool {
         !self.offered.is_empty()
     }
+
+    /// The formats of an endpoint that names none.
+    pub fn formats_by_default(&self) -> &'static [Encoding] {
+        match self.subprotocol {
+            Subprotocol::Format(_) => self.offered,
+            Subprotocol::Named | Subprotocol::Any => self.offered.get(..1).unwrap_or_default(),
+        }
+    }
 }
 
 /// What the subprotocol of an upgrade request is for.
@@ -100,6 +109,8 @@ pub enum Subprotocol {
 pub struct Pulse {
     /// A ping follows on so long a silence.
     pub idle: Duration,
+    /// Nobody is given up before so long a silence, whatever was asked.
+    pub silence: Duration,
     /// What goes to the client is no silence either.
     pub both_ways: bool,
 }

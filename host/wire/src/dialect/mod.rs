@@ -9,6 +9,7 @@ mod frames;
 mod grammar;
 mod raw;
 mod sente;
+mod sente_lite;
 mod tengen;
 mod wire;
 
@@ -37,6 +38,8 @@ listed! {
         Tengen,
         /// Sente 1.17 to 1.22.
         Sente,
+        /// sente-lite, wire version 2.0.0.
+        SenteLite,
         /// Each frame is an event `raw/text` or `raw/binary`; pushes leave as they are.
         Raw,
     }
@@ -52,6 +55,10 @@ macro_rules! in_dialect {
             }
             Dialect::Sente => {
                 type $name = sente::Sente;
+                $does
+            }
+            Dialect::SenteLite => {
+                type $name = sente_lite::SenteLite;
                 $does
             }
             Dialect::Raw => {

@@ -20,19 +20,23 @@ impl Envelope for Sente {
     const PROFILE: Profile = Profile {
         word: "sente",
         // No client of Sente's speaks JSON as it comes; its frames would be these.
-        formats: &[Encoding::Edn, Encoding::Json],
-        offered: &[Encoding::Edn],
+        formats: &[Encoding::Edn, Encoding::Transit, Encoding::Json],
+        offered: &[Encoding::Edn, Encoding::Transit],
         subprotocol: Subprotocol::Any,
         greets: true,
         tells: true,
         pings: true,
         // Its own server pings after half of `ws-kalive-ms`, and waits for `ws-ping-timeout-ms`, since 1.21.
-        pulse: Some(Pulse { idle: Duration::from_millis(12_500), both_ways: true }),
+        pulse: Some(Pulse {
+            idle: Duration::from_millis(12_500),
+            silence: Duration::ZERO,
+            both_ways: true,
+        }),
         client_id: Some(
             "a Sente client names itself by the query parameter `client-id` (1 to 128 bytes)",
         ),
         silence: Some(
-            "a Sente connection ended without having said anything: is its packer EDN (`:packer :edn`)? Others cannot read this endpoint's frames",
+            "a Sente connection ended without having said anything: has its packer the endpoint's `format`? EDN is the default (`:packer :edn`); others cannot read these frames",
         ),
     };
     const HAS_META: bool = false;

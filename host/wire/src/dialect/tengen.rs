@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) struct Tengen;
 
-const FORMATS: &[Encoding] = &[Encoding::Json, Encoding::Edn, Encoding::Msgpack];
+const FORMATS: &[Encoding] = &[Encoding::Json, Encoding::Edn, Encoding::Transit, Encoding::Msgpack];
 
 impl Envelope for Tengen {
     const PROFILE: Profile = Profile {

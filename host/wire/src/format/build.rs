@@ -1,6 +1,7 @@
 //! What a parser makes of the grammar it walks: values, or nothing but the certainty that it is well formed.
 
 use super::value::Value;
+use std::borrow::Cow;
 
 /// A map's keys and values, in their order.
 pub(super) type Pairs<'a> = Vec<(Value<'a>, Value<'a>)>;
@@ -20,13 +21,17 @@ pub(super) trait Build<'a> {
     const BUILDS: bool;
 
     fn leaf(make: impl FnOnce() -> Value<'a>) -> Self::Value;
+    /// A leaf that was met before: what it is compared by need not be made again.
+    fn again(make: impl FnOnce() -> Value<'a>, _digest: impl FnOnce() -> u64) -> Self::Value {
+        Self::leaf(make)
+    }
     fn push(items: &mut Self::Items, item: Self::Value);
     fn sequence(items: Self::Items, make: fn(Vec<Value<'a>>) -> Value<'a>) -> Self::Value;
     fn insert(set: &mut Self::Set, element: Self::Value);
     fn set(set: Self::Set) -> Self::Value;
     fn pair(map: &mut Self::Map, key: Self::Value, value: Self::Value);
     fn map(map: Self::Map, make: fn(Pairs<'a>) -> Value<'a>) -> Self::Value;
-    fn tagged(tag: &'a str, value: Self::Value) -> Self::Value;
+    fn tagged(tag: Cow<'a, str>, value: Self::Value) -> Self::Value;
 
     /// By what the value is compared as a key; none where it was not made as one.
     fn digest(value: &Self::Value) -> Option<u64>;
@@ -75,8 +80,8 @@ impl<'a> Build<'a> for Keep {
         make(map)
     }
 
-    fn tagged(tag: &'a str, value: Value<'a>) -> Value<'a> {
-        Value::Tagged(tag.into(), Box::new(value))
+    fn tagged(tag: Cow<'a, str>, value: Value<'a>) -> Value<'a> {
+        Value::Tagged(tag, Box::new(value))
     }
 
     fn digest(_: &Value<'a>) -> Option<u64> {

@@ -6,6 +6,7 @@ use super::{
 };
 use foldhash::quality::{FoldHasher, RandomState};
 use std::{
+    borrow::Cow,
     hash::{BuildHasher, Hash, Hasher},
     sync::LazyLock,
 };
@@ -30,7 +31,7 @@ impl<'a> Build<'a> for Check {
     fn set((): ()) {}
     fn pair((): &mut (), (): (), (): ()) {}
     fn map((): (), _: fn(Pairs<'a>) -> Value<'a>) {}
-    fn tagged(_: &'a str, (): ()) {}
+    fn tagged(_: Cow<'a, str>, (): ()) {}
     fn digest((): &()) -> Option<u64> {
         None
     }
@@ -123,6 +124,10 @@ impl<'a, const AGAIN: bool> Build<'a> for Digest<AGAIN> {
         Self::of_leaf(&make())
     }
 
+    fn again(_: impl FnOnce() -> Value<'a>, digest: impl FnOnce() -> u64) -> u64 {
+        digest()
+    }
+
     fn push(items: &mut Parts<AGAIN>, item: u64) {
         items.0.write_u64(item);
     }
@@ -147,7 +152,7 @@ impl<'a, const AGAIN: bool> Build<'a> for Digest<AGAIN> {
         Self::of((23_u8, count, sum))
     }
 
-    fn tagged(tag: &'a str, value: u64) -> u64 {
+    fn tagged(tag: Cow<'a, str>, value: u64) -> u64 {
         Self::of((24_u8, tag, value))
     }
 

@@ -279,20 +279,6 @@ mod tests {
     }
 
     #[test]
-    fn transit_says_what_to_use_instead() {
-        let other = Encoding::Transit;
-        for format in [Encoding::Json, Encoding::Edn, Encoding::Msgpack] {
-            for (from, to) in [(other, format), (format, other)] {
-                let fault = transcode(&Payload::nil(from), to).unwrap_err();
-                assert_eq!(fault.id, FaultId::Unsupported);
-                let choice = "use `json`, `edn` or `msgpack`";
-                assert!(fault.message.contains(choice), "{}", fault.message);
-            }
-        }
-        assert_eq!(transcode(&Payload::nil(other), other).unwrap(), Payload::nil(other));
-    }
-
-    #[test]
     fn what_a_plugin_sends_is_refused_with_the_place() {
         for (from, text, to, message) in [
             (

@@ -6,7 +6,7 @@ impl Encoding {
     /// The word used in configuration, subprotocols and messages.
     pub const fn word(self) -> &'static str {
         in_format!(self, F => F::WORD,
-            Self::Transit => "transit", Self::Text => "text", Self::Binary => "binary")
+            Self::Text => "text", Self::Binary => "binary")
     }
 
     /// The reverse of [`Encoding::word`].
@@ -16,7 +16,7 @@ impl Encoding {
 
     /// Whether the gateway reads and writes it.
     pub const fn is_spoken(self) -> bool {
-        in_format!(self, _F => true, Self::Transit | Self::Text | Self::Binary => false)
+        in_format!(self, _F => true, Self::Text | Self::Binary => false)
     }
 
     /// Whether its bytes are opaque by design: nobody's format, and never converted for a plugin.
@@ -26,12 +26,12 @@ impl Encoding {
 
     /// Whether its bytes are text in UTF-8.
     pub const fn is_text(self) -> bool {
-        in_format!(self, F => F::TEXT, Self::Transit | Self::Text => true, Self::Binary => false)
+        in_format!(self, F => F::TEXT, Self::Text => true, Self::Binary => false)
     }
 
     /// The absent value.
     pub(crate) const fn nil(self) -> &'static [u8] {
-        in_format!(self, F => F::NIL, Self::Transit => b"null", Self::Text | Self::Binary => b"")
+        in_format!(self, F => F::NIL, Self::Text | Self::Binary => b"")
     }
 
     /// The words of all formats that can be spoken, for a sentence.

@@ -78,6 +78,8 @@ pub enum WriteError {
     Key { format: &'static str, kind: &'static str },
     #[error("`{0}` cannot be written as an EDN name; use letters, digits and `*!_?+-./`")]
     Name(String),
+    #[error("`#{0}` means something of its own in Transit; use another tag")]
+    Tag(String),
     /// Of one format alone.
     #[error("{0}")]
     Own(&'static str),

@@ -18,6 +18,7 @@ mod spoil;
 mod straight;
 mod text;
 mod transcode;
+pub mod transit;
 pub mod value;
 pub(crate) mod walk;
 #[cfg(test)]
@@ -42,7 +43,6 @@ listed! {
     pub enum Encoding {
         Json,
         Edn,
-        /// Has its name already, and nobody here who reads or writes it.
         Transit,
         Msgpack,
         /// Text that the gateway does not read (raw endpoints).
@@ -63,6 +63,10 @@ macro_rules! in_format {
             }
             $crate::format::Encoding::Edn => {
                 type $format = $crate::format::edn::Edn;
+                $does
+            }
+            $crate::format::Encoding::Transit => {
+                type $format = $crate::format::transit::Transit;
                 $does
             }
             $crate::format::Encoding::Msgpack => {
@@ -135,6 +139,10 @@ pub(crate) trait Format {
     fn is_name(name: &str) -> bool;
     fn string(out: &mut Out, text: &str);
     fn number(out: &mut Out, number: u64);
+    /// A value that is written already and stands alone in its bytes.
+    fn value(out: &mut Out, written: &[u8]) {
+        out.put(written);
+    }
 }
 
 /// What a value is, as far as frames have to know.

@@ -36,8 +36,7 @@ pub fn transcode(payload: &Payload, to: Encoding) -> Result<Payload, Fault> {
     }
     in_format!(to, To => written::<To>(payload),
         Encoding::Binary => Ok(Payload::new(to, payload.body.clone())),
-        Encoding::Text => as_text(payload),
-        Encoding::Transit => Err(no_format(to)))
+        Encoding::Text => as_text(payload))
 }
 
 fn as_text(payload: &Payload) -> Result<Payload, Fault> {
@@ -53,19 +52,18 @@ fn written<To: Format>(payload: &Payload) -> Result<Payload, Fault> {
         return grown(body.len(), Payload::checked(To::ENCODING, written));
     }
     let value = in_format!(*encoding, From => read::<From>(payload)?,
-        Encoding::Text => Value::String(utf8(*encoding, body)?.into()),
-        Encoding::Binary => match To::HAS_BYTES {
-            true => Value::Bytes(body.to_vec()),
-            false => Value::String(BASE64.encode(body).into()),
-        },
-        Encoding::Transit => return Err(no_format(*encoding)));
+    Encoding::Text => Value::String(utf8(*encoding, body)?.into()),
+    Encoding::Binary => match To::HAS_BYTES {
+        true => Value::Bytes(body.to_vec()),
+        false => Value::String(BASE64.encode(body).into()),
+    });
     let written = To::write(&value).map_err(|error| unsupported(error.to_string()))?;
     grown(body.len(), Payload::checked(To::ENCODING, written))
 }
 
 fn straight(payload: &Payload, to: Encoding) -> Option<Vec<u8>> {
     in_format!(payload.encoding, From => From::straight(&payload.body, to, payload.is_checked()),
-        Encoding::Transit | Encoding::Text | Encoding::Binary => None)
+        Encoding::Text | Encoding::Binary => None)
 }
 
 /// What was written, unless so much was made of so few bytes.
@@ -87,7 +85,7 @@ fn read<From: Format>(payload: &Payload) -> Result<Value<'_>, Fault> {
 /// The payload, read once and for all: no encoding of it is looked at again. Its bytes stay as they are, but for half a
 /// character, which becomes U+FFFD.
 ///
-/// Transit comes back as it is: nobody here can read it. Err: `malformed`.
+/// Err: `malformed`.
 pub fn checked(payload: Payload) -> Result<Payload, Fault> {
     if payload.is_checked() {
         return Ok(payload);
@@ -98,8 +96,7 @@ pub fn checked(payload: Payload) -> Result<Payload, Fault> {
             utf8(encoding, &body)?;
             Ok(Payload::checked(encoding, body))
         },
-        Encoding::Binary => Ok(Payload::checked(encoding, body)),
-        Encoding::Transit => Ok(Payload::new(encoding, body)))
+        Encoding::Binary => Ok(Payload::checked(encoding, body)))
 }
 
 fn look_through<F: Format>(body: Bytes) -> Result<Payload, Fault> {

@@ -57,6 +57,11 @@ pub(crate) trait Walk<'a>: Sized {
     /// Passes over one value of any kind and says where it stands.
     fn skip(&mut self) -> Result<Range<usize>, ReadError>;
 
+    /// The value that was passed over last, as it means the same anywhere else; none where it does as it stands.
+    fn apart(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Whether half of a surrogate pair stood in a string so far.
     fn is_halved(&self) -> bool;
 

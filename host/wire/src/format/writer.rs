@@ -9,6 +9,8 @@ use std::{fmt, io, marker::PhantomData, mem};
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     length: usize,
+    /// How many places of Transit's cache are taken by what was put so far.
+    pub(super) places: usize,
     /// None while it is measured.
     written: Option<Vec<u8>>,
 }
@@ -45,7 +47,7 @@ pub(crate) fn framed<F: Format>(write: impl Fn(&mut Writer<'_, F>)) -> Frame {
     let mut out = Out::default();
     write(&mut Writer::new(&mut out));
     let measured = out.length;
-    out.written = Some(Vec::with_capacity(measured));
+    (out.places, out.written) = (0, Some(Vec::with_capacity(measured)));
     write(&mut Writer::new(&mut out));
     let body = out.written.unwrap_or_default();
     debug_assert_eq!(body.len(), measured, "written twice, and not alike");
@@ -140,6 +142,6 @@ impl<'o, F: Format> Writer<'o, F> {
     /// A value that is written already.
     pub(crate) fn value(&mut self, written: &[u8]) {
         self.next();
-        self.out.put(written);
+        F::value(self.out, written);
     }
 }

@@ -46,11 +46,21 @@ fn keys_this_version_does_not_carry_out_are_refused() {
         ],
     );
     wrong(
-        "[[endpoint]]\npath = '/a'\ndialect = 'auto'\nformats = ['json', 'transit']\ncsrf = 'signed'\n",
+        "[[endpoint]]\npath = '/a'\ndialect = 'auto'\nformats = ['json', 'text']\ncsrf = 'signed'\n",
         &[
-            "endpoint[0].dialect (line 3): `auto` is not available in this version; write `tengen`, `sente` or `raw`",
-            "endpoint[0].formats[1] (line 4): `transit` is not available in this version; write `json`, `edn` or `msgpack`",
+            "endpoint[0].dialect (line 3): `auto` is not available in this version; write `tengen`, `sente`, `sente-lite` or `raw`",
+            "endpoint[0].formats[1] (line 4): `text` is not known here; write `json`, `edn`, `transit` or `msgpack`",
             "endpoint[0].csrf (line 5): `signed` is not available in this version; write `off`",
+        ],
+    );
+}
+
+#[test]
+fn a_dialect_whose_clients_choose_no_format_has_one() {
+    wrong(
+        "[[endpoint]]\npath = '/a'\ndialect = 'sente'\nformats = ['transit', 'edn']\n",
+        &[
+            "endpoint[0].formats (line 4): clients of the sente dialect do not say which format they speak; keep one",
         ],
     );
 }

@@ -103,10 +103,7 @@ pub(super) fn push<D: Envelope, F: Format>(
     context: Option<&TraceContext>,
 ) -> Result<Frame, Fault> {
     let data = embeddable(content, F::ENCODING)?;
-    if !F::is_name(id) {
-        let why = format!("event id `{id}` is {}", F::NOTATION.name);
-        return Err(Fault::new(FaultId::Unsupported, why));
-    }
+    nameable::<F>(id)?;
     let meta = Meta::of::<D>(context);
     Ok(with_meta::<F>(meta.as_ref(), |frame| {
         batch(frame, |event| {
@@ -114,6 +111,15 @@ pub(super) fn push<D: Envelope, F: Format>(
             event.value(&data);
         });
     }))
+}
+
+/// Whether an event id can be said in this format.
+pub(in super::super) fn nameable<F: Format>(id: &EventId) -> Result<(), Fault> {
+    if F::is_name(id) {
+        return Ok(());
+    }
+    let why = format!("event id `{id}` is {}", F::NOTATION.name);
+    Err(Fault::new(FaultId::Unsupported, why))
 }
 
 pub(super) fn publication<D: Envelope, F: Format>(

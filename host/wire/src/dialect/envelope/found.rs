@@ -12,22 +12,27 @@ use std::{borrow::Cow, ops::Range};
 
 /// What was found in a frame so far.
 #[derive(Debug, Default)]
-pub(super) struct Found<'a> {
-    pub(super) id: Option<Cow<'a, str>>,
-    pub(super) payload: Option<Range<usize>>,
-    pub(super) callback: Option<Callback>,
-    pub(super) traceparent: Option<String>,
-    pub(super) tracestate: Option<String>,
+pub(in super::super) struct Found<'a> {
+    pub(in super::super) id: Option<Cow<'a, str>>,
+    pub(in super::super) payload: Option<Range<usize>>,
+    /// The payload as it means the same outside of the frame, where it does not as it stands.
+    pub(in super::super) apart: Option<Vec<u8>>,
+    pub(in super::super) callback: Option<Callback>,
+    pub(in super::super) traceparent: Option<String>,
+    pub(in super::super) tracestate: Option<String>,
     /// The first thing that is wrong with a frame whose grammar is right: read on, for the callback comes later.
     complaint: Option<Fault>,
     /// The first mistake in its grammar that was passed over, for the same reason.
-    pub(super) mistake: Option<ReadError>,
+    pub(in super::super) mistake: Option<ReadError>,
     /// Half of a surrogate pair stands in some string.
-    pub(super) halved: bool,
+    pub(in super::super) halved: bool,
 }
 
 impl Found<'_> {
-    pub(super) fn inbound<F: Format>(mut self, body: &Bytes) -> Result<Inbound, Box<Malformed>> {
+    pub(in super::super) fn inbound<F: Format>(
+        mut self,
+        body: &Bytes,
+    ) -> Result<Inbound, Box<Malformed>> {
         if let Some(complaint) = self.complaint.take() {
             return Err(self.malformed(complaint));
         }
@@ -46,7 +51,7 @@ impl Found<'_> {
         }
         let payload = match self.payload {
             Some(span) => {
-                let value = body.slice(span);
+                let value = self.apart.map_or_else(|| body.slice(span), Bytes::from);
                 let value = if self.halved { F::whole(&value) } else { value };
                 Payload::checked(F::ENCODING, value)
             }
@@ -61,12 +66,12 @@ impl Found<'_> {
         }))
     }
 
-    pub(super) fn malformed(self, why: Fault) -> Box<Malformed> {
+    pub(in super::super) fn malformed(self, why: Fault) -> Box<Malformed> {
         let event = self.id.map(|id| short(&id).to_owned());
         Box::new(Malformed { why, event, callback: self.callback })
     }
 
-    pub(super) fn complain(&mut self, at: usize, why: &str) {
+    pub(in super::super) fn complain(&mut self, at: usize, why: &str) {
         let fault = || Fault::new(FaultId::Malformed, format!("byte {at}: {why}"));
         self.complaint.get_or_insert_with(fault);
     }

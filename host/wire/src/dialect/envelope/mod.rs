@@ -5,7 +5,9 @@ mod encode;
 mod found;
 mod read;
 
-pub(super) use encode::{fault, pushed_error};
+pub(super) use encode::{fault, nameable, pushed_error};
+pub(super) use found::Found;
+pub(super) use read::CALLBACK_MAX;
 
 use super::{Callback, Handshake, Inbound, Malformed, Profile, Publication, grammar::Grammar};
 use crate::{

@@ -12,7 +12,7 @@ use crate::{
 use std::marker::PhantomData;
 
 /// The longest callback, in bytes between its quotes.
-const CALLBACK_MAX: usize = 64;
+pub(in super::super) const CALLBACK_MAX: usize = 64;
 /// The longest `traceparent` and `tracestate` that are looked at: what W3C Trace Context asks for, and room to grow.
 const TRACEPARENT_MAX: usize = 128;
 const TRACESTATE_MAX: usize = 512;
@@ -111,7 +111,10 @@ impl<'a, D: Envelope, F: Format> Reader<'a, D, F> {
         while walk.more(Inside::Vector, place == 0)? {
             match place {
                 0 => self.id(walk)?,
-                1 => self.found.payload = Some(walk.skip()?),
+                1 => {
+                    self.found.payload = Some(walk.skip()?);
+                    self.found.apart = walk.apart();
+                }
                 _ => {
                     let extra = walk.skip()?;
                     self.found.complain(extra.start, "an event has one id and one value: put several values into a map or vector");
@@ -143,7 +146,9 @@ impl<'a, D: Envelope, F: Format> Reader<'a, D, F> {
 
     fn callback(&mut self, walk: &mut F::Walk<'a>) -> Result<(), ReadError> {
         let span = walk.skip()?;
+        let apart = walk.apart();
         let callback = self.body.get(span.clone()).unwrap_or_default();
+        let callback = apart.as_deref().unwrap_or(callback);
         let is_one = match F::sight(callback) {
             Sight::Nil => return Ok(()),
             Sight::String(length) => length <= CALLBACK_MAX,

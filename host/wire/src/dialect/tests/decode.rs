@@ -296,8 +296,8 @@ fn frames_of_the_wrong_kind_are_refused() {
     let broken = Frame { text: true, body: Bytes::from_static(b"[[\"a/\xff\"]]") };
     let why = decode(JSON, &broken).unwrap_err().why;
     assert_eq!((why.id, &*why.message), (FaultId::Malformed, "byte 5: not UTF-8"));
-    let transit = Wire { dialect: Dialect::Tengen, format: Encoding::Transit };
-    assert_eq!(decode(transit, &binary).unwrap_err().why.id, FaultId::Unsupported);
+    let none = Wire { dialect: Dialect::Tengen, format: Encoding::Binary };
+    assert_eq!(decode(none, &binary).unwrap_err().why.id, FaultId::Unsupported);
 }
 
 #[test]

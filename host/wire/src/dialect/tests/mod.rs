@@ -5,6 +5,8 @@ mod encode;
 mod mistakes;
 mod msgpack;
 mod properties;
+mod sente_lite;
+mod transit;
 
 use super::{Callback, Dialect, Wire};
 use crate::payload::{Encoding, Frame};
@@ -14,7 +16,10 @@ const JSON: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Json };
 const EDN: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Edn };
 const SENTE: Wire = Wire { dialect: Dialect::Sente, format: Encoding::Edn };
 const SENTE_JSON: Wire = Wire { dialect: Dialect::Sente, format: Encoding::Json };
+const TRANSIT: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Transit };
+const SENTE_TRANSIT: Wire = Wire { dialect: Dialect::Sente, format: Encoding::Transit };
 const MSGPACK: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Msgpack };
+const SENTE_LITE: Wire = Wire { dialect: Dialect::SenteLite, format: Encoding::Edn };
 const RAW: Wire = Wire { dialect: Dialect::Raw, format: Encoding::Text };
 
 fn frame(text: &str) -> Frame {
@@ -31,8 +36,8 @@ fn every_wire_stands_at_its_index() {
         assert_eq!(wire.index(), place);
     }
     assert_eq!(Wire { dialect: Dialect::Raw, format: Encoding::Json }.index(), RAW.index());
-    for dialect in [Dialect::Tengen, Dialect::Sente] {
-        for format in [Encoding::Transit, Encoding::Text, Encoding::Binary] {
+    for dialect in [Dialect::Tengen, Dialect::Sente, Dialect::SenteLite] {
+        for format in [Encoding::Text, Encoding::Binary] {
             assert_eq!(Wire::ALL.get(Wire { dialect, format }.index()), None);
         }
     }

@@ -26,6 +26,7 @@ mod tests;
 pub(crate) use name::is_portable_name;
 use name::is_readable_name;
 use parser::Parser;
+pub(super) use parser::{parse_base64, parse_uuid};
 pub use write::write;
 
 use super::{
@@ -53,6 +54,15 @@ pub fn read(text: &str) -> Result<Value<'_>, ReadError> {
 /// As [`read`], of a text that was checked: keys are not compared again.
 fn read_checked(text: &str) -> Result<Value<'_>, ReadError> {
     Parser::new(text, 0).read()
+}
+
+/// Whether a text is a number without EDN's letters: digits with an optional `-`, a fraction and an exponent.
+pub(super) fn is_decimal(text: &str) -> bool {
+    number::is_number(text)
+        && matches!(
+            number::parse(text),
+            Ok(number::Number::Integer(same) | number::Number::Float(same)) if same == text
+        )
 }
 
 pub(crate) struct Edn;

@@ -268,7 +268,7 @@ impl<'a> Parser<'a> {
             "base64" => self.literal::<B, _>(depth, Problem::Base64, parse_base64, Value::Bytes),
             _ => {
                 let value = self.value::<B>(depth)?;
-                Ok(B::tagged(tag, value))
+                Ok(B::tagged(tag.into(), value))
             }
         }
     }
@@ -316,11 +316,11 @@ fn named_character(first: char, more: &str) -> Option<char> {
 }
 
 /// With padding, and only as an encoder writes it: two texts never mean the same bytes.
-fn parse_base64(text: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn parse_base64(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }
 
-fn parse_uuid(text: &str) -> Option<Uuid> {
+pub(in super::super) fn parse_uuid(text: &str) -> Option<Uuid> {
     // 36 bytes: the form with hyphens and nothing around it.
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }

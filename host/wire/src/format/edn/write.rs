@@ -6,7 +6,7 @@ use super::{
         text::{strings::quote, surrogate},
         value::Value,
     },
-    name,
+    name, parser,
 };
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::fmt::Write;
@@ -23,6 +23,7 @@ pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
         Value::BigDecimal(text) => push(out, format_args!("{text}M")),
         Value::Char(character) => self::character(out, *character),
         Value::String(text) => quote(out, text),
+        Value::Symbol(name) if !parser::is_symbol(name) => return Err(not_edn(name)),
         Value::Symbol(name) => self::name(out, name)?,
         Value::Keyword(name) => {
             out.push(':');
@@ -32,6 +33,7 @@ pub fn write(out: &mut String, value: &Value<'_>) -> Result<(), WriteError> {
         Value::Vector(items) => sequence(out, "[", items, ']')?,
         Value::Set(items) => sequence(out, "#{", items, '}')?,
         Value::Map(pairs) => map(out, pairs)?,
+        Value::Tagged(tag, _) if !is_tag(tag) => return Err(not_edn(tag)),
         Value::Tagged(tag, value) => {
             out.push('#');
             name(out, tag)?;
@@ -75,9 +77,18 @@ fn character(out: &mut String, character: char) {
     }
 }
 
+fn not_edn(name: &str) -> WriteError {
+    WriteError::Name(name.to_owned())
+}
+
+/// Whether a tag of another format's is read as that tag: not as one that EDN has a value for, nor as a sign.
+fn is_tag(tag: &str) -> bool {
+    tag.starts_with(char::is_alphabetic) && !matches!(tag, "inst" | "uuid" | "base64")
+}
+
 fn name(out: &mut String, text: &str) -> Result<(), WriteError> {
     if !text.chars().all(name::is_constituent) || name::check_name(text).is_err() {
-        return Err(WriteError::Name(text.to_owned()));
+        return Err(not_edn(text));
     }
     out.push_str(text);
     Ok(())

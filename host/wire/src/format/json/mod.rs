@@ -14,7 +14,7 @@ mod straight_tests;
 #[cfg(test)]
 mod tests;
 
-use parser::Parser;
+pub(super) use parser::Parser;
 pub use write::write;
 
 use super::{

@@ -17,28 +17,28 @@ use super::{
 };
 
 pub(crate) struct Parser<'a> {
-    pub(super) text: &'a str,
-    pub(super) at: usize,
-    pub(super) halved: bool,
+    pub(in super::super) text: &'a str,
+    pub(in super::super) at: usize,
+    pub(in super::super) halved: bool,
 }
 
 impl<'a> Parser<'a> {
     /// Begins at this byte of the text.
-    pub(super) fn new(text: &'a str, at: usize) -> Self {
+    pub(in super::super) fn new(text: &'a str, at: usize) -> Self {
         Self { text, at, halved: false }
     }
 
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(in super::super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(in super::super) fn eat(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);
         there
     }
 
-    pub(super) fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
+    pub(in super::super) fn fail<T>(&self, problem: Problem) -> Result<T, ReadError> {
         match problem {
             Problem::Expected(what) if self.at >= self.text.len() => {
                 Err(Problem::Ends(what).at(self.at))
@@ -47,11 +47,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(super) fn since(&self, start: usize) -> &'a str {
+    pub(in super::super) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    pub(super) fn gap(&mut self) {
+    pub(in super::super) fn gap(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -81,7 +81,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn word<B: Build<'a>>(
+    pub(in super::super) fn word<B: Build<'a>>(
         &mut self,
         word: &'static str,
         value: Value<'a>,
@@ -168,14 +168,14 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over the string that is here.
-    pub(super) fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
+    pub(in super::super) fn quoted(&mut self) -> Result<Raw<'a, Json>, ReadError> {
         let (raw, end) = strings::scan(self.text, self.at)?;
         self.at = end;
         self.halved |= raw.halved;
         Ok(raw)
     }
 
-    fn number<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
+    pub(in super::super) fn number<B: Build<'a>>(&mut self) -> Result<B::Value, ReadError> {
         let start = self.at;
         self.eat(b'-');
         let leading = self.at;

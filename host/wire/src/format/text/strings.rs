@@ -125,11 +125,17 @@ impl<'a, E: Escapes> Raw<'a, E> {
 /// Writes text as a string with its quotes, in a way that both JSON and EDN read.
 pub(crate) fn quote(out: &mut impl fmt::Write, text: &str) {
     // Neither a `String` nor a frame that is being written ever fails.
-    let _ok = try_quote(out, text);
+    let _ok = try_quote(out, "", text);
 }
 
-fn try_quote(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+/// As [`quote`], with something plain in front of the text, between the quotes.
+pub(crate) fn quote_behind(out: &mut impl fmt::Write, plain: &str, text: &str) {
+    let _ok = try_quote(out, plain, text);
+}
+
+fn try_quote(out: &mut impl fmt::Write, plain: &str, text: &str) -> fmt::Result {
     out.write_char('"')?;
+    out.write_str(plain)?;
     write_escaped(out, text)?;
     out.write_char('"')
 }

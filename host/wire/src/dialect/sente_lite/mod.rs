@@ -1,0 +1,202 @@
+//! The dialect of sente-lite's clients, wire version 2.0.0, which connect unmodified: `[event-id data]`, both ways.
+//!
+//! Its channels are its clients' own, and this gateway's are its plugins': subscriptions and publications of clients are
+//! answered with the error that the protocol has for them. A client that publishes hears `:tengen/error`, where sente-lite's own
+//! servers are silent.
+
+mod read;
+
+use super::{
+    Callback, Handshake, Inbound, Malformed, Profile, Publication, Pulse, Session, Subprotocol,
+    envelope::{self, fault},
+    grammar::Grammar,
+};
+use crate::{
+    fault::Fault,
+    format::{
+        Encoding, Format, embeddable, in_format, no_format,
+        writer::{Writer, framed},
+    },
+    id::EventId,
+    payload::{Frame, Payload},
+    trace::TraceContext,
+};
+use std::time::Duration;
+
+/// What its clients look for in the handshake.
+const VERSION: &str = "2.0.0";
+
+const SUBSCRIBE: &str = "sente-lite/subscribe";
+const UNSUBSCRIBE: &str = "sente-lite/unsubscribe";
+const PUBLISH: &str = "sente-lite/publish";
+
+pub(super) struct SenteLite;
+
+impl Grammar for SenteLite {
+    const PROFILE: Profile = Profile {
+        word: "sente-lite",
+        formats: &[Encoding::Edn, Encoding::Transit],
+        offered: &[Encoding::Edn, Encoding::Transit],
+        subprotocol: Subprotocol::Any,
+        greets: true,
+        tells: true,
+        pings: true,
+        // Its own servers ping all at once so often. A client that was connected before has no answer to it, but for the pong of
+        // WebSocket's own ping that follows.
+        pulse: Some(Pulse {
+            idle: Duration::from_secs(30),
+            silence: Duration::from_secs(60),
+            both_ways: false,
+        }),
+        client_id: None,
+        silence: None,
+    };
+
+    fn decode(format: Encoding, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
+        in_format!(format, F => read::decode::<F>(frame), _ => {
+            Err(Box::new(Malformed { why: no_format(format), event: None, callback: None }))
+        })
+    }
+
+    fn handshake(format: Encoding, handshake: &Handshake<'_>) -> Option<Frame> {
+        in_format!(format, F => Some(self::handshake::<F>(handshake)), _ => None)
+    }
+
+    fn push(
+        format: Encoding,
+        id: &EventId,
+        content: &Payload,
+        _: Option<&TraceContext>,
+    ) -> Result<Frame, Fault> {
+        in_format!(format, F => push::<F>(id, content), _ => Err(no_format(format)))
+    }
+
+    fn publication(
+        format: Encoding,
+        what: &Publication<'_>,
+        _: Option<&TraceContext>,
+    ) -> Result<Frame, Fault> {
+        in_format!(format, F => publication::<F>(what), _ => Err(no_format(format)))
+    }
+
+    /// No client of sente-lite's own waits for one. Whoever writes `[[event-id data] "callback"]` does.
+    fn reply(
+        format: Encoding,
+        callback: &Callback,
+        content: &Payload,
+        _: Option<&TraceContext>,
+    ) -> Result<Frame, Fault> {
+        let data = embeddable(content, format)?;
+        in_format!(format, F => Ok(two::<F>(|frame| {
+            frame.value(&data);
+            frame.value(&callback.0);
+        })), _ => Err(no_format(format)))
+    }
+
+    fn error(
+        format: Encoding,
+        why: &Fault,
+        event: Option<&str>,
+        callback: Option<&Callback>,
+    ) -> Vec<Frame> {
+        in_format!(format, F => vec![error::<F>(why, event, callback)], _ => Vec::new())
+    }
+
+    fn ping(format: Encoding) -> Option<Frame> {
+        in_format!(format, F => Some(word::<F>("chsk/ws-ping")), _ => None)
+    }
+
+    fn pong(format: Encoding, _: Option<&Callback>) -> Option<Frame> {
+        in_format!(format, F => Some(word::<F>("chsk/ws-pong")), _ => None)
+    }
+}
+
+/// A frame of one word.
+fn word<F: Format>(id: &str) -> Frame {
+    framed::<F>(|frame| frame.vector(1, |event| event.name(id)))
+}
+
+fn two<F: Format>(parts: impl Fn(&mut Writer<'_, F>)) -> Frame {
+    framed::<F>(|frame| frame.vector(2, |frame| parts(frame)))
+}
+
+/// Four elements: who, no CSRF token, what there is to know, and that this is the first time, which it always is.
+fn handshake<F: Format>(handshake: &Handshake<'_>) -> Frame {
+    let connection = handshake.connection.to_string();
+    let welcome = handshake.welcome.and_then(|welcome| embeddable(welcome, F::ENCODING).ok());
+    let of_session = handshake
+        .session
+        .as_ref()
+        .map_or(0, |session| 1 + usize::from(session.recovered.is_some()));
+    let count = 2 + usize::from(welcome.is_some()) + of_session;
+    two::<F>(|frame| {
+        frame.name("chsk/handshake");
+        frame.vector(4, |data| {
+            // Its clients take it for a text. Who is nobody is at least this connection.
+            data.string(handshake.user.map_or(&*connection, |user| user));
+            data.nil();
+            data.map(count, |info| {
+                info.key("sente-lite-version").string(VERSION);
+                info.key("connection").string(&connection);
+                if let Some(Session { secret, recovered }) = handshake.session {
+                    info.key("session").string(secret);
+                    if let Some(recovered) = recovered {
+                        info.key("recovered").boolean(recovered);
+                    }
+                }
+                if let Some(welcome) = &welcome {
+                    info.key("welcome").value(welcome);
+                }
+            });
+            data.boolean(true);
+        });
+    })
+}
+
+fn push<F: Format>(id: &EventId, content: &Payload) -> Result<Frame, Fault> {
+    let data = embeddable(content, F::ENCODING)?;
+    envelope::nameable::<F>(id)?;
+    Ok(two::<F>(|event| {
+        event.name(id);
+        event.value(&data);
+    }))
+}
+
+/// What its clients call a message of a channel. Who published it is a plugin, which has no connection to name.
+fn publication<F: Format>(what: &Publication<'_>) -> Result<Frame, Fault> {
+    let data = embeddable(what.content, F::ENCODING)?;
+    Ok(two::<F>(|event| {
+        event.name("sente-lite/channel-msg");
+        event.map(3, |map| {
+            map.key("channel-id").string(what.channel);
+            map.key("data").value(&data);
+            map.key("id").name_or_string(what.id);
+        });
+    }))
+}
+
+fn error<F: Format>(why: &Fault, event: Option<&str>, callback: Option<&Callback>) -> Frame {
+    match (event, callback) {
+        // The place of a callback has the channel.
+        (Some(SUBSCRIBE | UNSUBSCRIBE), Some(channel)) => two::<F>(|event| {
+            event.name("sente-lite/subscribed");
+            event.map(4, |map| {
+                map.key("channel-id").value(&channel.0);
+                map.key("success").boolean(false);
+                map.key("error").name("channel-not-found");
+                map.key("message").string(&why.message);
+            });
+        }),
+        (_, Some(callback)) => two::<F>(|frame| {
+            frame.map(1, |value| {
+                value.key("tengen/error");
+                fault(value, why, event, None);
+            });
+            frame.value(&callback.0);
+        }),
+        (_, None) => two::<F>(|frame| {
+            frame.name("tengen/error");
+            fault(frame, why, event, None);
+        }),
+    }
+}
