@@ -3,7 +3,7 @@
 //! `TENGEN_VALUES` says how many (10,000 by hand), `TENGEN_SEED` which ones.
 
 use super::values::{Chance, KINDS};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use data_encoding::HEXLOWER;
 use serde_json::Value as Json;
 use std::{
@@ -127,19 +127,29 @@ fn compare(folder: &std::path::Path, texts: &[String]) -> Result<()> {
         let short: String = text.chars().take(500).collect();
         let theirs: Json = serde_json::from_str(line)?;
         let said = theirs["said"].as_str().context("a description")?;
-        ensure!(said == described(value, false), "{short}\n{ours:.500}\n{said:.500}");
+        if let Some(differ) = difference(said, &described(value, false)) {
+            bail!("{short}\n{ours:.500}\n{differ}");
+        }
         let expected = described(value, true);
         for form in ["plain", "verbose"] {
             let written = theirs[form].as_str().context("a text")?;
             let back =
                 transit::read(written).with_context(|| format!("{short}: {written:.500}"))?;
-            ensure!(
-                described(&back, true) == expected,
-                "{short}\n{form}: {written:.500}\n{back:?}"
-            );
+            if let Some(differ) = difference(&expected, &described(&back, true)) {
+                bail!("{short}\n{form}: {written:.500}\n{differ}");
+            }
         }
     }
     Ok(())
+}
+
+/// The first place where two descriptions differ, with what stands around it.
+fn difference(theirs: &str, ours: &str) -> Option<String> {
+    let at = theirs.bytes().zip(ours.bytes()).position(|(one, other)| one != other);
+    let at = at.or((theirs.len() != ours.len()).then(|| theirs.len().min(ours.len())))?;
+    let around =
+        |text: &str| text.chars().skip(at.saturating_sub(60)).take(160).collect::<String>();
+    Some(format!("theirs: …{}…\nours: …{}…", around(theirs), around(ours)))
 }
 
 /// What node says of these lines.

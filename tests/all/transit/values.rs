@@ -100,12 +100,9 @@ impl Chance {
         if self.below(2) == 0 { first } else { format!("{first}/m{}", part(self)) }
     }
 
-    /// A value of this kind. Values that JavaScript does not tell apart never stand as keys of one map.
-    pub(super) fn value(&mut self, kind: &'static str, depth: usize) -> String {
-        *self.counts.entry(kind).or_default() += 1;
-        match kind {
-            "nil" => "nil".into(),
-            "boolean" => self.one_of(&["true", "false"]).into(),
+    /// A number, if this is a kind of numbers.
+    fn number(&mut self, kind: &str) -> Option<String> {
+        Some(match kind {
             "small integer" => (self.below(20_000) as i64 - 10_000).to_string(),
             "edge integer" => self.one_of(&EDGES).into(),
             "big integer" => {
@@ -115,6 +112,19 @@ impl Chance {
             "decimal" => format!("{}{}.5", self.one_of(&["", "-"]), self.digits(12)),
             "edge decimal" => self.one_of(&FLOATS).into(),
             "big decimal" => format!("{}.{}M", self.digits(20), self.digits(20)),
+            _ => return None,
+        })
+    }
+
+    /// A value of this kind. Values that JavaScript does not tell apart never stand as keys of one map.
+    pub(super) fn value(&mut self, kind: &'static str, depth: usize) -> String {
+        *self.counts.entry(kind).or_default() += 1;
+        if let Some(number) = self.number(kind) {
+            return number;
+        }
+        match kind {
+            "nil" => "nil".into(),
+            "boolean" => self.one_of(&["true", "false"]).into(),
             "character" => self.one_of(&[r"\α", r"\newline", r"\u20ac", "\\字"]).into(),
             "string" => match self.below(3) {
                 0 => format!("\"{}\"", self.one_of(&TEXTS)),
@@ -124,8 +134,9 @@ impl Chance {
             "symbol" => self.name(),
             "keyword" => format!(":{}", self.name()),
             "instant" => {
+                // transit-js writes years before 1000 without their zeros, which it does not read itself.
                 let (year, nanos) =
-                    (self.below(10_000), self.one_of(&["", ".5", ".123", ".123456789"]));
+                    (1000 + self.below(9_000), self.one_of(&["", ".5", ".123", ".123456789"]));
                 format!(
                     "#inst \"{year:04}-0{}-2{}T23:5{}:59{nanos}Z\"",
                     1 + self.below(9),
@@ -145,7 +156,8 @@ impl Chance {
                 )
             }
             "bytes" => {
-                let bytes: Vec<u8> = (0..self.below(20)).map(|_| self.next() as u8).collect();
+                // To transit-js few bytes are the same key as an array of the same numbers.
+                let bytes: Vec<u8> = (0..8 + self.below(20)).map(|_| self.next() as u8).collect();
                 format!("#base64 \"{}\"", data_encoding::BASE64.encode(&bytes))
             }
             "uri and extension" => match self.below(3) {
