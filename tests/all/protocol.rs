@@ -43,9 +43,15 @@ const fn ours(
 
 const EDN_LAST: [&str; 2] = ["[[:app/ask 0] \"last\"]", "[0 \"last\"]"];
 
-const SPOKEN: [Spoken; 4] = [
+const SPOKEN: [Spoken; 5] = [
     ours("json", Encoding::Json, "/ws?format=json", ["[[\"app/ask\",0],\"last\"]", "[0,\"last\"]"]),
     ours("edn", Encoding::Edn, "/ws?format=edn", EDN_LAST),
+    ours(
+        "transit",
+        Encoding::Transit,
+        "/ws?format=transit",
+        ["[[\"~:app/ask\",0],\"last\"]", "[0,\"last\"]"],
+    ),
     ours(
         "msgpack",
         Encoding::Msgpack,
