@@ -123,7 +123,7 @@ fn quoted(text: &str) -> Result<(String, &str)> {
     let (mut value, mut signs) = (String::new(), text.char_indices());
     while let Some((place, sign)) = signs.next() {
         match sign {
-            '"' => return Ok((value, &text[place + 1..])),
+            '"' => return Ok((value, text.split_at(place + 1).1)),
             '\\' => value.push(match signs.next().map(|(_, sign)| sign) {
                 Some('n') => '\n',
                 Some(sign @ ('"' | '\\')) => sign,
@@ -190,7 +190,10 @@ fn histogram(samples: &[Sample]) -> Result<()> {
             found.map(|one| one.value).with_context(|| format!("no `{end}` of {labels:?}"))
         };
         ensure!(
-            ranges.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1),
+            ranges
+                .iter()
+                .zip(ranges.iter().skip(1))
+                .all(|(one, next)| one.0 < next.0 && one.1 <= next.1),
             "{labels:?}: {ranges:?}"
         );
         let (end, all) = *ranges.last().context("ranges")?;

@@ -32,6 +32,7 @@ pub const BOUNDS: [u64; 19] = [
 const RANGES: usize = BOUNDS.len() + 1;
 
 /// By how many bits a number has: how many bounds are below the smallest of them.
+#[expect(clippy::indexing_slicing, reason = "the compiler carries it out, and says if it is wrong")]
 const BELOW: [u8; 65] = {
     let (mut below, mut bits) = ([0; 65], 1);
     while bits <= 64 {

@@ -17,7 +17,7 @@ use tengen_wire::{
 #[derive(Debug, Default)]
 pub struct Totals {
     opened: AtomicU64,
-    ended: [[AtomicU64; close::LABELS.len()]; Reason::KINDS.len()],
+    ended: Box<[[AtomicU64; close::LABELS.len()]; Reason::KINDS.len()]>,
     read_too_slowly: AtomicU64,
     shed: AtomicU64,
     upgrades_refused: ByLabel<(&'static str, u16)>,
@@ -160,7 +160,7 @@ impl Totals {
 
     /// The code that a reason has nearly always is there from the beginning, so that its first end is a step from zero.
     fn collect_ends(&self, into: &mut Samples) {
-        for ((kind, usual), by_code) in Reason::KINDS.iter().zip(Reason::USUAL).zip(&self.ended) {
+        for ((kind, usual), by_code) in Reason::KINDS.iter().zip(Reason::USUAL).zip(&*self.ended) {
             for (place, (code, counter)) in close::LABELS.iter().zip(by_code).enumerate() {
                 let count = counter.load(Ordering::Relaxed);
                 if count > 0 || place == close::label(usual) {

@@ -22,7 +22,7 @@ pub fn stats(samples: Samples) -> Map<String, Value> {
 fn begin(stats: &mut Map<String, Value>, place: &str) {
     let fixed = place.split('.').take_while(|word| !word.starts_with('{'));
     if place.contains('{') {
-        fixed.fold(Some(stats), |at, word| inside(at?, word.to_owned()));
+        let _around = fixed.map(ToOwned::to_owned).try_fold(stats, inside);
     } else {
         add(stats, fixed.map(ToOwned::to_owned), 0);
     }

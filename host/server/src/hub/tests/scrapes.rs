@@ -17,7 +17,7 @@ fn a_scrape_does_not_wait_for_the_places_where_events_find_connections() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, Some("ann"));
     let held = hub.links.hold();
-    let (done, is_done) = mpsc::channel();
+    let (done, is_done) = mpsc::sync_channel(1);
     thread::scope(|scope| {
         let hub = &hub;
         scope.spawn(move || done.send(scrape(hub)));
