@@ -42,5 +42,8 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
             );
         }
     }
+    if !["node", "npm"].into_iter().all(workspace::on_path) {
+        steps.skip("tests with packages of npm", "no node or npm: `apt-get install nodejs npm`");
+    }
     Ok(steps.finish())
 }
