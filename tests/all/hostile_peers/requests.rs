@@ -58,7 +58,12 @@ async fn a_request_that_is_no_upgrade_is_told_what_is_missing() -> Result<()> {
         ("a strange Origin", with("Origin: http://evil.example"), 403, "origin"),
         ("a body", with("Content-Length: 5") + "hello", 400, "body"),
         ("a chunked body", with("Transfer-Encoding: chunked") + "0\r\n\r\n", 400, "body"),
-        ("a strange format", upgrade("/ws?format=xml", ""), 400, "json or edn or msgpack"),
+        (
+            "a strange format",
+            upgrade("/ws?format=xml", ""),
+            400,
+            "json or edn or transit or msgpack",
+        ),
         ("no client-id", upgrade("/chsk", ""), 400, "client-id"),
     ];
     for (name, request, status, told) in table {
