@@ -15,8 +15,8 @@ const READERS: [(&str, &str); 14] = [
     ("engine/src/handler/queue.rs", "when an event happened, for plugins"),
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
+    ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),
-    ("server/src/hub/timers.rs", "when a timer was due, for plugins"),
     ("server/src/router/mod.rs", "when an event happened, for plugins"),
     ("telemetry/src/record.rs", "when a record was made"),
     (

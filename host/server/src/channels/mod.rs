@@ -35,10 +35,12 @@ const SHARDS: usize = 64;
 /// All channels with at least one subscriber. `M`: a member; `D`: what is on its way to members.
 #[derive(Debug)]
 pub(crate) struct Channels<M, D> {
-    shards: Box<[Apart<Mutex<Shard<M, D>>>; SHARDS]>,
+    shards: Box<Shards<M, D>>,
     spread: RandomState,
     broker: Arc<dyn Broker>,
 }
+
+type Shards<M, D> = [Apart<Mutex<Shard<M, D>>>; SHARDS];
 
 /// Channels by name. Names are chosen by others, so this has the standard library's hasher.
 type Shard<M, D> = HashMap<Channel, Arc<Open<M, D>>>;

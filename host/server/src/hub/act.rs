@@ -2,24 +2,17 @@
 
 use super::{
     Hub,
-    fanout::{Publishing, Pushing},
-    reach::Gathering,
-    send::{Asleep, Kind, Letter},
+    capabilities::{Carried, Fate, Key, Stage, carry_out},
+    send::Asleep,
     step::Step,
 };
 use std::{cell::OnceCell, sync::Arc};
 use tengen_core::{
-    broker::Published,
-    effect::{self, Caused, Content, Effect, Failure, Refused, Target},
+    effect::{Caused, Effect, Failure, Kind, Refused},
     event::{Connection, Event, Occurrence},
     handler::{Actor, Progress, Work},
-    meter::Happened,
 };
-use tengen_wire::{
-    close::{self, Reason},
-    fault::{Fault, FaultId},
-    id::{Channel, EventId, Handle, PluginName},
-};
+use tengen_wire::{close::Reason, fault::Fault, id::PluginName};
 
 /// A step, and the effect that is under way in it.
 struct Carrying<'a> {
@@ -38,37 +31,16 @@ struct Paused {
 #[derive(Debug)]
 struct Begun {
     cause: Cause,
-    what: Stage,
+    what: Box<dyn Stage>,
 }
 
 /// What it takes to say that an effect was refused.
 #[derive(Debug)]
 struct Cause {
     by: u32,
-    kind: effect::Kind,
+    kind: Kind,
     key: Key,
-    /// Whether it is a publication that is to be kept.
-    keep: bool,
 }
-
-/// The key by which a plugin hears of an effect; only made into text when it is refused.
-#[derive(Debug)]
-enum Key {
-    Text(Option<String>),
-    /// Subscriptions have the name of their channel.
-    Channel(Channel),
-}
-
-/// How far a push or a publication has got.
-#[derive(Debug)]
-enum Stage {
-    Gathering(Gathering, Letter),
-    Pushing(Pushing),
-    Publishing(Publishing),
-}
-
-/// Done; refused; or begun.
-type Done = Result<Option<Stage>, Fault>;
 
 impl Actor for Hub {
     fn act(&self, plugin: &PluginName, events: &[Event], work: &mut Work) -> Progress {
@@ -116,180 +88,33 @@ impl Carrying<'_> {
     }
 
     fn effect(&mut self, by: u32, what: Effect, work: &mut Work) {
-        let (kind, none) = (what.kind(), Key::Text(None));
-        let mut keeps = false;
-        let step = &mut self.step;
-        step.deliveries.next_message();
-        let (key, done) = match what {
-            Effect::Reply { reply_to, value } => {
-                (none, step.reply(by, reply_to, value, work).map(|()| None))
-            }
-            Effect::Push { to, except, id, content, key } => {
-                (Key::Text(key), step.push(by, to, except, id, content))
-            }
-            Effect::Publish { channel, id, content, except, keep, key } => {
-                keeps = keep;
-                (Key::Text(key), step.publish(by, channel, id, content, except))
-            }
-            Effect::Subscribe { connection, channel } => {
-                let done = step.subscribe(connection, &channel);
-                (Key::Channel(channel), done.map(|()| None))
-            }
-            Effect::Unsubscribe { connection, channel } => {
-                let done = step.own(connection);
-                let done = done.map(|link| step.hub.unsubscribe(&link, &channel));
-                (Key::Channel(channel), done.map(|_| None))
-            }
-            Effect::Close { connection, code, reason } => {
-                (none, step.close(connection, code, reason).map(|()| None))
-            }
-            Effect::SetTimer { connection, key, after } => {
-                let done = step.set_timer(connection, &key, after);
-                (Key::Text(Some(key)), done.map(|()| None))
-            }
-            Effect::CancelTimer { connection, key } => {
-                let done = step.cancel_timer(connection, &key);
-                (Key::Text(Some(key)), done.map(|()| None))
-            }
-            Effect::Unsupported { name, key, .. } => (Key::Text(key), Err(not_offered(&name))),
-        };
-        self.note(Cause { by, kind, key, keep: keeps }, done, work);
+        let kind = what.kind();
+        self.step.deliveries.next_message();
+        let (key, carried) = carry_out(&mut self.step, by, what, work);
+        self.note(Cause { by, kind, key }, carried, work);
     }
 
     fn go_on(&mut self, begun: Begun, work: &mut Work) {
         let Begun { cause, what } = begun;
-        let done = match what {
-            Stage::Gathering(gathering, letter) => self.step.gather(gathering, letter),
-            Stage::Pushing(pushing) => self.step.deliver(pushing),
-            Stage::Publishing(publishing) => match publishing.go_on(&mut self.step) {
-                None => Ok(Some(Stage::Publishing(publishing))),
-                Some(end) => end.map(|()| None),
-            },
-        };
-        self.note(cause, done, work);
+        let carried = what.go_on(&mut self.step);
+        self.note(cause, carried, work);
     }
 
-    fn note(&mut self, cause: Cause, done: Done, work: &mut Work) {
-        let Cause { by, kind, .. } = cause;
-        match done {
-            Ok(Some(what)) => self.begun = Some(Box::new(Begun { cause, what })),
-            Ok(None) if cause.keep => {
-                let (kind, key) = (effect::Kind::Keep, cause.key.text());
-                work.refuse(Refused { by: Some(by), kind, key, why: not_kept() });
+    fn note(&mut self, cause: Cause, carried: Carried, work: &mut Work) {
+        let (kind, why) = match carried {
+            Ok(Fate::Done) => return,
+            Ok(Fate::UnderWay(what)) => {
+                self.begun = Some(Box::new(Begun { cause, what }));
+                return;
             }
-            Ok(None) => {}
-            Err(why) => work.refuse(Refused { by: Some(by), kind, key: cause.key.text(), why }),
-        }
+            Ok(Fate::AllBut(kind, why)) => (kind, why),
+            Err(why) => (cause.kind, why),
+        };
+        work.refuse(Refused { by: Some(cause.by), kind, key: cause.key.text(), why });
     }
 }
 
 impl Step<'_> {
-    fn reply(
-        &mut self,
-        by: u32,
-        reply_to: u32,
-        value: Result<Content, Fault>,
-        work: &mut Work,
-    ) -> Result<(), Fault> {
-        let Some(expected) = self.hub.take_reply(reply_to, self.plugin) else {
-            self.hub.meter.note(Happened::Stray);
-            return Err(Fault::new(FaultId::NotFound, "nobody waits for this reply any more"));
-        };
-        let own = self.event(by).and_then(Event::reply_to);
-        work.settled += usize::from(own == Some(reply_to));
-        let content = match value {
-            Ok(content) => self.payload(content),
-            Err(why) => {
-                self.hub.answer_fault(&expected, &why);
-                return Ok(());
-            }
-        };
-        let answered = content.and_then(|content| {
-            let span = self.send_span(by, &expected.event).map(Arc::new);
-            self.hub.answer(&expected, &content, span, &mut self.deliveries)
-        });
-        // The caller waits for nothing else.
-        answered.inspect_err(|why| self.hub.answer_fault(&expected, why))
-    }
-
-    fn push(
-        &mut self,
-        by: u32,
-        to: Target,
-        except: Option<Handle>,
-        id: EventId,
-        content: Content,
-    ) -> Done {
-        let content = self.payload(content)?;
-        if let Target::Channel(channel) = &to {
-            self.granted(channel)?;
-            let span = self.send_span(by, &id);
-            return self
-                .fan_out(channel, Letter { kind: Kind::Push { id }, content, except, span });
-        }
-        let gathering = Gathering::begin(self, by, to)?;
-        let span = self.send_span(by, &id);
-        self.gather(gathering, Letter { kind: Kind::Push { id }, content, except, span })
-    }
-
-    /// Finds whom it is for, then delivers.
-    fn gather(&mut self, gathering: Gathering, letter: Letter) -> Done {
-        let links = match gathering.go_on(self) {
-            Err(gathering) => return Ok(Some(Stage::Gathering(gathering, letter))),
-            Ok(links) => links?,
-        };
-        self.deliver(Pushing { broadcast: letter.to(links.len()), left: links.into_iter() })
-    }
-
-    fn deliver(&mut self, mut pushing: Pushing) -> Done {
-        match pushing.go_on(self) {
-            true => pushing.broadcast.end().map(|()| None),
-            false => Ok(Some(Stage::Pushing(pushing))),
-        }
-    }
-
-    fn publish(
-        &mut self,
-        by: u32,
-        channel: Channel,
-        id: EventId,
-        content: Content,
-        except: Option<Handle>,
-    ) -> Done {
-        self.granted(&channel)?;
-        let content = self.payload(content)?;
-        let mut span = self.send_span(by, &id);
-        if let Some(span) = &mut span {
-            span.set("messaging.destination.name", channel.to_string());
-        }
-        let at = Published { offset: 0, prev: 0 };
-        let kind = Kind::Publication { channel: channel.clone(), id, at };
-        self.fan_out(&channel, Letter { kind, content, except, span })
-    }
-
-    /// Sends to all subscribers of a channel, which may be none.
-    fn fan_out(&mut self, channel: &Channel, letter: Letter) -> Done {
-        let begun = Publishing::begin(channel, letter, &mut self.deliveries)?;
-        Ok(begun.map(Stage::Publishing))
-    }
-
-    fn subscribe(&mut self, connection: Handle, channel: &Channel) -> Result<(), Fault> {
-        self.granted(channel)?;
-        let link = self.own(connection)?;
-        self.hub.subscribe(&link, channel)
-    }
-
-    fn close(&mut self, connection: Handle, code: u16, reason: String) -> Result<(), Fault> {
-        let link = self.own(connection)?;
-        if !close::plugin_may_close_with(code) || reason.len() > close::REASON_MAX {
-            let message =
-                "a plugin closes with 1000 or 3000 to 4999, and a reason of at most 123 bytes";
-            return Err(Fault::new(FaultId::NotAllowed, message));
-        }
-        link.close(Reason::Plugin { code, reason });
-        Ok(())
-    }
-
     fn failure(&mut self, failure: &Failure, work: &mut Work) {
         let Some(event) = self.event(failure.by) else { return };
         work.settled += usize::from(event.reply_to().is_some());
@@ -328,22 +153,4 @@ impl Step<'_> {
             }
         }
     }
-}
-
-impl Key {
-    fn text(self) -> Option<String> {
-        match self {
-            Self::Text(text) => text,
-            Self::Channel(channel) => Some(channel.to_string()),
-        }
-    }
-}
-
-fn not_offered(what: &str) -> Fault {
-    Fault::new(FaultId::Unsupported, format!("this version of the gateway does not offer {what}"))
-}
-
-fn not_kept() -> Fault {
-    let message = "published, but not kept: this version of the gateway keeps no history";
-    Fault::new(FaultId::Unsupported, message)
 }

@@ -167,7 +167,7 @@ pub(super) struct Pushing {
 
 impl Pushing {
     /// Delivers until all have it (true), or the step is over.
-    pub(super) fn go_on(&mut self, step: &mut Step<'_>) -> bool {
+    pub(super) fn deliver(&mut self, step: &mut Step<'_>) -> bool {
         while !step.is_over() {
             let Some(link) = self.left.next() else { return true };
             self.broadcast.deliver(&mut step.deliveries, &link);

@@ -1,11 +1,12 @@
 //! Everybody who is connected, and everything that is done to them.
 //!
 //! The hub owns the tables of connections, users and pending replies; channels own themselves (`crate::channels`). It decides
-//! nothing: handlers do, and `act` carries their effects out.
+//! nothing: handlers do, and `act` has their effects carried out, each by its capability (`capabilities`).
 
 mod account;
 mod act;
 mod budget;
+mod capabilities;
 mod directory;
 mod fanout;
 mod frames;
@@ -15,7 +16,6 @@ mod link;
 mod notable;
 mod numbered;
 mod occupancy;
-mod reach;
 mod relief;
 mod replies;
 mod requests;
@@ -23,7 +23,6 @@ mod send;
 mod step;
 mod subscriptions;
 mod tables;
-mod timers;
 mod writers;
 
 pub use account::Account;
@@ -32,6 +31,7 @@ pub use replies::{Ended, Expected};
 
 use crate::channels::Channels;
 use arc_swap::ArcSwap;
+use capabilities::timers::Timers;
 use directory::Directory;
 use fanout::FanOuts;
 use foldhash::fast::RandomState;
@@ -61,7 +61,6 @@ use tengen_wire::{
     fault::{Fault, FaultId},
     id::{Handle, PluginName},
 };
-use timers::Timers;
 use writers::Writers;
 
 /// Callers that are told in one go that nobody answered.

@@ -2,7 +2,7 @@
 //!
 //! It touches the connections of its own endpoints, the channels and users it was granted, and nothing else.
 
-use super::{Link, budget, step::Step};
+use crate::hub::{Link, budget, step::Step};
 use foldhash::fast::RandomState;
 use std::{collections::HashSet, sync::Arc, vec};
 use tengen_core::effect::Target;

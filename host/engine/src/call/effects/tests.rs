@@ -1,8 +1,10 @@
 //! What of a guest's decision is taken over, and what becomes of the rest (issue 9, A5, C13).
 
 use super::*;
+use crate::guest::bindings::handling::types::Effect as Wanted;
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
+    effect::Effect,
     event::{Connection, Message},
     trace::Span,
 };

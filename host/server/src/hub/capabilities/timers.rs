@@ -7,7 +7,8 @@
 //! its connection is open; whoever ends a connection takes its timers out under the same lock before its handlers hear of
 //! the end.
 
-use super::{Hub, step::Step};
+use super::{Carried, Fate};
+use crate::hub::{Hub, step::Step};
 use std::{
     collections::HashSet,
     sync::{
@@ -41,7 +42,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 const FAR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
-pub(super) struct Timers {
+pub(in crate::hub) struct Timers {
     begin: Instant,
     parts: Box<[Mutex<Set>; PARTS]>,
     /// Plugins by their numbers; a number is never another plugin's.
@@ -93,7 +94,7 @@ impl Timers {
     }
 
     /// A connection has ended, and with it what any plugin has of it.
-    pub(super) fn end(&self, connection: Handle) {
+    pub(in crate::hub) fn end(&self, connection: Handle) {
         let plugins = lock(&self.names).len();
         if plugins == 0 {
             return;
@@ -108,7 +109,7 @@ impl Timers {
     }
 
     /// What other plugins than these have set is forgotten; how many timers that are.
-    pub(super) fn keep(&self, running: &HashSet<PluginName>) -> u64 {
+    pub(in crate::hub) fn keep(&self, running: &HashSet<PluginName>) -> u64 {
         let names = lock(&self.names).clone();
         let gone = names.iter().enumerate().filter(|(_, name)| !running.contains(*name));
         gone.map(|(number, plugin)| self.forget(number, plugin)).sum()
@@ -123,7 +124,7 @@ impl Timers {
         timers
     }
 
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::hub) fn waiting(&self) -> usize {
         self.parts.iter().map(|part| lock(part).len()).sum()
     }
 
@@ -240,33 +241,32 @@ impl Hub {
     }
 }
 
-impl Step<'_> {
-    pub(super) fn set_timer(
-        &self,
-        connection: Option<Handle>,
-        key: &str,
-        after: Duration,
-    ) -> Result<(), Fault> {
-        let owner = self.timer_owner(connection)?;
-        let is_there = || connection.is_none_or(|handle| self.hub.links.contains(handle));
-        self.hub.timers.set(owner, key, after, is_there)
-    }
+pub(super) fn set(
+    step: &Step<'_>,
+    connection: Option<Handle>,
+    key: &str,
+    after: Duration,
+) -> Carried {
+    let owner = owner(step, connection)?;
+    let is_there = || connection.is_none_or(|handle| step.hub.links.contains(handle));
+    step.hub.timers.set(owner, key, after, is_there).map(|()| Fate::Done)
+}
 
-    pub(super) fn cancel_timer(&self, connection: Option<Handle>, key: &str) -> Result<(), Fault> {
-        let owner = self.timer_owner(connection)?;
-        // One that is not there is no fault.
-        let _was_there = self.hub.timers.part(owner).cancel(owner, key);
-        Ok(())
-    }
+pub(super) fn cancel(step: &Step<'_>, connection: Option<Handle>, key: &str) -> Carried {
+    let owner = owner(step, connection)?;
+    // One that is not there is no fault.
+    let _was_there = step.hub.timers.part(owner).cancel(owner, key);
+    Ok(Fate::Done)
+}
 
-    fn timer_owner(&self, connection: Option<Handle>) -> Result<Owner, Fault> {
-        if let Some(handle) = connection {
-            self.own(handle)?;
-        }
-        let plugin =
-            self.hub.timers.number_of(self.plugin).ok_or_else(|| {
-                Fault::new(FaultId::LimitReached, "too many plugins have had timers")
-            })?;
-        Ok(Owner { plugin, connection })
+fn owner(step: &Step<'_>, connection: Option<Handle>) -> Result<Owner, Fault> {
+    if let Some(handle) = connection {
+        step.own(handle)?;
     }
+    let plugin = step
+        .hub
+        .timers
+        .number_of(step.plugin)
+        .ok_or_else(|| Fault::new(FaultId::LimitReached, "too many plugins have had timers"))?;
+    Ok(Owner { plugin, connection })
 }

@@ -1,0 +1,36 @@
+//! Ends of connections.
+
+use super::Wish;
+use crate::{
+    call::effects::{Reader, Refusal, words::not_to_be_closed_with},
+    guest::bindings::handling::types as wit,
+};
+use tengen_core::effect::Effect;
+use tengen_wire::{
+    close::{REASON_MAX, plugin_may_close_with},
+    fault::{Fault, FaultId},
+    id::Handle,
+};
+
+impl Wish for wit::Close {
+    fn key(self) -> Option<String> {
+        None
+    }
+
+    fn size(&self) -> usize {
+        self.reason.len()
+    }
+
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
+        let Self { connection, code, mut reason } = self;
+        if !plugin_may_close_with(code) {
+            return Err((None, Fault::new(FaultId::NotAllowed, not_to_be_closed_with(code))));
+        }
+        let end = (0..=REASON_MAX.min(reason.len()))
+            .rev()
+            .find(|end| reason.is_char_boundary(*end))
+            .unwrap_or(0);
+        reason.truncate(end);
+        Ok(Effect::Close { connection: Handle(connection), code, reason })
+    }
+}

@@ -1,0 +1,46 @@
+//! Timers, set and cancelled.
+
+use super::Wish;
+use crate::{
+    call::effects::{
+        Reader, Refusal,
+        words::{named, unkeyed},
+    },
+    guest::bindings::handling::types as wit,
+};
+use std::time::Duration;
+use tengen_core::effect::Effect;
+use tengen_wire::id::Handle;
+
+impl Wish for wit::Timer {
+    fn key(self) -> Option<String> {
+        Some(self.key)
+    }
+
+    fn size(&self) -> usize {
+        self.key.len()
+    }
+
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
+        Ok(Effect::SetTimer {
+            connection: self.connection.map(Handle),
+            key: named(self.key).map_err(unkeyed)?,
+            after: Duration::from_millis(self.after_ms.into()),
+        })
+    }
+}
+
+impl Wish for wit::TimerName {
+    fn key(self) -> Option<String> {
+        Some(self.key)
+    }
+
+    fn size(&self) -> usize {
+        self.key.len()
+    }
+
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
+        let key = named(self.key).map_err(unkeyed)?;
+        Ok(Effect::CancelTimer { connection: self.connection.map(Handle), key })
+    }
+}

@@ -1,0 +1,60 @@
+//! Words of guests: names, ids and faults, read and bounded.
+
+use super::Refusal;
+use crate::{guest::bindings::handling::types as wit, text::plain};
+use std::time::Duration;
+use tengen_wire::{
+    fault::{Fault, FaultId},
+    id::{EventId, NAME_MAX, NAME_RULE, is_name},
+};
+
+/// The longest message of a fault that a plugin sends, in bytes.
+const MESSAGE_MAX: usize = 1024;
+
+pub(super) fn event_id(text: &str) -> Result<EventId, Fault> {
+    let id = EventId::parse(text).ok_or_else(|| {
+        Fault::new(
+            FaultId::Malformed,
+            format!("`{}` is no event id (`ns/name`)", plain(text, NAME_MAX)),
+        )
+    })?;
+    if id.is_reserved() {
+        return Err(Fault::new(
+            FaultId::NotAllowed,
+            format!("`{id}` lies in a namespace of the gateway"),
+        ));
+    }
+    Ok(id)
+}
+
+/// A name of a channel, a user or a key: not empty, bounded, with nothing unseen.
+pub(super) fn named(text: String) -> Result<String, Fault> {
+    if !is_name(&text) {
+        let message = format!("`{}` is no name: {NAME_RULE}", plain(&text, 64));
+        return Err(Fault::new(FaultId::Malformed, message));
+    }
+    Ok(text)
+}
+
+pub(super) fn not_to_be_closed_with(code: u16) -> String {
+    format!("a plugin may close with 1000 and 3000 to 4999, not with {code}")
+}
+
+pub(super) fn said(why: wit::FaultResult) -> Fault {
+    fault(&why.id, &why.message, why.retry_after_ms)
+}
+
+/// A guest's fault: a word of the registry is one, any other id is the plugin's own.
+pub(in crate::call) fn fault(id: &str, message: &str, retry_after_ms: Option<u32>) -> Fault {
+    let message = plain(message, MESSAGE_MAX);
+    let read = match FaultId::from_word(id) {
+        Some(id) => Fault::new(id, message),
+        None => Fault::application(plain(id, NAME_MAX), message),
+    };
+    Fault { retry_after: retry_after_ms.map(|ms| Duration::from_millis(ms.into())), ..read }
+}
+
+/// What names it is no name, so nobody could tell by it what was refused.
+pub(super) fn unkeyed(why: Fault) -> Refusal {
+    (None, why)
+}
