@@ -20,14 +20,13 @@ const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Foreign libraries, and the only crates that may depend on them.
-const ROOMS: [(&[&str], &[&str]); 8] = [
+const ROOMS: [(&[&str], &[&str]); 9] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
             "opentelemetry",
             "opentelemetry-otlp",
             "opentelemetry_sdk",
-            "percent-encoding",
             "reqwest",
             "rustls",
             "tracing-subscriber",
@@ -35,6 +34,7 @@ const ROOMS: [(&[&str], &[&str]); 8] = [
         &["telemetry"],
     ),
     (&["hyper", "hyper-util", "http-body-util", "prometheus-client", "socket2"], &["server"]),
+    (&["percent-encoding"], &["telemetry", "server"]),
     (&["tokio-tungstenite"], &["server", "cli"]),
     (&["clap", "mimalloc"], &["cli"]),
     (&["toml"], &["settings"]),
