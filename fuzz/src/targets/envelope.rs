@@ -59,8 +59,13 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
         Err(why) => assert_eq!((why.id, wire.format), (FaultId::Unsupported, Encoding::Edn)),
     }
     let channel = Channel::new(&*arrived.id);
-    let what =
-        Publication { channel: &channel, id: &arrived.id, content: &arrived.payload, offset: 7, prev: 6 };
+    let what = Publication {
+        channel: &channel,
+        id: &arrived.id,
+        content: &arrived.payload,
+        offset: 7,
+        prev: 6,
+    };
     let published = publication(wire, &what, None).expect("an id that is no keyword is a string");
     assert_eq!(elements(wire, &published), 2);
 }

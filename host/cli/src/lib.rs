@@ -278,7 +278,7 @@ Lines that are shown:
   room/said {"text": "hi"}    an event that arrived
   = room/who ["ada"]          the reply to what was asked
 
-Data is written and shown in the format that is spoken (--format), as JSON where that is no text. Data goes to the output, everything else to the error output; characters that do not show are
+Data is written and shown in the format that is spoken (--format): as JSON where that is MessagePack, as EDN where it is Transit. Data goes to the output, everything else to the error output; characters that do not show are
 written as JSON's escapes. What comes back to events that were only sent is shown for a second, or for --timeout. It exits with
 3 when any answer was a fault (`tengen/error`)."#;
 
@@ -290,7 +290,7 @@ struct Connect {
     /// A token for the gateway's authenticator
     #[arg(long)]
     token: Option<String>,
-    /// What is spoken: json, edn or msgpack
+    /// What is spoken: json, edn, transit or msgpack
     #[arg(long, default_value = "json", value_parser = format)]
     format: Encoding,
     /// Send this event instead of reading lines, and show what comes back; can be given several times

@@ -1,6 +1,6 @@
 //! `tengen.v1` as the line client needs it: frames out of lines, lines out of frames.
 //!
-//! People write data and see it in the format that is spoken if that is a text, and in JSON where it is not.
+//! People write data and see it in JSON or EDN: in the one that is spoken, in JSON for MessagePack, in EDN for Transit.
 
 mod edn;
 
@@ -52,31 +52,32 @@ pub(crate) fn formats() -> impl Iterator<Item = Encoding> {
     Encoding::ALL.into_iter().filter(|encoding| encoding.is_spoken())
 }
 
+/// What people write data in and see it in, where this is spoken: the format itself, or the text that is next to it.
+fn notation(format: Encoding) -> Encoding {
+    match format {
+        Encoding::Edn | Encoding::Transit => Encoding::Edn,
+        _ => Encoding::Json,
+    }
+}
+
 /// The frame as it is sent. Err: the format cannot hold it.
 pub(super) fn message(
     line: &Line,
     callback: Option<&str>,
     format: Encoding,
 ) -> Result<Message, String> {
-    match format {
-        Encoding::Edn => Ok(Message::text(edn::frame(line, callback))),
-        _ => of_json(line.frame(callback), format),
-    }
+    spoken(format, edn::frame(line, callback), line.frame(callback))
 }
 
 pub(super) fn pong(format: Encoding) -> Result<Message, String> {
-    match format {
-        Encoding::Edn => Ok(Message::text(edn::PONG)),
-        _ => of_json(PONG.to_owned(), format),
-    }
+    spoken(format, edn::PONG.to_owned(), PONG.to_owned())
 }
 
-fn of_json(frame: String, format: Encoding) -> Result<Message, String> {
-    if format == Encoding::Json {
-        return Ok(Message::text(frame));
-    }
-    let body =
-        transcode(&Payload::new(Encoding::Json, frame), format).map_err(|why| why.message)?.body;
+/// One of two texts, in the format.
+fn spoken(format: Encoding, edn: String, json: String) -> Result<Message, String> {
+    let notation = notation(format);
+    let text = if notation == Encoding::Edn { edn } else { json };
+    let body = transcode(&Payload::new(notation, text), format).map_err(|why| why.message)?.body;
     Ok(match format.is_text() {
         true => Message::text(String::from_utf8_lossy(&body).into_owned()),
         false => Message::binary(body),
@@ -86,13 +87,14 @@ fn of_json(frame: String, format: Encoding) -> Result<Message, String> {
 /// What a frame of the gateway says.
 pub(super) fn arrived(message: Message, format: Encoding) -> Vec<Arrived> {
     let body = message.into_data();
-    if matches!(format, Encoding::Json | Encoding::Edn) {
-        let text = String::from_utf8_lossy(&body);
-        return if format == Encoding::Edn { edn::arrived(&text) } else { of_text(&text) };
-    }
-    match transcode(&Payload::new(format, body.clone()), Encoding::Json) {
-        Ok(json) => of_text(&String::from_utf8_lossy(&json.body)),
-        Err(why) => vec![Arrived::Strange(format!("{} ({} bytes)", why.message, body.len()))],
+    let length = body.len();
+    let notation = notation(format);
+    match transcode(&Payload::new(format, body), notation) {
+        Ok(read) => {
+            let text = String::from_utf8_lossy(&read.body);
+            if notation == Encoding::Edn { edn::arrived(&text) } else { of_text(&text) }
+        }
+        Err(why) => vec![Arrived::Strange(format!("{} ({length} bytes)", why.message))],
     }
 }
 
@@ -130,8 +132,8 @@ pub(super) fn event(text: &str, asks: bool, format: Encoding) -> Result<Line, St
     if data.is_empty() {
         return Ok(Line { id: id.to_owned(), data: None, asks });
     }
-    match format {
-        Encoding::Edn => checked(Payload::new(format, data.to_owned()))
+    match notation(format) {
+        Encoding::Edn => checked(Payload::new(Encoding::Edn, data.to_owned()))
             .map(drop)
             .map_err(|why| format!("the data of `{id}` is not EDN: {}", why.message))?,
         _ => serde_json::from_str::<&RawValue>(data)
@@ -264,6 +266,7 @@ mod tests {
         for (format, data, said) in [
             (Encoding::Json, r#"{"x":1}"#, Message::text(r#"[["a/b",{"x":1}],"c1"]"#)),
             (Encoding::Edn, "{:x 1}", Message::text("[[:a/b {:x 1}\n] \"c1\"]")),
+            (Encoding::Transit, "{:x 1}", Message::text(r#"[["~:a/b",["^ ","~:x",1]],"c1"]"#)),
             (
                 Encoding::Msgpack,
                 r#"{"x":1}"#,

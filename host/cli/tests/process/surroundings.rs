@@ -154,7 +154,7 @@ fn a_sente_client_that_says_nothing_is_asked_for_its_packer() {
     let mut silent = upgrade(&gateway.address, "/chsk?client-id=c1");
     assert_eq!(status(&mut silent), "HTTP/1.1 101");
     drop(silent);
-    assert!(log.any(|line| line.contains("is its packer EDN")));
+    assert!(log.any(|line| line.contains("has its packer the endpoint's `format`")));
 }
 
 /// The status of the answer to an upgrade.

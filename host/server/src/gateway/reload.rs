@@ -1,6 +1,6 @@
 //! What changes while the gateway runs: components, and the configuration file.
 
-use super::{Shared, plugins, retries::Retries};
+use super::{Shared, order::Order, plugins, retries::Retries};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     collections::BTreeSet,
@@ -102,6 +102,23 @@ async fn reload(shared: &Shared, file: PathBuf) -> (PathBuf, Done) {
     (file, done)
 }
 
+/// The changes, those of plugins last, and a plugin's after those of what it depends on.
+fn in_order(changes: Vec<Change>, new: &Settings) -> Vec<Change> {
+    let of = |change: &Change| match change {
+        Change::Plugin(name) => Some(name.clone()),
+        Change::Restart(_) | Change::AtOnce(..) => None,
+    };
+    let mut order = Order::starting(new, changes.iter().filter_map(of));
+    let mut sorted: Vec<_> =
+        changes.into_iter().filter(|change| !matches!(change, Change::Plugin(_))).collect();
+    // Settings that can be used have no circles: everybody gets a turn.
+    while let Some(name) = order.next() {
+        order.done(&name);
+        sorted.push(Change::Plugin(name));
+    }
+    sorted
+}
+
 impl Shared {
     async fn written(&self, file: &Path) -> Done {
         if self.options.config_file.as_deref() == Some(file) {
@@ -182,7 +199,7 @@ impl Shared {
         let old = self.settings.load_full();
         let mut current = Settings::clone(&old);
         let mut done = Vec::new();
-        for change in config::diff(&old, &new) {
+        for change in in_order(config::diff(&old, &new), &new) {
             done.push(match change {
                 Change::Restart(key) => format!("`{key}` changed: restart the gateway to use it"),
                 Change::AtOnce(name, key) => {
@@ -215,5 +232,29 @@ impl Shared {
         self.wire(&current);
         self.settings.store(Arc::new(current));
         Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tengen_settings::Plugin;
+
+    #[test]
+    fn a_plugin_is_reloaded_after_what_it_depends_on() {
+        let mut new = Settings::default();
+        for (name, depends_on) in [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec![])] {
+            let mut plugin = Plugin::new("p.wasm");
+            plugin.depends_on = depends_on.into_iter().map(Into::into).collect();
+            new.plugins.insert(name.into(), plugin);
+        }
+        let changed = |name: &str| Change::Plugin(name.into());
+        let restart = Change::Restart("limits.message".into());
+        let changes = vec![changed("a"), changed("c"), restart.clone(), changed("b")];
+        assert_eq!(
+            in_order(changes, &new),
+            [restart, changed("c"), changed("b"), changed("a")],
+            "what needs a restart is told first"
+        );
     }
 }

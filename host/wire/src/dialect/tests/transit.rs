@@ -278,8 +278,12 @@ fn pushes_replies_and_publications_leave() {
         publication(TRANSIT, &what, None).ok(),
         r#"[[["~:tengen/publication",["^ ","~:channel","~^room","~:id","~:chat/a\"b","~:data",[["^ ","~:name",1],["^ ","^5","~:srv/push1"]],"~:offset",9007199254740991]]],null]"#,
     );
-    let what =
-        Publication { offset: 1 << 53, content: &Payload::new(Encoding::Edn, "#{:a}"), ..what };
+    let what = Publication {
+        offset: 1 << 53,
+        prev: (1 << 53) - 1,
+        content: &Payload::new(Encoding::Edn, "#{:a}"),
+        ..what
+    };
     is(
         publication(TRANSIT, &what, None).ok(),
         r#"[[["~:tengen/publication",["^ ","~:channel","~^room","~:id","~:chat/a\"b","~:data",["~#set",["~:a"]],"~:offset","~n9007199254740992"]]],null]"#,
