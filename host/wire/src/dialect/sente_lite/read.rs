@@ -93,6 +93,7 @@ fn read<'a, F: Format>(
 
 /// The event of `[[event-id data] "callback"]`, from its first element on.
 fn event<'a, F: Format>(walk: &mut F::Walk<'a>, found: &mut Found<'a>) -> Result<(), ReadError> {
+    let begin = walk.at()?;
     let mut place = 0;
     while walk.more(Inside::Vector, place == 0)? {
         let at = walk.at()?;
@@ -104,6 +105,9 @@ fn event<'a, F: Format>(walk: &mut F::Walk<'a>, found: &mut Found<'a>) -> Result
             }
         }
         place += 1;
+    }
+    if place == 0 {
+        found.complain(begin, "the event is empty: its first element is its id");
     }
     Ok(())
 }

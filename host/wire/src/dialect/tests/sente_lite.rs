@@ -179,6 +179,7 @@ fn what_is_no_frame_is_told_with_what_would_be_one() {
         ("nil", "byte 0: expected a frame of sente-lite 2"),
         ("\"text\"", "byte 0: expected a frame of sente-lite 2"),
         ("[]", "byte 0: the frame is empty"),
+        ("[[]]", "byte 2: the event is empty"),
         ("[1 2]", "byte 1: not an event id: write a keyword `:ns/name`"),
         ("[\"str/id\" 1]", "byte 1: not an event id"),
         ("[:plain 1]", "byte 1: not an event id"),

@@ -72,6 +72,10 @@ impl<'a> Number<'a> {
             }
             Self::Big("-0") => Value::BigInteger("0".into()),
             Self::Big(text) => Value::BigInteger(text.into()),
+            // Nothing is no less than nothing; a big integer of Transit has no sign before its 0.
+            Self::Ratio(text) if text.starts_with("-0/") => {
+                Value::Ratio(text.trim_start_matches('-').into())
+            }
             Self::Ratio(text) => Value::Ratio(text.into()),
             // Cannot fail on what `parse` has checked; beyond the range it is infinite, as in Clojure.
             Self::Float(text) => Value::Float(text.parse().unwrap_or(f64::NAN)),

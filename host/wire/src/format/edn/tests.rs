@@ -47,8 +47,8 @@ fn every_kind_of_value_is_read() {
         Vector(["5", "-5", "5", "0"].map(|digits| BigInteger(digits.into())).into()),
     );
     reads(
-        "[22/7 -1/2 +1/2]",
-        Vector(["22/7", "-1/2", "1/2"].map(|ratio| Ratio(ratio.into())).into()),
+        "[22/7 -1/2 +1/2 -0/2]",
+        Vector(["22/7", "-1/2", "1/2", "0/2"].map(|ratio| Ratio(ratio.into())).into()),
     );
     reads("[1.5 -2e3 1E-2 +0.5 -0.0]", Vector([1.5, -2000.0, 0.01, 0.5, -0.0].map(Float).into()));
     reads(
