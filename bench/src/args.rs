@@ -123,6 +123,10 @@ pub(crate) enum Name {
     Fanout,
     /// Memory of ten thousand connections that say nothing.
     Idle,
+    /// An echo beside a fan-out, with others that subscribe and unsubscribe.
+    Beside,
+    /// The metrics of many plugins and connections.
+    Scrape,
     /// Upgrades.
     Handshake,
     /// A plugin's call, without sockets.
@@ -138,12 +142,14 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 10] = [
+    pub(crate) const EACH: [Self; 12] = [
         Self::Echo,
         Self::Raw,
         Self::Payload,
         Self::Fanout,
         Self::Idle,
+        Self::Beside,
+        Self::Scrape,
         Self::Handshake,
         Self::Call,
         Self::Reload,

@@ -87,8 +87,8 @@ async fn bench(name: Name, sides: &Sides, conditions: &mut Conditions) -> Result
         Name::Call => plugins::call(sides, conditions).await,
         Name::Reload => plugins::reload(sides, conditions).await,
         Name::Start => plugins::start(sides, conditions).await,
-        // Its rows are comparisons already: of one core with two.
-        Name::Cores | Name::Payload | Name::All => Ok(Vec::new()),
+        // Their rows compare already, or are limits of their own.
+        Name::Cores | Name::Payload | Name::Beside | Name::Scrape | Name::All => Ok(Vec::new()),
     }
 }
 

@@ -13,8 +13,10 @@ use std::{
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{timeout, timeout_at},
+    time::{interval, timeout, timeout_at},
 };
+
+const PUBLICATION: &[u8] = br#"[[["tengen/publication""#;
 
 /// What is published, and to how many.
 #[derive(Debug, Clone, Copy)]
@@ -116,12 +118,63 @@ async fn subscribe(server: &Server, count: usize) -> Result<Vec<Peer>> {
     let join = frame_of(r#"[["relay/join",1],"cb"]"#);
     for peer in &mut peers {
         peer.send(&join).await?;
-        let answer = timeout(PATIENCE, peer.text()).await.context("joining took too long")??;
-        if answer != br#"[1,"cb"]"# {
-            bail!("joining failed: {}", String::from_utf8_lossy(answer));
-        }
+        answered(peer).await?;
     }
     Ok(peers)
+}
+
+/// Waits until a connection has joined or left; publications may come before.
+pub(crate) async fn answered(peer: &mut Peer) -> Result<()> {
+    loop {
+        let text = timeout(PATIENCE, peer.text()).await.context("an answer took too long")??;
+        if text == br#"[1,"cb"]"# {
+            return Ok(());
+        }
+        if !text.starts_with(PUBLICATION) {
+            bail!("not joined: {}", String::from_utf8_lossy(text));
+        }
+    }
+}
+
+/// Publications at a steady pace, whoever reads them how fast, until this is ended.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    tasks: JoinSet<Result<()>>,
+}
+
+impl Steady {
+    /// `size`: bytes of a publication's data.
+    pub(crate) async fn begin(
+        server: &Server,
+        subscribers: usize,
+        size: usize,
+        apart: Duration,
+    ) -> Result<Self> {
+        let progress =
+            Arc::new(Progress { delivered: 0.into(), awaited: 0.into(), reached: Notify::new() });
+        let mut tasks = JoinSet::new();
+        for peer in subscribe(server, subscribers).await? {
+            tasks.spawn(read(peer, Arc::clone(&progress)));
+        }
+        let publisher = Peer::open(server.address()).await?;
+        let publication = frame_of(&format!(r#"[["relay/say",{}],null]"#, text_of(size)));
+        tasks.spawn(async move {
+            let mut due = interval(apart);
+            loop {
+                due.tick().await;
+                publisher.send(&publication).await?;
+            }
+        });
+        Ok(Self { tasks })
+    }
+
+    /// Why it ended by itself, if it did.
+    pub(crate) fn end(mut self) -> Result<()> {
+        match self.tasks.try_join_next() {
+            Some(ended) => ended?,
+            None => Ok(()),
+        }
+    }
 }
 
 async fn read(mut peer: Peer, progress: Arc<Progress>) -> Result<()> {
@@ -129,7 +182,7 @@ async fn read(mut peer: Peer, progress: Arc<Progress>) -> Result<()> {
         peer.fill().await?;
         let mut came = 0;
         while let Some((_, payload)) = peer.pop()? {
-            if !payload.starts_with(br#"[[["tengen/publication""#) {
+            if !payload.starts_with(PUBLICATION) {
                 bail!("not a publication: {}", String::from_utf8_lossy(payload));
             }
             came += 1;

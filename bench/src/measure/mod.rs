@@ -1,5 +1,6 @@
 //! The benches, one file each.
 
+mod beside;
 pub(crate) mod call;
 mod cores;
 pub(crate) mod echo;
@@ -8,6 +9,7 @@ pub(crate) mod handshake;
 pub(crate) mod idle;
 mod payload;
 pub(crate) mod reload;
+mod scrape;
 mod slopes;
 pub(crate) mod start;
 pub(crate) mod tail;
@@ -26,6 +28,8 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         Name::Payload => payload::run(bench, report).await,
         Name::Fanout => fanout::run(bench, report).await,
         Name::Idle => idle::run(bench, report).await,
+        Name::Beside => beside::run(bench, report).await,
+        Name::Scrape => scrape::run(bench, report).await,
         Name::Handshake => handshake::run(bench, report).await,
         Name::Call => call::run(bench, report),
         Name::Reload => reload::run(bench, report).await,

@@ -9,11 +9,12 @@ mod reading;
 mod surroundings;
 mod taking;
 mod upload;
+mod words;
 
 use crate::{
     hub::{Account, Left, Link},
     router::Turn,
-    transport::{Carrier, Inbound as Read, Patience},
+    transport::{Carrier, Inbound as Read},
 };
 pub use large::Line;
 pub use surroundings::Surroundings;
@@ -45,12 +46,10 @@ use std::{
 };
 use tokio::time::{self, Sleep};
 use upload::Upload;
+use words::{greet, say_goodbye};
 
 /// Frames read in one turn before others get theirs.
 const TURN: usize = 256;
-
-/// How long a goodbye may last while the peer goes on taking what was written before.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// How often one that is not read for want of memory looks whether there is some.
 const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
@@ -63,7 +62,8 @@ pub async fn serve<C: Carrier>(
     rules: Rules,
     around: Arc<Surroundings>,
 ) -> Reason {
-    let carrier = carrier(&link, &around);
+    let mut carrier = carrier(&link, &around);
+    greet(&mut carrier, &link).await;
     // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
     // it stays in the tables, and its handlers hear of its end.
     let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
@@ -106,15 +106,6 @@ pub async fn serve<C: Carrier>(
     Box::pin(say_goodbye(carrier, &link, &reason)).await;
     drop(account);
     reason
-}
-
-async fn say_goodbye<C: Carrier>(carrier: C, link: &Link, reason: &Reason) {
-    // Who takes too little has had its time, and a fault of ours is no reason to wait for anybody; others get what is on its
-    // way to them.
-    let had_its_time = matches!(reason, Reason::SlowConsumer | Reason::Memory | Reason::Internal);
-    let linger = if had_its_time { Duration::ZERO } else { LINGER };
-    let goodbye = link.transport.goodbye(link.wire.format, reason);
-    carrier.close(goodbye, reason, Patience::new(linger)).await;
 }
 
 #[derive(Debug)]

@@ -8,12 +8,13 @@ mod farewell;
 mod head;
 mod places;
 mod socket;
+mod successor;
 mod watch;
 
 pub use accept::{Caller, Door, Remote, Scheme, accept};
 pub use head::Limits;
 pub use places::Places;
-pub use socket::Socket;
+pub use successor::{Handed, Successor};
 pub use watch::Times;
 
 use crate::{hub::Shortcut, transport::Tcp};
@@ -30,6 +31,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use places::Place;
+use socket::Socket;
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
@@ -38,6 +40,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use successor::Upgrade;
 use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use watch::{Late, Watch};
@@ -161,16 +164,20 @@ where
     let mut place = Some(place);
     let ended = drive(&mut connection, &watch, &mut place, rules, stop).await;
     let farewell = Farewell::of(&ended, watch.is_to_be_told());
-    let became = matches!(upgrade.get(), Some(None));
-    let unread = matches!(ended, Ended::Done) && watch.is_headless() && !became;
-    let refused = upgrade.get().and_then(Option::as_ref);
+    let upgrade = upgrade.get();
+    if let Some(granted) = upgrade.filter(|upgrade| upgrade.is_granted()) {
+        drop((connection, place));
+        granted.hand_over().await;
+        return ended;
+    }
+    let unread = matches!(ended, Ended::Done) && watch.is_headless();
     if (farewell.is_some() || unread)
         && let Some(place) = place
-        && let Some(socket) = taken_back(connection, refused).await
+        && let Some(socket) = taken_back(connection, upgrade).await
     {
         // Its place is the next one's if somebody comes.
         watch.idles();
-        let (stream, _) = socket.into_parts();
+        let (stream, ..) = socket.into_parts();
         farewell::last_words(farewell, stream, &place).await;
     }
     ended
@@ -180,8 +187,8 @@ where
 struct Asked {
     watch: Arc<Watch>,
     kernel: Arc<dyn Shortcut>,
-    /// What the upgrade that was asked for is when it was refused; none: it was not, and the socket is somebody else's.
-    upgrade: Arc<OnceLock<Option<OnUpgrade>>>,
+    /// The upgrade that was asked for, once it is answered.
+    upgrade: Arc<OnceLock<Upgrade>>,
 }
 
 impl Asked {
@@ -205,7 +212,10 @@ impl Asked {
         async move {
             let answer = answer.await;
             if let Some(upgrade) = upgrade {
-                noted.get_or_init(|| is_refused(&answer).then_some(upgrade));
+                let successor = answer.extensions().get::<Successor>().cloned();
+                if noted.get_or_init(|| Upgrade::new(upgrade, successor)).is_granted() {
+                    watch.switches();
+                }
             }
             Ok(finish(answer, watch))
         }
@@ -214,7 +224,7 @@ impl Asked {
 
 /// The socket of a connection that is over. hyper gives one whose upgrade was refused to whoever waits for the upgrade. None:
 /// it has become something else.
-async fn taken_back<S, B>(connection: Connection<S>, refused: Option<&OnUpgrade>) -> Option<Socket>
+async fn taken_back<S, B>(connection: Connection<S>, refused: Option<&Upgrade>) -> Option<Socket>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -224,8 +234,7 @@ where
     if let Some(parts) = connection.into_parts() {
         return Some(parts.io.into_inner());
     }
-    let upgraded = refused?.clone().await.ok()?;
-    upgraded.downcast::<TokioIo<Socket>>().ok().map(|parts| parts.io.into_inner())
+    refused?.taken_back().await
 }
 
 /// How long the body is that was posted, where nobody can read its length in another way.

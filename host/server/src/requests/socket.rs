@@ -15,21 +15,23 @@ use tokio::{
 };
 
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     stream: Tcp,
     watch: Arc<Watch>,
     /// What was read behind the end of a head.
     rest: BytesMut,
+    /// What was written since the connection becomes something else: whoever takes it over sends it.
+    unsent: BytesMut,
 }
 
 impl Socket {
     pub(super) fn new(stream: Tcp, watch: Arc<Watch>) -> Self {
-        Self { stream, watch, rest: BytesMut::new() }
+        Self { stream, watch, rest: BytesMut::new(), unsent: BytesMut::new() }
     }
 
-    /// The stream, and what was read of it and given to nobody.
-    pub fn into_parts(self) -> (Tcp, BytesMut) {
-        (self.stream, self.rest)
+    /// The stream, what was read of it and given to nobody, and what is still to be written.
+    pub(super) fn into_parts(self) -> (Tcp, BytesMut, BytesMut) {
+        (self.stream, self.rest, self.unsent)
     }
 
     /// What comes next goes to hyper, as far as it may; nothing does if it must not be read.
@@ -84,6 +86,13 @@ impl AsyncRead for Socket {
 }
 
 impl Socket {
+    /// Takes what hyper writes, and sends nothing: the last answer, and what of those before it the peer has not taken.
+    fn keep(&mut self, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let before = self.unsent.len();
+        pieces.iter().for_each(|piece| self.unsent.extend_from_slice(piece));
+        self.wrote(Poll::Ready(Ok(self.unsent.len() - before)))
+    }
+
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(bytes)) => self.watch.wrote(Some(*bytes), Instant::now()),
@@ -100,6 +109,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.watch.is_switching() {
+            return self.keep(&[IoSlice::new(bytes)]);
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wrote(written)
     }
@@ -109,6 +121,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.watch.is_switching() {
+            return self.keep(pieces);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.wrote(written)
     }
@@ -123,5 +138,48 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::{Limits, Places, Times};
+    use futures_util::FutureExt as _;
+    use std::{io::ErrorKind, time::Duration};
+    use tokio::{
+        io::AsyncWriteExt as _,
+        net::{TcpListener, TcpStream},
+    };
+
+    async fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let stream = Tcp::new(near.unwrap().0);
+        let places = Places::new(1, None);
+        let place = places.take([127, 0, 0, 1].into()).now_or_never().unwrap().unwrap();
+        let second = Duration::from_secs(1);
+        let times = Times { head: second, answer: second, keep_alive: None };
+        let rules = (Limits { bytes: 100, lines: 5 }, times);
+        let watch = Watch::new(rules, place.ticket(), stream.shortcut(), Instant::now());
+        (Socket::new(stream, Arc::new(watch)), far.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_an_upgrade_is_left_to_whoever_takes_the_socket_over() {
+        let (mut socket, far) = pair().await;
+        socket.write_all(b"an answer before").await.unwrap();
+        far.readable().await.unwrap();
+        let mut read = [0; 99];
+        assert_eq!(far.try_read(&mut read).unwrap(), 16);
+        socket.watch.switches();
+        socket.write_all(b"HTTP/1.1 101 ").await.unwrap();
+        let rest = [IoSlice::new(b"Switching"), IoSlice::new(b" Protocols")];
+        assert_eq!(socket.write_vectored(&rest).await.unwrap(), 19);
+        socket.flush().await.unwrap();
+        assert_eq!(far.try_read(&mut read).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let (_stream, _, unsent) = socket.into_parts();
+        assert_eq!(unsent, "HTTP/1.1 101 Switching Protocols");
     }
 }

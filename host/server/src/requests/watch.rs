@@ -64,6 +64,8 @@ struct State {
     headless: bool,
     /// Bytes of a body that are still to come, before the next head.
     body_left: u64,
+    /// Whether the connection becomes something else.
+    switching: bool,
     wrong: Option<Wrong>,
     written: u64,
     /// When something was written last.
@@ -110,6 +112,7 @@ impl Watch {
             head: Head::default(),
             headless: false,
             body_left: 0,
+            switching: false,
             wrong: None,
             written: 0,
             moved: now,
@@ -230,6 +233,15 @@ impl Watch {
             true => self.ticket.answers(now),
             false => self.ticket.waits(),
         }
+    }
+
+    /// The answer is a 101: whoever takes the socket over sends it with the first words of its own.
+    pub(super) fn switches(&self) {
+        self.state().switching = true;
+    }
+
+    pub(super) fn is_switching(&self) -> bool {
+        self.state().switching
     }
 
     /// The answer is a stream: it is somebody else's to end it, and to look at whether it is taken.

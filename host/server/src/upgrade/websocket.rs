@@ -12,12 +12,14 @@ use super::{
 use crate::{
     connection::{self, Surroundings},
     hub::Link,
-    requests::Socket,
-    transport::websocket::{self, accept_key},
+    requests::{Handed, Successor},
+    transport::{
+        Carrier,
+        websocket::{self, accept_key},
+    },
 };
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use tengen_core::{heartbeat::Rules, trace::Span};
 use tengen_wire::transport::Transport;
@@ -42,42 +44,32 @@ impl Opening for WebSocket {
         let query = parts.uri.query().unwrap_or_default();
         let agreement = agreement::agree(asked.endpoint, &parts.headers, query)?;
         let admitted = upgrades.admit(parts, asked, &agreement, Transport::WebSocket, span).await?;
-        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+        if parts.extensions.get::<OnUpgrade>().is_none() {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
                 "bad-handshake",
                 "this request cannot be upgraded",
             ));
-        };
-        let answer = switching(&accept, agreement.subprotocol.as_deref())?;
+        }
+        let mut answer = switching(&accept, agreement.subprotocol.as_deref())?;
         let Welcome { link, place, says } = admitted;
         if let Some(frame) = upgrades.handshake(&link, says.as_ref(), None) {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(link.frame(frame));
         }
-        upgrades.hand_over(on_upgrade, Arc::new(link), place);
+        answer.extensions_mut().insert(upgrades.successor(Arc::new(link), place));
         Ok(answer)
     }
 }
 
 impl Upgrades {
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
-    fn hand_over(&self, on_upgrade: OnUpgrade, link: Arc<Link>, place: Place) {
+    fn successor(&self, link: Arc<Link>, place: Place) -> Successor {
         let tasks = self.tasks.clone();
         let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let rules = Rules::of(link.wire.dialect, &self.heartbeat);
-        self.tasks.spawn(async move {
-            let Ok(upgraded) = on_upgrade.await else { return };
-            let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
-                tracing::error!("the socket behind an upgrade is not one of ours");
-                return;
-            };
-            // Copied, because even an empty slice keeps hyper's whole read buffer alive.
-            let mut already_read = parts.read_buf.to_vec();
-            let (io, rest) = parts.io.into_inner().into_parts();
-            already_read.extend_from_slice(&rest);
-            drop((parts.read_buf, rest));
-            link.set_shortcut(io.shortcut());
+        Successor::new(move |Handed { stream, read, unsent }| {
+            link.set_shortcut(stream.shortcut());
             tasks.spawn(async move {
                 // No wait lies between this and the moment at which the connection is the hub's.
                 place.keep();
@@ -87,14 +79,16 @@ impl Upgrades {
                 tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
                 let socket = move |link: &Link, around: &Surroundings| {
                     let limit = around.limits.message.get();
-                    websocket::Socket::new(io, link.shortcut(), &already_read, limit)
+                    let mut socket = websocket::Socket::new(stream, link.shortcut(), &read, limit);
+                    socket.send_rest(&unsent);
+                    socket
                 };
                 let reason = connection::serve(socket, link, rules, around).await;
                 drop(place);
                 log_close(facts, &reason, &ends);
                 log_silence(&ended, &reason, &ends);
             });
-        });
+        })
     }
 }
 

@@ -75,3 +75,21 @@ async fn a_leaving_connection_is_woken_by_its_last_decision() {
     assert_eq!(bench.close_code().await, 1012);
     assert_eq!(decided.elapsed(), Duration::ZERO);
 }
+
+/// A handler that breaks as soon as it hears of a connection.
+#[derive(Debug)]
+struct Broken;
+
+impl Handler for Broken {
+    fn offer(&self, _: Event) -> Result<(), Box<Declined>> {
+        panic!("as asked");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_frame_leaves_before_any_handler_hears_of_the_connection() {
+    let mut bench = connect(Setup { handler: Some(Arc::new(Broken)), ..Setup::default() }).await;
+    assert!(bench.text().await.starts_with(r#"[["chsk/handshake""#));
+    assert_eq!(bench.close_code().await, 1011);
+    assert_eq!(bench.ended.await.unwrap(), Reason::Internal);
+}

@@ -61,9 +61,7 @@ impl Out {
     }
 
     pub(super) fn push(&mut self, frame: Framed) {
-        if self.back.capacity() == 0 {
-            self.back = SPARE.take();
-        }
+        self.borrow_spare();
         self.unflushed = true;
         self.waiting += frame.len();
         if frame.body.len() < LARGE {
@@ -77,9 +75,19 @@ impl Out {
 
     /// Takes over the end of frames as it is.
     pub(super) fn push_rest(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.borrow_spare();
         self.unflushed = true;
         self.waiting += bytes.len();
         self.back.extend_from_slice(bytes);
+    }
+
+    fn borrow_spare(&mut self) {
+        if self.back.capacity() == 0 {
+            self.back = SPARE.take();
+        }
     }
 
     /// Writes until the kernel takes no more, or until nothing is left.
