@@ -14,9 +14,8 @@ use tengen_wire::{
     close::Reason,
     dialect::{self, Callback, Dialect, Handshake, Publication, Wire},
     fault::{Fault, FaultId},
-    format::{self, json},
     id::{Channel, ConnectionId, EventId, UserId},
-    payload::{Encoding, Frame, Payload},
+    payload::{self, Encoding, Frame, Payload},
     trace::TraceContext,
 };
 use tokio_tungstenite::tungstenite::Message;
@@ -86,7 +85,7 @@ fn shown(frame: &str, wire: Wire) -> Result<&str> {
         Some((bytes, meaning)) if !wire.format.is_text() => (bytes, meaning),
         _ => return Ok(frame),
     };
-    let meant = format::transcode(&Payload::new(Encoding::Json, meaning.to_owned()), wire.format);
+    let meant = payload::transcode(&Payload::new(Encoding::Json, meaning.to_owned()), wire.format);
     let meant = meant.ok().context(meaning.to_owned())?;
     ensure!(HEXLOWER.encode(&meant.body) == bytes, "`{bytes}` is not {meaning}");
     Ok(bytes)
@@ -206,7 +205,7 @@ fn said(wire: Wire) -> Vec<Frame> {
         welcome: Some(&room),
         session: None,
     };
-    let callback = format::transcode(&Payload::new(Encoding::Json, "\"7\""), wire.format).unwrap();
+    let callback = payload::transcode(&Payload::new(Encoding::Json, "\"7\""), wire.format).unwrap();
     let callback = Callback(callback.body.as_ref().into());
     let refused = Fault::application("room-full", "ask for another room")
         .retry_after(Duration::from_millis(1500));
@@ -222,9 +221,8 @@ fn said(wire: Wire) -> Vec<Frame> {
         sampled: true,
         state: None,
     };
-    let away = json::to_payload(
-        &serde_json::json!({ "after-ms": 1200, "reason": Reason::Drained.word() }),
-    );
+    let away =
+        Payload::json(&serde_json::json!({ "after-ms": 1200, "reason": Reason::Drained.word() }));
     let mut said = vec![dialect::handshake(wire, &handshake).unwrap()];
     said.extend(dialect::error(wire, &refused, Some("app/ask"), Some(&callback)));
     said.extend(dialect::error(wire, &full, Some("app/tell"), None));
@@ -269,7 +267,7 @@ fn every_format_of_our_dialect_is_told() {
 
 #[track_caller]
 fn becomes(from: (Encoding, &str), to: Encoding, expected: &str) {
-    let converted = format::transcode(&Payload::new(from.0, from.1.to_owned()), to).unwrap();
+    let converted = payload::transcode(&Payload::new(from.0, from.1.to_owned()), to).unwrap();
     let converted = match to.is_text() {
         true => String::from_utf8(converted.body.to_vec()).unwrap(),
         false => HEXLOWER.encode(&converted.body),

@@ -4,9 +4,8 @@ use tengen_wire::{
     format::{
         error::Problem,
         msgpack::{check, read, write},
-        transcode,
     },
-    payload::{Encoding, Payload},
+    payload::{Encoding, Payload, transcode},
 };
 
 pub fn msgpack(data: &[u8]) {

@@ -3,8 +3,8 @@
 use super::{choice, one_of};
 use tengen_wire::{
     fault::FaultId,
-    format::{edn, embeddable, json, msgpack, transcode as convert, transit},
-    payload::{Encoding, Payload},
+    format::{edn, json, msgpack, transit},
+    payload::{Encoding, Payload, embeddable, transcode as convert},
 };
 
 /// How much longer a text may become: no peer may have the gateway hold many times what it sent.

@@ -5,12 +5,11 @@ use tengen_wire::{
     fault::FaultId,
     format::{
         error::Problem,
-        transcode,
         transit::{check, read, write},
         value::Value,
     },
     id::EventId,
-    payload::{Encoding, Frame, Payload},
+    payload::{Encoding, Frame, Payload, transcode},
 };
 
 const WIRE: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Transit };

@@ -9,6 +9,7 @@ pub mod close;
 pub mod dialect;
 pub mod fault;
 pub mod format;
+mod frame;
 pub mod id;
 mod list;
 pub mod payload;

@@ -7,8 +7,8 @@ use super::source::{code_of, imports, is_test, module_of};
 use std::collections::{BTreeMap, BTreeSet};
 use support::repository::{files, read};
 
-/// The crates that are free of circles.
-const CRATES: [&str; 6] = ["settings", "core", "engine", "telemetry", "server", "cli"];
+/// All crates of the gateway.
+const CRATES: [&str; 7] = ["wire", "settings", "core", "engine", "telemetry", "server", "cli"];
 
 /// Which modules of a folder each of its modules imports; the folder by its path.
 type Graph = BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>>;

@@ -6,10 +6,7 @@ mod edn;
 
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use tengen_wire::{
-    format::{checked, transcode},
-    payload::{Encoding, Payload},
-};
+use tengen_wire::payload::{Encoding, Payload, checked, transcode};
 use tokio_tungstenite::tungstenite::Message;
 
 /// A line that was typed, or given as `--send` or `--ask`.

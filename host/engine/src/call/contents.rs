@@ -7,8 +7,7 @@ use super::effects::Decided;
 use tengen_core::effect::{Caused, Content, Effect, Failure, Kind, Outcome, Refused};
 use tengen_wire::{
     fault::{Fault, FaultId},
-    format,
-    payload::{Encoding, Payload},
+    payload::{self, Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;
 
@@ -50,7 +49,7 @@ pub(super) async fn converted(
     tasks: &TaskTracker,
 ) -> Vec<Option<Result<Payload, Fault>>> {
     let wanted: Vec<_> = payloads.iter().map(Option::is_some).collect();
-    let convert = move |payload: Option<Payload>| Some(format::transcode(&payload?, to));
+    let convert = move |payload: Option<Payload>| Some(payload::transcode(&payload?, to));
     let converted = tasks.spawn_blocking(move || payloads.into_iter().map(convert).collect()).await;
     converted.unwrap_or_else(|_| {
         let why = || Fault::new(FaultId::PluginFailed, "the event was not converted");
@@ -78,7 +77,7 @@ fn read_effect(caused: &mut Caused) -> Result<(), Box<Refused>> {
     let kind = what.kind();
     let Some(payload) = payload(what) else { return Ok(()) };
     let unread = std::mem::replace(payload, Payload::nil(payload.encoding));
-    let why = match format::checked(unread) {
+    let why = match payload::checked(unread) {
         Ok(read) => {
             *payload = read;
             return Ok(());

@@ -6,8 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tengen_core::event::{Connection, Event, Message, Occurrence, User};
 use tengen_wire::{
     fault::{Fault, FaultId},
-    format,
-    payload::{Encoding, Payload},
+    payload::{self, Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;
 
@@ -86,7 +85,7 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
     match &event.what {
         // Text and bytes of raw endpoints are nobody's format: they stay what they are.
         Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
-            said_in(format::transcode(&message.payload, encoding))
+            said_in(payload::transcode(&message.payload, encoding))
         }
         Occurrence::Opened | Occurrence::Adopted => match &event.connection {
             Some(connection) => Made::Connection(Box::new(MadeConnection {

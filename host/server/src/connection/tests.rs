@@ -260,7 +260,7 @@ async fn a_peer_that_stops_reading_is_closed_after_the_write_deadline() {
         bench.hub.push_to(
             &bench.link,
             &"a/b".into(),
-            &tengen_wire::format::json::to_payload(&serde_json::json!(big)),
+            &tengen_wire::payload::Payload::json(&serde_json::json!(big)),
         );
     }
     let ended = time::timeout(Duration::from_secs(60), bench.ended).await;
@@ -278,7 +278,7 @@ async fn a_full_outbox_closes_its_connection() {
     let mut bench = connect(Setup { outbox, ..Setup::default() }).await;
     bench.text().await;
     for number in 0..5 {
-        let data = tengen_wire::format::json::to_payload(&serde_json::json!(number));
+        let data = tengen_wire::payload::Payload::json(&serde_json::json!(number));
         bench.hub.push_to(&bench.link, &"a/b".into(), &data);
     }
     assert_eq!(bench.text().await, r#"[[["a/b",0]],null]"#);

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tengen_settings::Drain;
 use tengen_telemetry::Report;
-use tengen_wire::{close::Reason, format::json, id::EventId};
+use tengen_wire::{close::Reason, id::EventId, payload::Payload};
 use tokio::time::{self, Instant};
 
 /// Clients are told to come back within this time, so that they do not all come at once.
@@ -81,7 +81,7 @@ async fn send_away(hub: &Hub, links: &[Arc<Link>], rules: &Drain) {
             let after = spread * told / u32::try_from(links.len().max(1)).unwrap_or(u32::MAX);
             told += 1;
             let data = json!({ "after-ms": after.as_millis() as u64, "reason": "drain" });
-            hub.push_to(link, &reconnect, &json::to_payload(&data));
+            hub.push_to(link, &reconnect, &Payload::json(&data));
             link.send_away();
         }
     }

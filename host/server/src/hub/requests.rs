@@ -11,7 +11,6 @@ use tengen_core::broker::Position;
 use tengen_wire::{
     dialect::Arrived,
     fault::{Fault, FaultId},
-    format::json,
     id::{Channel, NAME_RULE, is_name},
     payload::{Encoding, Payload},
 };
@@ -47,7 +46,7 @@ impl Hub {
                 "recovered": since.map(|_| false),
                 "publications": [],
             });
-            self.respond(link, arrived, Ok(json::to_payload(&position)));
+            self.respond(link, arrived, Ok(Payload::json(&position)));
         })
     }
 
@@ -68,7 +67,7 @@ impl Hub {
             "tengen/subscriptions" => {
                 let channels: Vec<_> =
                     link.subscriptions().iter().map(ToString::to_string).collect();
-                Ok(json::to_payload(&json!({ "channels": channels })))
+                Ok(Payload::json(&json!({ "channels": channels })))
             }
             "tengen/unsubscribe" => {
                 let channel = Channel::from(named(&arrived.payload)?.channel);
@@ -78,7 +77,7 @@ impl Hub {
                         format!("not subscribed to `{channel}`"),
                     ));
                 }
-                Ok(json::to_payload(&json!({ "channel": channel.as_str() })))
+                Ok(Payload::json(&json!({ "channel": channel.as_str() })))
             }
             "tengen/subscribe" | "tengen/publish" => {
                 let channel = named(&arrived.payload)?.channel;
@@ -101,7 +100,7 @@ impl Hub {
 }
 
 fn named(payload: &Payload) -> Result<Named, Fault> {
-    let payload = tengen_wire::format::transcode(payload, Encoding::Json)?;
+    let payload = tengen_wire::payload::transcode(payload, Encoding::Json)?;
     let named: Result<Named, _> = serde_json::from_slice(&payload.body);
     // The name comes back in what is answered: nobody is made to carry more of it than a name may have.
     named.ok().filter(|named| is_name(&named.channel)).ok_or_else(|| {

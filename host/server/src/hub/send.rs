@@ -16,9 +16,8 @@ use tengen_core::{
 use tengen_wire::{
     dialect::{self, Publication, Wire},
     fault::Fault,
-    format,
     id::{Channel, EventId, Handle, PluginName},
-    payload::{Frame, Payload},
+    payload::{self, Frame, Payload},
 };
 use tokio::time::Instant;
 
@@ -285,7 +284,7 @@ fn in_format_of(
     if let Some(known) = known.iter().find(|known| known.encoding == wire.format) {
         return Ok(known.clone());
     }
-    let payload = format::transcode(content, wire.format)?;
+    let payload = payload::transcode(content, wire.format)?;
     known.push(payload.clone());
     Ok(payload)
 }

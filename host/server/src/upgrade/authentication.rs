@@ -13,7 +13,7 @@ use tengen_core::{
     trace::{Kind, Span, Start},
 };
 use tengen_settings::Endpoint;
-use tengen_wire::{dialect::Wire, fault::Fault, format, id::PluginName};
+use tengen_wire::{dialect::Wire, fault::Fault, id::PluginName, payload};
 
 /// What a connection comes in with.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(),
     let Some(welcome) = admission.welcome.as_ref().filter(|_| greets) else {
         return Ok(());
     };
-    let written = format::embeddable(welcome, wire.format).map(drop);
+    let written = payload::embeddable(welcome, wire.format).map(drop);
     written.map_err(|why| {
         let why = format!("`welcome` cannot be written as {}: {}", wire.format.word(), why.message);
         Wrong::new(Mistake::Welcome, why)

@@ -17,8 +17,7 @@ use std::{
 };
 use tengen_wire::{
     dialect::{Callback, Dialect, Wire, decode, reply},
-    format::{checked, transcode},
-    payload::{Encoding, Frame, Payload},
+    payload::{Encoding, Frame, Payload, checked, transcode},
 };
 
 const ROUNDS: usize = 60;

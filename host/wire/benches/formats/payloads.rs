@@ -1,9 +1,6 @@
 //! Payloads as clients send them, the same in every format. Nothing in them is left to chance.
 
-use tengen_wire::{
-    format::{checked, transcode},
-    payload::{Encoding, Payload},
-};
+use tengen_wire::payload::{Encoding, Payload, checked, transcode};
 
 /// One payload in the formats.
 #[derive(Clone)]

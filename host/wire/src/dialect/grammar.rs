@@ -2,10 +2,7 @@
 
 use super::{Callback, Handshake, Inbound, Malformed, Publication};
 use crate::{
-    fault::Fault,
-    format::Encoding,
-    id::EventId,
-    payload::{Frame, Payload},
+    fault::Fault, format::Encoding, frame::Frame, id::EventId, payload::Payload,
     trace::TraceContext,
 };
 use std::time::Duration;

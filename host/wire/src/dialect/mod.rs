@@ -21,11 +21,7 @@ pub use grammar::{Profile, Pulse, Subprotocol};
 pub use wire::Wire;
 
 use crate::{
-    fault::Fault,
-    id::EventId,
-    list::listed,
-    payload::{Frame, Payload},
-    trace::TraceContext,
+    fault::Fault, frame::Frame, id::EventId, list::listed, payload::Payload, trace::TraceContext,
 };
 use grammar::Grammar;
 use std::sync::OnceLock;

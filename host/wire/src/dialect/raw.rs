@@ -7,8 +7,9 @@ use super::{
 use crate::{
     fault::{Fault, FaultId},
     format::Encoding,
+    frame::Frame,
     id::EventId,
-    payload::{Frame, Payload},
+    payload::Payload,
     trace::TraceContext,
 };
 use std::sync::LazyLock;

@@ -10,7 +10,7 @@ use crate::{
         Encoding, Format,
         writer::{Writer, framed},
     },
-    payload::Frame,
+    frame::Frame,
 };
 
 pub(super) struct Tengen;

@@ -106,8 +106,7 @@ pub(super) fn superseded<K: Ord>(keys: &[K]) -> Option<Vec<bool>> {
 mod tests {
     use crate::{
         fault::FaultId,
-        format::transcode,
-        payload::{Encoding, Payload},
+        payload::{Encoding, Payload, transcode},
     };
 
     #[track_caller]

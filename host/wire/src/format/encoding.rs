@@ -1,6 +1,7 @@
 //! What there is to know of each encoding, format or not.
 
 use super::{Encoding, Format as _, in_format};
+use crate::fault::{Fault, FaultId};
 
 impl Encoding {
     /// The word used in configuration, subprotocols and messages.
@@ -44,4 +45,11 @@ impl Encoding {
             None => String::new(),
         }
     }
+}
+
+/// What to answer where a format is asked for that exists on the wire and not yet in here.
+pub(crate) fn no_format(encoding: Encoding) -> Fault {
+    let (word, choice) = (encoding.word(), Encoding::choice());
+    let why = format!("this gateway does not speak `{word}`: use {choice}");
+    Fault::new(FaultId::Unsupported, why)
 }

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod convert;
+pub(crate) mod direct;
 pub mod edn;
 mod encoding;
 pub mod error;
@@ -16,8 +17,7 @@ pub mod msgpack;
 #[cfg(test)]
 mod spoil;
 mod straight;
-mod text;
-mod transcode;
+pub(crate) mod text;
 pub mod transit;
 pub mod value;
 pub(crate) mod walk;
@@ -25,9 +25,8 @@ pub(crate) mod walk;
 mod work;
 pub(crate) mod writer;
 
+pub(crate) use encoding::no_format;
 pub use text::strings::quoted;
-pub(crate) use transcode::no_format;
-pub use transcode::{checked, embeddable, transcode};
 
 use crate::list::listed;
 use bytes::Bytes;
@@ -108,12 +107,6 @@ pub(crate) trait Format {
 
     /// The only value of these bytes. `is_checked`: they were walked to their end before.
     fn read(body: &[u8], is_checked: bool) -> Result<Value<'_>, ReadError>;
-
-    /// These bytes in another format, where that takes no values in between. None: go by way of values, which know what is
-    /// wrong. `is_checked`: they were walked to their end before.
-    fn straight(_body: &[u8], _to: Encoding, _is_checked: bool) -> Option<Vec<u8>> {
-        None
-    }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError>;
 

@@ -1,7 +1,7 @@
 //! Frames are written alike in every format: their parts are named here, and the format says how each of them looks.
 
 use super::{Format, value::Value, walk::Inside};
-use crate::payload::Frame;
+use crate::frame::Frame;
 use bytes::Bytes;
 use std::{fmt, io, marker::PhantomData, mem};
 

@@ -5,7 +5,7 @@
 //! is written as an escape.
 
 use super::{Framed, Framing, Profile};
-use crate::{close::Reason, format::Encoding, payload::Frame};
+use crate::{close::Reason, format::Encoding, frame::Frame};
 use bytes::Bytes;
 use std::borrow::Cow;
 

@@ -4,14 +4,12 @@
 //! receivers; whoever writes them knows nothing of what they mean. Reading and writing is the server's part.
 
 mod event_stream;
-mod framed;
 mod websocket;
 
+pub use crate::frame::Framed;
 pub use event_stream::{CONTENT_TYPE, opening};
-pub use framed::Framed;
-pub(crate) use framed::Head;
 
-use crate::{close::Reason, dialect::Wire, format::Encoding, list::listed, payload::Frame};
+use crate::{close::Reason, dialect::Wire, format::Encoding, frame::Frame, list::listed};
 
 listed! {
     /// What carries a connection's frames.

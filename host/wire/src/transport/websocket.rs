@@ -4,7 +4,7 @@ use super::{Framed, Framing, Profile};
 use crate::{
     close::Reason,
     format::Encoding,
-    payload::Frame,
+    frame::Frame,
     websocket::{Opcode, close_payload, framed},
 };
 use bytes::Bytes;

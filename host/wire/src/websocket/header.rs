@@ -1,7 +1,7 @@
 //! Frame headers, masks and the body of close frames.
 
 use super::Violation;
-use crate::transport::{Framed, Head};
+use crate::frame::{Framed, Head};
 use bytes::Bytes;
 
 /// What a frame is (RFC 6455 section 5.2).

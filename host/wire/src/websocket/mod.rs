@@ -12,7 +12,7 @@ mod tests;
 pub use header::{Opcode, close_payload, framed};
 pub use reader::{Reader, Unfinished};
 
-use crate::{close::Reason, payload::Frame};
+use crate::{close::Reason, frame::Frame};
 use bytes::Bytes;
 
 /// What a peer sent.

@@ -4,7 +4,7 @@ use super::{
     Received, Violation,
     header::{Header, Opcode, close_code, unmask},
 };
-use crate::payload::Frame;
+use crate::frame::Frame;
 use bytes::{Buf, BytesMut};
 
 /// What is left of a read is moved into a buffer of its own when it is no longer than this: the rest of the read may

@@ -4,7 +4,7 @@ use super::{
     header::{Header, put_header},
     *,
 };
-use crate::transport::Head;
+use crate::frame::Head;
 use proptest::prelude::*;
 
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];

@@ -20,7 +20,7 @@ impl Shortcut for Kernel {
 impl Bench {
     fn push(&self, bytes: usize) {
         let text = serde_json::json!("x".repeat(bytes));
-        self.hub.push_to(&self.link, &"a/b".into(), &tengen_wire::format::json::to_payload(&text));
+        self.hub.push_to(&self.link, &"a/b".into(), &tengen_wire::payload::Payload::json(&text));
     }
 
     /// Reads so many bytes every second until the connection ends; after how many seconds it did.

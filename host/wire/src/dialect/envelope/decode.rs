@@ -4,7 +4,7 @@ use super::{Callback, Envelope, Inbound, Malformed, read::Reader};
 use crate::{
     fault::{Fault, FaultId},
     format::{Format, error::ReadError},
-    payload::Frame,
+    frame::Frame,
 };
 
 /// Reads one frame.

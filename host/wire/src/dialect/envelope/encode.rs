@@ -7,11 +7,12 @@ use super::{
 use crate::{
     fault::{Fault, FaultId},
     format::{
-        Format, embeddable,
+        Format,
         writer::{Writer, framed},
     },
+    frame::Frame,
     id::EventId,
-    payload::{Frame, Payload},
+    payload::{Payload, embeddable},
     trace::TraceContext,
 };
 

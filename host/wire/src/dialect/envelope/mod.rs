@@ -13,8 +13,9 @@ use super::{Callback, Handshake, Inbound, Malformed, Profile, Publication, gramm
 use crate::{
     fault::Fault,
     format::{Encoding, Format, in_format, no_format, writer::Writer},
+    frame::Frame,
     id::EventId,
-    payload::{Frame, Payload},
+    payload::Payload,
     trace::TraceContext,
 };
 

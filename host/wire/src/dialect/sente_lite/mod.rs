@@ -14,11 +14,12 @@ use super::{
 use crate::{
     fault::Fault,
     format::{
-        Encoding, Format, embeddable, in_format, no_format,
+        Encoding, Format, in_format, no_format,
         writer::{Writer, framed},
     },
+    frame::Frame,
     id::EventId,
-    payload::{Frame, Payload},
+    payload::{Payload, embeddable},
     trace::TraceContext,
 };
 use std::time::Duration;

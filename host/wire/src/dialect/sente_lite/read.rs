@@ -12,8 +12,8 @@ use crate::{
         error::ReadError,
         walk::{Inside, Walk as _},
     },
+    frame::Frame,
     id::is_event_id,
-    payload::Frame,
 };
 
 const FRAME: &str = "a frame of sente-lite 2, such as `[:ns/name data]`";

@@ -4,8 +4,7 @@ use super::{super::decode, *};
 use crate::{
     dialect::{Arrived, Inbound, Malformed},
     fault::FaultId,
-    format::{self, json},
-    payload::Payload,
+    payload::{self, Payload},
 };
 
 #[track_caller]
@@ -28,7 +27,7 @@ fn event(wire: Wire, text: &str, id: &str, payload: &str, expected: Option<&str>
     if wire.dialect != Dialect::Raw {
         assert!(arrived.payload.is_checked(), "{text}");
         let unread = Payload::new(wire.format, arrived.payload.body.clone());
-        assert_eq!(format::embeddable(&unread, wire.format), Ok(unread.body), "{text}");
+        assert_eq!(payload::embeddable(&unread, wire.format), Ok(unread.body), "{text}");
     }
 }
 
@@ -331,7 +330,7 @@ fn a_million_brackets_are_refused() {
 
 #[test]
 fn data_of_the_gateways_own_is_written_once() {
-    let payload = json::to_payload(&serde_json::json!({"after-ms": 500, "reason": "drain"}));
-    let edn = crate::format::transcode(&payload, Encoding::Edn).unwrap();
+    let payload = Payload::json(&serde_json::json!({"after-ms": 500, "reason": "drain"}));
+    let edn = payload::transcode(&payload, Encoding::Edn).unwrap();
     assert_eq!(edn.body, "{:after-ms 500 :reason \"drain\"}");
 }

@@ -4,7 +4,7 @@ use super::{super::decode, *};
 use crate::{
     dialect::{Arrived, Inbound, Malformed},
     fault::FaultId,
-    format,
+    payload,
 };
 
 #[track_caller]
@@ -211,10 +211,10 @@ fn half_a_character_arrives_as_the_replacement_character_in_every_format() {
         let Arrived { payload, callback: answered, .. } = arrives(wire, sent);
         assert_eq!(answered, Some(callback("\"7\"")));
         assert_eq!(payload.body, kept, "the same as for whoever reads it");
-        let embedded = format::embeddable(&payload, wire.format).unwrap();
+        let embedded = payload::embeddable(&payload, wire.format).unwrap();
         assert_eq!(embedded, kept);
-        let again = format::transcode(&payload, Encoding::Edn).unwrap();
-        assert_eq!(format::transcode(&again, Encoding::Json).unwrap().body, as_json);
+        let again = payload::transcode(&payload, Encoding::Edn).unwrap();
+        assert_eq!(payload::transcode(&again, Encoding::Json).unwrap().body, as_json);
     }
     let whole = "[[\"a/b\",[\"\\ud83d\\ude00\",\"\\\\ud83d\"]],\"\\ud83d\"]";
     let arrived = arrives(JSON, whole);

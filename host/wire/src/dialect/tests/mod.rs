@@ -9,7 +9,7 @@ mod sente_lite;
 mod transit;
 
 use super::{Callback, Dialect, Wire};
-use crate::payload::{Encoding, Frame};
+use crate::{format::Encoding, frame::Frame};
 use bytes::Bytes;
 
 const JSON: Wire = Wire { dialect: Dialect::Tengen, format: Encoding::Json };

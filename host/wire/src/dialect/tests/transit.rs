@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     fault::{Fault, FaultId},
-    format::{transcode, transit},
+    format::transit,
     id::{Channel, ConnectionId, EventId},
-    payload::Payload,
+    payload::{Payload, transcode},
     trace::TraceContext,
 };
 use std::time::Duration;

@@ -9,8 +9,7 @@ mod maps;
 mod name;
 mod number;
 mod parser;
-mod straight;
-mod to_json;
+pub(super) mod straight;
 mod walk;
 mod write;
 
@@ -52,7 +51,7 @@ pub fn read(text: &str) -> Result<Value<'_>, ReadError> {
 }
 
 /// As [`read`], of a text that was checked: keys are not compared again.
-fn read_checked(text: &str) -> Result<Value<'_>, ReadError> {
+pub(super) fn read_checked(text: &str) -> Result<Value<'_>, ReadError> {
     Parser::new(text, 0).read()
 }
 
@@ -94,14 +93,6 @@ impl Format for Edn {
     fn read(body: &[u8], is_checked: bool) -> Result<Value<'_>, ReadError> {
         let text = text::utf8(body)?;
         if is_checked { read_checked(text) } else { read(text) }
-    }
-
-    fn straight(body: &[u8], to: Encoding, is_checked: bool) -> Option<Vec<u8>> {
-        let text = text::utf8(body).ok().filter(|_| to == Encoding::Json)?;
-        if !is_checked {
-            check(text).ok()?;
-        }
-        to_json::to_json(text)
     }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError> {

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Who is told what a straight walk through EDN comes by.
-pub(super) trait EdnSink: Sink {
+pub(in super::super) trait EdnSink: Sink {
     /// What the parser has read; only where it is written.
     fn value(&mut self, value: &Value<'_>) -> Option<()>;
 }
@@ -75,7 +75,7 @@ impl EdnSink for Differ<'_> {
 
 /// Walks the value that begins here, or behind white space.
 #[inline(never)]
-pub(super) fn walk<S: EdnSink>(text: &str, at: usize, sink: &mut S) -> Option<Walked> {
+pub(in super::super) fn walk<S: EdnSink>(text: &str, at: usize, sink: &mut S) -> Option<Walked> {
     let mut walk = Straight { text, at, sink, closes: [0; MAX_DEPTH], depth: 0, halved: false };
     while walk.value()? || walk.next()? {}
     Some(Walked { end: walk.at, halved: walk.halved })

@@ -3,6 +3,7 @@
 use super::{
     super::{
         check::Check,
+        direct::edn_to_json,
         json,
         spoil::{spoilt, strings_with},
         straight::Walked,
@@ -10,7 +11,6 @@ use super::{
     parser::Parser,
     read,
     straight::{self, Differ},
-    to_json,
 };
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn agree(text: &str) {
     let Ok(value) = read(text) else { return };
     let mut by_values = String::new();
     let written = json::write(&mut by_values, &value).map(|()| by_values);
-    if let Some(straight) = to_json::to_json(text) {
+    if let Some(straight) = edn_to_json(text) {
         assert_eq!(Ok(String::from_utf8(straight).unwrap()), written, "{text:?}");
     }
 }
@@ -38,7 +38,7 @@ fn is_straight(text: &str) -> bool {
 
 #[test]
 fn what_is_nearly_edn_is_taken_only_where_the_parser_takes_it() {
-    assert!(is_straight(USUAL) && to_json::to_json(USUAL).is_some());
+    assert!(is_straight(USUAL) && edn_to_json(USUAL).is_some());
     spoilt(USUAL).iter().for_each(|text| agree(text));
     let texts = [
         "[-12345678.25e+10 12345678 1/2 3N 1.5M]",
@@ -101,7 +101,7 @@ fn a_key_that_may_occur_twice_is_for_the_long_way() {
     }
     for same in ["{:a 1 \"a\" 2}", "{a 1 :a 2}", "{1 1 \"1\" 2}"] {
         assert!(is_straight(same), "{same}");
-        assert_eq!(to_json::to_json(same), None, "{same}");
+        assert_eq!(edn_to_json(same), None, "{same}");
     }
 }
 
@@ -126,6 +126,6 @@ proptest! {
         let pairs: Vec<_> = parts.iter().enumerate().map(|(n, part)| format!(":key{n} {part}")).collect();
         let text = if map { format!("{{{}}}", pairs.join(", ")) } else { format!("[{}]", parts.join(" ")) };
         agree(&text);
-        prop_assert!(is_straight(&text) && to_json::to_json(&text).is_some(), "{}", text);
+        prop_assert!(is_straight(&text) && edn_to_json(&text).is_some(), "{}", text);
     }
 }

@@ -4,8 +4,7 @@
 //! key that occurs twice the last one stays.
 
 mod parser;
-mod straight;
-mod to_edn;
+pub(super) mod straight;
 mod walk;
 mod write;
 
@@ -14,7 +13,7 @@ mod straight_tests;
 #[cfg(test)]
 mod tests;
 
-pub(super) use parser::Parser;
+pub(super) use parser::{Parser, number_value};
 pub use write::write;
 
 use super::{
@@ -25,7 +24,6 @@ use super::{
     walk::{Inside, Walk as _, only_value},
     writer::Out,
 };
-use crate::payload::Payload;
 use bytes::Bytes;
 use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
@@ -40,11 +38,6 @@ pub fn read(text: &str) -> Result<Value<'_>, ReadError> {
     let value = parser.read()?;
     parser.end()?;
     Ok(value)
-}
-
-/// Data of the gateway's own, written once and transcoded to what each peer speaks.
-pub fn to_payload(value: &serde_json::Value) -> Payload {
-    Payload::checked(Encoding::Json, value.to_string())
 }
 
 /// For messages about numbers.
@@ -80,11 +73,6 @@ impl Format for Json {
 
     fn read(body: &[u8], _: bool) -> Result<Value<'_>, ReadError> {
         read(text::utf8(body)?)
-    }
-
-    fn straight(body: &[u8], to: Encoding, _: bool) -> Option<Vec<u8>> {
-        let text = text::utf8(body).ok().filter(|_| to == Encoding::Edn)?;
-        to_edn::to_edn(text)
     }
 
     fn write(value: &Value<'_>) -> Result<Vec<u8>, WriteError> {

@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
 }
 
 /// A number as the narrowest type that loses nothing (a fraction: that loses what every reader loses).
-pub(super) fn number_value(text: &str, whole: bool) -> Value<'_> {
+pub(in super::super) fn number_value(text: &str, whole: bool) -> Value<'_> {
     // `-0` is a number of its own only as a float.
     if whole && text != "-0" {
         return text.parse().map_or_else(|_| Value::BigInteger(text.into()), Value::Integer);

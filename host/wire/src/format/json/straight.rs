@@ -16,7 +16,7 @@ use std::mem;
 
 /// Walks the value that begins here, or behind white space.
 #[inline(never)]
-pub(super) fn walk<S: Sink>(text: &str, at: usize, sink: &mut S) -> Option<Walked> {
+pub(in super::super) fn walk<S: Sink>(text: &str, at: usize, sink: &mut S) -> Option<Walked> {
     let mut walk = Straight { bytes: text.as_bytes(), at, sink, open: 0, depth: 0, halved: false };
     while walk.value()? || walk.next()? {}
     Some(Walked { end: walk.at, halved: walk.halved })

@@ -3,12 +3,13 @@
 use super::{
     super::{
         check::Check,
+        direct::json_to_edn,
         edn,
         spoil::{spoilt, strings_with},
         straight::Walked,
     },
     parser::Parser,
-    read, straight, to_edn,
+    read, straight,
 };
 use proptest::prelude::*;
 
@@ -23,7 +24,7 @@ fn agree(text: &str) {
     let long = parser.value::<Check>(0).ok();
     let long = long.map(|()| Walked { end: parser.at, halved: parser.halved });
     assert_eq!(straight::walk(text, 0, &mut ()), long, "{text:?}");
-    if let Some(written) = to_edn::to_edn(text) {
+    if let Some(written) = json_to_edn(text) {
         let mut by_values = String::new();
         edn::write(&mut by_values, &read(text).unwrap()).unwrap();
         assert_eq!(String::from_utf8(written).unwrap(), by_values, "{text:?}");
@@ -32,7 +33,7 @@ fn agree(text: &str) {
 
 #[test]
 fn what_is_nearly_json_is_taken_or_refused_as_the_parser_does() {
-    assert!(to_edn::to_edn(USUAL).is_some());
+    assert!(json_to_edn(USUAL).is_some());
     spoilt(USUAL).iter().for_each(|text| agree(text));
     for number in ["-12345678.25E+10", "0", "100", "0.5", "[1234567,12345678,123456789]"] {
         spoilt(number).iter().for_each(|text| agree(text));
@@ -80,10 +81,10 @@ fn a_key_that_occurs_twice_is_for_the_long_way() {
     for twice in
         [r#"{"a":1,"a":2}"#, r#"[{"b":{"a":1,"b":{"c":[{}]},"a":2}}]"#, r#"{"a":1,"\u0061":2}"#]
     {
-        assert_eq!(to_edn::to_edn(twice), None, "{twice}");
+        assert_eq!(json_to_edn(twice), None, "{twice}");
     }
     for once in [r#"{"a":{"a":{"a":1}},"b":{"a":2}}"#, r#"[{"a":1},{"a":1}]"#] {
-        assert!(to_edn::to_edn(once).is_some(), "{once}");
+        assert!(json_to_edn(once).is_some(), "{once}");
     }
 }
 
@@ -109,6 +110,6 @@ proptest! {
         let text = if object { format!("{{{}}}", pairs.join(",")) } else { format!("[{}]", parts.join(", ")) };
         agree(&text);
         let twice = text.matches("\"bb\"").count() > 0 || text.contains("\"ba\"");
-        prop_assert!(twice || to_edn::to_edn(&text).is_some(), "{}", text);
+        prop_assert!(twice || json_to_edn(&text).is_some(), "{}", text);
     }
 }

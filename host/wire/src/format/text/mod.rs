@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 
 /// Bytes as the text that they have to be.
-pub(super) fn utf8(body: &[u8]) -> Result<&str, ReadError> {
+pub(crate) fn utf8(body: &[u8]) -> Result<&str, ReadError> {
     simdutf8::basic::from_utf8(body).or_else(|_| {
         // Who is told where the mistake is has the time.
         std::str::from_utf8(body).map_err(|error| Problem::Utf8.at(error.valid_up_to()))

@@ -1,10 +1,10 @@
 //! What must hold for any value and any bytes.
 
 use super::super::{
-    super::{inst::Inst, transcode, value::Value},
+    super::{inst::Inst, value::Value},
     check, read, write,
 };
-use crate::payload::{Encoding, Payload};
+use crate::payload::{Encoding, Payload, transcode};
 use proptest::prelude::*;
 
 /// Values that MessagePack has a type for.

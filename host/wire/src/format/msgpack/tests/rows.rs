@@ -4,8 +4,7 @@
 use super::{bytes, hex};
 use crate::{
     fault::FaultId,
-    format::transcode,
-    payload::{Encoding, Payload},
+    payload::{Encoding, Payload, transcode},
 };
 
 #[track_caller]
@@ -256,7 +255,7 @@ fn what_only_messagepack_has_is_unsupported_elsewhere_and_goes_on_as_it_came() {
         ("81d6ff0000000102", "byte 1: only MessagePack has such map keys"),
         ("91818002", "byte 2: only MessagePack has such map keys"),
     ] {
-        let payload = crate::format::checked(Payload::new(Encoding::Msgpack, bytes(written)));
+        let payload = crate::payload::checked(Payload::new(Encoding::Msgpack, bytes(written)));
         let payload = payload.unwrap_or_else(|why| panic!("{written}: {why:?}"));
         assert_eq!(payload.body, bytes(written));
         for to in [Encoding::Json, Encoding::Edn] {

@@ -3,8 +3,7 @@
 use super::super::{super::work::steps, check, read};
 use crate::{
     fault::FaultId,
-    format::{checked, transcode},
-    payload::{Encoding, Payload},
+    payload::{Encoding, Payload, checked, transcode},
 };
 
 fn filled(piece: impl Fn(usize) -> String, count: usize) -> String {

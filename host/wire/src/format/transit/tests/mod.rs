@@ -6,10 +6,7 @@ mod hostile;
 mod properties;
 mod rows;
 
-use crate::{
-    format::transcode,
-    payload::{Encoding, Payload},
-};
+use crate::payload::{Encoding, Payload, transcode};
 
 /// A text of one format in another.
 #[track_caller]

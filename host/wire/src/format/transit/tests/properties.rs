@@ -1,12 +1,12 @@
 //! What must hold for any value and any text.
 
 use super::super::{
-    super::{inst::Inst, transcode, value::Value},
+    super::{inst::Inst, value::Value},
     check, read, recode, write,
 };
 use crate::{
     format::transit::cache::Cache,
-    payload::{Encoding, Payload},
+    payload::{Encoding, Payload, transcode},
 };
 use proptest::prelude::*;
 use uuid::Uuid;

@@ -1,9 +1,9 @@
 //! What becomes of values between Transit and the other formats, row by row.
 
-use super::{super::super::transcode, convert};
+use super::convert;
 use crate::{
     fault::FaultId,
-    payload::{Encoding, Payload},
+    payload::{Encoding, Payload, transcode},
 };
 
 /// Transit as we write it, EDN as we write it, and what JSON makes of both.
@@ -223,6 +223,6 @@ fn what_edn_cannot_say_is_unsupported_there_and_what_transit_cannot_say_here() {
     }
     let late = fault(Encoding::Transit, "\"~m253402300800000\"", Encoding::Json);
     assert_eq!(late.id, FaultId::Unsupported);
-    let checked = crate::format::checked(Payload::new(Encoding::Transit, "\"~m253402300800000\""));
+    let checked = crate::payload::checked(Payload::new(Encoding::Transit, "\"~m253402300800000\""));
     assert!(checked.is_ok(), "it goes to those who speak Transit");
 }

@@ -1,19 +1,15 @@
 //! JSON written as EDN without values in between.
 
-use super::{
-    super::{
-        convert, edn,
-        straight::{Leaf, Sink, Span},
-        text::{self, copy::Copy, names::Names, number, scan},
-        walk::Inside,
-    },
-    Json,
-    parser::number_value,
-    straight,
+use super::super::{
+    convert, edn,
+    json::{Json, number_value, straight},
+    straight::{Leaf, Sink, Span},
+    text::{self, copy::Copy, names::Names, number, scan},
+    walk::Inside,
 };
 
 /// The EDN of a JSON text. None: it takes values to write it, or the text is none.
-pub(super) fn to_edn(text: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn json_to_edn(text: &str) -> Option<Vec<u8>> {
     let mut sink = ToEdn { out: Copy::new(text), names: Names::default() };
     let walked = straight::walk(text, 0, &mut sink)?;
     text::is_blank(text.get(walked.end..)?).then(|| sink.out.done())

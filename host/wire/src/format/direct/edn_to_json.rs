@@ -1,20 +1,19 @@
 //! EDN that was checked, written as JSON without values in between.
 
-use super::{
-    super::{
-        json,
-        straight::{Leaf, Sink, Span},
-        text::{copy::Copy, names::Names, number},
-        value::Value,
-        walk::Inside,
+use super::super::{
+    edn::{
+        self, Edn,
+        straight::{self, EdnSink},
     },
-    Edn,
-    parser::Parser,
-    straight::{self, EdnSink},
+    json,
+    straight::{Leaf, Sink, Span},
+    text::{copy::Copy, names::Names, number},
+    value::Value,
+    walk::Inside,
 };
 
 /// The JSON of a checked EDN text. None: it takes values to write it.
-pub(super) fn to_json(text: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn edn_to_json(text: &str) -> Option<Vec<u8>> {
     let mut sink = ToJson { out: Copy::new(text), names: Names::default() };
     straight::walk(text, 0, &mut sink)?;
     Some(sink.out.done())
@@ -28,7 +27,7 @@ struct ToJson<'a> {
 impl ToJson<'_> {
     #[cold]
     fn number(&mut self, (start, end): Span) -> Option<()> {
-        let number = Parser::new(self.out.text().get(start..end)?, 0).read().ok()?;
+        let number = edn::read_checked(self.out.text().get(start..end)?).ok()?;
         self.value(&number)
     }
 

@@ -1,6 +1,9 @@
-//! Bytes with the name of the format they are written in.
+//! Bytes with the name of the format they are written in, and how they get into another one.
 
-pub use crate::format::Encoding;
+mod transcode;
+
+pub use crate::{format::Encoding, frame::Frame};
+pub use transcode::{checked, embeddable, transcode};
 
 use bytes::Bytes;
 use std::ops::Range;
@@ -72,16 +75,13 @@ impl Payload {
         })
     }
 
+    /// Data of the gateway's own, written once and transcoded to what each peer speaks.
+    pub fn json(value: &serde_json::Value) -> Self {
+        Self::checked(Encoding::Json, value.to_string())
+    }
+
     /// The absent value in this encoding.
     pub fn nil(encoding: Encoding) -> Self {
         Self::checked(encoding, Bytes::from_static(encoding.nil()))
     }
-}
-
-/// One WebSocket message, ready to write. Cloning shares the bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// Text frame (the bytes are UTF-8) or binary frame.
-    pub text: bool,
-    pub body: Bytes,
 }

@@ -1,15 +1,15 @@
 //! Payloads from one encoding to another, and what of them may stand in frames.
 
-use super::{
-    Encoding, Format,
-    error::{Problem, ReadError},
-    in_format, text,
-    value::Value,
-    walk::{Found, only_value},
-};
+use super::{Encoding, Payload};
 use crate::{
     fault::{Fault, FaultId},
-    payload::Payload,
+    format::{
+        Format, direct,
+        error::{Problem, ReadError},
+        in_format, no_format, text,
+        value::Value,
+        walk::{Found, only_value},
+    },
 };
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use bytes::Bytes;
@@ -48,7 +48,7 @@ fn as_text(payload: &Payload) -> Result<Payload, Fault> {
 
 fn written<To: Format>(payload: &Payload) -> Result<Payload, Fault> {
     let Payload { encoding, body, .. } = payload;
-    if let Some(written) = straight(payload, To::ENCODING) {
+    if let Some(written) = direct::written(body, *encoding, To::ENCODING, payload.is_checked()) {
         return grown(body.len(), Payload::checked(To::ENCODING, written));
     }
     let value = in_format!(*encoding, From => read::<From>(payload)?,
@@ -59,11 +59,6 @@ fn written<To: Format>(payload: &Payload) -> Result<Payload, Fault> {
     });
     let written = To::write(&value).map_err(|error| unsupported(error.to_string()))?;
     grown(body.len(), Payload::checked(To::ENCODING, written))
-}
-
-fn straight(payload: &Payload, to: Encoding) -> Option<Vec<u8>> {
-    in_format!(payload.encoding, From => From::straight(&payload.body, to, payload.is_checked()),
-        Encoding::Text | Encoding::Binary => None)
 }
 
 /// What was written, unless so much was made of so few bytes.
@@ -128,10 +123,4 @@ fn malformed(encoding: Encoding, why: &ReadError) -> Fault {
 
 fn unsupported(why: impl Into<String>) -> Fault {
     Fault::new(FaultId::Unsupported, why)
-}
-
-/// What to answer where a format is asked for that exists on the wire and not yet in here.
-pub(crate) fn no_format(encoding: Encoding) -> Fault {
-    let (word, choice) = (encoding.word(), Encoding::choice());
-    unsupported(format!("this gateway does not speak `{word}`: use {choice}"))
 }

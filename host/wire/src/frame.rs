@@ -1,9 +1,17 @@
-//! Bytes that are ready to be written.
+//! Frames: as a dialect makes them, and as the bytes that are ready to be written.
 
 use bytes::Bytes;
 
 /// The longest header: RFC 6455's of a payload over 64 KiB.
 const HEAD_MAX: usize = 10;
+
+/// One message of a wire, ready for a transport. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Text frame (the bytes are UTF-8) or binary frame.
+    pub text: bool,
+    pub body: Bytes,
+}
 
 /// A frame as a transport writes it: a header, and a body that is not copied for it. Cloning shares the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
