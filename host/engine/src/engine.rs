@@ -16,7 +16,7 @@ use crate::{
         bindings::Everything,
         data::{Data, Hosting},
         pipes,
-        stopwatch::{TICK, Ticks},
+        ticks::{REST, TICK, Ticks},
     },
     space::{Layout, Layouts, Room, layouts},
 };
@@ -149,6 +149,12 @@ impl Engine {
         self.link(&source, &Code::compile(self.wasm(), component).expect("it compiles"))
     }
 
+    /// Whether its clock rests, because no guest computes.
+    #[cfg(test)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.0.hosting.ticks.rest()
+    }
+
     #[cfg(test)]
     pub(super) fn linker(&self) -> &Linker<Data> {
         &self.0.linker
@@ -211,7 +217,8 @@ fn config(layout: Layout) -> Config {
     config
 }
 
-/// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed.
+/// Raises the engine's epoch every [`TICK`], on a thread of its own, so that a guest in a loop is noticed. It rests while no
+/// guest computes.
 struct Clock {
     ticks: Ticks,
     over: Arc<AtomicBool>,
@@ -224,13 +231,20 @@ impl Clock {
         let ticks = Ticks::default();
         let (weak, ended, passing) = (wasm.weak(), Arc::clone(&over), ticks.clone());
         let thread = thread::Builder::new().name("plugin-clock".into()).spawn(move || {
+            let mut wait = TICK;
             while !ended.load(Ordering::Relaxed) {
-                thread::park_timeout(TICK);
+                thread::park_timeout(wait);
+                if wait == REST && !passing.rest() {
+                    // Woken: whoever did has begun just now.
+                    wait = TICK;
+                    continue;
+                }
                 let Some(wasm) = weak.upgrade() else { return };
-                passing.pass();
+                wait = passing.pass();
                 wasm.increment_epoch();
             }
         })?;
+        ticks.come_from(thread.thread().clone());
         Ok(Self { ticks, over, thread: Some(thread) })
     }
 }

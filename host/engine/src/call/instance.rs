@@ -271,11 +271,12 @@ async fn within<T>(
 
 /// Readies the store for one call.
 fn arm(store: &mut Store<Data>, allowance: Allowance) {
+    // Before the clock is told: a tick that comes at any moment after that is one at which this guest is looked at.
+    store.set_epoch_deadline(1);
     let data = store.data_mut();
     data.stopwatch.begin(allowance.cpu);
     data.allow(allowance.bytes);
     (data.memory.denied, data.memory.lacking) = (None, false);
-    store.set_epoch_deadline(1);
     store.set_hostcall_fuel(allowance.bytes);
 }
 

@@ -1,10 +1,7 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
 use super::{
-    clocks::Coarse,
-    console::Console,
-    signals::Signals,
-    stopwatch::{Stopwatch, Ticks},
+    clocks::Coarse, console::Console, signals::Signals, stopwatch::Stopwatch, ticks::Ticks,
 };
 use crate::{
     counters::Counters,

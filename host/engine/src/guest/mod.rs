@@ -3,7 +3,8 @@
 //! Each instance has a store of its own, and in it a `Data`: its limits, its grants, its time, and what it says. `bindings`
 //! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`; what it prints
 //! arrives in `console`. The imports of WASI are wasmtime-wasi's, but for what they would tell or cost: time is coarse
-//! (`clocks`), and nobody waits for a pipe (`pipes`, `beneath`). `stopwatch` counts how long a call computes.
+//! (`clocks`), and nobody waits for a pipe (`pipes`, `beneath`). `stopwatch` counts how long a call computes, by the `ticks` of the
+//! engine's clock.
 //!
 //! Nothing in here calls a guest, and nothing knows how a component is compiled.
 
@@ -14,6 +15,7 @@ pub(crate) mod data;
 pub(crate) mod pipes;
 pub(crate) mod signals;
 pub(crate) mod stopwatch;
+pub(crate) mod ticks;
 
 mod beneath;
 mod clocks;

@@ -3,6 +3,7 @@
 //! The guest is looked at when the engine's clock ticks while it runs, and only then is the processor's time read: a call
 //! that ends before costs no look at a clock.
 
+use super::ticks::{TICK, Ticks};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     cell::Cell,
@@ -12,23 +13,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// How often a running guest is looked at: the grain of deadlines, and the longest a guest holds a thread.
-pub(crate) const TICK: Duration = Duration::from_millis(5);
-
-/// Counts the ticks of an engine's clock. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ticks(Arc<AtomicU64>);
-
-impl Ticks {
-    pub(crate) fn pass(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Measures one call at a time. Clones share it; a call is carried on by one thread at a time.
 #[derive(Debug, Clone)]
@@ -60,7 +44,7 @@ impl Stopwatch {
 
     /// A call begins that may compute for so long.
     pub(crate) fn begin(&self, limit: Duration) {
-        let tick = self.ticks.now();
+        let tick = self.ticks.see();
         let inner = &self.inner;
         inner.limit.store(nanoseconds(limit), Ordering::Relaxed);
         inner.used.store(0, Ordering::Relaxed);
@@ -69,8 +53,9 @@ impl Stopwatch {
         inner.since.store(in_tick(tick), Ordering::Relaxed);
     }
 
-    /// Whether the call has computed for longer than it may.
+    /// Whether the call, which computes, has done so for longer than it may. If not, the clock ticks on for it.
     pub(super) fn is_over(&self) -> bool {
+        self.ticks.see();
         self.used() > self.inner.limit.load(Ordering::Relaxed)
     }
 
@@ -81,7 +66,7 @@ impl Stopwatch {
 
     /// It goes on, on this thread.
     pub(crate) fn resume(&self) {
-        self.inner.tick.store(self.ticks.now(), Ordering::Relaxed);
+        self.inner.tick.store(self.ticks.see(), Ordering::Relaxed);
         self.inner.since.store(processor(), Ordering::Relaxed);
     }
 
@@ -135,7 +120,9 @@ mod tests {
 
     /// So much time passes on the engine's clock.
     fn pass(ticks: &Ticks, time: Duration) {
-        (0..time.as_nanos() / TICK.as_nanos()).for_each(|_| ticks.pass());
+        (0..time.as_nanos() / TICK.as_nanos()).for_each(|_| {
+            ticks.pass();
+        });
     }
 
     // Issue 9, C 13.

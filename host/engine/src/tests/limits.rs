@@ -12,7 +12,7 @@ use crate::{
         instance::Instance,
     },
     guest::bindings::plugin::StartReason,
-    guest::stopwatch::TICK,
+    guest::ticks::TICK,
     prepare::{GenerationParts, rehearse},
 };
 use futures_util::future::poll_immediate;

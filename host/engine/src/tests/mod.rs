@@ -3,6 +3,7 @@
 mod breaker;
 mod cache;
 mod calls;
+mod clock;
 mod compile;
 mod cost;
 mod failing;
@@ -139,6 +140,14 @@ async fn load(
     component: &[u8],
     change: impl FnOnce(&mut settings::Plugin),
 ) -> Result<Running, PluginError> {
+    load_in(engine(), component, change).await
+}
+
+async fn load_in(
+    engine: Engine,
+    component: &[u8],
+    change: impl FnOnce(&mut settings::Plugin),
+) -> Result<Running, PluginError> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("guest.wasm");
     std::fs::write(&file, component).expect("written");
@@ -153,7 +162,7 @@ async fn load(
     let mut settings = settings::Plugin::new(&file);
     change(&mut settings);
     let plugin = Plugin::load(PluginParts {
-        engine: engine(),
+        engine,
         name: PluginName::from("guest"),
         settings,
         actor: Arc::clone(&recorder) as Arc<dyn Actor>,
