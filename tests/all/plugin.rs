@@ -11,6 +11,7 @@ use std::{
 use support::guests;
 use tengen_core::{
     authenticator::{Upgrade, Verdict},
+    capability::reply::Reply,
     effect::{Content, Effect},
     event::{Connection, Event, Message, Occurrence, Waiting},
     handler::{Actor, Handler, Progress, Work},
@@ -46,7 +47,7 @@ impl Actor for Hub {
         let failures =
             outcome.failures.iter().map(|failure| (reply_of(failure.by), Err(failure.why.id)));
         let effects = outcome.effects.iter().filter_map(|caused| match &caused.what {
-            Effect::Reply { reply_to, value: Ok(content) } => {
+            Effect::Reply(Reply { reply_to, value: Ok(content) }) => {
                 let body = match content {
                     Content::Payload(payload) => payload.body.clone(),
                     Content::OfEvent(by) => match &events.get(*by as usize)?.what {

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tengen_core::{
+    capability::reply::Reply,
     effect::Effect,
     event::{Connection, Event, Message, Occurrence, Permit, Waiting},
     handler::{Actor, Handler, Progress, Work},
@@ -151,8 +152,10 @@ struct Done {
 
 impl Actor for Done {
     fn act(&self, _: &PluginName, _: &[Event], work: &mut Work) -> Progress {
-        let replies =
-            work.effects.by_ref().filter(|caused| matches!(caused.what, Effect::Reply { .. }));
+        let replies = work
+            .effects
+            .by_ref()
+            .filter(|caused| matches!(caused.what, Effect::Reply(Reply { .. })));
         self.effects.fetch_add(replies.count(), Ordering::Relaxed);
         self.acted.notify_one();
         Progress::Done

@@ -8,7 +8,16 @@ mod lift;
 pub use effects::effects;
 pub use lift::{lift, prepare};
 
-use tengen_core::effect::{Content, Effect, Target};
+use tengen_core::capability::{
+    close::Close,
+    publish::Publish,
+    push::{Push, Target},
+    reply::Reply,
+    subscription::{Subscribe, Unsubscribe},
+    timers::{CancelTimer, SetTimer},
+    unsupported::Other,
+};
+use tengen_core::effect::{Content, Effect};
 use tengen_engine::fuzzing::Taken;
 use tengen_settings::Plugin;
 use tengen_wire::{
@@ -51,13 +60,7 @@ fn is_bounded(taken: &Taken, events: u32, settings: &Plugin) {
 }
 
 fn payload(effect: &Effect) -> Option<usize> {
-    let content = match effect {
-        Effect::Reply { value: Ok(content), .. }
-        | Effect::Push { content, .. }
-        | Effect::Publish { content, .. } => content,
-        _ => return None,
-    };
-    match content {
+    match effect.content()? {
         Content::Payload(payload) => Some(payload.body.len()),
         Content::OfEvent(_) => None,
     }
@@ -65,26 +68,31 @@ fn payload(effect: &Effect) -> Option<usize> {
 
 fn effect(effect: &Effect, events: u32) {
     match effect {
-        Effect::Reply { value, .. } => match value {
+        Effect::Reply(Reply { value, .. }) => match value {
             Ok(content) => self::content(content, events),
             Err(why) => fault(why),
         },
-        Effect::Push { to, id, content, .. } => {
+        Effect::Push(Push { to, id, content, .. }) => {
             target(to);
             event_id(id);
             self::content(content, events);
         }
-        Effect::Publish { channel, id, content, .. } => {
+        Effect::Publish(Publish { channel, id, content, .. }) => {
             name(channel);
             event_id(id);
             self::content(content, events);
         }
-        Effect::Subscribe { channel, .. } | Effect::Unsubscribe { channel, .. } => name(channel),
-        Effect::Close { code, reason, .. } => {
+        Effect::Subscribe(Subscribe { channel, .. })
+        | Effect::Unsubscribe(Unsubscribe { channel, .. }) => name(channel),
+        Effect::Close(Close { code, reason, .. }) => {
             assert!(plugin_may_close_with(*code) && reason.len() <= REASON_MAX, "{code} {reason}");
         }
-        Effect::SetTimer { key, .. } | Effect::CancelTimer { key } => name(key),
-        Effect::Unsupported { name, .. } => assert!(name.len() <= NAME_MAX + 16, "{name}"),
+        Effect::SetTimer(SetTimer { key, .. }) | Effect::CancelTimer(CancelTimer { key, .. }) => {
+            name(key)
+        }
+        // Their key is a guest's own text, which goes back to it as it came.
+        Effect::Ask(_) | Effect::Put(_) | Effect::Fetch(_) => {}
+        Effect::Other(Other { name }) => assert!(name.len() <= NAME_MAX + 16, "{name}"),
     }
 }
 

@@ -1,14 +1,14 @@
-//! What happens to connections, as handlers are told of it. No wire format in here.
+//! What happens to connections, as handlers are told of it. No wire format in here. What can happen says
+//! [`crate::capability`].
 
 mod waiting;
 
+pub use crate::capability::{Occurrence, close::Closing, reply::Message};
 use crate::trace::{Span, TraceContext};
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tengen_wire::{
-    close::Reason,
     fault::Fault,
-    id::{Channel, ConnectionId, EndpointIndex, EventId, Handle, UserId},
-    payload::Payload,
+    id::{ConnectionId, EndpointIndex, Handle, UserId},
 };
 pub use waiting::{Below, Permit, Waiting};
 
@@ -99,18 +99,7 @@ impl Event {
     pub fn word(&self) -> &str {
         match &self.what {
             Occurrence::Message(message) => &message.id,
-            Occurrence::Opened => "opened",
-            Occurrence::Adopted => "adopted",
-            Occurrence::Closed(_) => "closed",
-            Occurrence::Subscribed(_) => "subscribed",
-            Occurrence::Unsubscribed(_) => "unsubscribed",
-            Occurrence::UserOnline(_) => "user-online",
-            Occurrence::UserOffline(_) => "user-offline",
-            Occurrence::Timer(_) => "timer",
-            Occurrence::Refused { .. } => "refused",
-            Occurrence::ChannelOccupied(_) => "channel-occupied",
-            Occurrence::ChannelVacated(_) => "channel-vacated",
-            Occurrence::Lost(_) => "lost",
+            what => what.word(),
         }
     }
 
@@ -124,55 +113,6 @@ impl Event {
 pub trait Onward: std::fmt::Debug + Send + Sync {
     /// Takes the event to whoever is next, or says why nobody is.
     fn go_on(&self, event: Event, why: Fault);
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Occurrence {
-    Opened,
-    /// It was open before this instance began: plugin added later, trap, reload without a snapshot.
-    Adopted,
-    Message(Message),
-    Closed(Closing),
-    Subscribed(Channel),
-    Unsubscribed(Channel),
-    UserOnline(UserId),
-    UserOffline(UserId),
-    Timer(String),
-    /// A channel has its first subscriber.
-    ChannelOccupied(Channel),
-    /// A channel has lost its last subscriber.
-    ChannelVacated(Channel),
-    /// An effect that carried a key was not carried out.
-    Refused {
-        key: String,
-        why: Fault,
-    },
-    /// So many of the connection's messages never reached the plugin.
-    Lost(u32),
-}
-
-/// `[event-id data]` from a peer.
-#[derive(Debug, Clone)]
-pub struct Message {
-    pub id: EventId,
-    pub payload: Payload,
-    /// The number by which a handler answers; minted by the hub, unique among replies that are waited for.
-    pub reply_to: Option<u32>,
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    pub code: u16,
-    pub reason: String,
-    pub clean: bool,
-}
-
-impl From<&Reason> for Closing {
-    fn from(reason: &Reason) -> Self {
-        Self { code: reason.code(), reason: reason.word().to_owned(), clean: reason.is_clean() }
-    }
 }
 
 #[cfg(any(test, fuzzing, feature = "testing"))]

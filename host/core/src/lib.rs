@@ -5,6 +5,7 @@
 pub mod authenticator;
 pub mod broker;
 pub mod budget;
+pub mod capability;
 pub mod effect;
 pub mod event;
 pub mod handler;

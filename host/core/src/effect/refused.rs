@@ -1,45 +1,11 @@
 //! Effects that were not carried out: counted by kind and reason, and told where somebody can do something about it.
 
+use super::Kind;
 use std::collections::BTreeMap;
 use tengen_wire::{
     fault::{self, Fault, FaultId},
     id::PluginName,
 };
-
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
-        /// What was wanted, as counts and log lines name it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Kind { $($(#[$doc])* $variant,)* }
-
-        impl Kind {
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    Reply = "reply",
-    Push = "push",
-    Publish = "publish",
-    /// A publication was delivered, and is not kept as it should be.
-    Keep = "keep",
-    Subscribe = "subscribe",
-    Unsubscribe = "unsubscribe",
-    Close = "close",
-    SetTimer = "set-timer",
-    CancelTimer = "cancel-timer",
-    Ask = "ask",
-    Put = "put",
-    Fetch = "fetch",
-    Other = "other",
-    /// What a plugin said of an event that failed.
-    Failure = "failure",
-}
 
 /// An effect that was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,37 +30,13 @@ impl Tally {
     /// Tells the operator, once for each kind and reason: what it was, and what can be done about it.
     pub fn tell(&self, plugin: &PluginName) {
         let (effect, reason) = (self.kind.word(), self.why.id.word());
-        let (message, remedy) = (&self.why.message, self.remedy());
+        let (message, remedy) = (&self.why.message, self.kind.remedy(self.why.id));
         if self.why.id == FaultId::Closed {
             // Nothing is wrong: connections end while somebody still has something for them.
             tracing::info!(%plugin, effect, reason, "an effect was refused: {message}; further ones are only counted");
             return;
         }
         tracing::warn!(%plugin, effect, reason, "an effect was refused: {message}. {remedy}. Further ones of this kind are only counted: see `tengen plugin list`");
-    }
-
-    fn remedy(&self) -> &'static str {
-        match (self.kind, self.why.id) {
-            (Kind::Reply, FaultId::NotFound) => {
-                "The plugin answers once, before `limits.reply` is over, by the `reply-to` that it was given"
-            }
-            (Kind::Close | Kind::Failure, FaultId::NotAllowed) => {
-                "The plugin closes connections of its own routes, with 1000 or 3000 to 4999"
-            }
-            (_, FaultId::NotAllowed) => {
-                "Give the plugin this grant or a route of that endpoint, or correct the plugin"
-            }
-            (Kind::Reply | Kind::Push | Kind::Publish, FaultId::Unsupported) => {
-                "Send what the formats of all receivers can hold"
-            }
-            (_, FaultId::Unsupported) => {
-                "The plugin does without it on this version of the gateway"
-            }
-            (_, FaultId::LimitReached | FaultId::TooLarge | FaultId::RateLimited) => {
-                "Ask for less, or raise the limit in the configuration"
-            }
-            _ => "The plugin has to be corrected",
-        }
     }
 }
 
@@ -141,15 +83,5 @@ mod tests {
             ("not-allowed", BTreeMap::from([("push", 3), ("subscribe", 4)])),
         ]);
         assert_eq!((refusals.all(), refusals.total()), (expected, 8));
-    }
-
-    #[test]
-    fn every_remedy_says_something() {
-        for &kind in Kind::ALL {
-            for &id in FaultId::ALL {
-                let tally = Tally { kind, why: Fault::new(id, "because"), count: 1 };
-                assert!(tally.remedy().len() > 20, "{kind:?} {id:?}");
-            }
-        }
     }
 }

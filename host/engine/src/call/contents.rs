@@ -84,34 +84,24 @@ fn read_effect(caused: &mut Caused) -> Result<(), Box<Refused>> {
         }
         Err(why) => why,
     };
-    let mut key = None;
-    match what {
-        Effect::Reply { value, .. } => *value = Err(why.clone()),
-        Effect::Push { key: named, .. } | Effect::Publish { key: named, .. } => key = named.take(),
-        _ => {}
+    let key = what.key().map(str::to_owned);
+    if let Effect::Reply(reply) = what {
+        reply.value = Err(why.clone());
     }
     Err(Box::new(Refused { by: Some(*by), kind, key, why }))
 }
 
 fn unread(effect: &Effect) -> usize {
-    match effect {
-        Effect::Reply { value: Ok(Content::Payload(payload)), .. }
-        | Effect::Push { content: Content::Payload(payload), .. }
-        | Effect::Publish { content: Content::Payload(payload), .. }
-            if !payload.is_checked() =>
-        {
-            payload.body.len()
-        }
+    match effect.content() {
+        Some(Content::Payload(payload)) if !payload.is_checked() => payload.body.len(),
         _ => 0,
     }
 }
 
 fn payload(effect: &mut Effect) -> Option<&mut Payload> {
-    match effect {
-        Effect::Reply { value: Ok(Content::Payload(payload)), .. }
-        | Effect::Push { content: Content::Payload(payload), .. }
-        | Effect::Publish { content: Content::Payload(payload), .. } => Some(payload),
-        _ => None,
+    match effect.content_mut()? {
+        Content::Payload(payload) => Some(payload),
+        Content::OfEvent(_) => None,
     }
 }
 
@@ -119,7 +109,10 @@ fn payload(effect: &mut Effect) -> Option<&mut Payload> {
 mod tests {
     use super::*;
     use futures_util::FutureExt as _;
-    use tengen_core::effect::Target;
+    use tengen_core::capability::{
+        push::{Push, Target},
+        reply::Reply,
+    };
     use tengen_wire::id::{EventId, Handle};
 
     fn decided(effects: Vec<Effect>) -> Decided {
@@ -132,17 +125,17 @@ mod tests {
     }
 
     fn push(text: &str) -> Effect {
-        Effect::Push {
+        Effect::Push(Push {
             to: Target::Connection(Handle(1)),
             except: None,
             id: EventId::from("a/b"),
             content: edn(text),
             key: Some("k".into()),
-        }
+        })
     }
 
     fn reply(text: &str) -> Effect {
-        Effect::Reply { reply_to: 7, value: Ok(edn(text)) }
+        Effect::Reply(Reply { reply_to: 7, value: Ok(edn(text)) })
     }
 
     fn all_read(decided: &Decided) -> bool {
@@ -189,7 +182,7 @@ mod tests {
             assert_eq!(kinds, [(Kind::Push, Some(0)), (Kind::Reply, Some(2))]);
             assert_eq!(refused.first().and_then(|refused| refused.key.as_deref()), Some("k"));
             assert!(refused.iter().all(|refused| refused.why.id == FaultId::Malformed));
-            let [kept, Caused { by: 2, what: Effect::Reply { value: Err(why), .. } }] =
+            let [kept, Caused { by: 2, what: Effect::Reply(Reply { value: Err(why), .. }) }] =
                 outcome.effects.as_slice()
             else {
                 panic!("{outcome:?}")

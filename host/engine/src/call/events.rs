@@ -1,6 +1,6 @@
 //! From the gateway's events to the interface's records, which lend what they can of them.
 
-use super::{contents, numbering::Numbering};
+use super::{contents, effects::say, numbering::Numbering};
 use crate::guest::bindings::handling::types::{self as wit, Occurrence as Said};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tengen_core::event::{Connection, Event, Message, Occurrence, User};
@@ -145,25 +145,15 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
             Said::Message(message(said, payload)?)
         }
         (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)?),
-        (Occurrence::Closed(closing), _) => Said::Closed(wit::Closing {
-            code: closing.code,
-            reason: &closing.reason,
-            clean: closing.clean,
-        }),
-        (Occurrence::Subscribed(channel), _) => Said::Subscribed(channel.as_str()),
-        (Occurrence::Unsubscribed(channel), _) => Said::Unsubscribed(channel.as_str()),
-        (Occurrence::UserOnline(user), _) => Said::UserOnline(user.as_str()),
-        (Occurrence::UserOffline(user), _) => Said::UserOffline(user.as_str()),
-        (Occurrence::Timer(key), _) => Said::Timer(key),
-        (Occurrence::ChannelOccupied(channel), _) => Said::ChannelOccupied(channel.as_str()),
-        (Occurrence::ChannelVacated(channel), _) => Said::ChannelVacated(channel.as_str()),
-        (Occurrence::Refused { key, why }, _) => {
-            Said::Refused(wit::Refused { key, why: fault(why) })
-        }
-        (Occurrence::Lost(count), _) => Said::Lost(*count),
+        (other, _) => say(other).ok_or_else(unprepared)?,
     };
     let handle = event.connection.as_ref().map(|connection| connection.handle.0);
     Ok(wit::Event { connection: handle, seq: event.seq, at_ms: millis(event.at), what })
+}
+
+/// Never: what [`prepare`] makes something for has its own arm.
+fn unprepared() -> Fault {
+    Fault::new(FaultId::Malformed, "an event that nothing was made for")
 }
 
 fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Message<'a>, Fault> {
@@ -199,17 +189,6 @@ fn user<'a>(user: &'a User, claims: &'a [wit::AttributeParam<'a>]) -> wit::User<
 
 fn attributes(pairs: &[(String, String)]) -> Vec<wit::AttributeParam<'_>> {
     pairs.iter().map(|(key, value)| wit::AttributeParam { key, value }).collect()
-}
-
-/// A plugin's own fault keeps its own id; the gateway's have the registry's word.
-fn fault(fault: &Fault) -> wit::FaultParam<'_> {
-    wit::FaultParam {
-        id: fault.code.as_deref().unwrap_or(fault.id.word()),
-        message: &fault.message,
-        retry_after_ms: fault
-            .retry_after
-            .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
-    }
 }
 
 fn millis(at: SystemTime) -> f64 {

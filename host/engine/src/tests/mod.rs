@@ -38,6 +38,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tengen_core::{
+    capability::{close::Close, reply::Reply, timers::CancelTimer},
     effect::{Effect, Outcome},
     event::{Connection, Event, Message, Occurrence},
     handler::{Actor, Handler, Progress, Work},
@@ -92,9 +93,9 @@ impl Actor for Recorder {
             return Progress::Done;
         }
         let effects = outcome.effects.iter().map(|caused| match &caused.what {
-            Effect::Reply { reply_to, value: Ok(_) } => format!("r{reply_to}"),
-            Effect::Close { code, .. } => format!("close {code}"),
-            Effect::CancelTimer { key, .. } => format!("cancel {key}"),
+            Effect::Reply(Reply { reply_to, value: Ok(_) }) => format!("r{reply_to}"),
+            Effect::Close(Close { code, .. }) => format!("close {code}"),
+            Effect::CancelTimer(CancelTimer { key, .. }) => format!("cancel {key}"),
             other => format!("{other:?}"),
         });
         let failures =

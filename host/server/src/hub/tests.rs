@@ -7,7 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tengen_core::{
-    effect::{Caused, Content, Effect, Failure, Outcome, Target},
+    capability::{
+        close::Close,
+        publish::Publish,
+        push::{Push, Target},
+        reply::Reply,
+        subscription::{Subscribe, Unsubscribe},
+    },
+    effect::{Caused, Content, Effect, Failure, Outcome},
     event::{Event, Message, Occurrence, User, Waiting},
     handler::{Actor, Declined, Progress, Work},
     meter::Metric,
@@ -96,13 +103,13 @@ fn event(link: &Arc<Link>, reply_to: Option<u32>) -> Event {
 }
 
 fn push(to: Target, except: Option<Handle>) -> Effect {
-    Effect::Push {
+    Effect::Push(Push {
         to,
         except,
         id: "a/b".into(),
         content: Content::OfEvent(0),
         key: Some("k".into()),
-    }
+    })
 }
 
 /// Carries out one effect caused by an event of `link`; the fault when it was refused.
@@ -147,9 +154,9 @@ fn a_plugin_changes_nothing_of_connections_that_are_not_its_own() {
     let (own, foreign) = (connect(&hub, 0, None), connect(&hub, 1, None));
     let connection = foreign.facts.handle;
     let worst = [
-        Effect::Subscribe { connection, channel: Channel::new("tea") },
-        Effect::Unsubscribe { connection, channel: Channel::new("tea") },
-        Effect::Close { connection, code: 3000, reason: String::new() },
+        Effect::Subscribe(Subscribe { connection, channel: Channel::new("tea") }),
+        Effect::Unsubscribe(Unsubscribe { connection, channel: Channel::new("tea") }),
+        Effect::Close(Close { connection, code: 3000, reason: String::new() }),
     ];
     let effects = worst.into_iter().map(|what| Caused { by: 0, what }).collect();
     let outcome = Outcome { effects, failures: Vec::new() };
@@ -195,13 +202,13 @@ fn a_connection_that_a_list_names_again_and_again_gets_one() {
 }
 
 fn subscribe(link: &Link, channel: &str) -> Effect {
-    Effect::Subscribe { connection: link.facts.handle, channel: channel.into() }
+    Effect::Subscribe(Subscribe { connection: link.facts.handle, channel: channel.into() })
 }
 
 fn publish(channel: &str, except: Option<Handle>) -> Effect {
     let (channel, id) = (channel.into(), "a/said".into());
     let content = Content::OfEvent(0);
-    Effect::Publish { channel, id, content, except, keep: false, key: Some("k".into()) }
+    Effect::Publish(Publish { channel, id, content, except, keep: false, key: Some("k".into()) })
 }
 
 #[test]
@@ -221,8 +228,12 @@ fn a_publication_reaches_the_subscribers_in_the_order_of_its_offsets() {
         "{of_bob:?}"
     );
 
-    act(&hub, &bob, Effect::Unsubscribe { connection: bob.facts.handle, channel: "room/1".into() })
-        .unwrap();
+    act(
+        &hub,
+        &bob,
+        Effect::Unsubscribe(Unsubscribe { connection: bob.facts.handle, channel: "room/1".into() }),
+    )
+    .unwrap();
     assert_eq!(act(&hub, &ann, publish("room/1", None)), Ok(()));
     assert!(frames(&bob).is_empty());
     hub.close(&ann, &Reason::Lost);
@@ -250,7 +261,7 @@ fn expect(hub: &Hub, link: &Arc<Link>, callback: &'static str) -> u32 {
 }
 
 fn reply(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32) {
-    let what = Effect::Reply { reply_to, value: Ok(Content::OfEvent(0)) };
+    let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
     let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
     carry_out(hub, plugin, &[event(link, None)], outcome);
 }
@@ -317,14 +328,14 @@ fn a_plugin_closes_with_codes_of_its_own_range_only() {
     let link = connect(&hub, 0, None);
     for code in [1001, 1012, 2999, 5000] {
         let handle = link.facts.handle;
-        let close = Effect::Close { connection: handle, code, reason: "bye".into() };
+        let close = Effect::Close(Close { connection: handle, code, reason: "bye".into() });
         assert_eq!(act(&hub, &link, close), Err(FaultId::NotAllowed));
         assert!(matches!(left(&link), Left::Nothing), "{code}");
     }
     act(
         &hub,
         &link,
-        Effect::Close { connection: link.facts.handle, code: 3000, reason: "bye".into() },
+        Effect::Close(Close { connection: link.facts.handle, code: 3000, reason: "bye".into() }),
     )
     .unwrap();
     assert!(matches!(left(&link), Left::Close(Reason::Plugin { code: 3000, .. })));

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 use tengen_core::{
-    effect::{Caused, Content, Effect, Failure, Outcome, Target},
+    capability::{
+        push::{Push, Target},
+        reply::Reply,
+    },
+    effect::{Caused, Content, Effect, Failure, Outcome},
     event::{Event, Occurrence},
     handler::{Actor, Declined, Handler, Progress, Work},
 };
@@ -32,14 +36,14 @@ impl Handler for Echo {
             return Ok(());
         };
         let what = match message.reply_to {
-            Some(reply_to) => Effect::Reply { reply_to, value: Ok(Content::OfEvent(0)) },
-            None => Effect::Push {
+            Some(reply_to) => Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) }),
+            None => Effect::Push(Push {
                 to: Target::Connection(connection.handle),
                 except: None,
                 id: message.id.clone(),
                 content: Content::OfEvent(0),
                 key: None,
-            },
+            }),
         };
         let effects = vec![Caused { by: 0, what }];
         let work = self.act(&event, Outcome { effects, failures: Vec::new() });

@@ -4,6 +4,7 @@ use super::*;
 use crate::hub::Rights;
 use std::{collections::HashMap, ops::ControlFlow, sync::Mutex, task::Waker};
 use tengen_core::{
+    capability::reply::Reply,
     effect::{Caused, Content, Effect, Failure, Outcome},
     event::Connection,
     handler::{Actor as _, Progress, Work},
@@ -119,7 +120,7 @@ impl Bench {
     fn answers(&self, place: usize) {
         let event = self.taken(place).expect("it has the event");
         let reply_to = event.reply_to().expect("the number to answer by");
-        let what = Effect::Reply { reply_to, value: Ok(Content::OfEvent(0)) };
+        let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
         let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
         self.acts(place, event, outcome);
     }

@@ -3,6 +3,7 @@
 mod capabilities;
 mod words;
 
+pub(super) use capabilities::say;
 pub(super) use words::fault;
 
 use super::numbering::Numbering;
@@ -160,7 +161,8 @@ impl<'a> Reader<'a> {
         self.decided.refused.push(Refused { by, kind, key, why });
     }
 
-    fn wish(&mut self, kind: Kind, asked: u32, wish: impl Wish) {
+    fn wish<W: Wish>(&mut self, asked: u32, wish: W) {
+        let kind = W::KIND;
         let Some(by) = self.place(asked) else {
             return self.refuse(None, kind, (wish.key(), no_such_event(asked)));
         };

@@ -4,6 +4,7 @@ use super::*;
 use crate::guest::bindings::handling::types::Effect as Wanted;
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
+    capability::reply::Reply,
     effect::Effect,
     event::{Connection, Message},
     trace::Span,
@@ -66,7 +67,7 @@ fn a_forbidden_close_code_of_a_failure_closes_all_the_same_and_is_counted() {
 fn a_reply_of_nothing_is_a_fault_for_the_caller() {
     let reply = wit::Reply { reply_to: 7, value: Ok(wit::Content::OfEvent(9)) };
     let decided = decided(vec![Wanted::Reply(reply)], Vec::new());
-    let [Caused { what: Effect::Reply { reply_to: 7, value: Err(why) }, .. }] =
+    let [Caused { what: Effect::Reply(Reply { reply_to: 7, value: Err(why) }), .. }] =
         decided.outcome.effects.as_slice()
     else {
         panic!("{decided:?}");

@@ -54,6 +54,17 @@ pub(in crate::call) fn fault(id: &str, message: &str, retry_after_ms: Option<u32
     Fault { retry_after: retry_after_ms.map(|ms| Duration::from_millis(ms.into())), ..read }
 }
 
+/// A plugin's own fault keeps its own id; the gateway's have the registry's word.
+pub(super) fn told(fault: &Fault) -> wit::FaultParam<'_> {
+    wit::FaultParam {
+        id: fault.code.as_deref().unwrap_or(fault.id.word()),
+        message: &fault.message,
+        retry_after_ms: fault
+            .retry_after
+            .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
 /// What names it is no name, so nobody could tell by it what was refused.
 pub(super) fn unkeyed(why: Fault) -> Refusal {
     (None, why)

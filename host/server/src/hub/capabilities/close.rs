@@ -1,14 +1,22 @@
 //! Closing connections.
 
-use super::{Carried, Fate};
+use super::{Carried, CarryOut, Fate, Key};
 use crate::hub::step::Step;
+use tengen_core::{capability::close::Close, handler::Work};
 use tengen_wire::{
     close::{self, Reason},
     fault::{Fault, FaultId},
     id::Handle,
 };
 
-pub(super) fn close(step: &mut Step<'_>, connection: Handle, code: u16, reason: String) -> Carried {
+impl CarryOut for Close {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+        let Self { connection, code, reason } = self;
+        (Key::Text(None), close(step, connection, code, reason))
+    }
+}
+
+fn close(step: &Step<'_>, connection: Handle, code: u16, reason: String) -> Carried {
     let link = step.own(connection)?;
     if !close::plugin_may_close_with(code) || reason.len() > close::REASON_MAX {
         let message =

@@ -9,6 +9,7 @@ mod push;
 mod reply;
 mod subscription;
 pub(super) mod timers;
+mod unsupported;
 
 use super::step::Step;
 use std::fmt;
@@ -17,7 +18,7 @@ use tengen_core::{
     handler::Work,
 };
 use tengen_wire::{
-    fault::{Fault, FaultId},
+    fault::Fault,
     id::{Channel, EventId, Handle},
 };
 
@@ -66,6 +67,12 @@ struct Said {
     except: Option<Handle>,
 }
 
+/// An effect that this gateway carries out, or refuses with its reason.
+trait CarryOut {
+    /// Does it, or begins to, for the event at this place of the batch; and the key by which the plugin hears of it.
+    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> (Key, Carried);
+}
+
 /// Carries an effect out that the event at this place of the batch caused, or begins to.
 pub(super) fn carry_out(
     step: &mut Step<'_>,
@@ -73,39 +80,18 @@ pub(super) fn carry_out(
     what: Effect,
     work: &mut Work,
 ) -> (Key, Carried) {
-    let none = Key::Text(None);
     match what {
-        Effect::Reply { reply_to, value } => (none, reply::give(step, by, reply_to, value, work)),
-        Effect::Push { to, except, id, content, key } => {
-            (Key::Text(key), push::begin(step, by, to, Said { id, content, except }))
-        }
-        Effect::Publish { channel, id, content, except, keep, key } => {
-            let said = Said { id, content, except };
-            (Key::Text(key), publish::begin(step, by, channel, said, keep))
-        }
-        Effect::Subscribe { connection, channel } => {
-            let done = subscription::begin(step, connection, &channel);
-            (Key::Channel(channel), done)
-        }
-        Effect::Unsubscribe { connection, channel } => {
-            let done = subscription::end(step, connection, &channel);
-            (Key::Channel(channel), done)
-        }
-        Effect::Close { connection, code, reason } => {
-            (none, close::close(step, connection, code, reason))
-        }
-        Effect::SetTimer { connection, key, after } => {
-            let done = timers::set(step, connection, &key, after);
-            (Key::Text(Some(key)), done)
-        }
-        Effect::CancelTimer { connection, key } => {
-            let done = timers::cancel(step, connection, &key);
-            (Key::Text(Some(key)), done)
-        }
-        Effect::Unsupported { name, key, .. } => (Key::Text(key), Err(not_offered(&name))),
+        Effect::Reply(it) => it.carry_out(step, by, work),
+        Effect::Push(it) => it.carry_out(step, by, work),
+        Effect::Publish(it) => it.carry_out(step, by, work),
+        Effect::Subscribe(it) => it.carry_out(step, by, work),
+        Effect::Unsubscribe(it) => it.carry_out(step, by, work),
+        Effect::Close(it) => it.carry_out(step, by, work),
+        Effect::SetTimer(it) => it.carry_out(step, by, work),
+        Effect::CancelTimer(it) => it.carry_out(step, by, work),
+        Effect::Ask(it) => it.carry_out(step, by, work),
+        Effect::Put(it) => it.carry_out(step, by, work),
+        Effect::Fetch(it) => it.carry_out(step, by, work),
+        Effect::Other(it) => it.carry_out(step, by, work),
     }
-}
-
-fn not_offered(what: &str) -> Fault {
-    Fault::new(FaultId::Unsupported, format!("this version of the gateway does not offer {what}"))
 }

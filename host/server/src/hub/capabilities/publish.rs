@@ -1,24 +1,25 @@
 //! Publishing on channels: the grant is `publish`.
 
-use super::{Carried, Fate, Said, Stage};
+use super::{Carried, CarryOut, Fate, Key, Said, Stage};
 use crate::hub::{
     fanout::Publishing,
     send::{Kind, Letter},
     step::Step,
 };
-use tengen_core::{broker::Published, effect};
+use tengen_core::{broker::Published, capability::publish::Publish, effect, handler::Work};
 use tengen_wire::{
     fault::{Fault, FaultId},
     id::Channel,
 };
 
-pub(super) fn begin(
-    step: &mut Step<'_>,
-    by: u32,
-    channel: Channel,
-    said: Said,
-    keep: bool,
-) -> Carried {
+impl CarryOut for Publish {
+    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> (Key, Carried) {
+        let Self { channel, id, content, except, keep, key } = self;
+        (Key::Text(key), begin(step, by, channel, Said { id, content, except }, keep))
+    }
+}
+
+fn begin(step: &mut Step<'_>, by: u32, channel: Channel, said: Said, keep: bool) -> Carried {
     let Said { id, content, except } = said;
     step.granted(&channel)?;
     let content = step.payload(content)?;

@@ -1,12 +1,20 @@
 //! Answering messages.
 
-use super::{Carried, Fate};
+use super::{Carried, CarryOut, Fate, Key};
 use crate::hub::step::Step;
 use std::sync::Arc;
-use tengen_core::{effect::Content, event::Event, handler::Work, meter::Happened};
+use tengen_core::{
+    capability::reply::Reply, effect::Content, event::Event, handler::Work, meter::Happened,
+};
 use tengen_wire::fault::{Fault, FaultId};
 
-pub(super) fn give(
+impl CarryOut for Reply {
+    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> (Key, Carried) {
+        (Key::Text(None), give(step, by, self.reply_to, self.value, work))
+    }
+}
+
+fn give(
     step: &mut Step<'_>,
     by: u32,
     reply_to: u32,

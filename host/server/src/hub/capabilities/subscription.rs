@@ -1,16 +1,34 @@
 //! Putting connections into channels, and taking them out: the grant is `publish`.
 
-use super::{Carried, Fate};
+use super::{Carried, CarryOut, Fate, Key};
 use crate::hub::step::Step;
+use tengen_core::{
+    capability::subscription::{Subscribe, Unsubscribe},
+    handler::Work,
+};
 use tengen_wire::id::{Channel, Handle};
 
-pub(super) fn begin(step: &mut Step<'_>, connection: Handle, channel: &Channel) -> Carried {
+impl CarryOut for Subscribe {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+        let done = begin(step, self.connection, &self.channel);
+        (Key::Channel(self.channel), done)
+    }
+}
+
+impl CarryOut for Unsubscribe {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+        let done = end(step, self.connection, &self.channel);
+        (Key::Channel(self.channel), done)
+    }
+}
+
+fn begin(step: &Step<'_>, connection: Handle, channel: &Channel) -> Carried {
     step.granted(channel)?;
     let link = step.own(connection)?;
     step.hub.subscribe(&link, channel).map(|()| Fate::Done)
 }
 
-pub(super) fn end(step: &mut Step<'_>, connection: Handle, channel: &Channel) -> Carried {
+fn end(step: &Step<'_>, connection: Handle, channel: &Channel) -> Carried {
     let link = step.own(connection)?;
     // One that is not there is no fault.
     let _was_there = step.hub.unsubscribe(&link, channel);

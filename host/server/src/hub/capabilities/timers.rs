@@ -7,7 +7,7 @@
 //! its connection is open; whoever ends a connection takes its timers out under the same lock before its handlers hear of
 //! the end.
 
-use super::{Carried, Fate};
+use super::{Carried, CarryOut, Fate, Key};
 use crate::hub::{Hub, step::Step};
 use std::{
     collections::HashSet,
@@ -18,8 +18,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tengen_core::{
+    capability::timers::{CancelTimer, SetTimer},
     event::{Event, Occurrence},
-    handler::Handler,
+    handler::{Handler, Work},
     meter::Happened,
     timers::{Due, Full, Owner, Timers as Set},
     trace::Span,
@@ -241,18 +242,27 @@ impl Hub {
     }
 }
 
-pub(super) fn set(
-    step: &Step<'_>,
-    connection: Option<Handle>,
-    key: &str,
-    after: Duration,
-) -> Carried {
+impl CarryOut for SetTimer {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+        let done = set(step, self.connection, &self.key, self.after);
+        (Key::Text(Some(self.key)), done)
+    }
+}
+
+impl CarryOut for CancelTimer {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+        let done = cancel(step, self.connection, &self.key);
+        (Key::Text(Some(self.key)), done)
+    }
+}
+
+fn set(step: &Step<'_>, connection: Option<Handle>, key: &str, after: Duration) -> Carried {
     let owner = owner(step, connection)?;
     let is_there = || connection.is_none_or(|handle| step.hub.links.contains(handle));
     step.hub.timers.set(owner, key, after, is_there).map(|()| Fate::Done)
 }
 
-pub(super) fn cancel(step: &Step<'_>, connection: Option<Handle>, key: &str) -> Carried {
+fn cancel(step: &Step<'_>, connection: Option<Handle>, key: &str) -> Carried {
     let owner = owner(step, connection)?;
     // One that is not there is no fault.
     let _was_there = step.hub.timers.part(owner).cancel(owner, key);

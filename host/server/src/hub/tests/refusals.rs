@@ -1,6 +1,12 @@
 //! What is not carried out: who hears of it, and how it is counted (issue 9, A5).
 
 use super::*;
+use tengen_core::capability::{
+    publish::Publish,
+    push::{Push, Target},
+    reply::Reply,
+    timers::{CancelTimer, SetTimer},
+};
 
 fn everything() -> Grants {
     let all = vec![Pattern("*".into())];
@@ -34,8 +40,12 @@ fn a_refused_timer_comes_back_under_its_key() {
     let link = connect(&hub, 0, None);
     let key = || "tick".to_owned();
     let others = Some(connect(&hub, 1, None).facts.handle);
-    let set = Effect::SetTimer { connection: others, key: key(), after: Duration::from_secs(1) };
-    let cancel = Effect::CancelTimer { connection: others, key: key() };
+    let set = Effect::SetTimer(SetTimer {
+        connection: others,
+        key: key(),
+        after: Duration::from_secs(1),
+    });
+    let cancel = Effect::CancelTimer(CancelTimer { connection: others, key: key() });
     for (what, expected) in [(set, Kind::SetTimer), (cancel, Kind::CancelTimer)] {
         let (kind, told, why) = refused(&hub, &link, what).unwrap();
         assert_eq!((kind, told, why.id), (expected, Some(key()), FaultId::NotAllowed));
@@ -47,10 +57,12 @@ fn a_publication_that_nothing_keeps_is_delivered_and_said_not_to_be_kept() {
     let hub = hub(everything());
     let link = connect(&hub, 0, None);
     assert_eq!(act(&hub, &link, subscribe(&link, "room/1")), Ok(()));
-    let Effect::Publish { channel, id, content, except, key, .. } = publish("room/1", None) else {
+    let Effect::Publish(Publish { channel, id, content, except, key, .. }) =
+        publish("room/1", None)
+    else {
         unreachable!()
     };
-    let keep = Effect::Publish { channel, id, content, except, keep: true, key };
+    let keep = Effect::Publish(Publish { channel, id, content, except, keep: true, key });
     let (kind, key, why) = refused(&hub, &link, keep).unwrap();
     assert_eq!((kind, key.as_deref(), why.id), (Kind::Keep, Some("k"), FaultId::Unsupported));
     assert_eq!(frames(&link).len(), 1, "it is delivered all the same");
@@ -62,12 +74,14 @@ fn a_value_that_a_receivers_format_cannot_hold_is_told_to_whoever_sent_it() {
     let json = connect(&hub, 0, None);
     let edn = connect_as(&hub, Wire { dialect: Dialect::Sente, format: Encoding::Edn });
     let value = || Content::Payload(Payload::new(Encoding::Edn, &b"{[1] 2}"[..]));
-    let push = |to| Effect::Push {
-        to,
-        except: None,
-        id: "a/b".into(),
-        content: value(),
-        key: Some("k".into()),
+    let push = |to| {
+        Effect::Push(Push {
+            to,
+            except: None,
+            id: "a/b".into(),
+            content: value(),
+            key: Some("k".into()),
+        })
     };
     let both = Target::Connections(vec![json.facts.handle, edn.facts.handle]);
     let (_, key, why) = refused(&hub, &json, push(both)).unwrap();
@@ -89,7 +103,7 @@ fn a_reply_that_cannot_be_sent_is_answered_and_counted() {
     ];
     for (number, content) in (1..).zip(unfit) {
         let reply_to = expect(&hub, &link, r#""cb1""#);
-        let what = Effect::Reply { reply_to, value: Ok(content) };
+        let what = Effect::Reply(Reply { reply_to, value: Ok(content) });
         assert!(refused(&hub, &link, what).is_some());
         let answers = frames(&link);
         assert!(answers[0].starts_with(r#"[{"tengen/error":"#), "{answers:?}");

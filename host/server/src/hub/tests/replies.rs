@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hub::{link::numbers::OF_A_CONNECTION, replies::OF_A_PLUGIN};
+use tengen_core::capability::reply::Reply;
 
 const LATE: Duration = Duration::from_secs(31);
 
@@ -22,7 +23,7 @@ fn decides(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32, what: Optio
     let mut outcome = Outcome::default();
     match what {
         Some(Ok(())) => {
-            let what = Effect::Reply { reply_to, value: Ok(Content::OfEvent(0)) };
+            let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
             outcome.effects.push(Caused { by: 0, what });
         }
         Some(Err(())) => {
@@ -178,7 +179,7 @@ fn a_reply_may_come_from_the_call_of_another_event() {
     let (one, other) = (connect(&hub, 0, None), connect(&hub, 0, None));
     let number = ask(&hub, &one, PLUGIN, &[]).unwrap();
     decides(&hub, PLUGIN, &one, number, None);
-    let what = Effect::Reply { reply_to: number, value: Ok(Content::OfEvent(0)) };
+    let what = Effect::Reply(Reply { reply_to: number, value: Ok(Content::OfEvent(0)) });
     let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
     carry_out(&hub, PLUGIN, &[event(&other, None)], outcome);
     assert_eq!(only_frame(&one), r#"[7,"cb"]"#);

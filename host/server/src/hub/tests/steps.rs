@@ -1,6 +1,7 @@
 //! Large outcomes in steps: others have their turn, and the order is one for all (issue 9, C13).
 
 use super::*;
+use tengen_core::capability::{push::Target, subscription::Unsubscribe};
 
 pub(super) fn hub_of_channels() -> Hub {
     let grants = Grants { publish: vec![Pattern("*".into())], endpoint: true, ..Grants::default() };
@@ -150,7 +151,7 @@ fn effects_and_failures_are_matched_in_one_pass() {
     let (count, handle) = (64_000, link.facts.handle);
     hub.close(&link, &Reason::Lost);
     let events: Vec<_> = (0..count).map(|_| event(&link, None)).collect();
-    let what = || Effect::Unsubscribe { connection: handle, channel: "room".into() };
+    let what = || Effect::Unsubscribe(Unsubscribe { connection: handle, channel: "room".into() });
     let effects = (0..count).map(|by| Caused { by, what: what() }).collect();
     let why = Fault::new(FaultId::NotFound, "no");
     let failures = (1..count).map(|by| Failure { by, why: why.clone(), close: None }).collect();

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::Mutex;
+use tengen_core::capability::timers::{CancelTimer, SetTimer};
 use tengen_core::handler::Handler;
 use tokio::time;
 
@@ -50,7 +51,7 @@ pub(super) fn run(hub: &Hub, keeper: &Arc<Keeper>) {
 
 pub(super) fn set(hub: &Hub, connection: Option<Handle>, key: &str, after: u64) -> Vec<FaultId> {
     let after = Duration::from_millis(after);
-    act(hub, Effect::SetTimer { connection, key: key.to_owned(), after })
+    act(hub, Effect::SetTimer(SetTimer { connection, key: key.to_owned(), after }))
 }
 
 pub(super) fn act(hub: &Hub, what: Effect) -> Vec<FaultId> {
@@ -144,8 +145,9 @@ async fn a_connection_of_somebody_else_gets_no_timer() {
         assert!(set(&hub, Some(own.facts.handle), &number.to_string(), 10).is_empty());
     }
     assert_eq!(set(&hub, Some(own.facts.handle), "16", 10), [FaultId::LimitReached]);
-    let cancel =
-        |key: &str| Effect::CancelTimer { connection: Some(own.facts.handle), key: key.to_owned() };
+    let cancel = |key: &str| {
+        Effect::CancelTimer(CancelTimer { connection: Some(own.facts.handle), key: key.to_owned() })
+    };
     assert!(act(&hub, cancel("3")).is_empty());
     assert!(act(&hub, cancel("3")).is_empty(), "one that is not there is no fault");
     assert_eq!(hub.timers.waiting(), 15);

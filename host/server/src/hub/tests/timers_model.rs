@@ -6,6 +6,7 @@ use super::{
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use tengen_core::capability::timers::CancelTimer;
 
 /// Connections that come and go.
 const PLACES: usize = 3;
@@ -86,7 +87,7 @@ impl World {
             }
             Step::Cancel(place, key) => {
                 let (of, key) = (self.of(place), key.to_string());
-                let cancel = Effect::CancelTimer { connection: of, key: key.clone() };
+                let cancel = Effect::CancelTimer(CancelTimer { connection: of, key: key.clone() });
                 assert!(act(&self.hub, cancel).is_empty());
                 self.model.remove(&(of, key));
             }

@@ -5,7 +5,10 @@ use crate::{
     call::effects::{Reader, Refusal, words::not_to_be_closed_with},
     guest::bindings::handling::types as wit,
 };
-use tengen_core::effect::Effect;
+use tengen_core::capability::{
+    Effect, Kind,
+    close::{Close, Closing},
+};
 use tengen_wire::{
     close::{REASON_MAX, plugin_may_close_with},
     fault::{Fault, FaultId},
@@ -13,6 +16,8 @@ use tengen_wire::{
 };
 
 impl Wish for wit::Close {
+    const KIND: Kind = Kind::Close;
+
     fn key(self) -> Option<String> {
         None
     }
@@ -31,6 +36,10 @@ impl Wish for wit::Close {
             .find(|end| reason.is_char_boundary(*end))
             .unwrap_or(0);
         reason.truncate(end);
-        Ok(Effect::Close { connection: Handle(connection), code, reason })
+        Ok(Effect::Close(Close { connection: Handle(connection), code, reason }))
     }
+}
+
+pub(super) fn closed(closing: &Closing) -> wit::Closing<'_> {
+    wit::Closing { code: closing.code, reason: &closing.reason, clean: closing.clean }
 }

@@ -1,4 +1,5 @@
-//! What guests can ask for: a file for each capability, and its lines in the list here.
+//! How guests say what they want, and how they are told what happened: a file for each capability, and its lines in the list
+//! here.
 
 mod close;
 mod publish;
@@ -8,12 +9,15 @@ mod subscription;
 mod timers;
 mod unsupported;
 
+use super::words::told;
 use super::{Reader, Refusal};
-use crate::guest::bindings::handling::types::{self as wit, Effect as Wanted};
-use tengen_core::effect::{Effect, Kind};
+use crate::guest::bindings::handling::types::{self as wit, Effect as Wanted, Occurrence as Said};
+use tengen_core::capability::{Effect, Kind, Occurrence};
 
 /// An effect as a guest says it.
 pub(super) trait Wish {
+    const KIND: Kind;
+
     /// The key by which the guest hears that it was refused.
     fn key(self) -> Option<String>;
 
@@ -28,19 +32,36 @@ pub(super) trait Wish {
 pub(super) fn take(reader: &mut Reader<'_>, caused: wit::Caused) {
     let by = caused.by;
     match caused.what {
-        Wanted::Reply(wish) => reader.wish(Kind::Reply, by, wish),
-        Wanted::Push(wish) => reader.wish(Kind::Push, by, wish),
-        Wanted::Publish(wish) => reader.wish(Kind::Publish, by, wish),
-        Wanted::Subscribe(who) => reader.wish(Kind::Subscribe, by, subscription::Begin(who)),
-        Wanted::Unsubscribe(who) => reader.wish(Kind::Unsubscribe, by, subscription::End(who)),
-        Wanted::Close(wish) => reader.wish(Kind::Close, by, wish),
-        Wanted::SetTimer(wish) => reader.wish(Kind::SetTimer, by, wish),
-        Wanted::CancelTimer(wish) => reader.wish(Kind::CancelTimer, by, wish),
-        Wanted::Ask(wish) => reader.wish(Kind::Ask, by, wish),
-        Wanted::Put(wish) => reader.wish(Kind::Put, by, wish),
-        Wanted::Fetch(wish) => reader.wish(Kind::Fetch, by, wish),
-        Wanted::Other(wish) => reader.wish(Kind::Other, by, wish),
+        Wanted::Reply(wish) => reader.wish(by, wish),
+        Wanted::Push(wish) => reader.wish(by, wish),
+        Wanted::Publish(wish) => reader.wish(by, wish),
+        Wanted::Subscribe(who) => reader.wish(by, subscription::Begin(who)),
+        Wanted::Unsubscribe(who) => reader.wish(by, subscription::End(who)),
+        Wanted::Close(wish) => reader.wish(by, wish),
+        Wanted::SetTimer(wish) => reader.wish(by, wish),
+        Wanted::CancelTimer(wish) => reader.wish(by, wish),
+        Wanted::Ask(wish) => reader.wish(by, wish),
+        Wanted::Put(wish) => reader.wish(by, wish),
+        Wanted::Fetch(wish) => reader.wish(by, wish),
+        Wanted::Other(wish) => reader.wish(by, wish),
     }
+}
+
+/// What happened, as a guest is told of it. None: it is said with what was made for that before, see `call/events`.
+pub(in crate::call) fn say(what: &Occurrence) -> Option<Said<'_>> {
+    Some(match what {
+        Occurrence::Opened | Occurrence::Adopted | Occurrence::Message(_) => return None,
+        Occurrence::Closed(closing) => Said::Closed(close::closed(closing)),
+        Occurrence::Subscribed(channel) => Said::Subscribed(channel.as_str()),
+        Occurrence::Unsubscribed(channel) => Said::Unsubscribed(channel.as_str()),
+        Occurrence::UserOnline(user) => Said::UserOnline(user.as_str()),
+        Occurrence::UserOffline(user) => Said::UserOffline(user.as_str()),
+        Occurrence::Timer(key) => Said::Timer(key),
+        Occurrence::ChannelOccupied(channel) => Said::ChannelOccupied(channel.as_str()),
+        Occurrence::ChannelVacated(channel) => Said::ChannelVacated(channel.as_str()),
+        Occurrence::Refused { key, why } => Said::Refused(wit::Refused { key, why: told(why) }),
+        Occurrence::Lost(count) => Said::Lost(*count),
+    })
 }
 
 /// What a content carries of its own.

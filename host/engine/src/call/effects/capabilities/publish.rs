@@ -8,10 +8,12 @@ use crate::{
     },
     guest::bindings::handling::types as wit,
 };
-use tengen_core::effect::Effect;
+use tengen_core::capability::{Effect, Kind, publish::Publish};
 use tengen_wire::id::{Channel, Handle};
 
 impl Wish for wit::Publish {
+    const KIND: Kind = Kind::Publish;
+
     fn key(self) -> Option<String> {
         self.key
     }
@@ -25,14 +27,14 @@ impl Wish for wit::Publish {
         let Self { channel, id, content, except, keep, key } = self;
         let parts = (|| Ok((named(channel)?, event_id(&id)?, reader.content(content)?)))();
         match parts {
-            Ok((channel, id, content)) => Ok(Effect::Publish {
+            Ok((channel, id, content)) => Ok(Effect::Publish(Publish {
                 channel: Channel::new(channel),
                 id,
                 content,
                 except: except.map(Handle),
                 keep,
                 key,
-            }),
+            })),
             Err(why) => Err((key, why)),
         }
     }

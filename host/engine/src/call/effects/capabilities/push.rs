@@ -8,13 +8,18 @@ use crate::{
     },
     guest::bindings::handling::types as wit,
 };
-use tengen_core::effect::{Effect, Target};
+use tengen_core::capability::{
+    Effect, Kind,
+    push::{Push, Target},
+};
 use tengen_wire::{
     fault::Fault,
     id::{Channel, Handle, UserId},
 };
 
 impl Wish for wit::Push {
+    const KIND: Kind = Kind::Push;
+
     fn key(self) -> Option<String> {
         self.key
     }
@@ -29,7 +34,7 @@ impl Wish for wit::Push {
         let parts = (|| Ok((target(to)?, event_id(&id)?, reader.content(content)?)))();
         match parts {
             Ok((to, id, content)) => {
-                Ok(Effect::Push { to, except: except.map(Handle), id, content, key })
+                Ok(Effect::Push(Push { to, except: except.map(Handle), id, content, key }))
             }
             Err(why) => Err((key, why)),
         }

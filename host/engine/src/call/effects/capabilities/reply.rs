@@ -5,10 +5,12 @@ use crate::{
     call::effects::{Reader, Refusal, words::said},
     guest::bindings::handling::types as wit,
 };
-use tengen_core::effect::{Effect, Kind};
+use tengen_core::capability::{Effect, Kind, reply::Reply};
 use tengen_wire::fault::{Fault, FaultId};
 
 impl Wish for wit::Reply {
+    const KIND: Kind = Kind::Reply;
+
     fn key(self) -> Option<String> {
         None
     }
@@ -26,6 +28,6 @@ impl Wish for wit::Reply {
             }),
             Err(why) => Err(said(why)),
         };
-        Ok(Effect::Reply { reply_to: self.reply_to, value })
+        Ok(Effect::Reply(Reply { reply_to: self.reply_to, value }))
     }
 }

@@ -8,7 +8,10 @@ use crate::{
     },
     guest::bindings::handling::types as wit,
 };
-use tengen_core::effect::Effect;
+use tengen_core::capability::{
+    Effect, Kind,
+    subscription::{Subscribe, Unsubscribe},
+};
 use tengen_wire::id::{Channel, Handle};
 
 pub(super) struct Begin(pub(super) wit::Membership);
@@ -16,6 +19,8 @@ pub(super) struct Begin(pub(super) wit::Membership);
 pub(super) struct End(pub(super) wit::Membership);
 
 impl Wish for Begin {
+    const KIND: Kind = Kind::Subscribe;
+
     fn key(self) -> Option<String> {
         Some(self.0.channel)
     }
@@ -26,11 +31,13 @@ impl Wish for Begin {
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
         let wit::Membership { connection, channel } = self.0;
-        Ok(Effect::Subscribe { connection: Handle(connection), channel: read(channel)? })
+        Ok(Effect::Subscribe(Subscribe { connection: Handle(connection), channel: read(channel)? }))
     }
 }
 
 impl Wish for End {
+    const KIND: Kind = Kind::Unsubscribe;
+
     fn key(self) -> Option<String> {
         Some(self.0.channel)
     }
@@ -41,7 +48,10 @@ impl Wish for End {
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
         let wit::Membership { connection, channel } = self.0;
-        Ok(Effect::Unsubscribe { connection: Handle(connection), channel: read(channel)? })
+        Ok(Effect::Unsubscribe(Unsubscribe {
+            connection: Handle(connection),
+            channel: read(channel)?,
+        }))
     }
 }
 

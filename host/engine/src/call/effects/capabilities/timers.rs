@@ -9,10 +9,15 @@ use crate::{
     guest::bindings::handling::types as wit,
 };
 use std::time::Duration;
-use tengen_core::effect::Effect;
+use tengen_core::capability::{
+    Effect, Kind,
+    timers::{CancelTimer, SetTimer},
+};
 use tengen_wire::id::Handle;
 
 impl Wish for wit::Timer {
+    const KIND: Kind = Kind::SetTimer;
+
     fn key(self) -> Option<String> {
         Some(self.key)
     }
@@ -22,15 +27,17 @@ impl Wish for wit::Timer {
     }
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        Ok(Effect::SetTimer {
+        Ok(Effect::SetTimer(SetTimer {
             connection: self.connection.map(Handle),
             key: named(self.key).map_err(unkeyed)?,
             after: Duration::from_millis(self.after_ms.into()),
-        })
+        }))
     }
 }
 
 impl Wish for wit::TimerName {
+    const KIND: Kind = Kind::CancelTimer;
+
     fn key(self) -> Option<String> {
         Some(self.key)
     }
@@ -41,6 +48,6 @@ impl Wish for wit::TimerName {
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
         let key = named(self.key).map_err(unkeyed)?;
-        Ok(Effect::CancelTimer { connection: self.connection.map(Handle), key })
+        Ok(Effect::CancelTimer(CancelTimer { connection: self.connection.map(Handle), key }))
     }
 }

@@ -6,10 +6,15 @@ use crate::{
     guest::bindings::handling::types as wit,
     text::plain,
 };
-use tengen_core::effect::{Effect, Kind};
+use tengen_core::capability::{
+    Effect, Kind,
+    unsupported::{Ask, Fetch, Other, Put},
+};
 use tengen_wire::id::NAME_MAX;
 
 impl Wish for wit::Ask {
+    const KIND: Kind = Kind::Ask;
+
     fn key(self) -> Option<String> {
         Some(self.key)
     }
@@ -19,11 +24,13 @@ impl Wish for wit::Ask {
     }
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        Ok(unsupported(Kind::Ask, self.key))
+        Ok(Effect::Ask(Ask { key: self.key }))
     }
 }
 
 impl Wish for wit::Put {
+    const KIND: Kind = Kind::Put;
+
     fn key(self) -> Option<String> {
         Some(self.key)
     }
@@ -33,11 +40,13 @@ impl Wish for wit::Put {
     }
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        Ok(unsupported(Kind::Put, self.key))
+        Ok(Effect::Put(Put { key: self.key }))
     }
 }
 
 impl Wish for wit::Request {
+    const KIND: Kind = Kind::Fetch;
+
     fn key(self) -> Option<String> {
         Some(self.key)
     }
@@ -47,12 +56,14 @@ impl Wish for wit::Request {
     }
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        Ok(unsupported(Kind::Fetch, self.key))
+        Ok(Effect::Fetch(Fetch { key: self.key }))
     }
 }
 
 /// A kind of a later version, by its name.
 impl Wish for (String, Vec<u8>) {
+    const KIND: Kind = Kind::Other;
+
     fn key(self) -> Option<String> {
         None
     }
@@ -62,11 +73,6 @@ impl Wish for (String, Vec<u8>) {
     }
 
     fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        let (kind, name) = (Kind::Other, plain(&self.0, NAME_MAX));
-        Ok(Effect::Unsupported { kind, name, key: None })
+        Ok(Effect::Other(Other { name: plain(&self.0, NAME_MAX) }))
     }
-}
-
-fn unsupported(kind: Kind, key: String) -> Effect {
-    Effect::Unsupported { kind, name: kind.word().to_owned(), key: Some(key) }
 }

@@ -2,16 +2,26 @@
 
 mod reach;
 
-use super::{Carried, Fate, Said, Stage, publish};
+use super::{Carried, CarryOut, Fate, Key, Said, Stage, publish};
 use crate::hub::{
     fanout::Pushing,
     send::{Kind, Letter},
     step::Step,
 };
 use reach::Gathering;
-use tengen_core::effect::Target;
+use tengen_core::{
+    capability::push::{Push, Target},
+    handler::Work,
+};
 
-pub(super) fn begin(step: &mut Step<'_>, by: u32, to: Target, said: Said) -> Carried {
+impl CarryOut for Push {
+    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> (Key, Carried) {
+        let Self { to, except, id, content, key } = self;
+        (Key::Text(key), begin(step, by, to, Said { id, content, except }))
+    }
+}
+
+fn begin(step: &mut Step<'_>, by: u32, to: Target, said: Said) -> Carried {
     let Said { id, content, except } = said;
     let content = step.payload(content)?;
     if let Target::Channel(channel) = &to {

@@ -5,7 +5,7 @@
 use crate::hub::{Link, budget, step::Step};
 use foldhash::fast::RandomState;
 use std::{collections::HashSet, sync::Arc, vec};
-use tengen_core::effect::Target;
+use tengen_core::capability::push::Target;
 use tengen_wire::{
     fault::{Fault, FaultId},
     id::{Handle, UserId},

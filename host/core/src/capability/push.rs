@@ -1,0 +1,46 @@
+//! Events for connections.
+
+use super::{Content, Wanted, content::UNFIT};
+use tengen_wire::{
+    fault::FaultId,
+    id::{Channel, EventId, Handle, UserId},
+};
+
+/// Who gets a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Connection(Handle),
+    Connections(Vec<Handle>),
+    User(UserId),
+    Users(Vec<UserId>),
+    Channel(Channel),
+    /// All connections of the endpoint that the causing event came from.
+    Endpoint,
+}
+
+/// Sends an event to connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    pub to: Target,
+    /// Who is left out.
+    pub except: Option<Handle>,
+    pub id: EventId,
+    pub content: Content,
+    pub key: Option<String>,
+}
+
+impl Wanted for Push {
+    const REMEDIES: &'static [(FaultId, &'static str)] = UNFIT;
+
+    fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    fn content(&self) -> Option<&Content> {
+        Some(&self.content)
+    }
+
+    fn content_mut(&mut self) -> Option<&mut Content> {
+        Some(&mut self.content)
+    }
+}
