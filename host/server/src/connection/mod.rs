@@ -180,10 +180,10 @@ impl<C: Carrier> Driver<C> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Reason> {
-        let (mut turn, mut place) = (Turn::at(now), None);
+        let table = self.around.router.table();
+        let (mut turn, mut place) = (Turn::at(now, &table), None);
         let ended = self.read_turn(cx, now, &mut turn, &mut place);
-        // All is read: now it is decided about, and the answers are there to be written. A large message keeps its place
-        // until then.
+        // All is read: now it is decided about, and the answers are there. A large message keeps its place until then.
         turn.settle();
         drop(place);
         ended
@@ -193,7 +193,7 @@ impl<C: Carrier> Driver<C> {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        turn: &mut Turn,
+        turn: &mut Turn<'_>,
         place: &mut Option<Place>,
     ) -> Option<Reason> {
         let waits = self.account.is_to_wait();
@@ -233,7 +233,7 @@ impl<C: Carrier> Driver<C> {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        turn: &mut Turn,
+        turn: &mut Turn<'_>,
         place: &mut Option<Place>,
     ) -> Option<Reason> {
         let mut frames = 0..TURN;
@@ -296,12 +296,12 @@ impl<C: Carrier> Driver<C> {
     }
 
     /// Whether the peer is read now.
-    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Turn) -> bool {
+    fn reads(&mut self, cx: &Context<'_>, now: Instant, turn: &mut Turn<'_>) -> bool {
         let Self { reading, around, opened, .. } = self;
         reading.goes_on(around, &mut opened.source, turn, (cx, now))
     }
 
-    fn receive(&mut self, frame: Frame, turn: &mut Turn) {
+    fn receive(&mut self, frame: Frame, turn: &mut Turn<'_>) {
         let link = Arc::clone(self.link());
         link.speaks();
         if frame.body.len() > self.around.limits.message.get() / 2 {

@@ -40,7 +40,7 @@ impl Reading {
         &mut self,
         around: &Surroundings,
         source: &mut Source,
-        turn: &mut Turn,
+        turn: &mut Turn<'_>,
         (cx, now): (&Context<'_>, Instant),
     ) -> bool {
         let since = match self.state {

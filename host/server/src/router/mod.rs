@@ -8,7 +8,7 @@ pub use echo::Echo;
 pub use source::Source;
 
 use crate::hub::{Ended, Expected, Hub, Link};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use std::{
     cell::Cell,
     sync::Arc,
@@ -44,21 +44,27 @@ pub struct Router {
     limits: Limits,
 }
 
-/// The events that one turn of a connection brings: when they came in, by both clocks, asked once for all of them; and
-/// the handlers that they were offered to. These decide in [`Turn::settle`], about all of them together: whoever begins a
-/// turn settles it.
+/// Where events lead, as it was when it was asked for. Held for a turn: no longer, and nothing is counted for it that others
+/// count as well.
+pub type Table = Guard<Arc<Routes<Destination>>>;
+
+/// The events that one turn of a connection brings: when they came in, by both clocks, asked once for all of them; where they
+/// lead, which is the same for all of them; and the handlers that they were offered to. These decide in [`Turn::settle`], about
+/// all of them together: whoever begins a turn settles it.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Turn<'r> {
     instant: Instant,
     /// By the time of day; unknown until an event needs it.
     time: Option<SystemTime>,
-    asked: [Option<Arc<dyn Handler>>; 2],
+    table: &'r Routes<Destination>,
+    /// Lent by the table: handlers are shared by all connections, and so are the counts of who holds them.
+    asked: [Option<&'r Arc<dyn Handler>>; 2],
 }
 
-impl Turn {
+impl<'r> Turn<'r> {
     /// `instant`: when the turn began.
-    pub fn at(instant: Instant) -> Self {
-        Self { instant, time: None, asked: [const { None }; 2] }
+    pub fn at(instant: Instant, table: &'r Table) -> Self {
+        Self { instant, time: None, table, asked: [None; 2] }
     }
 
     /// When it began.
@@ -80,13 +86,13 @@ impl Turn {
         *self.time.get_or_insert_with(SystemTime::now)
     }
 
-    fn ask(&mut self, handler: &Arc<dyn Handler>) {
+    fn ask(&mut self, handler: &'r Arc<dyn Handler>) {
         for place in &mut self.asked {
             match place {
                 Some(asked) if Arc::ptr_eq(asked, handler) => return,
                 Some(_) => {}
                 None => {
-                    *place = Some(Arc::clone(handler));
+                    *place = Some(handler);
                     return;
                 }
             }
@@ -97,7 +103,7 @@ impl Turn {
 }
 
 #[cfg(debug_assertions)]
-impl Drop for Turn {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let settled = self.asked.iter().all(Option::is_none);
         debug_assert!(settled || std::thread::panicking(), "a turn ends without a decision");
@@ -111,6 +117,11 @@ impl Router {
 
     pub fn set_routes(&self, routes: Routes<Destination>) {
         self.routes.store(Arc::new(routes));
+    }
+
+    /// For one turn.
+    pub fn table(&self) -> Table {
+        self.routes.load()
     }
 
     /// A connection has opened: everybody who may get its events hears of it first.
@@ -133,7 +144,7 @@ impl Router {
     }
 
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
-    pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn) {
+    pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn<'_>) {
         self.hub.meter.note(Happened::Received);
         if is_reserved(&arrived.id) {
             return self.hub.request(&source.link, arrived);
@@ -143,8 +154,8 @@ impl Router {
     }
 
     /// Takes one event to its handlers, if its connection's share has a place for it.
-    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
-        let routes = self.routes.load();
+    fn let_in(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn<'_>) {
+        let routes = turn.table;
         let (id, link) = (&arrived.id, &source.link);
         // Whether somebody passes the event on who fails at it.
         let or_else = Cell::new(false);
@@ -169,7 +180,7 @@ impl Router {
         let Some(reply_to) = self.expect(link, &arrived, first, &others, turn.instant) else {
             return;
         };
-        let (or_else, declined) = (or_else.get().then_some(&**routes), Vec::new());
+        let (or_else, declined) = (or_else.get().then_some(routes), Vec::new());
         let mut delivery = Delivery { router: self, link, seq, turn, reply_to, or_else, declined };
         let mut destination = first;
         // All but the last get copies: the payload is shared, the rest is small.
@@ -283,21 +294,21 @@ fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
 }
 
 /// One event on its way to all who match.
-struct Delivery<'a> {
+struct Delivery<'a, 'r> {
     router: &'a Router,
     link: &'a Arc<Link>,
     seq: u32,
-    turn: &'a mut Turn,
+    turn: &'a mut Turn<'r>,
     /// The reply that the sender waits for: one number for all who are asked.
     reply_to: Option<u32>,
     /// If some of them pass it on who fail at it: to whom else it is routed.
-    or_else: Option<&'a Routes<Destination>>,
+    or_else: Option<&'r Routes<Destination>>,
     /// Who did not take it.
     declined: Vec<(Destination, Box<Declined>)>,
 }
 
-impl Delivery<'_> {
-    fn hand_over(&mut self, to: &Destination, arrived: Arrived, mut permit: Permit) {
+impl<'r> Delivery<'_, 'r> {
+    fn hand_over(&mut self, to: &'r Destination, arrived: Arrived, mut permit: Permit) {
         if let Some(routes) = self.or_else
             && to.handler.wants(&arrived.id) == Wants::OrElse
         {

@@ -87,7 +87,7 @@ impl Router {
     }
 
     /// Tries again with what is stuck.
-    pub fn retry(&self, source: &mut Source, turn: &mut Turn) {
+    pub fn retry(&self, source: &mut Source, turn: &mut Turn<'_>) {
         source.full = Full::Nobodys;
         match source.stuck.take().map(|stuck| *stuck) {
             None => {}
@@ -95,7 +95,7 @@ impl Router {
             Some(Stuck::Declined(declined)) => {
                 let again = declined.into_iter().filter_map(|(to, declined)| {
                     let declined = to.handler.offer(declined.event).err();
-                    turn.ask(&to.handler);
+                    to.handler.settle();
                     declined.map(|declined| (to, declined))
                 });
                 let again = again.collect();

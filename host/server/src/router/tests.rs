@@ -82,16 +82,21 @@ fn bench(handlers: &[(Mode, Wants, Option<FaultId>)]) -> Bench {
     Bench { hub, router, source: Source::new(link), stubs }
 }
 
+fn arrived() -> Arrived {
+    Arrived {
+        id: "a/b".into(),
+        payload: Payload::new(Encoding::Json, &b"7"[..]),
+        callback: Some(Callback((*b"\"cb\"").into())),
+        traceparent: None,
+        tracestate: None,
+    }
+}
+
 impl Bench {
     fn ask(&mut self) {
-        let arrived = Arrived {
-            id: "a/b".into(),
-            payload: Payload::new(Encoding::Json, &b"7"[..]),
-            callback: Some(Callback((*b"\"cb\"").into())),
-            traceparent: None,
-            tracestate: None,
-        };
-        let mut turn = Turn::at(Instant::now());
+        let arrived = arrived();
+        let table = self.router.table();
+        let mut turn = Turn::at(Instant::now(), &table);
         self.router.route(&mut self.source, arrived, &mut turn);
         turn.settle();
     }
@@ -240,4 +245,17 @@ fn an_answered_caller_is_told_nothing_else_whatever_the_others_do() {
     bench.fails(0);
     bench.hub.expire_replies(Instant::now() + std::time::Duration::from_secs(60));
     assert!(bench.said().is_empty());
+}
+
+#[test]
+fn a_turn_borrows_its_handlers_and_counts_nothing_that_all_connections_would() {
+    let mut bench = bench(&[(Mode::All, Wants::Yes, None), (Mode::First, Wants::Yes, None)]);
+    let held = |bench: &Bench| bench.stubs.iter().map(Arc::strong_count).collect::<Vec<_>>();
+    let before = held(&bench);
+    let table = bench.router.table();
+    let mut turn = Turn::at(Instant::now(), &table);
+    bench.router.route(&mut bench.source, arrived(), &mut turn);
+    assert_eq!(held(&bench), before);
+    turn.settle();
+    assert!(bench.taken(0).is_some() && bench.taken(1).is_some());
 }
