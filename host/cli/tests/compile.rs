@@ -15,14 +15,20 @@ use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
-    sync::mpsc,
+    process::{Child, Command, Stdio},
+    sync::{OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
 use tengen_engine::{self as plugin, COMPILE, Compiler, Engine, EngineParts};
 use tengen_server::gateway::{Gateway, Options};
 use tengen_settings::{Admin, Mode, Pattern, Plugin, Route, Settings};
+use tokio::{sync::watch, time::timeout};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+    subscriber,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tengen");
 /// Longer than any test.
@@ -170,12 +176,64 @@ fn ask(gateway: &Gateway, plugin: &str) -> String {
     String::from_utf8_lossy(&asking.output().unwrap().stdout).trim().to_owned()
 }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(120);
-    while !is_so() {
-        assert!(Instant::now() < give_up, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+/// Counts what the gateways of this process say in their logs. Plugins say what became of a reload when it shows.
+struct Said(watch::Sender<u64>);
+
+impl Said {
+    /// From now on.
+    fn listen() -> watch::Receiver<u64> {
+        static SAID: OnceLock<watch::Receiver<u64>> = OnceLock::new();
+        let listen = || {
+            let (said, heard) = watch::channel(0);
+            subscriber::set_global_default(Self(said)).unwrap();
+            heard
+        };
+        SAID.get_or_init(listen).clone()
     }
+}
+
+impl Subscriber for Said {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.level() <= &Level::INFO
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Looks whenever something is said.
+async fn until(what: &str, said: &mut watch::Receiver<u64>, mut is_so: impl FnMut() -> bool) {
+    let comes = async {
+        while !is_so() {
+            said.changed().await.unwrap();
+        }
+    };
+    let in_time = timeout(Duration::from_secs(120), comes).await;
+    assert!(in_time.is_ok(), "never: {what}");
+}
+
+/// What a program says, line by line.
+fn log_of(program: &mut Child) -> mpsc::Receiver<String> {
+    let (sender, log) = mpsc::sync_channel(64);
+    let lines = BufReader::new(program.stderr.take().unwrap()).lines().map_while(Result::ok);
+    thread::spawn(move || lines.into_iter().try_for_each(|line| sender.send(line)));
+    log
+}
+
+/// The next line with this in it; none: the log ends without one, or nothing is said for a minute.
+fn line_with(log: &mpsc::Receiver<String>, part: &str) -> Option<String> {
+    let next = || log.recv_timeout(Duration::from_secs(60)).ok();
+    std::iter::from_fn(next).find(|line| line.contains(part))
 }
 
 fn put(component: &[u8], at: &Path) {
@@ -191,6 +249,7 @@ fn good(items: &'static str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bomb_saved_over_a_running_plugin_leaves_it_and_the_others_as_they_are() {
+    let mut said = Said::listen();
     let folder = tempfile::tempdir().unwrap();
     let any = || SocketAddr::from(([127, 0, 0, 1], 0));
     let mut settings = Settings { echo: false, ..Settings::default() };
@@ -217,9 +276,11 @@ async fn a_bomb_saved_over_a_running_plugin_leaves_it_and_the_others_as_they_are
 
     put(&bomb(600, 6000), &bombed);
     put(&good("(func)"), &other);
-    until("the other one is replaced", || status(&gateway, "other")["generation"] == 2).await;
+    until("the other one is replaced", &mut said, || status(&gateway, "other")["generation"] == 2)
+        .await;
     assert_eq!(status(&gateway, "bombed")["failed_reloads"], 0, "the other one had to wait");
-    until("the bomb is given up", || status(&gateway, "bombed")["failed_reloads"] == 1).await;
+    until("the bomb is given up", &mut said, || status(&gateway, "bombed")["failed_reloads"] == 1)
+        .await;
     let shown = status(&gateway, "bombed");
     let why = shown["last_error"]["message"].as_str().unwrap();
     assert!(why.contains("took more than 4s of processor time"), "{shown}");
@@ -229,13 +290,14 @@ async fn a_bomb_saved_over_a_running_plugin_leaves_it_and_the_others_as_they_are
     }
 
     put(&good("(func)"), &bombed);
-    until("the good version runs", || status(&gateway, "bombed")["generation"] == 2).await;
+    until("the good version runs", &mut said, || status(&gateway, "bombed")["generation"] == 2)
+        .await;
     assert_eq!(ask(&gateway, "bombed"), "= bombed/b 1");
     gateway.drain().await;
 }
 
 /// Starts the program with a plugin until it is ready; the names in the user's cache folder then.
-async fn kept_by(config: &str) -> Vec<String> {
+fn kept_by(config: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     put(&good(""), &at("guest.wasm"));
@@ -244,27 +306,26 @@ async fn kept_by(config: &str) -> Vec<String> {
     let mut gateway = Command::new(PROGRAM)
         .args(["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--config"])
         .arg(at("tengen.toml"))
-        .arg("--port-file")
-        .arg(at("port"))
         .env("XDG_CACHE_HOME", at("cache"))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until("it is ready", || at("port").exists()).await;
+    let ready = line_with(&log_of(&mut gateway), "accepting connections");
     gateway.kill().unwrap();
     gateway.wait().unwrap();
+    assert!(ready.is_some(), "it did not start");
     let names = fs::read_dir(at("cache/tengen")).map(|entries| {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     });
     names.unwrap_or_default()
 }
 
-#[tokio::test]
-async fn the_program_keeps_what_it_compiled_with_its_user_unless_told_not_to() {
-    let kept = kept_by("").await;
+#[test]
+fn the_program_keeps_what_it_compiled_with_its_user_unless_told_not_to() {
+    let kept = kept_by("");
     assert!(kept.len() == 2 && kept.contains(&"key".into()), "{kept:?}");
-    assert_eq!(kept_by("[server]\ncache = \"off\"").await, [""; 0]);
+    assert_eq!(kept_by("[server]\ncache = \"off\""), [""; 0]);
 }
 
 // Issue 10, 10.
@@ -290,24 +351,13 @@ fn what_is_said_of_a_failed_reload_names_variables_and_not_their_values() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (sender, log) = mpsc::sync_channel(64);
-    let lines = BufReader::new(gateway.stderr.take().unwrap()).lines().map_while(Result::ok);
-    thread::spawn(move || lines.into_iter().try_for_each(|line| sender.send(line)));
-    let line_with = |word: &str| {
-        loop {
-            match log.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) if line.contains(word) => return Some(line),
-                Ok(_) => {}
-                Err(_) => return None,
-            }
-        }
-    };
-    assert!(line_with("accepting connections").is_some(), "it did not start");
+    let log = log_of(&mut gateway);
+    assert!(line_with(&log, "accepting connections").is_some(), "it did not start");
     configure("missing");
     let process = Pid::from_raw(i32::try_from(gateway.id()).unwrap()).unwrap();
     kill_process(process, Signal::HUP).unwrap();
     // The log names the files that it works with; what is said of the configuration speaks in its words.
-    let told = line_with("keeps its old settings");
+    let told = line_with(&log, "keeps its old settings");
     gateway.kill().unwrap();
     gateway.wait().unwrap();
     let told = told.expect("the log ended without a word of it");
