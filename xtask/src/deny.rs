@@ -3,7 +3,7 @@
 use crate::{steps::Steps, tools::Tool, workspace::Workspace};
 use std::process::{Command, ExitCode};
 
-const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", asked: &["--version"] };
 
 /// Installs cargo-deny unless it is there already.
 pub(crate) fn install(workspace: &Workspace) -> anyhow::Result<()> {

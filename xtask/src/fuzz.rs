@@ -8,7 +8,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
+const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", asked: &["--version"] };
 /// How long one target runs unless the command line says otherwise.
 const SECONDS: u32 = 30;
 /// Longest input, in bytes: what goes wrong with long ones goes wrong with short ones, a hundred times as often.

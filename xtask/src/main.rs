@@ -8,6 +8,7 @@
 
 mod bench;
 mod check;
+mod coverage;
 mod cpu;
 mod crates;
 mod demo;
@@ -36,6 +37,8 @@ cargo xtask COMMAND
   check                 formatting, lints, dependency rules, mutants that apply, documentation, house rules. Runs no gateway
   guests                builds the plugins and the tests' guests into WebAssembly components, `guests` in cargo's target
                         folder; --plugins, --fixtures, --path DIR: only these; --out DIR: into another folder
+  coverage              how much of `host` the tests run, by lines, for each file: installs cargo-llvm-cov and LLVM's tools, and builds
+                        everything once more
   crates                the gateway's crates, each with the others that it depends on
   setup                 installs what the commands above need, and says what it leaves to you
   advisories            asks the RustSec database about the dependencies. Needs the network, and its answer changes
@@ -87,6 +90,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             let rest: Vec<String> = rest.iter().map(|argument| (*argument).to_owned()).collect();
             guests::run(&rest).map(|()| ExitCode::SUCCESS)
         }
+        ["coverage"] => coverage::run(&workspace),
         ["crates"] => crates::run(&workspace),
         ["setup"] => setup::run(&workspace),
         ["advisories"] => deny::advisories(&workspace),
@@ -106,7 +110,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         [] => Ok(misunderstood("which command?")),
-        [command @ ("test" | "check" | "crates" | "setup" | "advisories"), ..] => {
+        [command @ ("test" | "check" | "coverage" | "crates" | "setup" | "advisories"), ..] => {
             Ok(misunderstood(&format!("`{command}` takes no arguments")))
         }
         [command, ..] => Ok(misunderstood(&format!("there is no command `{command}`"))),

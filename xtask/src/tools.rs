@@ -9,6 +9,8 @@ use std::{path::PathBuf, process::Command};
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
+    /// Makes it say its version, as the last word.
+    pub(crate) asked: &'static [&'static str],
 }
 
 impl Tool {
@@ -18,7 +20,7 @@ impl Tool {
     }
 
     pub(crate) fn is_installed(self, workspace: &Workspace) -> bool {
-        let output = Command::new(self.program(workspace)).arg("--version").output();
+        let output = Command::new(self.program(workspace)).args(self.asked).output();
         output.is_ok_and(|output| {
             String::from_utf8_lossy(&output.stdout).trim().ends_with(self.version)
         })
