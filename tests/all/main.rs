@@ -12,6 +12,7 @@
 mod browser;
 mod bursts;
 mod channels;
+mod client_channels;
 mod clocks;
 mod conformance;
 mod conversion;

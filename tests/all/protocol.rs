@@ -9,7 +9,7 @@ use support::{
     pages::{blocks, quoted, rows, section},
     repository::read,
 };
-use tengen_settings::{Mode, Pattern, Rate, Route, Settings};
+use tengen_settings::{ChannelName, ChannelRule, Mode, Pattern, Rate, Route, Settings, Who};
 use tengen_wire::{
     close::Reason,
     dialect::{self, Callback, Dialect, Handshake, Publication, Wire},
@@ -167,7 +167,13 @@ async fn play(gateway: &gateway::Running, spoken: &Spoken, lines: &[&str]) -> Re
 
 #[tokio::test]
 async fn the_conversations_of_the_pages_are_had_with_a_gateway() -> Result<()> {
-    let mut settings = Settings { echo: false, ..Settings::default() };
+    let room = ChannelRule {
+        name: ChannelName::parse("room/*").unwrap(),
+        subscribe: Who::Any,
+        publish: Who::Any,
+        personal: false,
+    };
+    let mut settings = Settings { echo: false, channels: vec![room], ..Settings::default() };
     settings.plugins.insert("echo".into(), guests::plugin("handler_echo")?);
     settings.routes.push(Route {
         event: Pattern("app/*".into()),
@@ -213,8 +219,14 @@ fn said(wire: Wire) -> Vec<Frame> {
         .retry_after(Duration::from_secs(1));
     let (channel, id) = (Channel::from("room/lobby"), EventId::from("chat/said"));
     let content = Payload::new(Encoding::Json, "{\"text\":\"hi\"}");
-    let publication =
-        Publication { channel: &channel, id: &id, content: &content, offset: 7, prev: 6 };
+    let publication = Publication {
+        channel: &channel,
+        id: &id,
+        content: &content,
+        offset: 7,
+        prev: 6,
+        from: None,
+    };
     let context = TraceContext {
         trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
         span_id: 0xb7ad_6b71_6920_3331,

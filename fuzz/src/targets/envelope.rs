@@ -50,7 +50,7 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
     }
     assert_eq!(&back, arrived);
     if let Some(callback) = &arrived.callback {
-        let answer = reply(wire, callback, &arrived.payload, None).expect("it came in this format");
+        let answer = reply(wire, &arrived.id, callback, &arrived.payload, None).expect("it came in this format");
         assert_eq!(elements(wire, &answer), 2);
     }
     match push(wire, &arrived.id, &arrived.payload, None) {
@@ -65,6 +65,7 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
         content: &arrived.payload,
         offset: 7,
         prev: 6,
+        from: None,
     };
     let published = publication(wire, &what, None).expect("an id that is no keyword is a string");
     assert_eq!(elements(wire, &published), 2);

@@ -24,4 +24,5 @@ pub mod pace;
 pub mod rate;
 pub mod roster;
 pub mod routes;
+pub mod rules;
 pub mod timers;

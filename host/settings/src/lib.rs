@@ -4,6 +4,7 @@
 //! together, and `config` on top reads files. None of them needs one that needs it; a test holds that
 //! (`tests/all/layers/circles.rs`).
 
+mod channels;
 pub mod config;
 mod endpoint;
 pub mod file;
@@ -17,6 +18,7 @@ mod settings;
 mod telemetry;
 
 pub use crate::origin::{Origin, Origins};
+pub use channels::{ChannelName, ChannelRule, Named, Who};
 pub use endpoint::{Endpoint, Traceparent};
 pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};

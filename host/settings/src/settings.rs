@@ -1,6 +1,7 @@
 //! All that a gateway runs on, put together.
 
 use crate::{
+    channels::ChannelRule,
     endpoint::Endpoint,
     limits::{Limits, Outbox},
     plugins::{Plugin, Route},
@@ -21,6 +22,7 @@ pub struct Settings {
     pub endpoints: Vec<Arc<Endpoint>>,
     pub plugins: BTreeMap<PluginName, Plugin>,
     pub routes: Vec<Route>,
+    pub channels: Vec<ChannelRule>,
     pub telemetry: Telemetry,
     pub statics: Vec<Static>,
     /// A folder whose components are all plugins (`serve --plugins DIR`); everything is routed to what is in it.
@@ -47,6 +49,7 @@ impl Default for Settings {
             .to_vec(),
             plugins: BTreeMap::new(),
             routes: Vec::new(),
+            channels: Vec::new(),
             telemetry: Telemetry::default(),
             statics: Vec::new(),
             plugin_folder: None,

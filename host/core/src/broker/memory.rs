@@ -108,12 +108,13 @@ impl Broker for Memory {
         }
     }
 
-    fn publish(&self, channel: &Channel) {
-        if let Some(part) = self.part(channel)
-            && let Some(known) = part.channels.get(channel)
-        {
-            known.log.publish();
-        }
+    fn publish(&self, channel: &Channel) -> Position {
+        let part = self.part(channel);
+        let known = part.as_ref().and_then(|part| part.channels.get(channel));
+        // What nobody is at and nobody was leaves nothing, and its position will never mean anything.
+        let log = known.map_or_else(|| self.begin(), |known| Arc::clone(&known.log));
+        let Published { offset, .. } = log.publish();
+        Position { epoch: Arc::clone(&log.epoch), offset }
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(log.publish(), Published { offset: 1, prev: 0 });
         let epoch = log.position().epoch;
         memory.unsubscribe(&room);
-        memory.publish(&room);
+        assert_eq!(memory.publish(&room), Position { epoch: epoch.clone(), offset: 2 });
         let again = memory.subscribe(&room);
         assert_eq!(again.position(), Position { epoch, offset: 2 }, "one was missed meanwhile");
         assert_eq!(again.publish(), Published { offset: 3, prev: 2 });
@@ -157,7 +158,9 @@ mod tests {
     #[test]
     fn what_is_published_where_nobody_ever_was_leaves_nothing() {
         let memory = Memory::new("run");
-        memory.publish(&"room/1".into());
+        let nowhere = memory.publish(&"room/1".into());
+        assert_eq!(nowhere.offset, 1);
+        assert_ne!(memory.publish(&"room/1".into()).epoch, nowhere.epoch, "each is a beginning");
         assert!(memory.parts.iter().all(|Apart(part)| part.lock().unwrap().channels.is_empty()));
     }
 

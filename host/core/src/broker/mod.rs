@@ -22,8 +22,8 @@ pub trait Broker: fmt::Debug + Send + Sync {
     fn unsubscribe(&self, channel: &Channel);
 
     /// Something is published on a channel that has no subscribers on this node: it has its number all the same, so that
-    /// whoever comes back sees that something was missed. Under the same lock.
-    fn publish(&self, channel: &Channel);
+    /// whoever comes back sees that something was missed. Under the same lock. What is returned is its place in the channel.
+    fn publish(&self, channel: &Channel) -> Position;
 }
 
 /// One channel's publications.

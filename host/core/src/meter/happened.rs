@@ -1,6 +1,6 @@
 //! What happens to connections and their events.
 
-use tengen_wire::{close::Reason, fault::FaultId};
+use tengen_wire::{close::Reason, dialect::Asked, fault::FaultId};
 
 /// One thing that happened, or so many of it at once. Who sees it says so to [`Totals`](super::Totals); how it is counted,
 /// and under which name it is shown, is not its business.
@@ -28,6 +28,8 @@ pub enum Happened<'a> {
     Unrouted,
     /// was not taken by its handler or not let in,
     Declined(FaultId),
+    /// or asked something of the gateway itself, which it did not get,
+    RequestRefused(Asked, FaultId),
     /// or waited, and was given up because memory was short: so many.
     GivenUp(u64),
     /// A caller got a reply,

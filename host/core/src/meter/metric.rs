@@ -170,6 +170,8 @@ metrics! {
         "Events that no route leads anywhere";
     DeclinedEvents = Counter "tengen_declined" "events" ["reason"] ["events.declined.{reason}"]
         "Events that were not let in or that a handler did not take, by the reason that the sender was told";
+    RefusedRequests = Counter "tengen_refused" "requests" ["request", "reason"] ["requests.refused.{request}.{reason}"]
+        "What clients asked of the gateway itself and did not get, such as a subscription, by the reason that they were told";
     GivenUpEvents = Counter "tengen_given_up" "events" [] ["memory.lost-events"]
         "Events that waited and were given up because memory was short";
     SentReplies = Counter "tengen_sent" "replies" [] ["replies.sent"]

@@ -10,6 +10,7 @@ use crate::{
 use std::sync::atomic::{AtomicU64, Ordering};
 use tengen_wire::{
     close::{self, Reason},
+    dialect::Asked,
     fault,
 };
 
@@ -27,6 +28,7 @@ pub struct Totals {
     malformed: AtomicU64,
     unrouted: AtomicU64,
     declined: fault::Counts,
+    requests_refused: Box<[fault::Counts; Asked::ALL.len()]>,
     given_up: AtomicU64,
     replied: Count,
     stray: AtomicU64,
@@ -56,6 +58,12 @@ impl Totals {
             Happened::RequestFailed(why) => return self.requests_failed.add(why, 1),
             Happened::Declined(why) => {
                 self.declined.add(why, 1);
+                return;
+            }
+            Happened::RequestRefused(asked, why) => {
+                if let Some(counts) = self.requests_refused.get(asked as usize) {
+                    counts.add(why, 1);
+                }
                 return;
             }
             Happened::Opened => (&self.opened, 1),
@@ -150,6 +158,11 @@ impl Totals {
         for (why, count) in self.declined.all() {
             into.add(Metric::DeclinedEvents, &[why], count);
         }
+        for (asked, counts) in Asked::ALL.iter().zip(&*self.requests_refused) {
+            for (why, count) in counts.all() {
+                into.add(Metric::RefusedRequests, &[asked.word(), why], count);
+            }
+        }
         for (why, by_effect) in self.effects_refused.all() {
             for (effect, count) in by_effect {
                 into.add(Metric::RefusedEffects, &[effect, why], count);
@@ -223,6 +236,7 @@ mod tests {
             Happened::Malformed,
             Happened::Unrouted,
             Happened::Declined(fault::FaultId::Overloaded),
+            Happened::RequestRefused(Asked::Publish, fault::FaultId::NotAllowed),
             Happened::GivenUp(1),
             Happened::Replied,
             Happened::Stray,

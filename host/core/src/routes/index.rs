@@ -17,18 +17,18 @@ use tengen_wire::id::EndpointIndex;
 const FEW: usize = 8;
 
 /// A route's pattern, and the endpoint whose events it is for; none: those of all.
-pub(super) type Taken = (Pattern, Option<EndpointIndex>);
+pub(crate) type Taken = (Pattern, Option<EndpointIndex>);
 
 /// The patterns of all routes.
 #[derive(Debug, Clone)]
-pub(super) enum Index {
+pub(crate) enum Index {
     Few(Box<[Taken]>),
     Many(Box<Sorted>),
 }
 
 impl Index {
     /// In route order.
-    pub(super) fn of(taken: Vec<Taken>) -> Self {
+    pub(crate) fn of(taken: Vec<Taken>) -> Self {
         match taken.len() {
             ..=FEW => Self::Few(taken.into()),
             _ => Self::Many(Box::new(Sorted::of(&taken))),
@@ -36,7 +36,7 @@ impl Index {
     }
 
     /// Calls with the place of each route that takes this event, in order, until it is told to end.
-    pub(super) fn visit(
+    pub(crate) fn visit(
         &self,
         endpoint: EndpointIndex,
         id: &str,
@@ -65,7 +65,7 @@ type Map<T> = HashMap<Box<str>, T, RandomState>;
 
 /// Patterns, each with the places of the routes that have it.
 #[derive(Debug, Clone)]
-pub(super) struct Sorted {
+pub(crate) struct Sorted {
     whole: Map<Places>,
     /// Beginnings by their namespace.
     spaces: Map<Beginnings>,

@@ -2,7 +2,7 @@
 //!
 //! What an event costs here follows from the routes that match it, and hardly from how many there are.
 
-mod index;
+pub(crate) mod index;
 mod places;
 
 use foldhash::fast::RandomState;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use tengen_wire::id::EndpointIndex;
 
 /// Where a route stands: the lower, the earlier.
-pub(super) type Place = u32;
+pub(crate) type Place = u32;
 
 /// The places of some routes, each list in order.
 #[derive(Debug, Clone, Default)]

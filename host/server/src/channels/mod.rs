@@ -5,7 +5,8 @@
 //!
 //! **Locks**, each held for as long as it takes to find or change an entry, never while something is encoded or delivered, but
 //! for the line:
-//! 1. a *line* (of one channel): whoever delivers there. It keeps other publishers of the channel waiting, and nobody else.
+//! 1. a *line* (of one channel): whoever delivers there. It keeps other publishers of the channel waiting, and who is told where it
+//!    begins there, and nobody else.
 //! 2. a *shard*: of the channels whose names fall together. Whoever subscribes, unsubscribes or looks a channel up.
 //! 3. a *roster* (of one channel): its members, and its number, which go together.
 //! 4. what is asked for inside: the broker's, a link's own, what plugins are to be told.
@@ -80,13 +81,54 @@ impl<M: Member, D: Default> Channels<M, D> {
             open.seats().roster.insert(member);
             return Ok(());
         }
+        shard.insert(channel.clone(), self.open(channel, member));
+        is_first();
+        Ok(())
+    }
+
+    /// The same for who is told: `tell` is called with the place in the channel that the member begins at, before anything
+    /// that follows it gets to anybody.
+    pub(crate) fn join_told<E>(
+        &self,
+        channel: &Channel,
+        take: impl FnOnce() -> Result<M, E>,
+        is_first: impl FnOnce(),
+        tell: impl FnOnce(Position),
+    ) -> Result<(), E> {
+        loop {
+            let known = self.find(channel);
+            let line = known.as_ref().map(|open| open.line());
+            let mut shard = self.shard(channel);
+            if shard.get(&**channel).map(Arc::as_ptr) != known.as_ref().map(Arc::as_ptr) {
+                // Somebody came first, or everybody left, before this shard was ours.
+                continue;
+            }
+            let member = take()?;
+            let Some(open) = &known else {
+                let open = self.open(channel, member);
+                // Nobody has found it yet, so nobody has its line: this waits for nobody who waits for the shard.
+                let _line = open.line();
+                shard.insert(channel.clone(), Arc::clone(&open));
+                is_first();
+                drop(shard);
+                tell(open.position());
+                return Ok(());
+            };
+            open.seats().roster.insert(member);
+            drop(shard);
+            tell(open.position());
+            drop(line);
+            return Ok(());
+        }
+    }
+
+    /// A channel with its first member.
+    fn open(&self, channel: &Channel, member: M) -> Arc<Open<M, D>> {
         let mut roster = Roster::default();
         roster.insert(member);
         let seats = Mutex::new(Seats { roster, is_gone: false });
         let log = self.broker.subscribe(channel);
-        shard.insert(channel.clone(), Arc::new(Open { line: Mutex::default(), seats, log }));
-        is_first();
-        Ok(())
+        Arc::new(Open { line: Mutex::default(), seats, log })
     }
 
     /// Takes the member with this handle out, if it is this one.
@@ -115,14 +157,11 @@ impl<M: Member, D: Default> Channels<M, D> {
         self.shard(channel).get(&**channel).map(Arc::clone)
     }
 
-    /// The same, to publish on it; where it has none, the publication has its number all the same.
-    pub(crate) fn find_to_publish(&self, channel: &Channel) -> Option<Arc<Open<M, D>>> {
+    /// The same, to publish on it; where it has none, the publication has its number all the same, which is returned.
+    pub(crate) fn find_to_publish(&self, channel: &Channel) -> Result<Arc<Open<M, D>>, Position> {
         let shard = self.shard(channel);
         let open = shard.get(&**channel).map(Arc::clone);
-        if open.is_none() {
-            self.broker.publish(channel);
-        }
-        open
+        open.ok_or_else(|| self.broker.publish(channel))
     }
 
     /// Calls `see` for each channel of some, in turn with all who come and go there; others come and go meanwhile.

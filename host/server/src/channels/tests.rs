@@ -35,7 +35,7 @@ fn leave(channels: &Channels<One, ()>, channel: &Channel, number: u32) -> bool {
 #[test]
 fn the_first_and_the_last_are_known_and_the_position_outlives_them() {
     let (channels, room) = (channels(), Channel::from("room"));
-    assert!(channels.find_to_publish(&room).is_none());
+    assert!(channels.find_to_publish(&room).is_err());
     assert!(join(&channels, &room, 1) && !join(&channels, &room, 2));
     let open = channels.find(&room).unwrap();
     let (members, published) = open.publish().unwrap();
@@ -44,7 +44,7 @@ fn the_first_and_the_last_are_known_and_the_position_outlives_them() {
     assert!(!leave(&channels, &room, 2), "it has left already");
     assert_eq!(channels.len(), 0);
     assert!(open.publish().is_none(), "it is looked up again");
-    assert!(channels.find_to_publish(&room).is_none());
+    assert!(channels.find_to_publish(&room).is_err());
     assert!(join(&channels, &room, 3));
     let again = channels.find(&room).unwrap().publish().unwrap().1;
     assert_eq!(again.offset, 3, "two were published before");
@@ -110,7 +110,7 @@ fn no_number_is_given_to_a_channel_whose_members_have_left() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..2000 {
-                if let Some(open) = channels.find_to_publish(&room)
+                if let Ok(open) = channels.find_to_publish(&room)
                     && let Some((members, _)) = open.publish()
                 {
                     assert!(!members.is_empty());
@@ -126,4 +126,59 @@ fn no_number_is_given_to_a_channel_whose_members_have_left() {
         });
     });
     assert_eq!(channels.len(), 0);
+}
+
+/// A member that writes down what it is told and what it gets.
+#[derive(Debug, Clone)]
+struct Listener(u32, Arc<Mutex<Vec<u64>>>);
+
+impl Member for Listener {
+    fn handle(&self) -> Handle {
+        Handle(self.0)
+    }
+}
+
+/// However fast others publish: who comes is told a place, and then gets the one behind it, and the one behind that.
+#[test]
+fn who_comes_is_told_where_it_begins_before_it_gets_anything() {
+    let channels = Channels::<Listener, ()>::new(Arc::new(Memory::new("test")));
+    let (room, over) = (Channel::from("room"), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let Ok(open) = channels.find_to_publish(&room) else { continue };
+                let _line = open.line();
+                let Some((members, published)) = open.publish() else { continue };
+                members.iter().for_each(|Listener(_, heard)| lock(heard).push(published.offset));
+            }
+        });
+        for number in 0..2000 {
+            let heard = Arc::<Mutex<Vec<u64>>>::default();
+            let take = || Ok::<_, ()>(Listener(number, Arc::clone(&heard)));
+            let tell = |position: Position| lock(&heard).push(position.offset);
+            channels.join_told(&room, take, || {}, tell).unwrap();
+            // Some come to a channel where somebody is, and some to one that everybody has left.
+            let stays = number % 3 != 0;
+            while stays && lock(&heard).len() < 3 {
+                thread::yield_now();
+            }
+            channels.leave(&room, Handle(number), |_| true, || {});
+            let heard = lock(&heard);
+            let first = heard[0];
+            let expected: Vec<_> = (first..).take(heard.len()).collect();
+            assert_eq!(*heard, expected, "number {number}");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn who_is_refused_is_told_nothing() {
+    let (channels, room) = (channels(), Channel::from("room"));
+    for _ in 0..2 {
+        let told = |position| panic!("{position:?}");
+        let refused = channels.join_told(&room, || Err("no"), || panic!("nobody came"), told);
+        assert_eq!(refused, Err("no"));
+        join(&channels, &room, 1);
+    }
 }

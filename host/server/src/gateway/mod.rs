@@ -41,7 +41,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tengen_core::{broker::memory::Memory, often::Often};
+use tengen_core::{broker::memory::Memory, often::Often, rules};
 use tengen_engine::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch};
 use tengen_settings::{Limits, Settings};
 use tengen_telemetry::{self as telemetry, Telemetry};
@@ -180,7 +180,11 @@ impl Shared {
         let memory = memory::resolve(settings.limits.memory);
         let limits = Limits { connections: room.connections, memory, ..settings.limits };
         let broker = Arc::new(Memory::new(&node));
-        let hub = Arc::new(Hub::new(limits, Arc::clone(&tracer)).with_broker(broker));
+        let hub = Arc::new(
+            Hub::new(limits, Arc::clone(&tracer))
+                .with_broker(broker)
+                .with_rules(rules::Rules::new(&settings.channels)),
+        );
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
             hub: Arc::clone(&hub),
@@ -246,6 +250,7 @@ impl Shared {
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
+            work.tasks.spawn(publish_for_clients(Arc::clone(&self.hub), work.stop.clone()));
         }
         let settings = self.settings.load_full();
         work.tasks.spawn(listener::serve(
@@ -401,6 +406,10 @@ async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {
 
 async fn run_occupancy(hub: Arc<Hub>, stop: CancellationToken) {
     stop.run_until_cancelled(hub.run_occupancy()).await;
+}
+
+async fn publish_for_clients(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.run_publications()).await;
 }
 
 async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {

@@ -23,6 +23,9 @@ use tengen_core::{
 };
 use tengen_wire::{fault::Fault, id::Channel};
 
+/// Receivers of a client's publication that get it in the client's own turn, which may bring a hundred of them.
+const AT_ONCE: usize = 32;
+
 /// What is on its way to a channel's members, in the order of its numbers. One begins to be delivered when the one before it
 /// is.
 pub(super) type FanOuts = VecDeque<FanOut>;
@@ -45,39 +48,64 @@ pub(super) struct Publishing {
     end: Arc<OnceLock<Result<(), Fault>>>,
 }
 
+/// How a message to a channel has begun.
+pub(super) struct Begun {
+    /// Where it stands there, if it is a publication of a client's.
+    pub(super) position: Option<Position>,
+    /// What is left of it; Err: it did not reach all, for there is a format that cannot hold it.
+    pub(super) left: Result<Option<Publishing>, Fault>,
+}
+
+impl Begun {
+    fn nowhere(position: Option<Position>) -> Self {
+        Self { position, left: Ok(None) }
+    }
+}
+
 impl Publishing {
     /// Sends to all subscribers: at once if they are few and nothing is under way, else in steps.
     pub(super) fn begin(
         channel: &Channel,
         mut letter: Letter,
         deliveries: &mut Deliveries<'_>,
-    ) -> Result<Option<Self>, Fault> {
+    ) -> Begun {
         let channels = &deliveries.hub().channels;
+        let is_clients = letter.is_clients();
+        let at_once = if is_clients { AT_ONCE } else { PAGE };
         loop {
             let open = match letter.is_publication() {
-                true => channels.find_to_publish(channel),
-                false => channels.find(channel),
+                true => match channels.find_to_publish(channel) {
+                    Ok(open) => open,
+                    Err(position) => return Begun::nowhere(Some(position)),
+                },
+                false => match channels.find(channel) {
+                    Some(open) => open,
+                    None => return Begun::nowhere(None),
+                },
             };
-            let Some(open) = open else { return Ok(None) };
             let mut line = open.line();
+            let mut position = None;
             let members = match letter.is_publication() {
                 false => open.members(),
                 true => {
                     let Some((members, published)) = open.publish() else { continue };
                     letter.number(published);
+                    position = is_clients
+                        .then(|| Position { offset: published.offset, ..open.position() });
                     members
                 }
             };
             let mut broadcast = letter.to(members.len());
-            if line.is_empty() && members.len() <= PAGE {
+            if line.is_empty() && members.len() <= at_once {
                 let all = members.iter();
                 all.for_each(|member| broadcast.deliver_in(channel, deliveries, member));
-                return broadcast.end().map(|()| None);
+                return Begun { position, left: broadcast.end().map(|()| None) };
             }
             let end = Arc::<OnceLock<_>>::default();
             line.push_back(FanOut { broadcast, members, next: 0, end: Arc::clone(&end) });
             drop(line);
-            return Ok(Some(Self { channel: channel.clone(), open, end }));
+            let left = Self { channel: channel.clone(), open, end };
+            return Begun { position, left: Ok(Some(left)) };
         }
     }
 

@@ -16,6 +16,7 @@ mod link;
 mod notable;
 mod numbered;
 mod occupancy;
+mod publications;
 mod relief;
 mod replies;
 mod requests;
@@ -37,6 +38,7 @@ use fanout::FanOuts;
 use foldhash::fast::RandomState;
 use inbox::Inbox;
 use occupancy::Occupancy;
+use publications::Publications;
 use replies::Replies;
 use std::{
     collections::{HashMap, HashSet},
@@ -48,17 +50,17 @@ use tables::Tables;
 use tengen_core::{
     broker::{Broker, memory::Memory},
     budget::Budget,
-    effect::{Kind, Tally},
     event::Connection,
     handler::Handler,
     meter::{Happened, Totals},
     often::Often,
+    rules::Rules,
     trace::Tracer,
 };
 use tengen_settings::{Grants, Limits};
 use tengen_wire::{
     close::Reason,
-    fault::{Fault, FaultId},
+    fault::FaultId,
     id::{Handle, PluginName},
 };
 use writers::Writers;
@@ -102,6 +104,8 @@ pub struct Hub {
     inbox: Inbox,
     timers: Timers,
     occupancy: Occupancy,
+    publications: Publications,
+    rules: Rules,
     budget: Arc<Budget>,
     /// What happens, and is counted.
     pub meter: Totals,
@@ -125,6 +129,8 @@ impl Hub {
             inbox: Inbox::default(),
             timers: Timers::default(),
             occupancy: Occupancy::default(),
+            publications: Publications::default(),
+            rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             meter: Totals::default(),
             notable: Often::default(),
@@ -135,6 +141,11 @@ impl Hub {
     /// subscribes.
     pub fn with_broker(self, broker: Arc<dyn Broker>) -> Self {
         Self { channels: Channels::new(broker), ..self }
+    }
+
+    /// The same, where clients may do something by themselves on channels.
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.
@@ -185,22 +196,7 @@ impl Hub {
         link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         self.meter.note(Happened::Opened);
-        let mut left_out = 0;
-        for channel in link.take_initial_channels() {
-            left_out += u64::from(self.subscribe(link, &channel).is_err());
-        }
-        if left_out > 0 {
-            self.left_out(link, left_out);
-        }
-    }
-
-    /// Channels that a connection came in with and that it did not get, over the limit.
-    fn left_out(&self, link: &Link, count: u64) {
-        let message = "an admission names more channels than `limits.per_connection.subscriptions`";
-        let why = Fault::new(FaultId::LimitReached, message);
-        if self.meter.refused(&Tally { kind: Kind::Subscribe, why, count }) {
-            tracing::warn!(connection = %link.facts.id, count, "{message}: raise the limit, or have the authenticator name fewer. Further ones are only counted");
-        }
+        self.begin_subscribed(link);
     }
 
     /// The connection is gone: its subscriptions and pending replies end.

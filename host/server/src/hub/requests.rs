@@ -1,112 +1,147 @@
-//! Requests that the gateway answers itself: `tengen/*` events from clients.
+//! Requests that the gateway answers itself: events of clients in `tengen/`, and their dialects' own words for them.
 
 use super::{
     Expected, Hub, Link,
-    send::{Asleep, Deliveries},
+    fanout::Publishing,
+    publications::UnderWay,
+    send::{Asleep, Deliveries, Kind, Letter},
 };
-use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 use std::sync::Arc;
-use tengen_core::broker::Position;
+use tengen_core::{
+    broker::{Position, Published},
+    event::Permit,
+    meter::Happened,
+    rules::{Forbidden, Wish},
+};
 use tengen_wire::{
-    dialect::Arrived,
+    dialect::{self, Arrived, Asked, Publish, Request},
     fault::{Fault, FaultId},
-    id::{Channel, NAME_RULE, is_name},
-    payload::{Encoding, Payload},
+    id::Channel,
+    payload::Payload,
 };
 
-#[derive(Deserialize)]
-struct Named {
-    channel: String,
-    /// Where a client was that has been there before.
-    #[serde(default)]
-    since: Option<IgnoredAny>,
-}
-
 impl Hub {
-    /// Carries out a client's `tengen/*` request.
-    pub(crate) fn request(&self, link: &Arc<Link>, arrived: Arrived) {
-        if &*arrived.id != "tengen/subscribe" || !self.tell_position(link, &arrived) {
-            self.respond(link, &arrived, self.answer_request(link, &arrived));
+    /// Carries out a client's request. `permit`: its place, for what takes longer than this.
+    pub(crate) fn request(
+        &self,
+        link: &Arc<Link>,
+        asked: Asked,
+        arrived: Arrived,
+        permit: Option<Permit>,
+    ) {
+        let request = dialect::request(link.wire, asked, &arrived);
+        let done = request.and_then(|request| match request {
+            Request::Subscribe { channel, has_position } => {
+                self.let_in(link, &arrived, &channel, has_position)
+            }
+            Request::Unsubscribe { channel } => self.let_out(link, &arrived, &channel),
+            Request::Publish(what) => self.publish_for(link, &arrived, what, permit),
+            Request::Subscriptions => {
+                let channels: Vec<_> =
+                    link.subscriptions().iter().map(ToString::to_string).collect();
+                self.respond(link, &arrived, &Payload::json(&json!({ "channels": channels })))
+            }
+        });
+        if let Err(why) = done {
+            self.count_request(asked, &why);
+            self.send_fault(link, &why, Some(&arrived.id), arrived.callback.as_ref());
         }
     }
 
-    /// A client asks for a subscription that it has: nobody has to allow that, and it is told where it is, before all that
-    /// comes after that. False: it has none, or did not say of what.
-    fn tell_position(&self, link: &Arc<Link>, arrived: &Arrived) -> bool {
-        let Ok(Named { channel, since }) = named(&arrived.payload) else { return false };
-        let channel = Channel::from(channel);
-        self.at_position(link, &channel, |Position { epoch, offset }| {
+    /// It was refused.
+    pub(super) fn count_request(&self, asked: Asked, why: &Fault) {
+        self.meter.note(Happened::RequestRefused(asked, why.id));
+    }
+
+    /// A client that has the subscription needs nobody's leave, and is told where it is; others are subscribed if they may be.
+    fn let_in(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        channel: &Channel,
+        has_position: bool,
+    ) -> Result<(), Fault> {
+        let tell = |Position { epoch, offset }: Position| {
             let position = json!({
                 "channel": channel.as_str(),
                 "epoch": &*epoch,
                 "offset": offset,
                 "recoverable": false,
                 // Without a history nothing that was missed comes back.
-                "recovered": since.map(|_| false),
+                "recovered": has_position.then_some(false),
                 "publications": [],
             });
-            self.respond(link, arrived, Ok(Payload::json(&position)));
+            // All its values have a form in every format: it can be said.
+            let _told = self.respond(link, arrived, &Payload::json(&position));
+        };
+        match self.allow(link, Wish::Subscribe, channel) {
+            Ok(()) => self.subscribe_told(link, channel, tell),
+            Err(_) if self.at_position(link, channel, tell) => Ok(()),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn let_out(&self, link: &Arc<Link>, arrived: &Arrived, channel: &Channel) -> Result<(), Fault> {
+        if !self.unsubscribe(link, channel) {
+            return Err(Fault::new(FaultId::NotFound, format!("not subscribed to `{channel}`")));
+        }
+        self.respond(link, arrived, &Payload::json(&json!({ "channel": channel.as_str() })))
+    }
+
+    fn publish_for(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        what: Publish,
+        permit: Option<Permit>,
+    ) -> Result<(), Fault> {
+        let Publish { channel, id, data, echo } = what;
+        self.allow(link, Wish::Publish, &channel)?;
+        let at = Published { offset: 0, prev: 0 };
+        let from = Some(Arc::clone(&link.facts));
+        let kind = Kind::Publication { channel: channel.clone(), id, at, from };
+        let except = (!echo).then_some(link.facts.handle);
+        let letter = Letter { kind, content: data, except, span: None };
+        let mut deliveries = Deliveries::new(self, Asleep::default());
+        let begun = Publishing::begin(&channel, letter, &mut deliveries);
+        drop(deliveries);
+        if let Some(Position { epoch, offset }) = begun.position {
+            let place = json!({ "channel": channel.as_str(), "epoch": &*epoch, "offset": offset });
+            self.respond(link, arrived, &Payload::json(&place))?;
+        }
+        match begun.left {
+            Ok(None) => {}
+            Ok(Some(publishing)) => {
+                let link = Arc::clone(link);
+                self.publications.add(UnderWay { publishing, link, permit });
+            }
+            Err(why) => self.fell_short(link, &why),
+        }
+        Ok(())
+    }
+
+    /// Whether the configuration lets a client do this.
+    fn allow(&self, link: &Link, wish: Wish, channel: &Channel) -> Result<(), Fault> {
+        let user = link.facts.user.as_ref().map(|user| user.id.as_str());
+        self.rules.judge(wish, channel, user).map_err(|forbidden| {
+            let message = match forbidden {
+                Forbidden::Everybody => format!(
+                    "clients may not do this on `{channel}`: no policy allows it; ask through an event of the application"
+                ),
+                Forbidden::Anonymous => {
+                    format!("only users may do this on `{channel}`: come back as one")
+                }
+                Forbidden::Others => format!("`{channel}` is another user's"),
+            };
+            Fault::new(FaultId::NotAllowed, message)
         })
     }
 
-    fn respond(&self, link: &Arc<Link>, arrived: &Arrived, result: Result<Payload, Fault>) {
-        let Arrived { id, callback, .. } = arrived;
-        let answered = result.and_then(|value| {
-            let Some(callback) = callback.clone() else { return Ok(()) };
-            let expected = Expected::new(Arc::clone(link), callback, id.clone());
-            self.answer(&expected, &value, None, &mut Deliveries::new(self, Asleep::default()))
-        });
-        if let Err(why) = answered {
-            self.send_fault(link, &why, Some(id), callback.as_ref());
-        }
+    /// Answers whoever waits for an answer.
+    fn respond(&self, link: &Arc<Link>, arrived: &Arrived, value: &Payload) -> Result<(), Fault> {
+        let Some(callback) = arrived.callback.clone() else { return Ok(()) };
+        let expected = Expected::new(Arc::clone(link), callback, arrived.id.clone());
+        self.answer(&expected, value, None, &mut Deliveries::new(self, Asleep::default()))
     }
-
-    fn answer_request(&self, link: &Arc<Link>, arrived: &Arrived) -> Result<Payload, Fault> {
-        match &*arrived.id {
-            "tengen/subscriptions" => {
-                let channels: Vec<_> =
-                    link.subscriptions().iter().map(ToString::to_string).collect();
-                Ok(Payload::json(&json!({ "channels": channels })))
-            }
-            "tengen/unsubscribe" => {
-                let channel = Channel::from(named(&arrived.payload)?.channel);
-                if !self.unsubscribe(link, &channel) {
-                    return Err(Fault::new(
-                        FaultId::NotFound,
-                        format!("not subscribed to `{channel}`"),
-                    ));
-                }
-                Ok(Payload::json(&json!({ "channel": channel.as_str() })))
-            }
-            "tengen/subscribe" | "tengen/publish" => {
-                let channel = named(&arrived.payload)?.channel;
-                let message = format!(
-                    "clients may not do this on `{channel}`: no policy allows it; ask through an event of the application"
-                );
-                Err(Fault::new(FaultId::NotAllowed, message))
-            }
-            "tengen/history" | "tengen/presence" | "tengen/refresh" | "tengen/telemetry"
-            | "tengen/answer" => Err(Fault::new(
-                FaultId::Unsupported,
-                format!("this version of the gateway does not offer `{}`", arrived.id),
-            )),
-            _ => Err(Fault::new(
-                FaultId::UnknownEvent,
-                format!("the gateway has no event `{}`", arrived.id),
-            )),
-        }
-    }
-}
-
-fn named(payload: &Payload) -> Result<Named, Fault> {
-    let payload = tengen_wire::payload::transcode(payload, Encoding::Json)?;
-    let named: Result<Named, _> = serde_json::from_slice(&payload.body);
-    // The name comes back in what is answered: nobody is made to carry more of it than a name may have.
-    named.ok().filter(|named| is_name(&named.channel)).ok_or_else(|| {
-        Fault::new(
-            FaultId::Malformed,
-            format!("the data must be a map with the text `channel`: {NAME_RULE}"),
-        )
-    })
 }

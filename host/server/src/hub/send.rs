@@ -8,13 +8,14 @@ use std::{
 use tengen_core::{
     broker::Published,
     effect::{Failure, Outcome},
+    event::Connection,
     handler::{Actor, Declined, Progress, Work},
     meter::Happened,
     outbox::{Item, Offered},
     trace::{Span, TraceContext},
 };
 use tengen_wire::{
-    dialect::{self, Publication, Wire},
+    dialect::{self, Publication, Publisher, Wire},
     fault::Fault,
     id::{Channel, EventId, Handle, PluginName},
     payload::{self, Frame, Payload},
@@ -32,6 +33,8 @@ pub(super) enum Kind {
         channel: Channel,
         id: EventId,
         at: Published,
+        /// The client that publishes it; none: a plugin does.
+        from: Option<Arc<Connection>>,
     },
 }
 
@@ -68,6 +71,11 @@ impl Letter {
 
     pub(super) fn is_publication(&self) -> bool {
         matches!(self.kind, Kind::Publication { .. })
+    }
+
+    /// Whether it is a publication of a client's.
+    pub(super) fn is_clients(&self) -> bool {
+        matches!(self.kind, Kind::Publication { from: Some(_), .. })
     }
 
     /// Gives a publication its number.
@@ -297,9 +305,13 @@ fn encode(
 ) -> Result<Frame, Fault> {
     match kind {
         Kind::Push { id } => dialect::push(wire, id, content, context),
-        Kind::Publication { channel, id, at: Published { offset, prev } } => {
+        Kind::Publication { channel, id, at: Published { offset, prev }, from } => {
             let (offset, prev) = (*offset, *prev);
-            let what = Publication { channel, id, content, offset, prev };
+            let from = from.as_ref().map(|from| Publisher {
+                user: from.user.as_ref().map(|user| &user.id),
+                connection: from.id,
+            });
+            let what = Publication { channel, id, content, offset, prev, from };
             dialect::publication(wire, &what, context)
         }
     }
@@ -403,8 +415,9 @@ impl Hub {
         let link = &expected.link;
         deliveries.made += budget::encoding(content.body.len());
         let context = span.as_ref().and_then(|span| span.context());
-        let frame = dialect::reply(link.wire, &expected.callback, content, context)
-            .inspect_err(|_| self.meter.note(Happened::Unsupported))?;
+        let frame =
+            dialect::reply(link.wire, &expected.event, &expected.callback, content, context)
+                .inspect_err(|_| self.meter.note(Happened::Unsupported))?;
         self.meter.note(Happened::Replied);
         deliveries.queue(link, Item { frame: link.frame(frame), channel: None, span });
         Ok(())

@@ -5,7 +5,10 @@ use super::{
     budget::Budget,
     send::{Asleep, Deliveries},
 };
-use std::{cell::OnceCell, sync::Arc};
+use std::{
+    cell::OnceCell,
+    sync::{Arc, LazyLock},
+};
 use tengen_core::{
     effect::Content,
     event::{Event, Occurrence},
@@ -55,6 +58,12 @@ impl<'a> Step<'a> {
         let rights = Entitled { hub, plugin, all, known: OnceCell::new() };
         let deliveries = Deliveries::new(hub, asleep);
         Self { hub, plugin, rights, events, deliveries, budget: Budget::new() }
+    }
+
+    /// For what clients have brought about: it touches no more than its channel.
+    pub(super) fn of_clients(hub: &'a Hub, all: &'a OnceCell<AllRights>) -> Self {
+        static NOBODY: LazyLock<PluginName> = LazyLock::new(|| PluginName::from(""));
+        Self::begin(hub, &NOBODY, &[], all, Asleep::default())
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -29,6 +29,7 @@ use tengen_wire::{
 };
 
 mod channels;
+mod clients;
 mod occupancy;
 mod refusals;
 mod replies;

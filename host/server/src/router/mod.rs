@@ -23,9 +23,9 @@ use tengen_core::{
 };
 use tengen_settings::{Limits, Traceparent};
 use tengen_wire::{
-    dialect::Arrived,
+    dialect::{self, Arrived, Asked},
     fault::{Fault, FaultId},
-    id::{PluginName, is_reserved},
+    id::PluginName,
 };
 
 /// What a route leads to.
@@ -146,11 +146,39 @@ impl Router {
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn<'_>) {
         self.hub.meter.note(Happened::Received);
-        if is_reserved(&arrived.id) {
-            return self.hub.request(&source.link, arrived);
+        if let Some(asked) = dialect::asked(source.link.wire.dialect, &arrived.id) {
+            return self.ask(source, asked, arrived);
         }
         let seq = source.next_seq();
         self.let_in(source, arrived, seq, turn);
+    }
+
+    /// Tries again with an event whose connection's share had no place for it.
+    fn route_again(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
+        match dialect::asked(source.link.wire.dialect, &arrived.id) {
+            Some(asked) => self.ask(source, asked, arrived),
+            None => self.let_in(source, arrived, seq, turn),
+        }
+    }
+
+    /// Has the hub carry out what is asked of the gateway itself. What may take longer needs a place, as events do.
+    fn ask(&self, source: &mut Source, asked: Asked, arrived: Arrived) {
+        let permit = match asked {
+            Asked::Publish => {
+                let permit = self.permit(&source.link, &arrived);
+                if permit.is_none() {
+                    return self.is_full(source, arrived, 0);
+                }
+                permit
+            }
+            _ => None,
+        };
+        self.hub.request(&source.link, asked, arrived, permit);
+    }
+
+    fn permit(&self, link: &Link, arrived: &Arrived) -> Option<Permit> {
+        let Limits { waiting_events, waiting_bytes, .. } = self.limits;
+        Permit::take(&link.facts, arrived.payload.body.len(), waiting_events, waiting_bytes)
     }
 
     /// Takes one event to its handlers, if its connection's share has a place for it.
@@ -170,10 +198,7 @@ impl Router {
             Some(_) => others.push(to),
         });
         let Some(first) = first else { return self.unrouted(source, &arrived) };
-        let size = arrived.payload.body.len();
-        let Some(mut permit) =
-            Permit::take(&link.facts, size, self.limits.waiting_events, self.limits.waiting_bytes)
-        else {
+        let Some(mut permit) = self.permit(link, &arrived) else {
             return self.is_full(source, arrived, seq);
         };
         permit.arrived = Some(turn.instant);

@@ -91,7 +91,9 @@ impl Router {
         source.full = Full::Nobodys;
         match source.stuck.take().map(|stuck| *stuck) {
             None => {}
-            Some(Stuck::Arrived { arrived, seq }) => self.let_in(source, arrived, seq, turn),
+            Some(Stuck::Arrived { arrived, seq }) => {
+                self.route_again(source, arrived, seq, turn);
+            }
             Some(Stuck::Declined(declined)) => {
                 let again = declined.into_iter().filter_map(|(to, declined)| {
                     let declined = to.handler.offer(declined.event).err();

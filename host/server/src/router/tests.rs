@@ -9,9 +9,10 @@ use tengen_core::{
     event::Connection,
     handler::{Actor as _, Progress, Work},
     routes,
+    rules::Rules,
     trace::NoTracer,
 };
-use tengen_settings::{Mode, Outbox, Pattern, Route};
+use tengen_settings::{ChannelName, ChannelRule, Mode, Outbox, Pattern, Route, Who};
 use tengen_wire::{
     dialect::{Callback, Dialect, Wire},
     payload::{Encoding, Payload},
@@ -53,7 +54,14 @@ struct Bench {
 /// Routes in this order, each to a handler of its own: its mode, what it wants, and why it takes nothing.
 fn bench(handlers: &[(Mode, Wants, Option<FaultId>)]) -> Bench {
     let limits = Limits::default();
-    let hub = Arc::new(Hub::new(limits, Arc::new(NoTracer)));
+    let room = ChannelRule {
+        name: ChannelName::parse("room").unwrap(),
+        subscribe: Who::Any,
+        publish: Who::Any,
+        personal: false,
+    };
+    let hub = Hub::new(limits, Arc::new(NoTracer)).with_rules(Rules::new(&[room]));
+    let hub = Arc::new(hub);
     let (mut routes, mut rights, mut stubs) =
         (routes::Builder::default(), HashMap::new(), Vec::new());
     for (place, (mode, wants, declines)) in handlers.iter().enumerate() {
@@ -94,7 +102,15 @@ fn arrived() -> Arrived {
 
 impl Bench {
     fn ask(&mut self) {
-        let arrived = arrived();
+        self.send("a/b", b"7");
+    }
+
+    fn send(&mut self, id: &str, data: &'static [u8]) {
+        let arrived = Arrived {
+            id: id.into(),
+            payload: Payload::new(Encoding::Json, data),
+            ..arrived()
+        };
         let table = self.router.table();
         let mut turn = Turn::at(Instant::now(), &table);
         self.router.route(&mut self.source, arrived, &mut turn);
@@ -258,4 +274,35 @@ fn a_turn_borrows_its_handlers_and_counts_nothing_that_all_connections_would() {
     assert_eq!(held(&bench), before);
     turn.settle();
     assert!(bench.taken(0).is_some() && bench.taken(1).is_some());
+}
+
+/// A publication needs a place among what waits, and no plugin ever sees one that found none at first.
+#[test]
+fn a_publication_for_which_there_is_no_place_waits_as_events_do() {
+    const SAID: &[u8] = br#"{"channel":"room","id":"chat/said"}"#;
+    let mut bench = bench(&[(Mode::First, Wants::Yes, None)]);
+    let facts = Arc::clone(&bench.source.link.facts);
+    let take = || Permit::take(&facts, 0, 64, 1 << 20);
+    let places: Vec<_> = std::iter::from_fn(take).collect();
+    bench.send("tengen/publish", SAID);
+    assert!(bench.source.is_stuck() && bench.said().is_empty());
+    drop(places);
+    assert!(bench.router.has_room(&mut bench.source, Waker::noop()));
+    let table = bench.router.table();
+    let mut turn = Turn::at(Instant::now(), &table);
+    bench.router.retry(&mut bench.source, &mut turn);
+    turn.settle();
+    let said = bench.said();
+    assert!(said.len() == 1 && said[0].contains(r#""offset":1"#), "{said:?}");
+    assert!(!bench.source.is_stuck() && bench.taken(0).is_none());
+
+    let places: Vec<_> = std::iter::from_fn(take).collect();
+    bench.router.be_patient(&mut bench.source, false);
+    bench.send("tengen/publish", SAID);
+    let said = bench.said();
+    assert!(said.len() == 1 && said[0].contains(r#""id":"overloaded""#), "{said:?}");
+    // What ends at once needs no place.
+    bench.send("tengen/subscribe", br#"{"channel":"room"}"#);
+    assert!(bench.said()[0].contains(r#""publications":[]"#));
+    drop(places);
 }

@@ -34,6 +34,7 @@ pub fn diff(old: &Settings, new: &Settings) -> Vec<Change> {
     one("limits", &old.limits, &new.limits, &mut changed);
     several("endpoint", (&old.endpoints, &new.endpoints), |it| &**it, &mut changed);
     several("route", (&old.routes, &new.routes), |it| it, &mut changed);
+    several("channel", (&old.channels, &new.channels), |it| it, &mut changed);
     one("telemetry", &old.telemetry, &new.telemetry, &mut changed);
     several("sink", (&old.telemetry.sinks, &new.telemetry.sinks), |it| it, &mut changed);
     several("static", (&old.statics, &new.statics), |it| it, &mut changed);

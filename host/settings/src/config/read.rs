@@ -2,7 +2,7 @@
 
 use super::plugins::Plugins;
 use crate::{
-    Admin, Endpoint, Route, Settings, SinkPlugin, Static,
+    Admin, ChannelRule, Endpoint, Route, Settings, SinkPlugin, Static,
     schema::{Part, mistakes::choice, table::Table},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,6 +29,7 @@ pub(super) fn settings(
     endpoints(root, &mut settings, &mut plugins);
     routes(root, &mut settings, &mut plugins);
     sinks(root, &mut settings, &mut plugins);
+    channels(root, &mut settings);
     plugins.warn_of_unused(root);
     plugins.warn_of_little_memory(root, &settings);
     settings.echo = root.get("plugin").is_none() && root.get("route").is_none();
@@ -95,6 +96,23 @@ fn routes(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
             root.document.mistake(&table.place_of("endpoint"), what);
         }
         settings.routes.extend(table.is_whole().then_some(route));
+    }
+}
+
+/// The first of a name is the one that counts.
+fn channels(root: &Table<'_>, settings: &mut Settings) {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    for table in root.tables("channel") {
+        let Some(rule) = ChannelRule::whole(&table) else { continue };
+        let line = root.document.lines.line(table.place.at);
+        if let Some(first) = taken.get(&rule.name.to_string()) {
+            let what = format!(
+                "means nothing: the table of line {first} has this name and decides; remove one of them"
+            );
+            root.document.warning(&table.place_of("name"), what);
+        }
+        taken.entry(rule.name.to_string()).or_insert(line);
+        settings.channels.push(rule);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The tables at the top of the file, in the order in which they are documented.
 
 use crate::{
-    Admin, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, SinkPlugin, Static,
-    Telemetry,
+    Admin, ChannelRule, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, SinkPlugin,
+    Static, Telemetry,
     schema::{
         Part,
         section::{At, Section, Shown},
@@ -10,11 +10,8 @@ use crate::{
 };
 use std::sync::LazyLock;
 
-/// Tables of the file format that this version does not carry out.
-const LATER: &[&str] = &["channel"];
-
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
-    let top = Section::new(&At::table("").inline(), String::new(), LATER);
+    let top = Section::new(&At::table("").inline(), String::new(), &[]);
     let mut all = vec![top];
     Server::declare(&At::table("server"), &mut all);
     Admin::declare(&At::table("admin"), &mut all);
@@ -24,6 +21,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     Endpoint::declare(&At::list("endpoint"), &mut all);
     Plugin::declare(&At::named("plugin", "chat").example(), &mut all);
     Route::declare(&At::list("route").example(), &mut all);
+    ChannelRule::declare(&At::list("channel").example(), &mut all);
     Telemetry::declare(&At::table("telemetry"), &mut all);
     SinkPlugin::declare(&At::list("sink").example(), &mut all);
     Static::declare(&At::list("static").example(), &mut all);

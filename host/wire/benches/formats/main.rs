@@ -141,7 +141,7 @@ fn write_reply(format: Encoding) -> impl Fn(Payload) {
     move |payload| {
         let wire = Wire { dialect: Dialect::Tengen, format };
         let callback = Callback(b"\"1\"".as_slice().into());
-        black_box(reply(wire, &callback, &payload, None).expect("it fits"));
+        black_box(reply(wire, "a/b", &callback, &payload, None).expect("it fits"));
     }
 }
 

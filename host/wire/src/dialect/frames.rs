@@ -78,4 +78,13 @@ pub struct Publication<'a> {
     /// The offset of the one before it there. It is written only where a client would take it for another one: where it is not
     /// one less.
     pub prev: u64,
+    /// The client that published it; none: a plugin did.
+    pub from: Option<Publisher<'a>>,
+}
+
+/// A client that publishes.
+#[derive(Debug, Clone, Copy)]
+pub struct Publisher<'a> {
+    pub user: Option<&'a UserId>,
+    pub connection: ConnectionId,
 }

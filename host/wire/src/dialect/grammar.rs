@@ -1,6 +1,9 @@
 //! What makes a dialect.
 
-use super::{Callback, Handshake, Inbound, Malformed, Publication};
+use super::{
+    Arrived, Callback, Handshake, Inbound, Malformed, Publication,
+    request::{self, Asked, Request},
+};
 use crate::{
     fault::Fault, format::Encoding, frame::Frame, id::EventId, payload::Payload,
     trace::TraceContext,
@@ -16,6 +19,14 @@ pub(crate) trait Grammar {
 
     /// Reads one frame. The whole of it is checked, so that its payload may stand in other frames of the same format as it is.
     fn decode(format: Encoding, frame: &Frame) -> Result<Inbound, Box<Malformed>>;
+    /// What an event asks of the gateway itself, if it does.
+    fn asked(id: &str) -> Option<Asked> {
+        Asked::of(id)
+    }
+    /// Reads what it asks.
+    fn request(format: Encoding, asked: Asked, arrived: &Arrived) -> Result<Request, Fault> {
+        request::read(format, asked, arrived)
+    }
     /// The first frame, if there is one.
     fn handshake(format: Encoding, handshake: &Handshake<'_>) -> Option<Frame>;
     fn push(
@@ -29,9 +40,10 @@ pub(crate) trait Grammar {
         what: &Publication<'_>,
         context: Option<&TraceContext>,
     ) -> Result<Frame, Fault>;
+    /// The answer to the callback of this event.
     fn reply(
         format: Encoding,
-        callback: &Callback,
+        to: (&str, &Callback),
         content: &Payload,
         context: Option<&TraceContext>,
     ) -> Result<Frame, Fault>;

@@ -8,6 +8,7 @@ mod envelope;
 mod frames;
 mod grammar;
 mod raw;
+mod request;
 mod sente;
 mod sente_lite;
 mod tengen;
@@ -16,8 +17,11 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use frames::{Arrived, Callback, Handshake, Inbound, Malformed, Publication, Session};
+pub use frames::{
+    Arrived, Callback, Handshake, Inbound, Malformed, Publication, Publisher, Session,
+};
 pub use grammar::{Profile, Pulse, Subprotocol};
+pub use request::{Asked, Publish, Request};
 pub use wire::Wire;
 
 use crate::{
@@ -84,6 +88,18 @@ pub fn decode(wire: Wire, frame: &Frame) -> Result<Inbound, Box<Malformed>> {
     in_dialect!(wire.dialect, D => D::decode(wire.format, frame))
 }
 
+/// What an event asks of the gateway itself; none: it is for plugins.
+pub fn asked(dialect: Dialect, id: &str) -> Option<Asked> {
+    in_dialect!(dialect, D => D::asked(id))
+}
+
+/// Reads what is asked of the gateway itself.
+///
+/// Err: `malformed`, or what this version does not offer.
+pub fn request(wire: Wire, asked: Asked, arrived: &Arrived) -> Result<Request, Fault> {
+    in_dialect!(wire.dialect, D => D::request(wire.format, asked, arrived))
+}
+
 /// The first frame; raw endpoints have none.
 ///
 /// A `welcome` that cannot be written in this format is left out.
@@ -113,14 +129,15 @@ pub fn publication(
     in_dialect!(wire.dialect, D => D::publication(wire.format, what, context))
 }
 
-/// `[value callback meta]`; the content alone on raw endpoints, whose frames have no callback.
+/// `[value callback meta]`; the content alone on raw endpoints, whose frames have no callback. `event`: what is answered.
 pub fn reply(
     wire: Wire,
+    event: &str,
     callback: &Callback,
     content: &Payload,
     context: Option<&TraceContext>,
 ) -> Result<Frame, Fault> {
-    in_dialect!(wire.dialect, D => D::reply(wire.format, callback, content, context))
+    in_dialect!(wire.dialect, D => D::reply(wire.format, (event, callback), content, context))
 }
 
 /// The answer to an event that failed: to its callback, or pushed as `tengen/error`. Raw endpoints have none.

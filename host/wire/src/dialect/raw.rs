@@ -68,7 +68,7 @@ impl Grammar for Raw {
 
     fn reply(
         _: Encoding,
-        _: &Callback,
+        _: (&str, &Callback),
         content: &Payload,
         _: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {

@@ -28,7 +28,7 @@ fn begin(step: &mut Step<'_>, by: u32, channel: Channel, said: Said, keep: bool)
         span.set("messaging.destination.name", channel.to_string());
     }
     let at = Published { offset: 0, prev: 0 };
-    let kind = Kind::Publication { channel: channel.clone(), id, at };
+    let kind = Kind::Publication { channel: channel.clone(), id, at, from: None };
     fan_out(step, &channel, Letter { kind, content, except, span }, keep)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn fan_out(
     letter: Letter,
     keep: bool,
 ) -> Carried {
-    Ok(match Publishing::begin(channel, letter, &mut step.deliveries)? {
+    Ok(match Publishing::begin(channel, letter, &mut step.deliveries).left? {
         None => delivered(keep),
         Some(publishing) => Fate::UnderWay(Box::new(OnItsWay { publishing, keep })),
     })

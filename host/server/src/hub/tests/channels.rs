@@ -2,7 +2,7 @@
 
 use super::{steps::*, *};
 use tengen_core::broker::{Broker, Log, Position, Published};
-use tengen_wire::dialect::Arrived;
+use tengen_wire::dialect::{Arrived, Asked};
 
 /// A broker that counts all channels together, as one that keeps them in one stream does.
 #[derive(Debug, Default)]
@@ -21,8 +21,9 @@ impl Broker for Stream {
 
     fn unsubscribe(&self, _: &Channel) {}
 
-    fn publish(&self, _: &Channel) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn publish(&self, _: &Channel) -> Position {
+        let offset = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        Position { epoch: "stream".into(), offset }
     }
 }
 
@@ -73,7 +74,7 @@ fn ask(hub: &Hub, link: &Arc<Link>, data: &str) -> String {
         traceparent: None,
         tracestate: None,
     };
-    hub.request(link, arrived);
+    hub.request(link, Asked::Subscribe, arrived, None);
     frames(link).pop().expect("it is answered")
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::thread;
+use tengen_wire::dialect::{Arrived, Asked};
 
 fn all_grants() -> Grants {
     let all = || vec![Pattern("*".into())];
@@ -155,16 +156,16 @@ fn a_client_comes_back_as_the_same_user_or_from_the_same_address() {
 fn a_request_carries_no_long_name_back() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
-    for id in ["tengen/unsubscribe", "tengen/subscribe", "tengen/publish"] {
+    for asked in [Asked::Unsubscribe, Asked::Subscribe, Asked::Publish] {
         let data = format!(r#"{{"channel":"{}"}}"#, "x".repeat(100_000));
-        let arrived = tengen_wire::dialect::Arrived {
-            id: id.into(),
+        let arrived = Arrived {
+            id: format!("tengen/{}", asked.word()).into(),
             payload: Payload::new(Encoding::Json, data.into_bytes()),
             callback: Some(Callback((*b"\"cb1\"").into())),
             traceparent: None,
             tracestate: None,
         };
-        hub.request(&link, arrived);
+        hub.request(&link, asked, arrived, None);
         let answers = frames(&link);
         assert!(answers.len() == 1 && answers[0].len() < 1000, "{} bytes", answers[0].len());
         assert!(answers[0].contains(r#""id":"malformed""#), "{answers:?}");

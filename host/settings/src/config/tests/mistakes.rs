@@ -38,11 +38,10 @@ fn a_key_twice_is_a_mistake() {
 #[test]
 fn keys_this_version_does_not_carry_out_are_refused() {
     wrong(
-        "[server]\ntls = { cert = 'a', key = 'b' }\n[[channel]]\nname = 'x'\n[limits]\nhandshakes_per_second = 9\n",
+        "[server]\ntls = { cert = 'a', key = 'b' }\n[limits]\nhandshakes_per_second = 9\n",
         &[
             "server.tls (line 2): is not available in this version; remove it",
-            "channel (line 3): is not available in this version; remove it",
-            "limits.handshakes_per_second (line 6): is not available in this version; remove it",
+            "limits.handshakes_per_second (line 4): is not available in this version; remove it",
         ],
     );
     wrong(
@@ -394,4 +393,22 @@ fn a_mistake_quotes_the_file_and_not_what_is_put_in() {
     );
     let warned = read("[admin]\nlisten = '0.0.0.0:${PORT}'").unwrap().warnings;
     assert!(warned[0].what.ends_with("reach `0.0.0.0:${PORT}`"), "{warned:?}");
+}
+
+#[test]
+fn channels_are_named_after_somebody_who_owns_them() {
+    wrong(
+        "[[channel]]\nname = 'room/*'\nsubscribe = 'owner'\npersonal = true\n[[channel]]\nname = 'user/{user}/*'\npublish = 'owner'\npersonal = true\n[[channel]]\nsubscribe = 'anybody'\n[[channel]]\nname = 'user/{id}'\n[[channel]]\nname = 'x'\npolicy = 'rooms'\npresence = true\nhistory = { events = 1 }\n",
+        &[
+            "channel[0].subscribe (line 3): nobody owns `room/*`; name it after its owner, as in name = \"user/{user}\"",
+            "channel[0].personal (line 4): `room/*` is not one channel of each user; write a name with `{user}` and without `*`, as in name = \"user/{user}\"",
+            "channel[1].personal (line 8): `user/{user}/*` is not one channel of each user; write a name with `{user}` and without `*`, as in name = \"user/{user}\"",
+            "channel[2] (line 9): `name` is missing; say which channels, as in name = \"room/*\"",
+            "channel[2].subscribe (line 10): `anybody` is not known here; did you mean `nobody`?",
+            "channel[3].name (line 12): `user/{id}` has a place for something else than a user; write `{user}`, once",
+            "channel[4].policy (line 15): is not available in this version; remove it",
+            "channel[4].presence (line 16): is not available in this version; remove it",
+            "channel[4].history (line 17): is not available in this version; remove it",
+        ],
+    );
 }

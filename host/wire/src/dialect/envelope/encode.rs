@@ -1,7 +1,7 @@
 //! Frames for peers: put together once, in a buffer of exactly their length.
 
 use super::{
-    super::{Publication, Session},
+    super::{Publication, Publisher, Session},
     Callback, Envelope, Handshake,
 };
 use crate::{
@@ -133,7 +133,8 @@ pub(super) fn publication<D: Envelope, F: Format>(
     Ok(with_meta::<F>(meta.as_ref(), |frame| {
         batch(frame, |event| {
             event.name("tengen/publication");
-            event.map(4 + usize::from(prev.is_some()), |map| {
+            let more = usize::from(prev.is_some()) + usize::from(what.from.is_some());
+            event.map(4 + more, |map| {
                 map.key("channel").string(what.channel);
                 map.key("id").name_or_string(what.id);
                 map.key("data").value(&data);
@@ -141,9 +142,24 @@ pub(super) fn publication<D: Envelope, F: Format>(
                 if let Some(prev) = prev {
                     map.key("prev").number(prev);
                 }
+                if let Some(from) = &what.from {
+                    map.key("from");
+                    publisher(map, from);
+                }
             });
         });
     }))
+}
+
+fn publisher<F: Format>(frame: &mut Writer<'_, F>, from: &Publisher<'_>) {
+    frame.map(2, |map| {
+        map.key("user");
+        match from.user {
+            Some(user) => map.string(user),
+            None => map.nil(),
+        }
+        map.key("connection").string(&from.connection.to_string());
+    });
 }
 
 pub(super) fn reply<D: Envelope, F: Format>(

@@ -70,7 +70,7 @@ impl<D: Envelope> Grammar for D {
 
     fn reply(
         format: Encoding,
-        callback: &Callback,
+        (_, callback): (&str, &Callback),
         content: &Payload,
         context: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {

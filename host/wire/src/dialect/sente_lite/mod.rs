@@ -1,15 +1,17 @@
 //! The dialect of sente-lite's clients, wire version 2.0.0, which connect unmodified: `[event-id data]`, both ways.
 //!
-//! Its channels are its clients' own, and this gateway's are its plugins': subscriptions and publications of clients are
-//! answered with the error that the protocol has for them. A client that publishes hears `:tengen/error`, where sente-lite's own
-//! servers are silent.
+//! Its clients subscribe, unsubscribe and publish in words of their own, and are answered in them. Which channels are theirs says
+//! the configuration. A client that may not publish hears `:tengen/error`, where sente-lite's own servers are silent.
 
+mod channels;
 mod read;
 
 use super::{
-    Callback, Handshake, Inbound, Malformed, Profile, Publication, Pulse, Session, Subprotocol,
+    Arrived, Callback, Handshake, Inbound, Malformed, Profile, Publication, Pulse, Session,
+    Subprotocol,
     envelope::{self, fault},
     grammar::Grammar,
+    request::{self, Asked, Request},
 };
 use crate::{
     fault::Fault,
@@ -26,10 +28,6 @@ use std::time::Duration;
 
 /// What its clients look for in the handshake.
 const VERSION: &str = "2.0.0";
-
-const SUBSCRIBE: &str = "sente-lite/subscribe";
-const UNSUBSCRIBE: &str = "sente-lite/unsubscribe";
-const PUBLISH: &str = "sente-lite/publish";
 
 pub(super) struct SenteLite;
 
@@ -59,6 +57,17 @@ impl Grammar for SenteLite {
         })
     }
 
+    fn asked(id: &str) -> Option<Asked> {
+        channels::asked(id).or_else(|| Asked::of(id))
+    }
+
+    fn request(format: Encoding, asked: Asked, arrived: &Arrived) -> Result<Request, Fault> {
+        if channels::asked(&arrived.id).is_none() {
+            return request::read(format, asked, arrived);
+        }
+        in_format!(format, F => channels::request::<F>(asked, arrived), _ => Err(no_format(format)))
+    }
+
     fn handshake(format: Encoding, handshake: &Handshake<'_>) -> Option<Frame> {
         in_format!(format, F => Some(self::handshake::<F>(handshake)), _ => None)
     }
@@ -77,16 +86,19 @@ impl Grammar for SenteLite {
         what: &Publication<'_>,
         _: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {
-        in_format!(format, F => publication::<F>(what), _ => Err(no_format(format)))
+        in_format!(format, F => channels::message::<F>(what), _ => Err(no_format(format)))
     }
 
-    /// No client of sente-lite's own waits for one. Whoever writes `[[event-id data] "callback"]` does.
+    /// Clients of sente-lite's own wait for that of a subscription alone. Whoever writes `[[event-id data] "callback"]` waits, too.
     fn reply(
         format: Encoding,
-        callback: &Callback,
+        (event, callback): (&str, &Callback),
         content: &Payload,
         _: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {
+        if channels::names_channel(event) {
+            return in_format!(format, F => Ok(channels::subscribed::<F>(callback, None)), _ => Err(no_format(format)));
+        }
         let data = embeddable(content, format)?;
         in_format!(format, F => Ok(two::<F>(|frame| {
             frame.value(&data);
@@ -163,31 +175,11 @@ fn push<F: Format>(id: &EventId, content: &Payload) -> Result<Frame, Fault> {
     }))
 }
 
-/// What its clients call a message of a channel. Who published it is a plugin, which has no connection to name.
-fn publication<F: Format>(what: &Publication<'_>) -> Result<Frame, Fault> {
-    let data = embeddable(what.content, F::ENCODING)?;
-    Ok(two::<F>(|event| {
-        event.name("sente-lite/channel-msg");
-        event.map(3, |map| {
-            map.key("channel-id").string(what.channel);
-            map.key("data").value(&data);
-            map.key("id").name_or_string(what.id);
-        });
-    }))
-}
-
 fn error<F: Format>(why: &Fault, event: Option<&str>, callback: Option<&Callback>) -> Frame {
     match (event, callback) {
-        // The place of a callback has the channel.
-        (Some(SUBSCRIBE | UNSUBSCRIBE), Some(channel)) => two::<F>(|event| {
-            event.name("sente-lite/subscribed");
-            event.map(4, |map| {
-                map.key("channel-id").value(&channel.0);
-                map.key("success").boolean(false);
-                map.key("error").name("channel-not-found");
-                map.key("message").string(&why.message);
-            });
-        }),
+        (Some(event), Some(channel)) if channels::names_channel(event) => {
+            channels::subscribed::<F>(channel, Some((event, why)))
+        }
         (_, Some(callback)) => two::<F>(|frame| {
             frame.map(1, |value| {
                 value.key("tengen/error");

@@ -1,6 +1,6 @@
 //! Frames of sente-lite's clients: routed by their outermost two levels, checked in full, and never built.
 
-use super::{PUBLISH, SUBSCRIBE, UNSUBSCRIBE};
+use super::channels;
 use crate::{
     dialect::{
         Callback, Inbound, Malformed,
@@ -19,12 +19,6 @@ use crate::{
 const FRAME: &str = "a frame of sente-lite 2, such as `[:ns/name data]`";
 const OLD: &str = "a frame of sente-lite before 2.0.0, which is a map: this gateway speaks 2.0.0, where a frame is \
      `[:ns/name data]`; update the client";
-const SUBSCRIPTIONS: &str =
-    "this gateway has no subscriptions of clients' own yet: a plugin subscribes its connections";
-const PUBLICATIONS: &str = "this gateway has no publications of clients' own yet: send an event to a plugin that publishes";
-
-/// The longest name of a channel that comes back, as it is written.
-const CHANNEL_MAX: usize = 256;
 
 /// Reads one frame.
 pub(super) fn decode<F: Format>(frame: &Frame) -> Result<Inbound, Box<Malformed>> {
@@ -37,15 +31,13 @@ pub(super) fn decode<F: Format>(frame: &Frame) -> Result<Inbound, Box<Malformed>
     if let Err(error) = read {
         return Err(found.malformed(Fault::new(FaultId::Malformed, error.to_string())));
     }
-    let missing = match found.id.as_deref() {
-        Some(SUBSCRIBE | UNSUBSCRIBE) => SUBSCRIPTIONS,
-        Some(PUBLISH) => PUBLICATIONS,
-        _ => return found.inbound::<F>(&frame.body),
-    };
-    let data = found.payload.clone().and_then(|data| frame.body.get(data));
-    let data = found.apart.as_deref().or(data).unwrap_or(F::NIL);
-    found.callback = channel::<F>(data).filter(|_| missing != PUBLICATIONS);
-    Err(found.malformed(Fault::new(FaultId::NotFound, missing)))
+    if found.id.as_deref().is_some_and(channels::names_channel) {
+        // Its answer names the channel, whatever stands there.
+        let data = found.payload.clone().and_then(|data| frame.body.get(data));
+        let data = found.apart.as_deref().or(data).unwrap_or(F::NIL);
+        found.callback = channels::written::<F>(data);
+    }
+    found.inbound::<F>(&frame.body)
 }
 
 fn read<'a, F: Format>(
@@ -148,29 +140,4 @@ fn callback<'a, F: Format>(
         _ => found.complain(span.start, F::NOTATION.callback),
     }
     Ok(())
-}
-
-/// The value of `:channel-id` in a map, as it is written; its absence is nil, as on sente-lite's servers.
-fn channel<F: Format>(data: &[u8]) -> Option<Callback> {
-    let nil = Some(Callback(F::NIL.into()));
-    let mut walk = F::walk(data).ok()?;
-    if !walk.enter(Inside::Map).ok()? {
-        return nil;
-    }
-    let mut first = true;
-    while walk.more(Inside::Map, first).ok()? {
-        first = false;
-        let key = walk.name().ok()?;
-        if key.is_none() {
-            walk.skip().ok()?;
-        }
-        walk.to_value().ok()?;
-        let value = walk.skip().ok()?;
-        if key.as_deref() == Some("channel-id") {
-            let apart = walk.apart();
-            let written = apart.as_deref().or(data.get(value))?;
-            return if written.len() <= CHANNEL_MAX { Some(Callback(written.into())) } else { nil };
-        }
-    }
-    nil
 }

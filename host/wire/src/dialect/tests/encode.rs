@@ -119,7 +119,7 @@ fn a_push_is_a_batch_of_one() {
 #[test]
 fn a_reply_echoes_the_callback_untouched() {
     let reply = |wire, callback: &str, encoding, body: &str| {
-        reply(wire, &super::callback(callback), &payload(encoding, body), None).ok()
+        reply(wire, "a/b", &super::callback(callback), &payload(encoding, body), None).ok()
     };
     is(reply(SENTE, "\"615287\"", Encoding::Edn, "{:echo {:x 1}}"), "[{:echo {:x 1}} \"615287\"]");
     is(
@@ -144,7 +144,7 @@ fn the_trace_travels_in_the_meta_of_our_dialect() {
         &format!("[[[\"a/b\",1]],null,{{\"traceparent\":\"{PARENT}\"}}]"),
     );
     is(
-        reply(JSON, &callback, &content, Some(&with_state)).ok(),
+        reply(JSON, "a/b", &callback, &content, Some(&with_state)).ok(),
         &format!("[1,\"c\",{{\"traceparent\":\"{PARENT}\",\"tracestate\":\"k=\\\"v\\\"\"}}]"),
     );
     is(
@@ -152,11 +152,11 @@ fn the_trace_travels_in_the_meta_of_our_dialect() {
         &format!("[[[:a/b 1]] nil {{:traceparent \"{PARENT}\" :tracestate \"k=\\\"v\\\"\"}}]"),
     );
     is(
-        reply(EDN, &callback, &content, Some(&plain)).ok(),
+        reply(EDN, "a/b", &callback, &content, Some(&plain)).ok(),
         &format!("[1 \"c\" {{:traceparent \"{PARENT}\"}}]"),
     );
     is(push(SENTE, &id, &content, Some(&plain)).ok(), "[[[:a/b 1]] nil]");
-    is(reply(SENTE_JSON, &callback, &content, Some(&plain)).ok(), "[1,\"c\"]");
+    is(reply(SENTE_JSON, "a/b", &callback, &content, Some(&plain)).ok(), "[1,\"c\"]");
 }
 
 #[test]
@@ -164,7 +164,14 @@ fn a_publication_names_channel_event_and_offset() {
     let (channel, content) =
         (Channel::from("room \"1\""), payload(Encoding::Json, "{\"text\":\"hi\"}"));
     let id = EventId::from("chat/said");
-    let what = Publication { channel: &channel, id: &id, content: &content, offset: 7, prev: 6 };
+    let what = Publication {
+        channel: &channel,
+        id: &id,
+        content: &content,
+        offset: 7,
+        prev: 6,
+        from: None,
+    };
     is(
         publication(JSON, &what, None).ok(),
         r#"[[["tengen/publication",{"channel":"room \"1\"","id":"chat/said","data":{"text":"hi"},"offset":7}]],null]"#,
@@ -283,6 +290,7 @@ fn raw_content_leaves_as_it_is() {
             content: &content,
             offset: 1,
             prev: 0,
+            from: None,
         };
         assert_eq!(publication(RAW, &what, None), Ok(frame));
         let broken = push(RAW, &id, &Payload::new(encoding, vec![0xff]), None);
@@ -316,7 +324,7 @@ fn a_plugin_cannot_break_a_frame() {
     let commented = payload(Encoding::Edn, "; first\n [1 2] ; last #_");
     is(push(EDN, &id, &commented, None).ok(), "[[[:a/b [1 2]]] nil]");
     is(
-        reply(SENTE, &callback("\"c\""), &payload(Encoding::Edn, "#_x y #_z"), None).ok(),
+        reply(SENTE, "a/b", &callback("\"c\""), &payload(Encoding::Edn, "#_x y #_z"), None).ok(),
         "[y \"c\"]",
     );
 }

@@ -5,6 +5,7 @@ mod encode;
 mod mistakes;
 mod msgpack;
 mod properties;
+mod requests;
 mod sente_lite;
 mod transit;
 

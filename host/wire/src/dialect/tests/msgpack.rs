@@ -242,6 +242,7 @@ fn pushes_replies_and_publications_leave() {
     is(
         reply(
             MSGPACK,
+            "a/b",
             &written("a6363135323837"),
             &Payload::new(Encoding::Edn, "{:echo {:x 1}}"),
             None,
@@ -250,20 +251,33 @@ fn pushes_replies_and_publications_leave() {
         "9281a46563686f81a17801a6363135323837",
     );
     is(
-        reply(MSGPACK, &written("a163"), &json("1"), Some(&context(Some("k=\"v\"")))).ok(),
+        reply(MSGPACK, "a/b", &written("a163"), &json("1"), Some(&context(Some("k=\"v\"")))).ok(),
         "9301a16382ab7472616365706172656e74d93730302d30303030303030303030303030303030303030303030303030303030306162632d303030303030303030303030306465662d3031aa74726163657374617465a56b3d227622",
     );
     let (channel, content) = (Channel::from("room \"1\""), json("{\"text\":\"hi\"}"));
     let said = EventId::from("chat/said");
-    let what = Publication { channel: &channel, id: &said, content: &content, offset: 7, prev: 6 };
+    let what = Publication {
+        channel: &channel,
+        id: &said,
+        content: &content,
+        offset: 7,
+        prev: 6,
+        from: None,
+    };
     is(
         publication(MSGPACK, &what, None).ok(),
         "929192b274656e67656e2f7075626c69636174696f6e84a76368616e6e656ca8726f6f6d20223122a26964a9636861742f73616964a46461746181a474657874a26869a66f666673657407c0",
     );
     let (channel, content) = (Channel::from("c"), Payload::new(Encoding::Binary, vec![0, 255]));
     let odd = EventId::from("room/a/b");
-    let what =
-        Publication { channel: &channel, id: &odd, content: &content, offset: 300, prev: 299 };
+    let what = Publication {
+        channel: &channel,
+        id: &odd,
+        content: &content,
+        offset: 300,
+        prev: 299,
+        from: None,
+    };
     is(
         publication(MSGPACK, &what, None).ok(),
         "929192b274656e67656e2f7075626c69636174696f6e84a76368616e6e656ca163a26964a8726f6f6d2f612f62a464617461c40200ffa66f6666736574cd012cc0",

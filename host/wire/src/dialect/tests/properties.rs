@@ -142,7 +142,7 @@ proptest! {
         match decode(wire, &frame) {
             Ok(Inbound::Event(arrived)) => {
                 let Some(callback) = &arrived.callback else { return Ok(()) };
-                let answer = reply(wire, callback, &arrived.payload, None).unwrap();
+                let answer = reply(wire, "a/b", callback, &arrived.payload, None).unwrap();
                 prop_assert_eq!(elements(wire, &answer), Some(2));
             }
             Ok(Inbound::Ping(_) | Inbound::Pong) => {}
@@ -189,8 +189,8 @@ proptest! {
         channel: String,
     ) {
         let (id, channel, content) = (EventId::new(id), Channel::new(channel), Payload::new(encoding, body));
-        let what = Publication { channel: &channel, id: &id, content: &content, offset: 1, prev: 0 };
-        let replied = reply(wire, &called(wire), &content, None);
+        let what = Publication { channel: &channel, id: &id, content: &content, offset: 1, prev: 0, from: None };
+        let replied = reply(wire, "a/b", &called(wire), &content, None);
         for frame in [push(wire, &id, &content, None), publication(wire, &what, None), replied].into_iter().flatten() {
             prop_assert_eq!(elements(wire, &frame), Some(2), "{:?}", frame);
         }

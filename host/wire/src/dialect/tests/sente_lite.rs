@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        Arrived, Handshake, Inbound, Malformed, Publication, decode, error, handshake, ping, pong,
-        publication, push, reply,
+        Arrived, Handshake, Inbound, Malformed, Publication, Publisher, Request, asked, decode,
+        error, handshake, ping, pong, publication, push, reply, request,
     },
     *,
 };
@@ -111,13 +111,14 @@ fn pushes_publications_and_replies_leave() {
         content: &content,
         offset: 7,
         prev: 6,
+        from: None,
     };
     is(
         publication(SENTE_LITE, &what, None).ok(),
         r#"[:sente-lite/channel-msg {:channel-id "room1" :data {:text "hello"} :id :chat/said}]"#,
     );
     is(
-        reply(SENTE_LITE, &callback("\"cb-1\""), &content, None).ok(),
+        reply(SENTE_LITE, "a/b", &callback("\"cb-1\""), &content, None).ok(),
         r#"[{:text "hello"} "cb-1"]"#,
     );
     let coded = Payload::new(Encoding::Transit, r#"["~:name","^0"]"#);
@@ -126,42 +127,152 @@ fn pushes_publications_and_replies_leave() {
     assert_eq!(why.id, FaultId::Unsupported);
 }
 
+/// A request of a client's, and where its answer goes.
+fn asks(wire: Wire, text: &str) -> (Result<Request, Fault>, Arrived) {
+    let arrived = decode(wire, &frame(text)).unwrap();
+    let Inbound::Event(arrived) = arrived else { panic!("{text}: {arrived:?}") };
+    let asked = asked(wire.dialect, &arrived.id).unwrap_or_else(|| panic!("{text}"));
+    (request(wire, asked, &arrived), arrived)
+}
+
+/// What the client is answered when it is done.
+fn done(wire: Wire, arrived: &Arrived) -> Option<String> {
+    let value = Payload::new(Encoding::Json, "{\"channel\":\"x\"}");
+    let frame = reply(wire, &arrived.id, arrived.callback.as_ref()?, &value, None).unwrap();
+    Some(String::from_utf8(frame.body.to_vec()).unwrap())
+}
+
 #[test]
-fn subscriptions_and_publications_of_clients_are_answered_with_what_is_missing() {
-    let why = "this gateway has no subscriptions of clients' own yet: a plugin subscribes its connections";
-    for (said, channel) in [
-        (r#"[:sente-lite/subscribe {:channel-id "room1"}]"#, "\"room1\""),
-        ("[:sente-lite/subscribe {:channel-id :room/kw}]", ":room/kw"),
-        (
-            "[:sente-lite/subscribe {:other {:channel-id 1}, \"channel-id\" 2, :channel-id [3]}]",
-            "[3]",
-        ),
-        ("[:sente-lite/subscribe]", "nil"),
-        ("[:sente-lite/subscribe nil]", "nil"),
-        ("[:sente-lite/subscribe {}]", "nil"),
-        (r#"[:sente-lite/unsubscribe {:channel-id "room1"}]"#, "\"room1\""),
-    ] {
-        let subscribed = format!(
-            r#"[:sente-lite/subscribed {{:channel-id {channel} :success false :error :channel-not-found :message "{why}"}}]"#
-        );
-        assert_eq!(answered(SENTE_LITE, said), (FaultId::NotFound, subscribed), "{said}");
+fn its_clients_subscribe_and_unsubscribe_as_to_its_own_servers() {
+    for (channel, name) in [("\"room1\"", "room1"), (":room/kw", ":room/kw"), ("\":a\"", ":a")] {
+        let subscribed =
+            format!("[:sente-lite/subscribed {{:channel-id {channel} :success true}}]");
+        let subscribe = format!("[:sente-lite/subscribe {{:channel-id {channel}}}]");
+        let (asked, arrived) = asks(SENTE_LITE, &subscribe);
+        let channel: Channel = name.into();
+        let expected = Request::Subscribe { channel: channel.clone(), has_position: false };
+        assert_eq!(asked, Ok(expected), "{subscribe}");
+        assert_eq!(done(SENTE_LITE, &arrived), Some(subscribed.clone()));
+        let (asked, arrived) = asks(SENTE_LITE, &subscribe.replace("/sub", "/unsub"));
+        assert_eq!(asked, Ok(Request::Unsubscribe { channel }));
+        assert_eq!(done(SENTE_LITE, &arrived), Some(subscribed));
     }
+    let coded = r#"["~:sente-lite/subscribe",["^ ","~:channel-id","~:name"]]"#;
+    let (asked, arrived) = asks(TRANSIT, coded);
+    assert!(matches!(asked, Ok(Request::Subscribe { channel, .. }) if &*channel == ":name"));
+    let subscribed =
+        r#"["~:sente-lite/subscribed",["^ ","~:channel-id","~:name","~:success",true]]"#;
+    assert_eq!(done(TRANSIT, &arrived).as_deref(), Some(subscribed));
+    // Its clients may use our words as well.
+    let (asked, arrived) = asks(SENTE_LITE, "[[:tengen/unsubscribe {:channel \"a\"}] \"cb\"]");
+    assert_eq!(asked, Ok(Request::Unsubscribe { channel: "a".into() }));
+    assert_eq!(done(SENTE_LITE, &arrived).as_deref(), Some("[{:channel \"x\"} \"cb\"]"));
+}
+
+#[test]
+fn its_clients_publish_to_all_or_to_all_but_themselves() {
+    for (more, echo) in
+        [("", true), (", :exclude-sender? false", true), (", :exclude-sender? true", false)]
+    {
+        let said =
+            format!("[:sente-lite/publish {{:channel-id \"room1\", :data {{:s #{{1}}}}{more}}}]");
+        let (asked, arrived) = asks(SENTE_LITE, &said);
+        let Ok(Request::Publish(what)) = asked else { panic!("{said}: {asked:?}") };
+        assert_eq!(
+            (&*what.channel, what.echo, &*what.data.body),
+            ("room1", echo, &b"{:s #{1}}"[..])
+        );
+        assert_eq!(done(SENTE_LITE, &arrived), None, "no client of its own waits for an answer");
+        let from = Publisher { user: None, connection: ConnectionId::from_bytes([0; 16]) };
+        let said = Publication {
+            channel: &what.channel,
+            id: &what.id,
+            content: &what.data,
+            offset: 1,
+            prev: 0,
+            from: Some(from),
+        };
+        is(
+            publication(SENTE_LITE, &said, None).ok(),
+            r#"[:sente-lite/channel-msg {:channel-id "room1" :data {:s #{1}} :from "00000000-0000-0000-0000-000000000000"}]"#,
+        );
+        let ann = UserId::from("ann");
+        let (keyword, id) = (Channel::from(":room/kw"), EventId::from("chat/said"));
+        let from = Some(Publisher { user: Some(&ann), ..from });
+        let said = Publication { channel: &keyword, id: &id, from, ..said };
+        is(
+            publication(SENTE_LITE, &said, None).ok(),
+            r#"[:sente-lite/channel-msg {:channel-id :room/kw :data {:s #{1}} :from "ann" :id :chat/said}]"#,
+        );
+        let no_keyword = Channel::from(": room");
+        let said = Publication { channel: &no_keyword, ..said };
+        let frame = publication(SENTE_LITE, &said, None).unwrap();
+        assert!(String::from_utf8_lossy(&frame.body).contains(r#":channel-id ": room""#));
+    }
+    let (asked, _) = asks(SENTE_LITE, r#"[:sente-lite/publish {:channel-id "r"}]"#);
+    assert!(matches!(asked, Ok(Request::Publish(what)) if what.data.body == "nil"));
+    let (asked, _) =
+        asks(SENTE_LITE, r#"[:sente-lite/publish {:channel-id "r" :exclude-sender? 1}]"#);
+    assert!(asked.unwrap_err().message.contains("`exclude-sender?` must be true or false"));
+}
+
+/// What a client is answered whose request was refused for this.
+fn refused(wire: Wire, text: &str, why: &Fault) -> String {
+    let (_, arrived) = asks(wire, text);
+    let [answer] =
+        <[Frame; 1]>::try_from(error(wire, why, Some(&arrived.id), arrived.callback.as_ref()))
+            .unwrap_or_else(|frames| panic!("{frames:?}"));
+    String::from_utf8(answer.body.to_vec()).unwrap()
+}
+
+#[test]
+fn a_refusal_has_its_servers_reason_and_our_message() {
+    for (event, id, failed) in [
+        ("subscribe", FaultId::LimitReached, "false :error :max-subscriptions-per-conn"),
+        ("subscribe", FaultId::NotAllowed, "false :error :channel-not-found"),
+        ("unsubscribe", FaultId::NotFound, "nil :error :not-subscribed"),
+        ("unsubscribe", FaultId::Malformed, "nil :error :channel-not-found"),
+    ] {
+        let said = format!(r#"[:sente-lite/{event} {{:channel-id "room1"}}]"#);
+        let expected = format!(
+            r#"[:sente-lite/subscribed {{:channel-id "room1" :success {failed} :message "so"}}]"#
+        );
+        assert_eq!(refused(SENTE_LITE, &said, &Fault::new(id, "so")), expected);
+    }
+    let said = r#"[:sente-lite/publish {:channel-id "room1", :data 1}]"#;
+    assert_eq!(
+        refused(SENTE_LITE, said, &Fault::new(FaultId::NotAllowed, "so")),
+        r#"[:tengen/error {:id "not-allowed" :message "so" :event :sente-lite/publish}]"#,
+        "its own servers are silent"
+    );
+}
+
+#[test]
+fn what_names_no_channel_comes_back_as_it_was_written() {
+    for (data, written) in [
+        ("{:other {:channel-id 1}, \"channel-id\" 2, :channel-id [3]}", "[3]"),
+        ("nil", "nil"),
+        ("{}", "nil"),
+        ("{:channel-id 7}", "7"),
+        ("{:channel-id \"\"}", "\"\""),
+    ] {
+        let said = format!("[:sente-lite/subscribe {data}]");
+        let (asked, _) = asks(SENTE_LITE, &said);
+        let why = asked.unwrap_err();
+        assert_eq!(why.id, FaultId::Malformed, "{said}");
+        let answer = refused(SENTE_LITE, &said, &why);
+        let starts =
+            format!("[:sente-lite/subscribed {{:channel-id {written} :success false :error ");
+        assert!(answer.starts_with(&starts), "{answer}");
+    }
+    assert!(asks(SENTE_LITE, "[:sente-lite/subscribe]").0.is_err());
     let long = format!("[:sente-lite/subscribe {{:channel-id \"{}\"}}]", "x".repeat(300));
-    assert!(answered(SENTE_LITE, &long).1.contains(":channel-id nil :success false"));
-    let (id, answer) =
-        answered(TRANSIT, r#"["~:sente-lite/subscribe",["^ ","~:channel-id",["~:name","^2"]]]"#);
-    assert_eq!(id, FaultId::NotFound);
+    let why = asks(SENTE_LITE, &long).0.unwrap_err();
+    assert!(refused(SENTE_LITE, &long, &why).contains(":channel-id nil :success false"));
+    let coded = r#"["~:sente-lite/subscribe",["^ ","~:channel-id",["~:name","^2"]]]"#;
+    let answer = refused(TRANSIT, coded, &why);
     let starts = r#"["~:sente-lite/subscribed",["^ ","~:channel-id",["~:name","^2"],"~:success",false,"~:error","~:channel-not-found","#;
     assert!(answer.starts_with(starts), "{answer}");
-    let said =
-        r#"[:sente-lite/publish {:channel-id "room1", :data {:text "x"}, :exclude-sender? true}]"#;
-    assert_eq!(
-        answered(SENTE_LITE, said),
-        (
-            FaultId::NotFound,
-            r#"[:tengen/error {:id "not-found" :message "this gateway has no publications of clients' own yet: send an event to a plugin that publishes" :event :sente-lite/publish}]"#.to_owned(),
-        ),
-    );
 }
 
 #[test]

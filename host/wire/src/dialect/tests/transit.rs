@@ -262,7 +262,7 @@ fn pushes_replies_and_publications_leave() {
         r#"[[["~:srv/push1",["^ ","~:a",1]]],null]"#,
     );
     is(
-        reply(TRANSIT, &callback("\"c\""), &coded, None).ok(),
+        reply(TRANSIT, "a/b", &callback("\"c\""), &coded, None).ok(),
         r#"[[["^ ","~:name",1],["^ ","^0","~:srv/push1"]],"c"]"#,
     );
     let (channel, said) = (Channel::from("^room"), EventId::from("chat/a\"b"));
@@ -272,6 +272,7 @@ fn pushes_replies_and_publications_leave() {
         content: &coded,
         offset: (1 << 53) - 1,
         prev: (1 << 53) - 2,
+        from: None,
     };
     // Before the data five strings took a place: the event's name, three keys and the id.
     is(
