@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 14] = [
+const READERS: [(&str, &str); 16] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -18,6 +18,8 @@ const READERS: [(&str, &str); 14] = [
     ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),
     ("server/src/router/mod.rs", "when an event happened, for plugins"),
+    ("telemetry/src/lib.rs", "since when is counted, for collectors"),
+    ("telemetry/src/metrics/outlet.rs", "when something was counted, for collectors"),
     ("telemetry/src/record.rs", "when a record was made"),
     (
         "server/src/upgrade/authentication.rs",

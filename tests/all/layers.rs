@@ -24,11 +24,15 @@ const ROOMS: [(&[&str], &[&str]); 9] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
+            "flate2",
             "opentelemetry",
             "opentelemetry-otlp",
+            "opentelemetry-proto",
             "opentelemetry_sdk",
+            "prost",
             "reqwest",
             "rustls",
+            "tonic",
             "tracing-subscriber",
         ],
         &["telemetry"],

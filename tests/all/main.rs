@@ -40,6 +40,7 @@ mod roles;
 mod security;
 mod sente;
 mod sente_lite;
+mod telemetry;
 mod timers;
 mod trace;
 mod transit;

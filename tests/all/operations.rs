@@ -8,7 +8,7 @@ use tengen_settings::Settings;
 use tengen_wire::close::Reason;
 
 /// Objects whose members are names that come with what happens.
-const BY_NAME: [&str; 11] = [
+const BY_NAME: [&str; 13] = [
     "connections.ended",
     "connections.failed-by",
     "connections.refused-posts-by",
@@ -17,6 +17,8 @@ const BY_NAME: [&str; 11] = [
     "events.declined",
     "notable",
     "plugins",
+    "telemetry.metrics",
+    "telemetry.no_metrics",
     "telemetry.no_spans",
     "telemetry.sinks",
     "telemetry.spans",

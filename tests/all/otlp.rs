@@ -3,6 +3,8 @@
 // Says to the lints that all of this is a test: what goes wrong here may panic.
 #![cfg(test)]
 
+mod metrics;
+
 use std::time::{Duration, Instant};
 use support::otlp::{Collector, Kind, Span, Value};
 use tengen_core::trace::{self, Start, TraceContext, Tracer};
@@ -10,6 +12,7 @@ use tengen_settings::{self as settings, Otlp, Protocol};
 use tengen_telemetry::{self as telemetry, Telemetry, stats::SpanStats};
 
 const SECOND: Duration = Duration::from_secs(1);
+const THREE_SPANS: &str = "otlp::three_spans_as_the_environment_wants_it";
 
 fn telemetry(collector: &Collector, protocol: Protocol) -> Telemetry {
     let certificate = collector.authority();
@@ -300,9 +303,10 @@ async fn three_spans_as_the_environment_wants_it() {
     assert!(report.is_complete(), "{report}");
 }
 
-async fn run_in(environment: &[(&str, &str)]) {
+/// Runs a test that is ignored otherwise in a process of its own.
+async fn run_in(test: &str, environment: &[(&str, &str)]) {
     let run = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "otlp::three_spans_as_the_environment_wants_it", "--ignored"])
+        .args(["--exact", test, "--ignored"])
         .envs(environment.iter().copied())
         .output();
     let output = tokio::time::timeout(60 * SECOND, run).await.unwrap().unwrap();
@@ -321,13 +325,16 @@ async fn collectors() -> [(Collector, &'static str); 2] {
 #[tokio::test]
 async fn the_environment_alone_turns_tracing_on() {
     for (collector, protocol) in collectors().await {
-        run_in(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go,x-other=1"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=loses,deployment.environment.name=test"),
-            ("OTEL_SERVICE_NAME", "wins"),
-        ])
+        run_in(
+            THREE_SPANS,
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go,x-other=1"),
+                ("OTEL_RESOURCE_ATTRIBUTES", "service.name=loses,deployment.environment.name=test"),
+                ("OTEL_SERVICE_NAME", "wins"),
+            ],
+        )
         .await;
         let spans = collector.spans();
         assert_eq!(spans.len(), 3, "{protocol}");
@@ -347,15 +354,18 @@ async fn the_environment_is_read_as_its_specification_says() {
         (Collector::http_tls().await.unwrap(), "http/json"),
     ] {
         let authority = collector.authority().unwrap();
-        run_in(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.to_str().unwrap()),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
-            ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
-            ("OTEL_BSP_SCHEDULE_DELAY", "0"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "team=north%20side"),
-        ])
+        run_in(
+            THREE_SPANS,
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.to_str().unwrap()),
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+                ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
+                ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+                ("OTEL_RESOURCE_ATTRIBUTES", "team=north%20side"),
+            ],
+        )
         .await;
         let spans = collector.spans();
         assert_eq!(spans.len(), 3, "{protocol}");
@@ -363,11 +373,14 @@ async fn the_environment_is_read_as_its_specification_says() {
     }
     let plain = Collector::grpc().await.unwrap();
     let address = plain.endpoint().strip_prefix("http://").unwrap();
-    run_in(&[
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", address),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
-    ])
+    run_in(
+        THREE_SPANS,
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", address),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ],
+    )
     .await;
     assert_eq!(plain.spans().len(), 3, "an address without a scheme");
 }
@@ -376,12 +389,15 @@ async fn the_environment_is_read_as_its_specification_says() {
 #[tokio::test]
 async fn an_empty_variable_of_the_signal_leaves_the_headers_of_all_signals() {
     for (collector, protocol) in collectors().await {
-        run_in(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", ""),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go%20on,x-share=50%2541"),
-        ])
+        run_in(
+            THREE_SPANS,
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", ""),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=go%20on,x-share=50%2541"),
+            ],
+        )
         .await;
         assert_eq!(collector.header("x-tenant").as_deref(), Some("go on"), "{protocol}");
         assert_eq!(collector.header("x-share").as_deref(), Some("50%41"), "{protocol}");
@@ -393,10 +409,10 @@ async fn the_environment_can_ask_for_compression_and_for_nothing() {
     let collector = Collector::grpc().await.unwrap();
     let endpoint = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.endpoint());
     let protocol = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
-    run_in(&[endpoint, protocol, ("OTEL_SDK_DISABLED", "true")]).await;
-    run_in(&[endpoint, protocol, ("OTEL_TRACES_SAMPLER", "always_off")]).await;
+    run_in(THREE_SPANS, &[endpoint, protocol, ("OTEL_SDK_DISABLED", "true")]).await;
+    run_in(THREE_SPANS, &[endpoint, protocol, ("OTEL_TRACES_SAMPLER", "always_off")]).await;
     assert_eq!(collector.requests(), 0);
-    run_in(&[endpoint, protocol, ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
+    run_in(THREE_SPANS, &[endpoint, protocol, ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     assert_eq!(collector.spans().len(), 3);
     assert_eq!(collector.header("grpc-encoding").as_deref(), Some("gzip"));
 }

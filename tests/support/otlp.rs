@@ -1,27 +1,25 @@
 //! An OTLP receiver in this process, over gRPC or over HTTP with protobuf or JSON, with TLS or without, that can also
 //! misbehave.
 
+mod metrics;
+mod over_http;
+mod services;
 mod tls;
 
+pub use metrics::{Point, Ranges, Shape};
+
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
+use http::HeaderMap;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+        ExportTraceServiceRequest, ExportTraceServiceResponse, trace_service_server::TraceService,
     },
     common::v1::{KeyValue, any_value},
     trace::v1 as wire,
 };
-use prost::Message;
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -30,16 +28,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::watch,
-    task::JoinSet,
-    time,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Status, codec::CompressionEncoding};
+use tonic::Status;
 
 /// How long [`Collector::wait_for`] waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -139,9 +131,8 @@ impl Collector {
     ) -> Result<Self> {
         let (listener, address) = listen(address).await?;
         let inbox = Arc::new(Inbox::default());
-        let service = TraceServiceServer::new(Grpc(Arc::clone(&inbox)))
-            .accept_compressed(CompressionEncoding::Gzip);
-        let server = server.serve_with_incoming(service, TcpListenerStream::new(listener));
+        let services = services::Services::new(&inbox);
+        let server = server.serve_with_incoming(services, TcpListenerStream::new(listener));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await.unwrap_or_default() });
         Ok(Self::new(address, authority, inbox, tasks))
@@ -160,7 +151,7 @@ impl Collector {
         let (listener, address) = listen(anywhere()).await?;
         let (inbox, mut tasks) = (Arc::new(Inbox::default()), JoinSet::new());
         let authority = tls.as_ref().map(|_| tls::authority());
-        tasks.spawn(serve_http(listener, tls, Arc::clone(&inbox)));
+        tasks.spawn(over_http::serve(listener, tls, Arc::clone(&inbox)));
         Ok(Self::new(address, authority, inbox, tasks))
     }
 
@@ -194,7 +185,7 @@ impl Collector {
         std::mem::take(&mut *self.inbox.spans())
     }
 
-    /// Requests so far, refused ones too.
+    /// Requests with spans so far, refused ones too.
     pub fn requests(&self) -> u64 {
         self.inbox.requests.load(Ordering::SeqCst)
     }
@@ -225,7 +216,7 @@ impl Collector {
         }
     }
 
-    /// Waits for this many requests, refused ones too.
+    /// Waits for this many requests with spans, refused ones too.
     pub async fn wait_for_requests(&self, count: u64) -> Result<()> {
         let mut arrivals = self.inbox.arrivals.subscribe();
         let waiting =
@@ -266,6 +257,9 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
 #[derive(Debug, Default)]
 struct Inbox {
     spans: Mutex<Vec<Span>>,
+    points: Mutex<Vec<Point>>,
+    metric_requests: AtomicU64,
+    rejects: AtomicU64,
     headers: Mutex<HeaderMap>,
     requests: AtomicU64,
     refusals: AtomicU32,
@@ -282,13 +276,9 @@ impl Inbox {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn receive(
-        &self,
-        headers: HeaderMap,
-        request: ExportTraceServiceRequest,
-    ) -> Result<(), Refused> {
+    /// Treats a request as the next is to be treated.
+    async fn admit(&self, headers: HeaderMap) -> Result<(), Refused> {
         *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers;
-        self.requests.fetch_add(1, Ordering::SeqCst);
         self.arrivals.send_replace(());
         // An error would mean that this inbox is gone, and with it whoever asks.
         drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
@@ -297,12 +287,22 @@ impl Inbox {
             time::sleep(delay).await;
         }
         let one_less = |left: u32| left.checked_sub(1);
-        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return Err(Refused);
+        match self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+            Ok(_) => Err(Refused),
+            Err(_) => Ok(()),
         }
+    }
+
+    async fn receive(
+        &self,
+        headers: HeaderMap,
+        request: ExportTraceServiceRequest,
+    ) -> Result<ExportTraceServiceResponse, Refused> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        self.admit(headers).await?;
         self.spans().extend(spans_of(request));
         self.arrivals.send_replace(());
-        Ok(())
+        Ok(ExportTraceServiceResponse::default())
     }
 }
 
@@ -316,78 +316,10 @@ impl TraceService for Grpc {
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
         match self.0.receive(metadata.into_headers(), request).await {
-            Ok(()) => Ok(tonic::Response::new(ExportTraceServiceResponse::default())),
+            Ok(response) => Ok(tonic::Response::new(response)),
             Err(Refused) => Err(Status::unavailable("not now")),
         }
     }
-}
-
-async fn serve_http(listener: TcpListener, tls: Option<TlsAcceptor>, inbox: Arc<Inbox>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let (inbox, tls) = (Arc::clone(&inbox), tls.clone());
-        connections.spawn(async move {
-            match tls {
-                None => serve_one(stream, &inbox).await,
-                // Who does not trust us goes without a word.
-                Some(tls) => {
-                    if let Ok(stream) = tls.accept(stream).await {
-                        serve_one(stream, &inbox).await;
-                    }
-                }
-            }
-        });
-    }
-}
-
-async fn serve_one(stream: impl AsyncRead + AsyncWrite + Unpin, inbox: &Inbox) {
-    let service = service_fn(|request| answer(inbox, request));
-    let http = hyper::server::conn::http1::Builder::new();
-    // A client that hangs up is the client's business.
-    http.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default();
-}
-
-async fn answer(
-    inbox: &Inbox,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match take(inbox, request).await {
-        Ok(body) => (StatusCode::OK, body),
-        Err(status) => (status, Vec::new()),
-    };
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    Ok(response)
-}
-
-/// As the OTLP specification has it: POST of protobuf or JSON to one path; compression is not understood here.
-async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
-    if request.uri().path() != "/v1/traces" {
-        return Err(StatusCode::NOT_FOUND);
-    }
-    if request.method() != Method::POST {
-        return Err(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let (head, body) = request.into_parts();
-    let is_json = match head.headers.get("content-type").map(|kind| kind.as_bytes()) {
-        Some(b"application/x-protobuf") => false,
-        Some(b"application/json") => true,
-        _ => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-    };
-    if head.headers.contains_key("content-encoding") {
-        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    }
-    let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?.to_bytes();
-    let request = match is_json {
-        true => serde_json::from_slice(&body).ok(),
-        false => ExportTraceServiceRequest::decode(body).ok(),
-    };
-    let received = inbox.receive(head.headers, request.ok_or(StatusCode::BAD_REQUEST)?).await;
-    received.map_err(|Refused| StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok(match is_json {
-        true => b"{}".to_vec(),
-        false => ExportTraceServiceResponse::default().encode_to_vec(),
-    })
 }
 
 fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {

@@ -5,27 +5,27 @@ use crate::{
     schema::{
         Kind, Part,
         key::{elsewhere, table_if_there},
-        kind::{count, path, plugin_name, quoted, share, text, words},
+        kind::{count, duration, path, plugin_name, quoted, share, text, truth, words},
         mistakes::choice,
         settings,
         value::Value,
         with_defaults,
     },
 };
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use tengen_wire::id::PluginName;
 
 settings! {
-    /// Logs and traces.
+    /// Logs, traces and metrics.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Telemetry {
         /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs with commas
         ///
         /// A `tracing` filter.
         level: String = Kind::new(level, |it| quoted(it)).or("info".into());
-        /// the service's name in traces; absent: `OTEL_SERVICE_NAME`, or `tengen`
+        /// the service's name at the collector; absent: `OTEL_SERVICE_NAME`, or `tengen`
         service_name: Option<String> = text().absent("\"tengen\"");
-        /// Where traces go.
+        /// Where traces and metrics go.
         otlp: Option<Otlp> = table_if_there();
         /// The `[[sink]]`s of the file.
         sinks: Vec<SinkPlugin> = elsewhere();
@@ -53,7 +53,7 @@ pub enum SinkKind {
 }
 
 settings! {
-    /// Where traces go; what is not said here, the OTEL_* environment variables may say.
+    /// Where traces and metrics go; what is not said here, the OTEL_* environment variables may say.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Otlp {
         /// the collector, at `http://` or `https://`
@@ -67,6 +67,14 @@ settings! {
         ///
         /// None: as the environment says.
         sample: Option<f64> = share().unsaid(1.0);
+        /// whether metrics go there as well
+        ///
+        /// None: as the environment says.
+        metrics: Option<bool> = truth().unsaid(true);
+        /// from one export of the metrics to the next
+        ///
+        /// None: as the environment says.
+        metrics_every: Option<Duration> = duration().within(Duration::from_secs(1)..=Duration::from_secs(86_400)).unsaid(Duration::from_secs(60));
         /// whom to trust (PEM); absent: whom the system trusts
         certificate: Option<PathBuf> = path().absent("\"ca.pem\"");
     }

@@ -17,7 +17,7 @@ use std::{collections::HashMap, io, path::Path, time::Duration};
 use tengen_settings::{Protocol, file};
 
 /// Longer than anything runs: what has no limit.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Bytes of the longest file of certificates that is read, 1 MiB: what a system trusts has a quarter of that.
 const PEM_LIMIT: usize = 1 << 20;
@@ -78,21 +78,21 @@ fn no_exporter(error: ExporterBuildError) -> TelemetryError {
 }
 
 /// What [`Trust`] names, in PEM.
-struct Pem {
+pub(super) struct Pem {
     authorities: Option<Vec<u8>>,
     /// The certificate and its key.
     identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Pem {
-    fn read(trust: &Trust) -> Result<Self, TelemetryError> {
+    pub(super) fn read(trust: &Trust) -> Result<Self, TelemetryError> {
         let authorities = trust.authorities.as_deref().map(read).transpose()?;
         let identity = trust.identity.as_ref();
         let identity = identity.map(|(certificate, key)| Ok((read(certificate)?, read(key)?)));
         Ok(Self { authorities, identity: identity.transpose()? })
     }
 
-    fn for_grpc(&self) -> ClientTlsConfig {
+    pub(super) fn for_grpc(&self) -> ClientTlsConfig {
         let tls = match &self.authorities {
             Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
             None => ClientTlsConfig::new().with_enabled_roots(),
@@ -103,8 +103,8 @@ impl Pem {
         }
     }
 
-    /// Spans go where the endpoint says, and nowhere else: no redirects, no proxy from the environment.
-    fn http_client(
+    /// What is sent goes where the endpoint says, and nowhere else: no redirects, no proxy from the environment.
+    pub(super) fn http_client(
         &self,
         is_secure: bool,
         timeout: Duration,

@@ -1,12 +1,15 @@
 //! Telemetry's own counts, as metrics.
 
-use crate::stats::{SinkStats, SpanStats, Stats};
+use crate::stats::{MetricStats, SinkStats, SpanStats, Stats};
 use tengen_core::meter::{Metric, Samples};
 
 impl Stats {
     pub fn collect(&self, into: &mut Samples) {
         if let Some(spans) = &self.spans {
             of_spans(spans, into);
+        }
+        if let Some(metrics) = &self.metrics {
+            of_metrics(metrics, into);
         }
         for (name, sink) in &self.sinks {
             of_sink(name, sink, into);
@@ -31,6 +34,13 @@ fn of_spans(spans: &SpanStats, into: &mut Samples) {
     ] {
         into.add(Metric::DroppedSpans, &[why], count);
     }
+}
+
+fn of_metrics(metrics: &MetricStats, into: &mut Samples) {
+    into.add(Metric::MetricExports, &["ok"], metrics.exports);
+    into.add(Metric::MetricExports, &["failed"], metrics.failed);
+    into.add(Metric::ExportedPoints, &[], metrics.points);
+    into.add(Metric::RejectedPoints, &[], metrics.rejected);
 }
 
 fn of_sink(name: &str, sink: &SinkStats, into: &mut Samples) {

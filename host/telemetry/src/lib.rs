@@ -1,12 +1,14 @@
-//! Logs and traces of the gateway itself; OpenTelemetry lives here and nowhere else.
+//! Logs, traces and metrics of the gateway itself; OpenTelemetry lives here and nowhere else.
 //!
 //! **Logs** are written by `tracing` to the standard error stream: for people on a terminal, as JSON lines otherwise
 //! (see [`log`]). The same records go as [`Signal`](tengen_core::sink::Signal)s to the sinks, if there are any.
 //!
-//! **Traces** are sent by OTLP, over gRPC or over HTTP with protobuf, if an endpoint is named in the settings or in
-//! the environment. Without one, tracing is off and costs nothing.
+//! **Traces** are sent by OTLP, over gRPC or over HTTP with protobuf or JSON, if an endpoint is named in the settings or
+//! in the environment. Without one, tracing is off and costs nothing.
 //!
-//! No producer ever waits for either: queues are bounded, the newest is dropped when one is full, and every loss is
+//! **Metrics** are sent the same way, all that `/metrics` has, every minute.
+//!
+//! No producer ever waits for any of them: queues are bounded, the newest is dropped when one is full, and every loss is
 //! counted with its reason.
 //!
 //! # Environment
@@ -18,8 +20,9 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `TENGEN_LOG` | the log filter, as `telemetry.level`, over which it wins |
-//! | `OTEL_SDK_DISABLED` | `true`: no traces, whatever the settings say |
+//! | `OTEL_SDK_DISABLED` | `true`: no traces and no metrics, whatever the settings say |
 //! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none` |
+//! | `OTEL_METRICS_EXPORTER` | `otlp`, or `none`, or `prometheus`, which is `/metrics` and there in any case |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT` | where to; for HTTP, `/v1/traces` is added to the one without `TRACES_` |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL` | `grpc`, `http/protobuf` or `http/json`; by default what the port says |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]INSECURE` | `true`: no TLS where a gRPC endpoint has no scheme |
@@ -28,6 +31,9 @@
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]HEADERS` | headers for every export, `key=value` with commas between |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000); 0: no limit |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip` or `none` (default) |
+//! | `OTEL_EXPORTER_OTLP_METRICS_…` | each of these, for metrics |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds from one export of metrics to the next (60,000) |
+//! | `OTEL_METRIC_EXPORT_TIMEOUT` | milliseconds after which one is given up (30,000), if the exporter's own did not end it; 0: no limit |
 //! | `OTEL_TRACES_SAMPLER`, `…_ARG` | `[parentbased_]always_on`, `…always_off`, `…traceidratio` |
 //! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536), within 32 MiB |
 //! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048), within 3 MiB |
@@ -45,6 +51,7 @@ mod delivery;
 mod environment;
 mod exporter;
 mod gauges;
+mod metrics;
 mod otlp;
 mod plan;
 mod processor;
@@ -58,16 +65,17 @@ pub use stats::{Report, Stats};
 
 use delivery::Delivery;
 use environment::Environment;
+use metrics::Metrics;
 use otlp::Tracing;
 use plan::Plan;
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tap::Tap;
-use tengen_core::{sink::Sink, trace};
+use tengen_core::{meter::Samples, sink::Sink, trace};
 use tengen_settings as settings;
 use tokio_util::task::TaskTracker;
 
@@ -124,6 +132,13 @@ pub struct Telemetry {
     tracing: Option<Tracing>,
     /// Why there is no tracing although it was asked for.
     failure: Option<String>,
+    /// How metrics are to be sent, if they are; none: why not, although it was asked for.
+    metrics_plan: Result<Option<metrics::Plan>, String>,
+    metrics: OnceLock<Metrics>,
+    /// Who we are to collectors.
+    node: String,
+    /// Since when is counted.
+    since: SystemTime,
     sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
     before_the_end: OnceLock<Stats>,
 }
@@ -148,6 +163,7 @@ fn start_with(
     environment: Environment<'_>,
 ) -> Telemetry {
     let plan = Plan::new(settings, &environment);
+    let metrics_plan = metrics::Plan::new(settings, &environment);
     for note in environment.into_notes() {
         tracing::warn!("{note}");
     }
@@ -163,7 +179,21 @@ fn start_with(
             (None, Some(why))
         }
     };
-    Telemetry { tracing, failure, sinks: Mutex::default(), before_the_end: OnceLock::new() }
+    let metrics_plan = metrics_plan.map_err(|error| {
+        let why = with_causes(&error);
+        tracing::error!(%why, "no metrics are sent");
+        why
+    });
+    Telemetry {
+        tracing,
+        failure,
+        metrics_plan,
+        metrics: OnceLock::new(),
+        node: node.to_owned(),
+        since: SystemTime::now(),
+        sinks: Mutex::default(),
+        before_the_end: OnceLock::new(),
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -181,6 +211,15 @@ impl Telemetry {
     /// The tracer; one that does nothing where tracing is off.
     pub fn tracer(&self) -> Arc<dyn trace::Tracer> {
         self.tracing.as_ref().map_or_else(|| Arc::new(trace::NoTracer) as _, Tracing::tracer)
+    }
+
+    /// Sends metrics to a collector from now on, if there is one that is to get them. `read` reads all that is counted, on a
+    /// thread of its own; once it returns nothing, nothing is sent any more. Only the first call counts.
+    pub fn export_metrics(&self, read: impl Fn() -> Option<Samples> + Send + 'static) {
+        if let Ok(Some(plan)) = &self.metrics_plan {
+            let start = || Metrics::start(plan.clone(), &self.node, self.since, Box::new(read));
+            self.metrics.get_or_init(start);
+        }
     }
 
     /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
@@ -214,7 +253,12 @@ impl Telemetry {
             .map(|(name, delivery)| (name.to_string(), delivery.stats()))
             .collect();
         let spans = self.tracing.as_ref().map(Tracing::stats);
-        Stats { spans, no_spans: self.failure.clone(), sinks }
+        let metrics = self.metrics.get().map(Metrics::stats);
+        let no_metrics = match &self.metrics_plan {
+            Err(why) => Some(why.clone()),
+            Ok(_) => self.metrics.get().and_then(Metrics::failure),
+        };
+        Stats { spans, no_spans: self.failure.clone(), metrics, no_metrics, sinks }
     }
 
     /// Ends the sinks: delivers what is queued for them, for `deadline` at most, and ends their tasks.
@@ -228,7 +272,7 @@ impl Telemetry {
         futures_util::future::join_all(endings).await;
     }
 
-    /// Sends what is queued, for `deadline` at most, and says what was lost since the end began. Ends the sinks, too,
+    /// Sends what is queued and a last time what is counted, for `deadline` at most, and says what was lost since the end began. Ends the sinks, too,
     /// if that was not done before. What comes later is lost, and counted.
     pub async fn shutdown(&self, deadline: Duration) -> Report {
         let before = self.before_the_end();
@@ -238,7 +282,12 @@ impl Telemetry {
                 tracing.shutdown(until).await;
             }
         };
-        tokio::join!(spans, self.stop_sinks(deadline));
+        let metrics = async {
+            if let Some(metrics) = self.metrics.get() {
+                metrics.shutdown(until).await;
+            }
+        };
+        tokio::join!(spans, metrics, self.stop_sinks(deadline));
         Report::between(before, self.stats())
     }
 

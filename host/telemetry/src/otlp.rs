@@ -5,16 +5,15 @@
 
 use super::{
     TelemetryError, exporter,
-    plan::Plan,
+    plan::{Plan, resource},
     processor::{Outlet, Processor, Spans},
     stats::SpanStats,
     tracer::{Ids, Tracer},
 };
-use opentelemetry::{InstrumentationScope, KeyValue, trace::TracerProvider};
+use opentelemetry::{InstrumentationScope, trace::TracerProvider};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{
     Resource,
-    resource::{ResourceDetector, TelemetryResourceDetector},
     trace::{Sampler, SdkTracerProvider, SpanExporter as _},
 };
 use std::{
@@ -47,7 +46,7 @@ pub(super) struct Tracing {
 
 impl Tracing {
     pub(super) fn start(plan: Plan, node: &str) -> Result<Self, TelemetryError> {
-        let resource = resource(&plan, node);
+        let resource = resource(&plan.attributes, &plan.service_name, node);
         let spans = Arc::new(Spans::new(plan.batching));
         let (stop, stopped) = watch::channel(None);
         let (alive, done) = watch::channel(());
@@ -102,17 +101,20 @@ impl Tracing {
     pub(super) async fn shutdown(&self, deadline: Instant) {
         self.spans.close();
         self.stop.send_replace(Some(deadline));
-        let mut done = self.done.clone();
-        // The thread gives up by itself at the deadline; this is for one that cannot.
-        let ended = tokio::time::timeout_at(deadline.into(), async {
-            while done.changed().await.is_ok() {}
-        });
-        if ended.await.is_err() {
-            // A last moment for the thread, which has the same deadline, to count what it gave up.
-            tokio::time::timeout(LAST_MOMENT, async { while done.changed().await.is_ok() {} })
-                .await
-                .unwrap_or_default();
-        }
+        until_done(&self.done, deadline).await;
+    }
+}
+
+/// Waits for a thread that gives up by itself at the deadline; this is for one that cannot.
+pub(super) async fn until_done(done: &watch::Receiver<()>, deadline: Instant) {
+    let mut done = done.clone();
+    let ended =
+        tokio::time::timeout_at(deadline.into(), async { while done.changed().await.is_ok() {} });
+    if ended.await.is_err() {
+        // A last moment for the thread, which has the same deadline, to count what it gave up.
+        tokio::time::timeout(LAST_MOMENT, async { while done.changed().await.is_ok() {} })
+            .await
+            .unwrap_or_default();
     }
 }
 
@@ -154,22 +156,6 @@ fn open(plan: &Plan, resource: &Resource) -> Result<Opened, TelemetryError> {
     drop(inside);
     exporter.set_resource(resource);
     Ok((runtime, exporter))
-}
-
-/// Who we are; what the environment says of it may go beyond the name, and against what is ours.
-pub(super) fn resource(plan: &Plan, node: &str) -> Resource {
-    let detectors: [Box<dyn ResourceDetector>; 1] = [Box::new(TelemetryResourceDetector)];
-    let ours = [
-        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-        KeyValue::new("service.instance.id", node.to_owned()),
-    ];
-    let told = plan.attributes.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    Resource::builder_empty()
-        .with_attributes(ours)
-        .with_detectors(&detectors)
-        .with_attributes(told)
-        .with_attribute(KeyValue::new("service.name", plan.service_name.clone()))
-        .build()
 }
 
 #[cfg(test)]

@@ -10,11 +10,18 @@ mod address;
 mod collector;
 mod headers;
 mod sampling;
+mod signal;
 
-pub(super) use collector::{Collector, Trust};
+pub(super) use collector::{Collector, Trust, endpoints};
 pub(super) use sampling::Sampling;
+pub(super) use signal::{Signal, variables};
 
 use super::{TelemetryError, environment::Environment};
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::{
+    Resource,
+    resource::{ResourceDetector, TelemetryResourceDetector},
+};
 use std::{num::NonZeroUsize, time::Duration};
 use tengen_settings as settings;
 
@@ -66,11 +73,9 @@ impl Plan {
         let file = settings.otlp.as_ref();
         Ok(Some(
             Self {
-                collector: Collector::new(file, environment)?,
-                timeout: environment.timeout(
-                    &["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
-                    Duration::from_secs(10),
-                ),
+                collector: Collector::new(Signal::Traces, file, environment)?,
+                timeout: environment
+                    .timeout(&variables!(Signal::Traces, "TIMEOUT"), Duration::from_secs(10)),
                 sampling: Sampling::new(file.and_then(|otlp| otlp.sample), environment),
                 batching: Batching::new(environment),
                 limits: Limits::new(environment),
@@ -78,20 +83,25 @@ impl Plan {
                 attributes: environment.pairs("OTEL_RESOURCE_ATTRIBUTES"),
                 service_name: String::new(),
             }
-            .named(settings.service_name.as_deref(), environment),
+            .named(settings, environment),
         ))
     }
 
-    /// The file, then `OTEL_SERVICE_NAME`, then `service.name` among the resource's attributes, then our own name.
-    fn named(mut self, file: Option<&str>, environment: &Environment<'_>) -> Self {
-        let among = self.attributes.iter().find(|(key, _)| key == "service.name");
-        self.service_name = file
-            .map(str::to_owned)
-            .or_else(|| environment.get("OTEL_SERVICE_NAME"))
-            .or_else(|| among.map(|(_, name)| name.clone()))
-            .unwrap_or_else(|| "tengen".to_owned());
+    fn named(mut self, settings: &settings::Telemetry, environment: &Environment<'_>) -> Self {
+        self.service_name = service_name(settings, &self.attributes, environment);
         self
     }
+}
+
+/// The file, then `OTEL_SERVICE_NAME`, then `service.name` among the resource's attributes, then our own name.
+pub(super) fn service_name(
+    settings: &settings::Telemetry,
+    attributes: &[(String, String)],
+    environment: &Environment<'_>,
+) -> String {
+    let among = attributes.iter().find(|(key, _)| key == "service.name");
+    let name = settings.service_name.clone().or_else(|| environment.get("OTEL_SERVICE_NAME"));
+    name.or_else(|| among.map(|(_, name)| name.clone())).unwrap_or_else(|| "tengen".to_owned())
 }
 
 fn is_wanted(settings: &settings::Telemetry, environment: &Environment<'_>) -> bool {
@@ -102,24 +112,52 @@ fn is_wanted(settings: &settings::Telemetry, environment: &Environment<'_>) -> b
         }
         return false;
     }
-    let addressed = in_file || environment.first(&collector::ENDPOINTS).is_some();
-    let Some(list) = environment.get("OTEL_TRACES_EXPORTER") else { return addressed };
-    let mut wanted = None;
-    for name in list.split(',').map(str::trim) {
-        match name.to_ascii_lowercase().as_str() {
-            "otlp" => wanted = Some(true),
-            "none" => wanted = wanted.or(Some(false)),
-            _ => environment.note(format_args!(
-                "`OTEL_TRACES_EXPORTER`: `{name}` is ignored: it is neither `otlp` nor `none`"
-            )),
-        }
-    }
+    let addressed = in_file || environment.first(&endpoints(Signal::Traces)).is_some();
+    let wanted = chosen("OTEL_TRACES_EXPORTER", &[], environment);
     if wanted == Some(false) && in_file {
         environment.note(
             "`OTEL_TRACES_EXPORTER` is ignored: the configuration names a collector, and wins",
         );
     }
     in_file || wanted.unwrap_or(addressed)
+}
+
+/// What a variable says that lists exporters; none: it is not set, or says nothing that can be read. `others` is what it may
+/// name that asks for nothing of ours.
+pub(super) fn chosen(
+    variable: &str,
+    others: &[&str],
+    environment: &Environment<'_>,
+) -> Option<bool> {
+    let list = environment.get(variable)?;
+    let mut wanted = None;
+    for name in list.split(',').map(str::trim) {
+        match name.to_ascii_lowercase().as_str() {
+            "otlp" => wanted = Some(true),
+            "none" => wanted = wanted.or(Some(false)),
+            other if others.contains(&other) => wanted = wanted.or(Some(false)),
+            _ => environment.note(format_args!(
+                "`{variable}`: `{name}` is ignored: it is neither `otlp` nor `none`"
+            )),
+        }
+    }
+    wanted
+}
+
+/// Who sends: what the environment says of it may go beyond the name, and against what is ours.
+pub(super) fn resource(told: &[(String, String)], service_name: &str, node: &str) -> Resource {
+    let detectors: [Box<dyn ResourceDetector>; 1] = [Box::new(TelemetryResourceDetector)];
+    let ours = [
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("service.instance.id", node.to_owned()),
+    ];
+    let told = told.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder_empty()
+        .with_attributes(ours)
+        .with_detectors(&detectors)
+        .with_attributes(told)
+        .with_attribute(KeyValue::new("service.name", service_name.to_owned()))
+        .build()
 }
 
 impl Batching {

@@ -10,6 +10,10 @@ pub struct Stats {
     pub spans: Option<SpanStats>,
     /// Why there is no tracing although it was asked for.
     pub no_spans: Option<String>,
+    /// None where metrics are not sent to a collector.
+    pub metrics: Option<MetricStats>,
+    /// Why they are not, although it was asked for.
+    pub no_metrics: Option<String>,
     /// By name.
     pub sinks: BTreeMap<String, SinkStats>,
 }
@@ -47,6 +51,24 @@ impl SpansDropped {
     pub fn total(self) -> u64 {
         self.queue_full + self.export_failed + self.shutdown
     }
+}
+
+/// What became of the metrics on their way to a collector.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MetricStats {
+    /// Without its query, which may be a secret.
+    pub endpoint: String,
+    pub protocol: &'static str,
+    pub every_ms: u64,
+    /// Exports that the collector has confirmed.
+    pub exports: u64,
+    /// Exports that it has not, after all tries.
+    pub failed: u64,
+    /// Values that it has taken,
+    pub points: u64,
+    /// and that it has refused of exports which it took.
+    pub rejected: u64,
+    pub last_error: Option<String>,
 }
 
 /// Every record for this sink is in one of the counts: `accepted = processed + dropped + queued + in_flight`.
@@ -91,6 +113,8 @@ pub struct Report {
     pub spans_lost: u64,
     /// Why, if the exporter said.
     pub last_error: Option<String>,
+    /// Why the last export of the metrics failed, if it did.
+    pub metrics_lost: Option<String>,
     /// Records that were lost while ending, by sink; only sinks that lost some.
     pub signals_lost: BTreeMap<String, u64>,
     /// The final counts.
@@ -100,7 +124,7 @@ pub struct Report {
 impl Report {
     /// Whether everything was delivered.
     pub fn is_complete(&self) -> bool {
-        self.spans_lost == 0 && self.signals_lost.is_empty()
+        self.spans_lost == 0 && self.metrics_lost.is_none() && self.signals_lost.is_empty()
     }
 
     pub(super) fn between(before: &Stats, after: Stats) -> Self {
@@ -122,7 +146,14 @@ impl Report {
                 (lost > 0).then(|| (name.clone(), lost))
             })
             .collect();
-        Self { spans_lost, last_error, signals_lost, stats: after }
+        let metrics_lost = Self::metrics_lost(before, &after);
+        Self { spans_lost, last_error, metrics_lost, signals_lost, stats: after }
+    }
+
+    fn metrics_lost(before: &Stats, after: &Stats) -> Option<String> {
+        let failed = |stats: &Stats| stats.metrics.as_ref().map_or(0, |metrics| metrics.failed);
+        let metrics = after.metrics.as_ref().filter(|_| failed(after) > failed(before))?;
+        Some(metrics.last_error.clone().unwrap_or_default())
     }
 }
 
@@ -134,6 +165,9 @@ impl fmt::Display for Report {
         let mut parts = Vec::new();
         if self.spans_lost > 0 {
             parts.push(format!("{} spans", self.spans_lost));
+        }
+        if let Some(why) = &self.metrics_lost {
+            parts.push(format!("the last metrics ({why})"));
         }
         parts.extend(
             self.signals_lost

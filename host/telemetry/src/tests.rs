@@ -267,7 +267,7 @@ fn check_resource(file: Option<&str>, variables: &[(&str, &str)], name: &str) {
         found.map(|(_, value)| (*value).to_owned()).ok_or(std::env::VarError::NotPresent)
     };
     let plan = Plan::new(&settings, &Environment::new(&lookup)).unwrap().unwrap();
-    let resource = otlp::resource(&plan, "node-1");
+    let resource = plan::resource(&plan.attributes, &plan.service_name, "node-1");
     let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
     assert_eq!(value("service.name").as_deref(), Some(name));
     assert_eq!(value("service.instance.id").as_deref(), Some("node-1"));

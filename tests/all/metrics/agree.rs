@@ -1,19 +1,10 @@
 //! What is shown is what happened, wherever one looks: `/stats`, `/plugins` and `/metrics` after random load.
 
-use super::{json, scrape, start};
+use super::{json, quiet, scrape, start};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
-use support::{
-    client::{Client, PATIENCE},
-    frames::Frame,
-    gateway,
-    openmetrics::Exposition,
-    peer::Peer,
-};
+use std::{collections::BTreeMap, time::Duration};
+use support::{client::Client, frames::Frame, gateway, openmetrics::Exposition, peer::Peer};
 use tokio::task::JoinSet;
 
 /// The same load for the same seed (xorshift).
@@ -100,18 +91,6 @@ fn label_of(code: u16) -> &'static str {
         3456 => "3xxx",
         4000 => "4000",
         _ => "4xxx",
-    }
-}
-
-/// Until nobody is there any more.
-async fn quiet(gateway: &gateway::Running) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let stats = json(gateway, "/stats").await?;
-        if stats["connections"]["open"] == 0 && stats["connections"]["closing"] == 0 {
-            return Ok(());
-        }
-        ensure!(began.elapsed() < PATIENCE, "they stay: {stats}");
     }
 }
 

@@ -2,13 +2,17 @@
 
 mod agree;
 mod document;
+mod exported;
 mod many;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use support::{
-    client::Client,
+    client::{Client, PATIENCE},
     gateway, guests,
     openmetrics::{Exposition, parse},
     peer::{Answer, Peer},
@@ -37,7 +41,7 @@ async fn json(gateway: &gateway::Running, path: &str) -> Result<Value> {
 }
 
 /// Three plugins: one that does its worst, one that wants what it may not, one that answers.
-async fn start() -> Result<gateway::Running> {
+fn plugins() -> Result<Settings> {
     let mut settings = Settings { echo: false, ..Settings::default() };
     for (name, fixture) in
         [("hostile", "handler_hostile"), ("wants", "handler_wants"), ("beside", "handler_echo")]
@@ -52,7 +56,23 @@ async fn start() -> Result<gateway::Running> {
             mode: Mode::First,
         });
     }
-    gateway::start(settings).await
+    Ok(settings)
+}
+
+async fn start() -> Result<gateway::Running> {
+    gateway::start(plugins()?).await
+}
+
+/// Until nobody is there any more.
+async fn quiet(gateway: &gateway::Running) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let stats = json(gateway, "/stats").await?;
+        if stats["connections"]["open"] == 0 && stats["connections"]["closing"] == 0 {
+            return Ok(());
+        }
+        ensure!(began.elapsed() < PATIENCE, "they stay: {stats}");
+    }
 }
 
 #[tokio::test]

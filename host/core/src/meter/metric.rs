@@ -270,6 +270,12 @@ metrics! {
         "Spans of the batch that is being exported";
     SpanMemory = Gauge "tengen_span_queue" "bytes" [] []
         "What spans take up that are queued or in flight";
+    MetricExports = Counter "tengen_metric" "exports" ["outcome"] []
+        "Exports of all metrics to a collector that it has confirmed (`ok`), and that it has not after all tries (`failed`)";
+    ExportedPoints = Counter "tengen_exported" "points" [] []
+        "Values of metrics that the collector has confirmed";
+    RejectedPoints = Counter "tengen_rejected" "points" [] []
+        "Values of metrics that the collector has refused, of exports that it took";
     SinkAccepted = Counter "tengen_sink_accepted" "records" ["sink"] []
         "Records that a sink is to get; each is processed, dropped, queued or in flight";
     SinkProcessed = Counter "tengen_sink_processed" "records" ["sink"] []

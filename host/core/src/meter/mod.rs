@@ -2,7 +2,8 @@
 //!
 //! Whoever counts says what [`Happened`]; whoever has something that can be read now and then (a length, a limit) says it
 //! when it is asked. Both end as [`Samples`] of [`Metric`]s, whose names, units, labels and texts stand in one table
-//! (`metric`). `/metrics` and `/stats` are two ways to write the same samples.
+//! (`metric`), and OpenTelemetry's names for them beside it (`semantic`). `/metrics`, `/stats` and OTLP are three ways to write
+//! the same samples.
 
 mod by_label;
 mod happened;
@@ -10,6 +11,7 @@ mod histogram;
 mod metric;
 mod plugin;
 mod samples;
+mod semantic;
 mod totals;
 
 pub use by_label::ByLabel;
@@ -18,4 +20,5 @@ pub use histogram::{BOUNDS, Gathered, Histogram, Reading, Spread};
 pub use metric::{Kind, Metric};
 pub use plugin::{Broken, PluginCounts, PluginHappened, PluginTotals};
 pub use samples::{Sample, Samples, Value};
+pub use semantic::Instrument;
 pub use totals::Totals;

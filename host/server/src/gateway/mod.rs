@@ -261,6 +261,9 @@ impl Shared {
             work.connections.clone(),
             work.accepting.clone(),
         ));
+        let counted = Arc::downgrade(self);
+        self.telemetry
+            .export_metrics(move || counted.upgrade().map(|it| admin::Source::samples(&*it)));
         self.ready.store(true, Ordering::Release);
         if let Some(listener) = admin {
             let admin = settings.admin.clone().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The collector's address: checked, completed, and what of it may be shown.
 
+use super::signal::Signal;
 use http::Uri;
 use std::{borrow::Cow, fmt};
 
@@ -54,11 +55,12 @@ impl Address {
         })
     }
 
-    /// OTLP over HTTP has one path per signal below the base address.
-    pub(super) fn of_traces(self) -> Self {
+    /// OTLP over HTTP has one path per signal below the base address. Who wrote one of them meant the collector.
+    pub(super) fn of_signal(self, signal: Signal) -> Self {
         let base = self.base.trim_end_matches('/');
-        let base = base.strip_suffix("/v1/traces").unwrap_or(base);
-        Self { base: format!("{base}/v1/traces"), query: self.query }
+        let below = Signal::ALL.iter().find_map(|signal| base.strip_suffix(signal.path()));
+        let base = below.unwrap_or(base);
+        Self { base: format!("{base}{}", signal.path()), query: self.query }
     }
 
     pub(crate) fn is_secure(&self) -> bool {
@@ -107,7 +109,10 @@ mod tests {
 
     #[track_caller]
     fn check_traces(text: &str, full: &str) {
-        assert_eq!(Address::read(text, || None).unwrap().of_traces().full(), full);
+        let address = Address::read(text, || None).unwrap();
+        assert_eq!(address.clone().of_signal(Signal::Traces).full(), full);
+        let full = full.replace("/v1/traces", "/v1/metrics");
+        assert_eq!(address.of_signal(Signal::Metrics).full(), full);
     }
 
     // Issue 10: a query holds the key of some collectors, and was shown in the statistics.
@@ -125,6 +130,7 @@ mod tests {
         check_traces("https://c/otlp?tenant=a", "https://c/otlp/v1/traces?tenant=a");
         check_traces("https://c?tenant=a", "https://c/v1/traces?tenant=a");
         check_traces("http://c/x/v1/traces/", "http://c/x/v1/traces");
+        check_traces("http://c/x/v1/metrics", "http://c/x/v1/traces");
         check_traces("http://c/x/#part", "http://c/x/v1/traces");
         check_traces("HTTPS://c:4318", "https://c:4318/v1/traces");
     }

@@ -1,8 +1,9 @@
-//! Where spans go and how: address, protocol, trust, headers and compression.
+//! Where a signal goes and how: address, protocol, trust, headers and compression.
 
 use super::{
     address::{Address, shown},
     headers::headers,
+    signal::{Signal, variables},
 };
 use crate::{
     TelemetryError,
@@ -33,23 +34,26 @@ pub(crate) struct Trust {
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
-pub(super) const ENDPOINTS: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// The variables that name a collector for this signal.
+pub(crate) fn endpoints(signal: Signal) -> [&'static str; 2] {
+    variables!(signal, "ENDPOINT")
+}
 
 impl Collector {
-    pub(super) fn new(
+    pub(crate) fn new(
+        signal: Signal,
         file: Option<&settings::Otlp>,
         environment: &Environment<'_>,
     ) -> Result<Self, TelemetryError> {
-        let named = named(file, environment);
-        let protocol = protocol(file, environment, named.as_ref());
-        let endpoint = endpoint(named, protocol, environment)?;
+        let named = named(signal, file, environment);
+        let protocol = protocol(signal, file, environment, named.as_ref());
+        let endpoint = endpoint(signal, named, protocol, environment)?;
         Ok(Self {
             endpoint,
             protocol,
-            trust: trust(file, environment),
-            headers: headers(environment),
-            gzip: wants_gzip(environment),
+            trust: trust(signal, file, environment),
+            headers: headers(signal, environment),
+            gzip: wants_gzip(signal, environment),
         })
     }
 }
@@ -63,23 +67,30 @@ struct Named {
 }
 
 /// The file, then the variables.
-fn named(file: Option<&settings::Otlp>, environment: &Environment<'_>) -> Option<Named> {
+fn named(
+    signal: Signal,
+    file: Option<&settings::Otlp>,
+    environment: &Environment<'_>,
+) -> Option<Named> {
     if let Some(otlp) = file {
         let endpoint = otlp.endpoint.clone();
         return Some(Named { by: "telemetry.otlp.endpoint", endpoint, is_base: true });
     }
-    let Variable { name, value } = environment.first(&ENDPOINTS)?;
-    Some(Named { by: name, endpoint: value, is_base: name == ENDPOINTS[1] })
+    let names = endpoints(signal);
+    let Variable { name, value } = environment.first(&names)?;
+    let [_, of_all] = names;
+    Some(Named { by: name, endpoint: value, is_base: name == of_all })
 }
 
 /// The file, then the variables, then what the port of the address usually means, then the specification's default.
 fn protocol(
+    signal: Signal,
     file: Option<&settings::Otlp>,
     environment: &Environment<'_>,
     named: Option<&Named>,
 ) -> Protocol {
     let by_variable = || {
-        let names = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+        let names = variables!(signal, "PROTOCOL");
         environment.read(&names, "is neither `grpc`, `http/protobuf` nor `http/json`", |value| {
             Protocol::ALL.into_iter().find(|it| it.word().eq_ignore_ascii_case(value))
         })
@@ -98,6 +109,7 @@ fn port(endpoint: &str) -> Option<u16> {
 
 /// Over gRPC an address may do without a scheme, and means TLS then.
 fn endpoint(
+    signal: Signal,
     named: Option<Named>,
     protocol: Protocol,
     environment: &Environment<'_>,
@@ -107,14 +119,14 @@ fn endpoint(
         endpoint: default_endpoint(protocol).to_owned(),
         is_base: true,
     });
-    let usual = || (protocol == Protocol::Grpc).then(|| usual_scheme(by, environment));
+    let usual = || (protocol == Protocol::Grpc).then(|| usual_scheme(signal, by, environment));
     let address = Address::read(&endpoint, usual).map_err(|reason| TelemetryError::Endpoint {
         by,
         endpoint: shown(&endpoint).to_owned(),
         reason,
     })?;
     Ok(match protocol {
-        Protocol::HttpProtobuf | Protocol::HttpJson if is_base => address.of_traces(),
+        Protocol::HttpProtobuf | Protocol::HttpJson if is_base => address.of_signal(signal),
         _ => address,
     })
 }
@@ -127,9 +139,8 @@ fn default_endpoint(protocol: Protocol) -> &'static str {
 }
 
 /// The specification's, where the address has none.
-fn usual_scheme(by: &'static str, environment: &Environment<'_>) -> &'static str {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
-    if environment.flag(&names) {
+fn usual_scheme(signal: Signal, by: &'static str, environment: &Environment<'_>) -> &'static str {
+    if environment.flag(&variables!(signal, "INSECURE")) {
         return "http://";
     }
     environment.note(format_args!(
@@ -138,17 +149,14 @@ fn usual_scheme(by: &'static str, environment: &Environment<'_>) -> &'static str
     "https://"
 }
 
-fn trust(file: Option<&settings::Otlp>, environment: &Environment<'_>) -> Trust {
+fn trust(signal: Signal, file: Option<&settings::Otlp>, environment: &Environment<'_>) -> Trust {
     let path =
         |names: [&'static str; 2]| environment.first(&names).map(|it| PathBuf::from(it.value));
-    let authorities = file.and_then(|otlp| otlp.certificate.clone()).or_else(|| {
-        path(["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
-    });
-    let certificate = path([
-        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    ]);
-    let key = path(["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]);
+    let authorities = file
+        .and_then(|otlp| otlp.certificate.clone())
+        .or_else(|| path(variables!(signal, "CERTIFICATE")));
+    let certificate = path(variables!(signal, "CLIENT_CERTIFICATE"));
+    let key = path(variables!(signal, "CLIENT_KEY"));
     if certificate.is_some() != key.is_some() {
         environment.note(
             "`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and `OTEL_EXPORTER_OTLP_CLIENT_KEY` mean something together only: the one that is set is ignored",
@@ -157,8 +165,8 @@ fn trust(file: Option<&settings::Otlp>, environment: &Environment<'_>) -> Trust 
     Trust { authorities, identity: certificate.zip(key) }
 }
 
-fn wants_gzip(environment: &Environment<'_>) -> bool {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
+fn wants_gzip(signal: Signal, environment: &Environment<'_>) -> bool {
+    let names = variables!(signal, "COMPRESSION");
     let gzip = environment.read(&names, "is neither `gzip` nor `none`", |value| {
         match value.to_ascii_lowercase().as_str() {
             "gzip" => Some(true),

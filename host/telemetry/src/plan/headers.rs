@@ -1,5 +1,6 @@
 //! The headers of every export.
 
+use super::signal::{Signal, variables};
 use crate::environment::{Environment, decoded};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 ///
 /// The exporter reads the variables once more, and what it finds goes over what it is given. So a part is read here as it
 /// is there: its reading adds nothing then, and leaves nothing out.
-pub(super) fn headers(environment: &Environment<'_>) -> HeaderMap {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+pub(super) fn headers(signal: Signal, environment: &Environment<'_>) -> HeaderMap {
+    let names = variables!(signal, "HEADERS");
     let found = names.into_iter().find_map(|name| {
         let headers = list(name, &environment.get(name)?, environment);
         (!headers.is_empty()).then_some(headers)
