@@ -322,6 +322,16 @@ impl TraceService for Grpc {
     }
 }
 
+/// The spans of a request that somebody wrote as JSON.
+pub fn spans_of_json(text: &str) -> Result<Vec<Span>> {
+    Ok(spans_of(serde_json::from_str(text)?))
+}
+
+/// The values of a request that somebody wrote as JSON.
+pub fn points_of_json(text: &str) -> Result<Vec<Point>> {
+    Ok(metrics::points_of(serde_json::from_str(text)?))
+}
+
 fn spans_of(request: ExportTraceServiceRequest) -> Vec<Span> {
     let mut spans = Vec::new();
     for group in request.resource_spans {

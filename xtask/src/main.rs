@@ -17,6 +17,7 @@ mod fuzz;
 mod git;
 mod guests;
 mod hostile;
+mod interop;
 mod mutants;
 mod setup;
 mod steps;
@@ -53,6 +54,8 @@ cargo xtask COMMAND
                         says what another connection notices: docs/hostile.md. --list: the attacks; --seconds N: how long
                         each lasts (10); --smoke: a twentieth of everything, deciding nothing. Exit codes: 0 all hold;
                         1 one does not; 3 one could not be run, or the machine is too busy to tell
+  interop otelcol       builds a real OpenTelemetry Collector with Go (or takes the one that TENGEN_OTELCOL names), sends it
+                        traces and metrics by gRPC and HTTP, and fails unless it has what was sent. Needs Go's module proxy
   mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
                         a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
                         nothing, only sees that every patch applies and its test exists
@@ -97,6 +100,8 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["bench", rest @ ..] if !rest.is_empty() => bench::run(&workspace, rest),
         ["bench"] => Ok(misunderstood("which bench?")),
         ["hostile", rest @ ..] => hostile::run(&workspace, rest),
+        ["interop", "otelcol"] => interop::otelcol(&workspace),
+        ["interop", ..] => Ok(misunderstood("`interop` takes `otelcol`")),
         ["mutants", rest @ ..] => match mutants::asked(rest) {
             Ok(asked) => mutants::run(&workspace, asked),
             Err(error) => Ok(misunderstood(&error.to_string())),

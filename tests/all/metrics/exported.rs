@@ -63,7 +63,7 @@ fn shape(metric: Metric) -> Shape {
 }
 
 /// A point against the scrape: what it is, its unit, its value, and of a histogram its ranges.
-fn compare(point: &Point, exposition: &Exposition) -> Result<()> {
+pub(crate) fn compare(point: &Point, exposition: &Exposition) -> Result<()> {
     let metric = metric(point)?;
     ensure!(point.shape == shape(metric) && point.unit == metric.ucum(), "{point:?}");
     ensure!(point.description == metric.help(), "{point:?}");
@@ -93,7 +93,7 @@ fn compare(point: &Point, exposition: &Exposition) -> Result<()> {
 }
 
 /// How many values a scrape has; a histogram is one.
-fn values(exposition: &Exposition) -> usize {
+pub(crate) fn values(exposition: &Exposition) -> usize {
     let counts = |end: &str| !matches!(end, "_bucket" | "_sum");
     let samples = exposition.0.iter().flat_map(|family| &family.samples);
     samples.filter(|sample| counts(&sample.end)).count()

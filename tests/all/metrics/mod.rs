@@ -2,7 +2,7 @@
 
 mod agree;
 mod document;
-mod exported;
+pub(crate) mod exported;
 mod many;
 
 use anyhow::{Context, Result, ensure};
@@ -28,7 +28,7 @@ async fn ask(admin: SocketAddr, path: &str, more: &str) -> Result<Answer> {
 }
 
 /// What a scraper gets that asks for OpenMetrics.
-async fn scrape(gateway: &gateway::Running) -> Result<Exposition> {
+pub(crate) async fn scrape(gateway: &gateway::Running) -> Result<Exposition> {
     let admin = gateway.gateway.admin_address().context("it has an admin listener")?;
     let answer = ask(admin, "/metrics", &format!("Accept: {OPEN}\r\n")).await?;
     ensure!(answer.status == 200, "{answer:?}");
@@ -59,12 +59,12 @@ fn plugins() -> Result<Settings> {
     Ok(settings)
 }
 
-async fn start() -> Result<gateway::Running> {
+pub(crate) async fn start() -> Result<gateway::Running> {
     gateway::start(plugins()?).await
 }
 
 /// Until nobody is there any more.
-async fn quiet(gateway: &gateway::Running) -> Result<()> {
+pub(crate) async fn quiet(gateway: &gateway::Running) -> Result<()> {
     let began = Instant::now();
     loop {
         let stats = json(gateway, "/stats").await?;

@@ -1,6 +1,6 @@
 //! One try to hand a request to the collector, over gRPC or over HTTP, and what its answer means.
 
-use crate::{TelemetryError, exporter::Pem, plan::Collector, with_causes};
+use crate::{TelemetryError, exporter::Pem, plan::Collector, redact, with_causes};
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
@@ -16,6 +16,8 @@ use tonic::{Code, Status, codec::CompressionEncoding, metadata::MetadataMap, tra
 const AGENT: &str = concat!("tengen/", env!("CARGO_PKG_VERSION"));
 /// Bytes of an answer that are read: what is said in more is not worth knowing.
 const ANSWER_LIMIT: usize = 64 << 10;
+/// Bytes of what a collector says that are kept.
+const SAID_LIMIT: usize = 256;
 /// No pause before the next try is longer, whatever the collector asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -129,14 +131,19 @@ fn taken(partial: Option<ExportMetricsPartialSuccess>) -> Answer {
     let ExportMetricsPartialSuccess { rejected_data_points, error_message } =
         partial.unwrap_or_default();
     let rejected = u64::try_from(rejected_data_points).unwrap_or_default();
-    Answer::Taken { rejected, said: error_message }
+    Answer::Taken { rejected, said: kept(&error_message) }
+}
+
+/// Whoever answers chooses how much it says.
+fn kept(said: &str) -> String {
+    redact::cut(said, SAID_LIMIT).into_owned()
 }
 
 /// As OTLP has it: which codes ask for another try.
 fn of_status(status: &Status) -> Answer {
     let why = match status.message() {
         "" => format!("{:?}", status.code()),
-        message => format!("{:?}: {message}", status.code()),
+        message => format!("{:?}: {}", status.code(), kept(message)),
     };
     let remedy = match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => NOT_THERE,
@@ -274,6 +281,19 @@ mod tests {
         assert_eq!(remedy(of_answer(StatusCode::NOT_FOUND, None)), NO_METRICS);
         assert_eq!(remedy(of_status(&Status::unauthenticated("no"))), NOT_LET_IN);
         assert_eq!(remedy(of_answer(StatusCode::FORBIDDEN, None)), NOT_LET_IN);
+    }
+
+    #[test]
+    fn what_a_collector_says_is_kept_within_bounds() {
+        let long = "x".repeat(100_000);
+        let Answer::Refused(Trouble { why, .. }) = of_status(&Status::internal(&long)) else {
+            panic!("an internal error is none that passes");
+        };
+        let partial = ExportMetricsPartialSuccess { rejected_data_points: 1, error_message: long };
+        let Answer::Taken { rejected: 1, said } = taken(Some(partial)) else { panic!("taken") };
+        for text in [why, said] {
+            assert!((SAID_LIMIT / 2..2 * SAID_LIMIT).contains(&text.len()), "{}", text.len());
+        }
     }
 
     #[test]

@@ -135,7 +135,11 @@ impl Outlet {
             let (rejected, said) = self.hand_over(page).await?;
             let rejected = rejected.min(page.points);
             self.counts.points.fetch_add(page.points - rejected, Ordering::Relaxed);
-            self.counts.rejected.fetch_add(rejected, Ordering::Relaxed);
+            let before = self.counts.rejected.fetch_add(rejected, Ordering::Relaxed);
+            if before == 0 && rejected > 0 {
+                // Once: it refuses the same again in each export. How many there are is counted.
+                tracing::warn!(rejected, %said, "the collector refuses some of the metrics; its own log says more");
+            }
             if rejected > 0 || !said.is_empty() {
                 self.counts.error(format!("{rejected} points were refused: {said}"));
             }
