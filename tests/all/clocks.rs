@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 16] = [
+const READERS: [(&str, &str); 18] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -20,7 +20,9 @@ const READERS: [(&str, &str); 16] = [
     ("server/src/router/mod.rs", "when an event happened, for plugins"),
     ("telemetry/src/lib.rs", "since when is counted, for collectors"),
     ("telemetry/src/metrics/outlet.rs", "when something was counted, for collectors"),
-    ("telemetry/src/record.rs", "when a record was made"),
+    ("telemetry/src/encode/mod.rs", "when losses were told, for people"),
+    ("telemetry/src/record.rs", "when a signal was made"),
+    ("telemetry/src/writer/file.rs", "files carry the time of day: when one was begun"),
     (
         "server/src/upgrade/authentication.rs",
         "the authenticator and we compare it with what tokens say",

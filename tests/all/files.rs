@@ -18,7 +18,7 @@ use tengen_server::{
     admin::state::{State, beside},
     gateway::{Gateway, Options},
 };
-use tengen_settings::{Plugin, Settings, SinkPlugin};
+use tengen_settings::{Plugin, Settings, Sink};
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
@@ -144,7 +144,7 @@ async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
     no_plugin.plugins.insert("z".into(), Plugin::new(&broken));
     let mut no_sink = good()?;
     for plugin in ["every", "a"] {
-        let sink = SinkPlugin { buffer: 16.try_into()?, ..SinkPlugin::new(plugin) };
+        let sink = Sink { buffer: 16.try_into()?, ..Sink::of_plugin(plugin) };
         no_sink.telemetry.sinks.push(sink);
     }
     let mut no_port_file = good()?;

@@ -8,7 +8,7 @@ use tengen_settings::Settings;
 use tengen_wire::close::Reason;
 
 /// Objects whose members are names that come with what happens.
-const BY_NAME: [&str; 13] = [
+const BY_NAME: [&str; 15] = [
     "connections.ended",
     "connections.failed-by",
     "connections.refused-posts-by",
@@ -20,8 +20,10 @@ const BY_NAME: [&str; 13] = [
     "telemetry.metrics",
     "telemetry.no_metrics",
     "telemetry.no_spans",
+    "telemetry.signals",
     "telemetry.sinks",
     "telemetry.spans",
+    "requests.refused",
 ];
 
 /// What stands in the first columns of the table behind a heading, each name without its quotes.

@@ -292,9 +292,10 @@ async fn a_trace_that_its_sender_left_out_stays_left_out() {
 #[tokio::test]
 #[ignore = "needs the environment that other tests give it"]
 async fn three_spans_as_the_environment_wants_it() {
-    assert!(telemetry::log::install("off", telemetry::log::Format::Json).unwrap());
+    let off = settings::Telemetry { level: "off".into(), ..settings::Telemetry::default() };
+    assert!(telemetry::log::install(&off, telemetry::log::Format::Json).unwrap());
     assert!(
-        !telemetry::log::install("off", telemetry::log::Format::Json).unwrap(),
+        !telemetry::log::install(&off, telemetry::log::Format::Json).unwrap(),
         "the first stays"
     );
     let telemetry = telemetry::init(&settings::Telemetry::default(), "node-1").unwrap();

@@ -325,19 +325,6 @@ fn upgrade(query: &str) -> Upgrade {
     }
 }
 
-fn signal(id: &str) -> Signal {
-    Signal {
-        at: SystemTime::now(),
-        level: Level::Info,
-        namespace: "test".into(),
-        id: id.into(),
-        message: String::new(),
-        data: Vec::new(),
-        error: None,
-        location: String::new(),
-        trace_id: String::new(),
-        span_id: String::new(),
-        connection: String::new(),
-        user: String::new(),
-    }
+fn signal(id: &str) -> Arc<Signal> {
+    Arc::new(Signal { id: id.to_owned().into(), ..Signal::new(Level::Info, "test", "") })
 }

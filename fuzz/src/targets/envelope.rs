@@ -50,7 +50,8 @@ fn taken(wire: Wire, frame: &Frame, arrived: &Arrived) {
     }
     assert_eq!(&back, arrived);
     if let Some(callback) = &arrived.callback {
-        let answer = reply(wire, &arrived.id, callback, &arrived.payload, None).expect("it came in this format");
+        let answer = reply(wire, &arrived.id, callback, &arrived.payload, None)
+            .expect("it came in this format");
         assert_eq!(elements(wire, &answer), 2);
     }
     match push(wire, &arrived.id, &arrived.payload, None) {

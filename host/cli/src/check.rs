@@ -121,8 +121,9 @@ fn roles(settings: &Settings, found: &Found) -> Vec<Mistake> {
         ))
     });
     let sinks = settings.telemetry.sinks.iter().enumerate();
-    let sinks =
-        sinks.map(|(place, sink)| (format!("sink[{place}].plugin"), &sink.plugin, Role::Sink));
+    let sinks = sinks.filter_map(|(place, sink)| {
+        Some((format!("sink[{place}].plugin"), sink.plugin.as_ref()?, Role::Sink))
+    });
     let unfit = |(key, name, role): (String, &PluginName, Role)| {
         let found = found.get(name).filter(|found| !found.roles.contains(&role))?;
         let has: Vec<_> = found.roles.iter().map(|role| role.word()).collect();

@@ -9,6 +9,7 @@ mod jwt;
 mod plugins;
 mod serve;
 mod shown;
+mod sinks;
 mod token;
 mod words;
 
@@ -142,6 +143,8 @@ enum Command {
     /// See the plugins of a running gateway, or in files
     #[command(subcommand)]
     Plugin(Plugin),
+    /// See the sinks of a running gateway and what becomes of signals; change filters while it runs
+    Sinks(sinks::Sinks),
     /// Print configuration
     #[command(subcommand)]
     Config(Config),
@@ -349,6 +352,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, mut io: Io) -> Exit {
         Command::Serve(args) => Box::pin(serve::run(args, &mut io)).await,
         Command::Check(files) => check::run(&files, &mut io).await,
         Command::Plugin(command) => plugins::run(command, &mut io).await,
+        Command::Sinks(args) => sinks::run(args, &mut io).await,
         Command::Config(Config::Default) => print(&mut io, &config::default_file()),
         Command::Config(Config::Table) => print(&mut io, &config::table()),
         Command::Token(command) => token::run(command, &mut io),

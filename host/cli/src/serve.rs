@@ -44,6 +44,7 @@ impl Drop for Streams {
     /// However the gateway ends, what it said is written, if somebody reads.
     fn drop(&mut self) {
         let until = Instant::now() + LAST_LINES;
+        log::flush(LAST_LINES);
         for outlet in [&self.err, &self.out] {
             outlet.flush(until.saturating_duration_since(Instant::now()));
         }
@@ -81,8 +82,8 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         },
     };
     overrides.apply(&mut settings);
-    let (level, err) = (&settings.telemetry.level, streams.err.clone());
-    if let Err(error) = log::install_on(level, log::Format::detect(), err) {
+    let err = streams.err.clone();
+    if let Err(error) = log::install_on(&settings.telemetry, log::Format::detect(), err) {
         io.error_of(&variables, &error);
         return Exit::Wrong;
     }

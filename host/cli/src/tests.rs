@@ -304,6 +304,23 @@ impl tengen_server::admin::Source for Fake {
     ) -> futures_util::future::BoxFuture<'a, Result<serde_json::Value, String>> {
         Box::pin(async move { Err(format!("`{name}.wasm` is not a component")) })
     }
+
+    fn sinks(&self) -> serde_json::Value {
+        serde_json::json!({ "sinks": { "file": { "health": "healthy", "processed": 3, "accepted": 3 } } })
+    }
+
+    fn order<'a>(
+        &'a self,
+        order: &'a str,
+        wishes: Vec<(String, String)>,
+    ) -> futures_util::future::BoxFuture<'a, Result<serde_json::Value, String>> {
+        Box::pin(async move {
+            match order {
+                "pause" => Err("there is no sink `x`".to_owned()),
+                _ => Ok(serde_json::json!(wishes)),
+            }
+        })
+    }
 }
 
 #[tokio::test]

@@ -27,11 +27,12 @@ impl Write for Page {
 #[test]
 fn a_panic_is_a_line_of_the_log() {
     let page = Page::default();
+    let settings = tengen_settings::Telemetry { level: "error".into(), ..Default::default() };
     let outlet = log::outlet(page.clone(), Format::Json).unwrap();
-    assert!(log::install_on("error", Format::Json, outlet.clone()).unwrap());
+    assert!(log::install_on(&settings, Format::Json, outlet.clone()).unwrap());
     log::take_panics();
     std::thread::spawn(|| panic!("of the test's own")).join().unwrap_err();
-    assert!(outlet.flush(Duration::from_secs(30)));
+    assert!(log::flush(Duration::from_secs(30)) && outlet.flush(Duration::from_secs(30)));
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     let line: serde_json::Value = serde_json::from_str(&text).expect("one line");
     assert_eq!(

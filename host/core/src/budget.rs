@@ -171,6 +171,28 @@ impl Gauge {
     }
 }
 
+/// What many hold of one connection, each of them a little, and not all of them at one place.
+#[derive(Debug, Default)]
+pub struct Shares(AtomicUsize);
+
+impl Shares {
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more holds so many bytes.
+    pub fn add(&self, holding: &Holding, bytes: usize) {
+        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
+        holding.changed(before, before + bytes);
+    }
+
+    /// One that held so many bytes has let go.
+    pub fn subtract(&self, holding: &Holding, bytes: usize) {
+        let before = self.0.fetch_sub(bytes, Ordering::Relaxed);
+        holding.changed(before, before.saturating_sub(bytes));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +225,16 @@ mod tests {
         one.changed(3 * STEP + 1, 0);
         one.leave();
         assert_eq!((one.bytes(), budget.held()), (0, STEP));
+    }
+
+    #[test]
+    fn many_small_shares_count_together() {
+        let budget = Arc::new(Budget::new(1 << 20));
+        let (holding, shares) = (open(&budget), Shares::default());
+        (0..5).for_each(|_| shares.add(&holding, 1000));
+        assert_eq!((holding.bytes(), budget.held()), (2 * STEP, 2 * STEP));
+        (0..5).for_each(|_| shares.subtract(&holding, 1000));
+        assert_eq!((holding.bytes(), budget.held()), (STEP, STEP));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The contract of those who take signals (telemetry records).
 
 use futures_util::future::BoxFuture;
-use std::{fmt, time::SystemTime};
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -14,6 +14,10 @@ pub enum Level {
 }
 
 impl Level {
+    /// From the least to the most.
+    pub const ALL: [Self; 6] =
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Trace => "trace",
@@ -67,24 +71,144 @@ impl fmt::Display for Facts {
 
 impl std::error::Error for Facts {}
 
+/// Text of a signal: what the gateway says itself is there when it is compiled, and costs nothing to carry.
+pub type Text = Cow<'static, str>;
+
+/// What went wrong, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    pub message: String,
+    /// The causes, from the nearest to the first.
+    pub causes: Vec<String>,
+}
+
+impl Failure {
+    /// Of an error with its causes.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = std::iter::successors(error.source(), |error| error.source());
+        Self { message: error.to_string(), causes: causes.map(ToString::to_string).collect() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self { message, causes: Vec::new() }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// On one line: a colon before each cause.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+/// Where something was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Location {
+    #[default]
+    Unknown,
+    /// In the gateway's own source.
+    Line(&'static str, u32),
+    /// As a plugin says it.
+    Named(String),
+}
+
+impl Location {
+    pub fn is_known(&self) -> bool {
+        *self != Self::Unknown
+    }
+}
+
+impl fmt::Display for Location {
+    /// `file:line`, or nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Line(file, line) => write!(f, "{file}:{line}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One telemetry record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
     pub at: SystemTime,
     pub level: Level,
     /// Where it was said: a module path, or `plugin.NAME`.
-    pub namespace: String,
-    pub id: String,
-    pub message: String,
-    pub data: Vec<(String, Value)>,
-    pub error: Option<String>,
-    /// `file:line`, if known.
-    pub location: String,
+    pub namespace: Text,
+    /// What kind of thing it tells of, such as `chat/joined`; often empty.
+    pub id: Text,
+    pub message: Text,
+    pub data: Vec<(Text, Value)>,
+    pub error: Option<Failure>,
+    pub location: Location,
     /// Hex, or empty.
     pub trace_id: String,
     pub span_id: String,
     pub connection: String,
     pub user: String,
+    /// What it happened within, for people: `connection{id=7}: `; often empty.
+    pub within: String,
+}
+
+impl Signal {
+    /// With nothing but this; `at` is for whoever knows the time.
+    pub fn new(level: Level, namespace: impl Into<Text>, message: impl Into<Text>) -> Self {
+        Self {
+            at: SystemTime::UNIX_EPOCH,
+            level,
+            namespace: namespace.into(),
+            id: Text::default(),
+            message: message.into(),
+            data: Vec::new(),
+            error: None,
+            location: Location::Unknown,
+            trace_id: String::new(),
+            span_id: String::new(),
+            connection: String::new(),
+            user: String::new(),
+            within: String::new(),
+        }
+    }
+
+    /// What it is, in a word: `security`, `error`, `event` (it has an id) or `log`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            _ if self.id.starts_with("tengen.security.") => "security",
+            Self { error: Some(_), .. } => "error",
+            _ if !self.id.is_empty() => "event",
+            _ => "log",
+        }
+    }
+
+    /// What it takes up, about, in bytes.
+    pub fn weight(&self) -> usize {
+        let of_value = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => 0,
+        };
+        let datum = |(name, value): &(Text, Value)| {
+            size_of::<(Text, Value)>() + name.len() + of_value(value)
+        };
+        let data: usize = self.data.iter().map(datum).sum();
+        let texts = [&self.namespace, &self.id, &self.message];
+        let texts: usize = texts.into_iter().map(|text| text.len()).sum();
+        let own = [&self.trace_id, &self.span_id, &self.connection, &self.user, &self.within];
+        let own: usize = own.into_iter().map(String::len).sum();
+        let error = self.error.as_ref().map_or(0, |error| {
+            error.message.len()
+                + error.causes.iter().map(|cause| size_of::<String>() + cause.len()).sum::<usize>()
+        });
+        let location = match &self.location {
+            Location::Named(name) => name.len(),
+            Location::Unknown | Location::Line(..) => 0,
+        };
+        size_of::<Self>() + data + texts + own + error + location
+    }
 }
 
 /// What a sink says to a batch that it did not take whole.
@@ -102,7 +226,7 @@ pub trait Sink: fmt::Debug + Send + Sync {
     /// How many were taken, from the start of the batch; the rest is offered again.
     fn deliver<'a>(
         &'a self,
-        signals: &'a [Signal],
+        signals: &'a [Arc<Signal>],
         dropped_before: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>>;
 

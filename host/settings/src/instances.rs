@@ -72,8 +72,8 @@ impl Settings {
         for name in self.endpoints.iter().filter_map(|endpoint| endpoint.authenticator.as_ref()) {
             stateless.entry(name).or_default().0 = true;
         }
-        for sink in &self.telemetry.sinks {
-            stateless.entry(&sink.plugin).or_default().1 = true;
+        for name in self.telemetry.sinks.iter().filter_map(|sink| sink.plugin.as_ref()) {
+            stateless.entry(name).or_default().1 = true;
         }
         let of = |(name, plugin)| {
             let (authenticator, sink) = stateless.get(name).copied().unwrap_or_default();
@@ -86,7 +86,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SinkPlugin;
+    use crate::Sink;
 
     fn instances(serving: usize, most: usize) -> Instances {
         Instances { serving, most }
@@ -106,7 +106,7 @@ mod tests {
             std::sync::Arc::make_mut(endpoint).authenticator = Some("auth".into());
         }
         assert_eq!(settings.instances(), instances(1 + 6, 3 + 13), "one role, however many ask");
-        let sink = SinkPlugin { buffer: NonZeroUsize::MIN, ..SinkPlugin::new("auth") };
+        let sink = Sink { buffer: NonZeroUsize::MIN, ..Sink::of_plugin("auth") };
         settings.telemetry.sinks.push(sink);
         assert_eq!(settings.instances(), instances(1 + 11, 3 + 23));
     }

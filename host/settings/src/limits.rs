@@ -57,7 +57,7 @@ settings! {
     pub struct Limits {
         /// largest message; a warning from half of it
         message: NonZeroUsize = size().or(at_least_one(1 << 20));
-        /// memory for all that peers send and do not read: outboxes, unfinished messages, waiting events; `half` of the
+        /// memory for all that peers send and do not read: outboxes, unfinished messages, waiting events, channels; `half` of the
         /// machine or its control group, or a size. At 80 % those who hold most are closed (4000) and newcomers get 503;
         /// at 90 % who holds something is not read until there is room
         memory: Memory = Kind::new(memory, |_| quoted(HALF)).or(Memory::Half);
@@ -129,6 +129,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// As in `16/min`; Err: what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, String> {
+        units::rate(text).map(|(count, per)| Self { count, per })
+    }
+
     /// So many within a minute; one at least.
     pub fn per_minute(count: u32) -> Self {
         let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
@@ -154,7 +159,7 @@ fn memory(value: &Value<'_>) -> Option<Memory> {
 }
 
 /// How often, as in `"16/min"`.
-fn rate() -> Kind<Rate> {
+pub(crate) fn rate() -> Kind<Rate> {
     let read = |value: &Value<'_>| {
         if let Some(number) = value.digits() {
             value.mistake(format!("is a number within a time; write \"{number}/min\""));

@@ -1,19 +1,16 @@
-//! The log, its sinks and the collector.
+//! The log and the collector.
 
 use crate::{
-    limits::at_least_one,
+    filter::{Filter, level},
     schema::{
         Kind, Part,
-        key::{elsewhere, table_if_there},
-        kind::{count, duration, path, plugin_name, quoted, share, text, truth, words},
-        mistakes::choice,
-        settings,
-        value::Value,
-        with_defaults,
+        key::{elsewhere, table, table_if_there},
+        kind::{duration, path, quoted, share, text, truth, words},
+        settings, with_defaults,
     },
+    sink::Sink,
 };
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
-use tengen_wire::id::PluginName;
+use std::{path::PathBuf, time::Duration};
 
 settings! {
     /// Logs, traces and metrics.
@@ -27,29 +24,11 @@ settings! {
         service_name: Option<String> = text().absent("\"tengen\"");
         /// Where traces and metrics go.
         otlp: Option<Otlp> = table_if_there();
+        /// Which signals there are at all.
+        filter: Filter = table();
         /// The `[[sink]]`s of the file.
-        sinks: Vec<SinkPlugin> = elsewhere();
+        sinks: Vec<Sink> = elsewhere();
     }
-}
-
-settings! {
-    /// A plugin that gets the gateway's log records.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct SinkPlugin {
-        /// `plugin`
-        kind: SinkKind = words([("plugin", SinkKind::Plugin)], &["stdout", "stderr", "file", "otlp"])
-            .required(SinkKind::Plugin, "\"plugin\"", "write kind = \"plugin\"");
-        /// the plugin's name
-        plugin: PluginName = plugin_name().required("".into(), "\"log-sink\"", "say which plugin, as in plugin = \"log-sink\"");
-        /// most records that wait; more are dropped and counted
-        buffer: NonZeroUsize = count().or(at_least_one(1024));
-    }
-    later ["name", "path", "when_full", "synchronous", "workers", "filter"]
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SinkKind {
-    Plugin,
 }
 
 settings! {
@@ -109,13 +88,6 @@ impl Otlp {
     }
 }
 
-impl SinkPlugin {
-    /// The defaults for a plugin of this name.
-    pub fn new(plugin: impl Into<PluginName>) -> Self {
-        Self { plugin: plugin.into(), ..Self::usual() }
-    }
-}
-
 /// The address of a collector.
 fn collector(text: &str) -> Result<String, String> {
     let uri = text.parse::<http::Uri>().ok();
@@ -128,24 +100,4 @@ fn collector(text: &str) -> Result<String, String> {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is not an address; write it as in `http://127.0.0.1:4317`")),
     }
-}
-
-/// A level, or `target=level` pairs. `tracing` takes a mistyped level for a target; we do not.
-fn level(value: &Value<'_>) -> Option<String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    value.filled()?;
-    value.read(|text| {
-        for part in text.split(',').map(str::trim) {
-            let (target, level) = part.rsplit_once('=').unwrap_or(("", part));
-            if !LEVELS.contains(&level.to_ascii_lowercase().as_str())
-                || target.contains(char::is_whitespace)
-            {
-                let known = choice(LEVELS);
-                return Err(format!(
-                    "`{part}` is not a level; write {known}, or pairs as in \"info,tengen::hub=debug\""
-                ));
-            }
-        }
-        Ok(text.to_owned())
-    })
 }

@@ -1,28 +1,28 @@
-//! One sink's task: takes records from its queue and delivers them in batches.
+//! Deliveries to a sink that takes signals in batches, on tasks of its own.
 
 use super::{
-    processor::{Stop, expired},
-    stats::SinkStats,
-    tap::{SERVING, Tap},
+    pipe::SERVING,
+    station::{Batch, Loss, Next, Station},
 };
 use futures_util::FutureExt;
 use std::{
+    num::NonZeroUsize,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tengen_core::{
-    often::Times,
+    often::{Often, Times},
     sink::{Refusal, Signal, Sink},
 };
+use tengen_settings as settings;
 use tokio::{sync::watch, time};
 use tokio_util::task::TaskTracker;
 
-/// Records in one delivery.
-const BATCH: usize = 256;
 /// How long one delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after a first failure; it doubles with each further one.
@@ -32,64 +32,47 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Failures in a row after which a batch is given up.
 const ATTEMPTS: u32 = 5;
 
-/// The handle of a sink's task.
-#[derive(Debug)]
-pub(super) struct Delivery {
-    tap: Arc<Tap>,
-    stop: watch::Sender<Option<Instant>>,
-    /// Closed when the task has ended.
-    done: watch::Receiver<()>,
-}
-
-impl Delivery {
-    pub(super) fn start(tap: Arc<Tap>, sink: Arc<dyn Sink>, tasks: &TaskTracker) -> Self {
-        let (stop, stopped) = watch::channel(None);
-        let (alive, done) = watch::channel(());
-        let courier = Courier { tap: tap.clone(), sink, stop: stopped, told: 0 };
+/// Delivers until the station is closed and empty; the receiver is closed then.
+pub(super) fn start(
+    station: &Arc<Station>,
+    sink: &Arc<dyn Sink>,
+    settings: &settings::Sink,
+    tasks: &TaskTracker,
+) -> watch::Receiver<()> {
+    let (alive, done) = watch::channel(());
+    let told = Arc::new(AtomicU64::new(0));
+    let ending = Arc::new(AtomicU64::new(settings.workers.get() as u64));
+    for _ in 0..settings.workers.get() {
+        let courier = Courier {
+            station: Arc::clone(station),
+            sink: Arc::clone(sink),
+            batch: settings.batch,
+            delay: settings.delay,
+            told: Arc::clone(&told),
+            working: Arc::clone(&ending),
+            often: Often::default(),
+        };
+        let alive = alive.clone();
         tasks.spawn(async move {
             let _alive = alive;
             courier.run().await;
         });
-        Self { tap, stop, done }
     }
-
-    pub(super) fn stats(&self) -> SinkStats {
-        self.tap.stats()
-    }
-
-    /// Takes no more records; the future ends when the queued ones are delivered, or at the deadline.
-    pub(super) fn stop(&self, deadline: Instant) -> impl Future<Output = ()> + use<> {
-        self.tap.detach();
-        self.stop.send_replace(Some(deadline));
-        let mut done = self.done.clone();
-        async move {
-            // Longer than the deadline only if the task cannot run: it has the same one.
-            let patience = Duration::from_millis(100);
-            let ended = time::timeout_at((deadline + patience).into(), async {
-                while done.changed().await.is_ok() {}
-            });
-            ended.await.unwrap_or_default();
-        }
-    }
+    done
 }
 
-impl Drop for Delivery {
-    /// Without a shutdown nobody waits for the task: it ends at once.
-    fn drop(&mut self) {
-        self.tap.detach();
-        self.stop.send_if_modified(|stop| {
-            stop.is_none().then(|| *stop = Some(Instant::now())).is_some()
-        });
-    }
-}
-
-/// What the task owns.
+/// What a task owns.
 struct Courier {
-    tap: Arc<Tap>,
+    station: Arc<Station>,
     sink: Arc<dyn Sink>,
-    stop: Stop,
+    batch: NonZeroUsize,
+    delay: Duration,
     /// Losses that the sink was told of.
-    told: u64,
+    told: Arc<AtomicU64>,
+    /// Tasks that have not come to their end.
+    working: Arc<AtomicU64>,
+    /// Which of the failures the log is told of.
+    often: Often,
 }
 
 /// What one delivery came to.
@@ -106,75 +89,90 @@ enum Outcome {
 impl Courier {
     async fn run(mut self) {
         loop {
-            let stopping = self.stop.borrow().is_some();
-            let batch = self.tap.take(BATCH);
-            if !batch.is_empty() {
-                self.deliver(&batch).await;
-                self.tap.release(&batch);
-            } else if stopping {
-                break;
-            } else {
-                tokio::select! {
-                    () = self.tap.queue.filled() => {}
-                    _ = self.stop.changed() => {}
+            let station = Arc::clone(&self.station);
+            let mut woken = pin!(station.wake.notified());
+            // From here on, whoever brings something wakes us.
+            woken.as_mut().enable();
+            match station.next(self.batch) {
+                Next::Deliver(batch) => self.deliver(&batch).await,
+                Next::End => break,
+                Next::Wait => {
+                    woken.await;
+                    self.gather().await;
                 }
             }
         }
-        self.flush().await;
+        // The last of them writes out what the sink holds back.
+        if self.working.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.flush().await;
+        }
+    }
+
+    /// Waits a while for more.
+    async fn gather(&self) {
+        if self.delay.is_zero() {
+            return;
+        }
+        let mut enough = pin!(self.station.wake.notified());
+        enough.as_mut().enable();
+        drop(self.station.prepare_to_gather(self.batch));
+        if self.station.until().is_none() {
+            time::timeout(self.delay, enough).await.unwrap_or_default();
+        }
     }
 
     /// Delivers a batch as a whole, in as many attempts as it takes, or counts what is lost of it.
-    async fn deliver(&mut self, batch: &[Signal]) {
-        let (mut rest, mut failures) = (batch, 0);
+    async fn deliver(&mut self, batch: &Batch) {
+        let (mut rest, mut failures) = (batch.signals.as_slice(), 0);
         while !rest.is_empty() {
-            self.tap.counts.in_flight.store(rest.len() as u64, Ordering::Relaxed);
-            if self.tap.counts.gone.load(Ordering::Relaxed) {
-                self.lose(rest, |tap| &tap.counts.sink_error);
+            if self.station.is_gone() {
+                self.station.lose(rest.len(), Loss::SinkError);
                 break;
             }
             match self.attempt(rest).await {
                 Outcome::Taken(taken) => {
-                    self.count(|tap| &tap.counts.processed, taken as u64);
-                    rest = rest.get(taken..).unwrap_or_default();
-                    failures = 0;
+                    let (taken, left) = rest.split_at(taken);
+                    self.station.delivered(taken);
+                    (rest, failures) = (left, 0);
                 }
                 Outcome::Later(pause) => {
-                    self.count(|tap| &tap.counts.retries, 1);
+                    self.station.retried();
                     self.pause(pause).await;
                 }
                 Outcome::Failed(error) => {
                     failures += 1;
                     if failures == ATTEMPTS {
-                        self.lose(rest, |tap| &tap.counts.sink_error);
-                        self.failed(error);
+                        self.station.lose(rest.len(), Loss::SinkError);
+                        self.failed(&error);
                         break;
                     }
-                    self.failed(error);
+                    self.failed(&error);
                     self.pause(PAUSE * 2_u32.pow(failures - 1)).await;
                 }
                 Outcome::GivenUp(error) => {
-                    self.lose(rest, |tap| &tap.counts.sink_error);
-                    self.failed(error);
+                    self.station.lose(rest.len(), Loss::SinkError);
+                    self.failed(&error);
                     break;
                 }
-                Outcome::Fatal(error) => self.give_up(error),
+                Outcome::Fatal(error) => self.give_up(&error),
                 Outcome::OutOfTime => {
-                    self.lose(rest, |tap| &tap.counts.shutdown);
+                    self.station.lose(rest.len(), Loss::Shutdown);
                     break;
                 }
             }
         }
-        self.tap.counts.in_flight.store(0, Ordering::Relaxed);
+        self.station.release(batch);
     }
 
-    async fn attempt(&mut self, rest: &[Signal]) -> Outcome {
-        let dropped = self.tap.counts.dropped().total();
-        let news = u32::try_from(dropped - self.told).unwrap_or(u32::MAX);
+    async fn attempt(&self, rest: &[Arc<Signal>]) -> Outcome {
+        let lost = self.station.lost();
+        let news = lost.saturating_sub(self.told.load(Ordering::Relaxed));
+        let news = u32::try_from(news).unwrap_or(u32::MAX);
         let delivery =
             SERVING.scope((), AssertUnwindSafe(self.sink.deliver(rest, news)).catch_unwind());
         let answer = tokio::select! {
             biased;
-            () = expired(self.stop.clone()) => return Outcome::OutOfTime,
+            () = expired(&self.station) => return Outcome::OutOfTime,
             answer = time::timeout(PATIENCE, delivery) => answer,
         };
         let outcome = match answer {
@@ -187,7 +185,7 @@ impl Courier {
             Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
         };
         if matches!(outcome, Outcome::Taken(_)) {
-            self.told = dropped;
+            self.told.fetch_max(lost, Ordering::Relaxed);
         }
         outcome
     }
@@ -195,57 +193,58 @@ impl Courier {
     /// Waits before the next attempt, but not past the deadline.
     async fn pause(&self, pause: Duration) {
         tokio::select! {
-            () = expired(self.stop.clone()) => {}
+            () = expired(&self.station) => {}
             // At least a moment: a sink that says `retry after nothing` must not keep a processor busy.
             () = time::sleep(pause.clamp(Duration::from_millis(1), LONGEST_PAUSE)) => {}
         }
     }
 
-    /// The sink wants no more. What is queued for it is counted as lost; nothing new comes.
-    fn give_up(&self, error: String) {
-        tracing::error!(sink = %self.tap.name, %error, "a sink gave itself up");
+    /// The sink wants no more. What is queued for it is counted as lost, and what comes.
+    fn give_up(&self, error: &str) {
+        tracing::error!(sink = self.station.name(), error, "a sink gave itself up");
         self.failed(error);
-        self.tap.counts.gone.store(true, Ordering::Relaxed);
-        self.tap.detach();
+        self.station.give_up();
     }
 
     /// To be called when what the failure costs is counted. Told now and then, however it is worded: a failure that lasts
     /// would be told never if it had to be another than the one before.
-    fn failed(&self, error: String) {
-        let counts = &self.tap.counts;
-        counts.errors.fetch_add(1, Ordering::Relaxed);
+    fn failed(&self, error: &str) {
+        self.station.failed(error);
         let now = time::Instant::now().into_std();
-        if let Some(Times { untold, .. }) = counts.failures.count("sink", now) {
-            let lost = counts.dropped().total();
-            tracing::warn!(sink = %self.tap.name, %error, untold, lost, "a sink failed");
+        if let Some(Times { untold, .. }) = self.often.count("sink", now) {
+            let (sink, lost) = (self.station.name(), self.station.lost());
+            tracing::warn!(sink, error, untold, lost, "a sink failed");
         }
-        *counts.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-    }
-
-    fn lose(&self, rest: &[Signal], reason: impl Fn(&Tap) -> &AtomicU64) {
-        self.count(reason, rest.len() as u64);
-    }
-
-    fn count(&self, of: impl Fn(&Tap) -> &AtomicU64, more: u64) {
-        of(&self.tap).fetch_add(more, Ordering::Relaxed);
     }
 
     async fn flush(&self) {
-        if self.tap.counts.gone.load(Ordering::Relaxed) {
+        if self.station.is_gone() {
             return;
         }
         let flush = SERVING.scope((), AssertUnwindSafe(self.sink.flush()).catch_unwind());
         let answer = tokio::select! {
             biased;
-            () = expired(self.stop.clone()) => return,
+            () = expired(&self.station) => return,
             answer = time::timeout(PATIENCE, flush) => answer,
         };
         match answer {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => self.failed(error),
-            Ok(Err(_)) => self.failed("the sink panicked".into()),
-            Err(_) => self.failed(format!("no answer within {PATIENCE:?}")),
+            Ok(Ok(Err(error))) => self.failed(&error),
+            Ok(Err(_)) => self.failed("the sink panicked"),
+            Err(_) => self.failed(&format!("no answer within {PATIENCE:?}")),
         }
+    }
+}
+
+/// Waits until the moment by which all has to have ended, if there will be one.
+async fn expired(station: &Station) {
+    loop {
+        let mut woken = pin!(station.wake.notified());
+        woken.as_mut().enable();
+        if let Some(until) = station.until() {
+            return time::sleep_until(until.into()).await;
+        }
+        woken.await;
     }
 }
 

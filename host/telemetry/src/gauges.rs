@@ -1,6 +1,6 @@
 //! Telemetry's own counts, as metrics.
 
-use crate::stats::{MetricStats, SinkStats, SpanStats, Stats};
+use crate::stats::{MetricStats, SignalStats, SinkStats, SpanStats, Stats};
 use tengen_core::meter::{Metric, Samples};
 
 impl Stats {
@@ -11,6 +11,7 @@ impl Stats {
         if let Some(metrics) = &self.metrics {
             of_metrics(metrics, into);
         }
+        of_signals(&self.signals, into);
         for (name, sink) in &self.sinks {
             of_sink(name, sink, into);
         }
@@ -43,23 +44,45 @@ fn of_metrics(metrics: &MetricStats, into: &mut Samples) {
     into.add(Metric::RejectedPoints, &[], metrics.rejected);
 }
 
+fn of_signals(signals: &SignalStats, into: &mut Samples) {
+    into.add(Metric::SignalsCreated, &[], signals.created);
+    for (fate, count) in [
+        ("filtered", signals.filtered),
+        ("sampled-out", signals.sampled_out),
+        ("limited", signals.limited),
+        ("accepted", signals.accepted),
+    ] {
+        into.add(Metric::Signals, &[fate], count);
+    }
+}
+
 fn of_sink(name: &str, sink: &SinkStats, into: &mut Samples) {
     for (metric, value) in [
+        (Metric::SinkOffered, sink.offered),
         (Metric::SinkAccepted, sink.accepted),
         (Metric::SinkProcessed, sink.processed),
         (Metric::SinkQueued, sink.queued),
         (Metric::SinkInFlight, sink.in_flight),
+        (Metric::SinkMemory, sink.bytes),
         (Metric::SinkErrors, sink.errors),
         (Metric::SinkRetries, sink.retries),
     ] {
         into.add(metric, &[name], value);
     }
+    into.add(Metric::SinkOldest, &[name], sink.oldest_ms as f64 / 1000.0);
     into.add(Metric::SinkGone, &[name], sink.gone);
+    for health in ["healthy", "behind", "failing", "paused", "gone"] {
+        into.add(Metric::SinkHealth, &[name, health], sink.health == health);
+    }
     for (why, count) in [
-        ("queue-full", sink.dropped.queue_full),
-        ("sink-error", sink.dropped.sink_error),
-        ("shutdown", sink.dropped.shutdown),
+        ("filtered", sink.filtered),
+        ("sampled-out", sink.sampled_out),
+        ("limited", sink.limited),
+        ("withheld", sink.withheld),
     ] {
+        into.add(Metric::SinkPassed, &[name, why], count);
+    }
+    for (why, count) in sink.dropped.by_reason() {
         into.add(Metric::SinkDropped, &[name, why], count);
     }
 }

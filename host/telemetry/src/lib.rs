@@ -1,7 +1,8 @@
 //! Logs, traces and metrics of the gateway itself; OpenTelemetry lives here and nowhere else.
 //!
-//! **Logs** are written by `tracing` to the standard error stream: for people on a terminal, as JSON lines otherwise
-//! (see [`log`]). The same records go as [`Signal`](tengen_core::sink::Signal)s to the sinks, if there are any.
+//! **Signals** are what the gateway, its libraries and its plugins say. Each is made once, as a
+//! [`Signal`](tengen_core::sink::Signal), and goes to every sink whose filter lets it pass: the log, which is the standard
+//! error stream (see [`log`]), files, and plugins. `docs/signals.md` says what is promised of them.
 //!
 //! **Traces** are sent by OTLP, over gRPC or over HTTP with protobuf or JSON, if an endpoint is named in the settings or
 //! in the environment. Without one, tracing is off and costs nothing.
@@ -47,34 +48,40 @@
 pub mod log;
 pub mod stats;
 
+mod attached;
+mod control;
 mod delivery;
+mod encode;
 mod environment;
 mod exporter;
+mod filter;
 mod gauges;
 mod metrics;
 mod otlp;
+mod pipe;
 mod plan;
 mod processor;
 mod queue;
 mod record;
 mod redact;
-mod tap;
+mod station;
 mod tracer;
+mod writer;
 
+pub use control::Wishes;
 pub use stats::{Report, Stats};
 
-use delivery::Delivery;
+use attached::Attached;
 use environment::Environment;
 use metrics::Metrics;
 use otlp::Tracing;
+use pipe::Pipe;
 use plan::Plan;
 use std::{
     collections::BTreeMap,
-    num::NonZeroUsize,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use tap::Tap;
 use tengen_core::{meter::Samples, sink::Sink, trace};
 use tengen_settings as settings;
 use tokio_util::task::TaskTracker;
@@ -110,6 +117,10 @@ pub enum TelemetryError {
         #[source]
         source: std::io::Error,
     },
+    #[error("`{0}` is no id with its level; write pairs as in `chat/*=debug`")]
+    IdLevel(String),
+    #[error("the sink `{name}` is not attached: {why}")]
+    Sink { name: String, why: String },
     #[error("the OTLP exporter does not start")]
     Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the log's thread does not start")]
@@ -139,7 +150,8 @@ pub struct Telemetry {
     node: String,
     /// Since when is counted.
     since: SystemTime,
-    sinks: Mutex<BTreeMap<Arc<str>, Delivery>>,
+    pipe: Arc<Pipe>,
+    sinks: Mutex<BTreeMap<String, Attached>>,
     before_the_end: OnceLock<Stats>,
 }
 
@@ -147,20 +159,22 @@ pub struct Telemetry {
 ///
 /// A log that is installed already stays, with its own filter.
 pub fn init(settings: &settings::Telemetry, node: &str) -> Result<Telemetry, TelemetryError> {
-    log::install(&settings.level, log::Format::detect())?;
+    log::install(settings, log::Format::detect())?;
     Ok(start(settings, node))
 }
 
 /// Starts telemetry and leaves the log alone. Without fail: where traces go, and whether, is nothing that connections
 /// depend on. What is wrong is in the log, and in [`Stats`].
 pub fn start(settings: &settings::Telemetry, node: &str) -> Telemetry {
-    start_with(settings, node, Environment::new(&|name| std::env::var(name)))
+    let environment = Environment::new(&|name| std::env::var(name));
+    start_with(settings, node, environment, Pipe::of_process())
 }
 
 fn start_with(
     settings: &settings::Telemetry,
     node: &str,
     environment: Environment<'_>,
+    pipe: Arc<Pipe>,
 ) -> Telemetry {
     let plan = Plan::new(settings, &environment);
     let metrics_plan = metrics::Plan::new(settings, &environment);
@@ -191,6 +205,7 @@ fn start_with(
         metrics: OnceLock::new(),
         node: node.to_owned(),
         since: SystemTime::now(),
+        pipe,
         sinks: Mutex::default(),
         before_the_end: OnceLock::new(),
     }
@@ -222,35 +237,37 @@ impl Telemetry {
         }
     }
 
-    /// Gives a sink the log's records from now on: over a queue of its own, in batches, on a task of its own.
+    /// Gives a sink the signals from now on: over a queue of its own, in batches, on tasks of its own.
     ///
-    /// A sink that is slow loses the newest records; one that fails is asked again, later and later. Neither is felt by
-    /// who writes the log, nor by other sinks. A sink is a plugin's, by its name: what that plugin itself logs, and
-    /// what is logged about it, goes to no sink, or the sinks would keep each other busy for ever. A second sink of
-    /// the same name is refused.
+    /// A sink that is slow loses the newest signals, or the oldest, as its settings say; one that fails is asked again,
+    /// later and later. Neither is felt by who says something, nor by other sinks. Where it is a plugin's, what that plugin
+    /// itself says, and what is said about it, goes to no sink of a plugin, or the sinks would keep each other busy for
+    /// ever. A second sink of the same name is refused.
     pub fn attach_sink(
         &self,
-        name: impl Into<Arc<str>>,
+        settings: &settings::Sink,
         sink: Arc<dyn Sink>,
-        buffer: NonZeroUsize,
         tasks: &TaskTracker,
-    ) {
-        let name = name.into();
-        let mut sinks = self.sinks();
-        if sinks.contains_key(&name) {
-            tracing::warn!(sink = %name, "a sink of this name is attached already");
-            return;
-        }
-        let tap = Tap::new(name.clone(), buffer);
-        sinks.insert(name, Delivery::start(tap.clone(), sink, tasks));
-        tap.attach();
+    ) -> Result<(), TelemetryError> {
+        let attached = Attached::tasks(&self.pipe, sink, settings, tasks)?;
+        self.sinks_of().insert(settings.label().to_owned(), attached);
+        Ok(())
+    }
+
+    /// The same for a stream or a file, which is opened when there is something to write. The one of the standard error
+    /// stream is the log's, and not of this.
+    pub fn open_sink(&self, settings: &settings::Sink) -> Result<(), TelemetryError> {
+        let attached = Attached::open(&self.pipe, settings)?;
+        self.sinks_of().insert(settings.label().to_owned(), attached);
+        Ok(())
     }
 
     pub fn stats(&self) -> Stats {
         let sinks = self
-            .sinks()
+            .sinks_of()
             .iter()
-            .map(|(name, delivery)| (name.to_string(), delivery.stats()))
+            .map(|(name, attached)| (name.clone(), attached.station().stats()))
+            .chain(log::stats())
             .collect();
         let spans = self.tracing.as_ref().map(Tracing::stats);
         let metrics = self.metrics.get().map(Metrics::stats);
@@ -258,7 +275,8 @@ impl Telemetry {
             Err(why) => Some(why.clone()),
             Ok(_) => self.metrics.get().and_then(Metrics::failure),
         };
-        Stats { spans, no_spans: self.failure.clone(), metrics, no_metrics, sinks }
+        let signals = self.pipe.stats();
+        Stats { spans, no_spans: self.failure.clone(), metrics, no_metrics, signals, sinks }
     }
 
     /// Ends the sinks: delivers what is queued for them, for `deadline` at most, and ends their tasks.
@@ -268,7 +286,7 @@ impl Telemetry {
         self.before_the_end();
         let deadline = Instant::now() + deadline;
         let endings: Vec<_> =
-            self.sinks().values().map(|delivery| delivery.stop(deadline)).collect();
+            self.sinks_of().values().map(|attached| attached.stop(deadline)).collect();
         futures_util::future::join_all(endings).await;
     }
 
@@ -296,10 +314,12 @@ impl Telemetry {
         self.before_the_end.get_or_init(|| self.stats())
     }
 
-    fn sinks(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Delivery>> {
+    fn sinks_of(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Attached>> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod tests;

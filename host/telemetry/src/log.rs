@@ -1,29 +1,44 @@
-//! The process's log: `tracing` on the standard error stream, and a tap for sinks.
+//! The process's log: what `tracing` hears becomes signals, of which those that nothing else is said about go to the standard
+//! error stream.
 //!
-//! Nobody waits for the stream: see [`mod@outlet`].
+//! Nobody waits for the stream: it is a sink like others, with a thread of its own.
 
-use super::{TelemetryError, record, redact::Visible, tap};
+pub use crate::encode::Format;
+
+use super::{
+    TelemetryError,
+    attached::Attached,
+    encode::Encoder,
+    filter::{Filter, parse},
+    pipe::{Layer, Pipe},
+    station::{Station, Traits},
+    stats::SinkStats,
+    writer::stream::Stream,
+};
 use std::{
     env::{self, VarError},
     io::{self, IsTerminal},
+    num::NonZeroUsize,
     panic::{self, PanicHookInfo},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
-use tengen_core::sink::{Level, Value};
-use tracing::Subscriber;
-use tracing_subscriber::{
-    Layer as _, Registry,
-    filter::Targets,
-    fmt::{self, FmtContext, FormatEvent, FormatFields, MakeWriter, format},
-    layer::SubscriberExt,
-    registry::LookupSpan,
-};
+use tengen_settings::{self as settings, SinkKind};
+use tracing_subscriber::{Registry, layer::SubscriberExt};
 
-mod human;
-mod json;
 pub mod outlet;
 
-pub use outlet::{Outlet, lost_lines};
+pub use outlet::Outlet;
+
+/// The name of the sink that the log is where the configuration names none.
+const NAME: &str = "log";
+/// Signals that may wait for it,
+const BUFFER: usize = 8192;
+/// and bytes of them.
+const BYTES: usize = 2 << 20;
 
 /// The log's filter, over that of the settings.
 const VARIABLE: &str = "TENGEN_LOG";
@@ -31,19 +46,17 @@ const VARIABLE: &str = "TENGEN_LOG";
 /// Whether what is said goes somewhere.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// How records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people, one line each.
-    Human { colors: bool },
-    /// One JSON object a line, in the words of [`Signal`](tengen_core::sink::Signal).
-    Json,
-}
+/// The sink that the log is; none where the configuration sends it elsewhere.
+static LOG: OnceLock<Attached> = OnceLock::new();
 
 impl Format {
     /// For people on a terminal, JSON otherwise; no colours if `NO_COLOR` is set.
     pub fn detect() -> Self {
-        if io::stderr().is_terminal() {
+        Self::for_stream(&io::stderr())
+    }
+
+    pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
+        if stream.is_terminal() {
             Self::Human { colors: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
         } else {
             Self::Json
@@ -51,29 +64,59 @@ impl Format {
     }
 }
 
+/// How many lines of the log and of the notes beside it were lost since the process began.
+pub fn lost_lines() -> u64 {
+    outlet::lost_lines() + LOG.get().map_or(0, |log| log.station().lost())
+}
+
+/// The account of the sink that the log is, by its name.
+pub(crate) fn stats() -> Option<(String, SinkStats)> {
+    let station = LOG.get()?.station();
+    Some((station.name().to_owned(), station.stats()))
+}
+
+/// That sink, to be paused, or to be given another filter.
+pub(crate) fn station() -> Option<&'static Arc<Station>> {
+    LOG.get().map(Attached::station)
+}
+
+/// Waits until the log is written, so long at most; whether it is.
+pub fn flush(within: Duration) -> bool {
+    LOG.get().is_none_or(|log| log.station().drain(within))
+}
+
 /// A way to a stream that nobody waits for, and that says in this format when it has lost lines.
 pub fn outlet(stream: impl io::Write + Send + 'static, format: Format) -> io::Result<Outlet> {
-    Outlet::start(stream, move |lost| lost_line(format, lost))
+    let tell = move |lost| String::from_utf8_lossy(&Encoder(format).lost(lost)).into_owned();
+    Outlet::start(stream, tell)
 }
 
 /// Installs the log of the process and says whether it did: if there is one already, that one stays.
 ///
 /// It goes to the standard error stream. The level is a word (`info`) or `target=level` pairs with commas between;
 /// `TENGEN_LOG` in the environment wins, unless it is no filter: then that is the first thing in the log.
-pub fn install(level: &str, format: Format) -> Result<bool, TelemetryError> {
+pub fn install(settings: &settings::Telemetry, format: Format) -> Result<bool, TelemetryError> {
     let outlet = outlet(io::stderr(), format).map_err(TelemetryError::Log)?;
-    install_on(level, format, outlet)
+    install_on(settings, format, outlet)
 }
 
-/// The same, for lines that go this way.
-pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, TelemetryError> {
-    let of_settings = parse("telemetry.level", level)?;
-    let (filter, mistake) = match of_variable(env::var(VARIABLE)) {
-        Ok(filter) => (filter.unwrap_or(of_settings), None),
-        Err(mistake) => (of_settings, Some(mistake)),
-    };
-    let subscriber = subscriber(filter, format, outlet);
+/// The same, for lines that go this way, where the settings have them go to the standard error stream.
+pub fn install_on(
+    settings: &settings::Telemetry,
+    format: Format,
+    outlet: Outlet,
+) -> Result<bool, TelemetryError> {
+    let (filter, mistake) = filter(settings)?;
+    let pipe = Pipe::of_process();
+    let subscriber = Registry::default().with(Layer(Arc::clone(&pipe)));
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if installed {
+        pipe.set_filter(filter);
+        if let Some(sink) = of_errors(settings) {
+            let log = open(&pipe, &sink, format, outlet)?;
+            drop(LOG.set(log));
+        }
+    }
     INSTALLED.fetch_or(installed, Ordering::Relaxed);
     if let Some(mistake) = mistake {
         tracing::error!(%mistake, "the log's filter is that of the settings");
@@ -81,10 +124,63 @@ pub fn install_on(level: &str, format: Format, outlet: Outlet) -> Result<bool, T
     Ok(installed)
 }
 
+/// The filter of all signals, and what is wrong with the variable that would win over it.
+pub(crate) fn filter(
+    settings: &settings::Telemetry,
+) -> Result<(Filter, Option<TelemetryError>), TelemetryError> {
+    let of_settings = Filter::new(&settings.filter, &settings.level)?;
+    match of_variable(env::var(VARIABLE)) {
+        Ok(Some(level)) => {
+            let filter = settings::Filter { level: None, ..settings.filter.clone() };
+            Ok((Filter::new(&filter, &level)?, None))
+        }
+        Ok(None) => Ok((of_settings, None)),
+        Err(mistake) => Ok((of_settings, Some(mistake))),
+    }
+}
+
+/// What the log is as a sink: that of the standard error stream, or the usual one; none where it goes to standard output.
+fn of_errors(settings: &settings::Telemetry) -> Option<settings::Sink> {
+    let of = |kind| settings.sinks.iter().find(|sink| sink.kind == kind).cloned();
+    let usual = || settings::Sink {
+        name: Some(NAME.to_owned()),
+        buffer: NonZeroUsize::new(BUFFER).unwrap_or(NonZeroUsize::MIN),
+        bytes: NonZeroUsize::new(BYTES).unwrap_or(NonZeroUsize::MIN),
+        ..settings::Sink::new(SinkKind::Stderr)
+    };
+    let elsewhere = of(SinkKind::Stdout).is_some();
+    of(SinkKind::Stderr).or_else(|| (!elsewhere).then(usual))
+}
+
+fn open(
+    pipe: &Arc<Pipe>,
+    sink: &settings::Sink,
+    format: Format,
+    outlet: Outlet,
+) -> Result<Attached, TelemetryError> {
+    let station = Station::new(Traits::of(sink), Filter::new(&sink.filter, "trace")?);
+    let encoder = Encoder(Format::of(sink.format, format));
+    Attached::stream(pipe, &station, sink, Stream(Through(outlet)), encoder)
+}
+
+/// Writes to an outlet and waits for it.
+struct Through(Outlet);
+
+impl io::Write for Through {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.write_through(text)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// None: it is not set, or empty.
-fn of_variable(value: Result<String, VarError>) -> Result<Option<Targets>, TelemetryError> {
+fn of_variable(value: Result<String, VarError>) -> Result<Option<String>, TelemetryError> {
     match value {
-        Ok(level) if !level.trim().is_empty() => parse(VARIABLE, &level).map(Some),
+        Ok(level) if !level.trim().is_empty() => parse(VARIABLE, &level).map(|_| Some(level)),
         Ok(_) | Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(TelemetryError::NotUnicode(VARIABLE)),
     }
@@ -105,57 +201,9 @@ fn tell_of(panic: &PanicHookInfo<'_>) {
     tracing::error!(at, why, "a fault of the gateway's own: please report it");
 }
 
-/// The line that says how many were lost before it.
-fn lost_line(format: Format, lost: u64) -> String {
-    const MESSAGE: &str =
-        "lines were lost: the stream did not take them fast enough, or not at all";
-    let lost = Value::Integer(i64::try_from(lost).unwrap_or(i64::MAX));
-    let data = vec![("lost".to_owned(), lost)];
-    let signal = record::own(Level::Warn, module_path!(), MESSAGE, data);
-    match format {
-        Format::Human { .. } => human::line(&signal),
-        Format::Json => json::line(&signal),
-    }
-    .unwrap_or_default()
-}
-
-fn parse(origin: &'static str, level: &str) -> Result<Targets, TelemetryError> {
-    level.trim().parse().map_err(|source| TelemetryError::Level {
-        origin,
-        level: level.to_owned(),
-        source,
-    })
-}
-
 /// Whether this is a log filter; for `tengen check`.
 pub fn check(level: &str) -> Result<(), TelemetryError> {
     parse("telemetry.level", level).map(drop)
-}
-
-fn subscriber<W>(filter: Targets, format: Format, writer: W) -> impl Subscriber + Send + Sync
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let written = fmt::layer().with_writer(writer).fmt_fields(Escaped);
-    let written = match format {
-        Format::Human { colors } => written.with_ansi(colors).event_format(human::Human).boxed(),
-        Format::Json => written.with_ansi(false).event_format(json::Json).boxed(),
-    };
-    Registry::default().with(filter).with(tap::Layer).with(written)
-}
-
-/// The fields of spans and events for people: secrets masked, control characters visible.
-#[derive(Debug)]
-struct Escaped;
-
-impl<'w> FormatFields<'w> for Escaped {
-    fn format_fields<R: tracing_subscriber::field::RecordFields>(
-        &self,
-        writer: format::Writer<'w>,
-        fields: R,
-    ) -> std::fmt::Result {
-        human::write_fields(writer, fields)
-    }
 }
 
 #[cfg(test)]

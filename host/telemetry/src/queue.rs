@@ -3,7 +3,7 @@
 use crossbeam_queue::SegQueue;
 use std::{
     num::NonZeroUsize,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 use tokio::sync::Notify;
 
@@ -16,20 +16,12 @@ pub(super) struct Queue<T> {
     /// Never less than the number of items.
     len: AtomicUsize,
     limit: NonZeroUsize,
-    /// Whether the consumer sleeps: only then does a producer pay for waking it.
-    asleep: AtomicBool,
     wake: Notify,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(limit: NonZeroUsize) -> Self {
-        Self {
-            items: SegQueue::new(),
-            len: AtomicUsize::new(0),
-            limit,
-            asleep: AtomicBool::new(false),
-            wake: Notify::new(),
-        }
+        Self { items: SegQueue::new(), len: AtomicUsize::new(0), limit, wake: Notify::new() }
     }
 
     /// Appends an item and says how many there are now; hands it back when the queue is full. Wakes nobody.
@@ -43,17 +35,6 @@ impl<T> Queue<T> {
         Ok(before + 1)
     }
 
-    /// Like `push`, and wakes the consumer if it sleeps in [`Queue::filled`].
-    pub(super) fn send(&self, item: T) -> Result<(), T> {
-        self.push(item)?;
-        // Pairs with the fence in `filled`: either we see that it sleeps, or it sees the item.
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
-            self.wake.notify_one();
-        }
-        Ok(())
-    }
-
     /// Wakes the consumer whether or not there is something for it.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
@@ -62,24 +43,6 @@ impl<T> Queue<T> {
     /// Waits for [`Queue::wake`].
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
-    }
-
-    /// Waits until there is an item. Only for the one consumer.
-    pub(super) async fn filled(&self) {
-        loop {
-            self.asleep.store(true, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            if !self.items.is_empty() {
-                self.asleep.store(false, Ordering::Relaxed);
-                return;
-            }
-            self.wake.notified().await;
-        }
-    }
-
-    /// Takes up to `most` items, in the order in which they came.
-    pub(super) fn take(&self, most: usize) -> Vec<T> {
-        self.take_while(most, |_| true)
     }
 
     /// Takes up to `most` items, and no more after one for which the answer is no.
@@ -106,7 +69,6 @@ impl<T> Queue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{sync::Arc, thread};
 
     fn queue(limit: usize) -> Queue<usize> {
         Queue::new(NonZeroUsize::new(limit).unwrap())
@@ -118,31 +80,9 @@ mod tests {
         assert_eq!(queue.push(1), Ok(1));
         assert_eq!(queue.push(2), Ok(2));
         assert_eq!(queue.push(3), Err(3));
-        assert_eq!(queue.take(1), [1]);
+        assert_eq!(queue.take_while(1, |_| true), [1]);
         assert_eq!(queue.push(4), Ok(2));
-        assert_eq!(queue.take(9), [2, 4]);
+        assert_eq!(queue.take_while(9, |_| true), [2, 4]);
         assert_eq!(queue.len(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_sleeping_consumer_misses_no_item_of_many_producers() {
-        const EACH: usize = 20_000;
-        let queue = Arc::new(queue(64));
-        let producers: Vec<_> = (0..2)
-            .map(|_| {
-                let queue = queue.clone();
-                thread::spawn(move || (0..EACH).filter(|&item| queue.send(item).is_ok()).count())
-            })
-            .collect();
-        let mut seen = 0;
-        while !producers.iter().all(thread::JoinHandle::is_finished) {
-            tokio::select! {
-                () = queue.filled() => seen += queue.take(8).len(),
-                () = tokio::task::yield_now() => {}
-            }
-        }
-        seen += queue.take(usize::MAX).len();
-        let sent: usize = producers.into_iter().map(|producer| producer.join().unwrap()).sum();
-        assert_eq!(seen, sent);
     }
 }

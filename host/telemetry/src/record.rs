@@ -15,7 +15,7 @@
 
 use super::redact;
 use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
-use tengen_core::sink::{Facts, Level, Signal, Value};
+use tengen_core::sink::{Facts, Failure, Level, Location, Signal, Text, Value};
 use tracing::{
     Event, Metadata,
     field::{Field, Visit},
@@ -26,9 +26,11 @@ use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 /// The target under which plugins' records are logged.
 pub(super) const PLUGIN: &str = "plugin";
 
-/// What is known about whom an event concerns; kept with each span that says so.
+/// What is known about whom an event concerns; kept with each span.
 #[derive(Debug, Clone, Default)]
 struct Place {
+    /// For people: the span's name and its fields.
+    within: String,
     connection: String,
     user: String,
     trace_id: String,
@@ -61,17 +63,31 @@ impl Place {
     }
 }
 
+impl Place {
+    fn tell(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let name = field.name();
+        let gap = if self.within.ends_with('{') { "" } else { " " };
+        // Writing to a string cannot fail.
+        let _written = match redact::is_secret(name) {
+            true => write!(self.within, "{gap}{name}={}", redact::MASK),
+            false => write!(self.within, "{gap}{name}={value}"),
+        };
+    }
+}
+
 impl Visit for Place {
     fn record_str(&mut self, field: &Field, value: &str) {
         if let Some(slot) = self.slot(field.name()) {
             value.clone_into(slot);
         }
+        self.tell(field, format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(slot) = self.slot(field.name()) {
             *slot = format!("{value:?}");
         }
+        self.tell(field, format_args!("{value:?}"));
     }
 }
 
@@ -80,11 +96,9 @@ pub(super) fn remember<'a, S: LookupSpan<'a>>(
     span: &SpanRef<'a, S>,
     attributes: &span::Attributes<'_>,
 ) {
-    let mut place = Place::default();
-    if attributes.fields().iter().any(|field| place.slot(field.name()).is_some()) {
-        attributes.record(&mut place);
-        span.extensions_mut().insert(place);
-    }
+    let mut place = Place { within: format!("{}{{", span.name()), ..Place::default() };
+    attributes.record(&mut place);
+    span.extensions_mut().insert(place);
 }
 
 /// Takes over what a span learned later.
@@ -116,61 +130,46 @@ pub(super) fn signal<'a, S: LookupSpan<'a>>(
     for span in spans.into_iter().flatten() {
         if let Some(place) = span.extensions().get::<Place>() {
             fields.place.complete(place);
+            let within = place.within.strip_suffix('{').unwrap_or(&place.within);
+            let end = if within.len() < place.within.len() { ": " } else { "}: " };
+            fields.signal.within.insert_str(0, end);
+            fields.signal.within.insert_str(0, within);
         }
     }
     fields.into_signal(metadata)
 }
 
-/// A record of our own making, which did not come by the log.
-pub(super) fn own(
-    level: Level,
-    namespace: &str,
-    message: &str,
-    data: Vec<(String, Value)>,
-) -> Signal {
-    Signal {
-        at: SystemTime::now(),
-        level,
-        namespace: namespace.to_owned(),
-        id: String::new(),
-        message: message.to_owned(),
-        data,
-        error: None,
-        location: String::new(),
-        trace_id: String::new(),
-        span_id: String::new(),
-        connection: String::new(),
-        user: String::new(),
-    }
+/// A call site's own name; `tracing` names one by its place in the source where it has none.
+pub(super) fn named<'a>(metadata: &Metadata<'a>) -> &'a str {
+    Some(metadata.name()).filter(|name| !name.starts_with("event ")).unwrap_or_default()
 }
 
 /// The fields of one event, sorted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Fields {
+    signal: Signal,
     is_plugin: bool,
     plugin: String,
-    id: String,
-    fatal: bool,
-    location: String,
-    message: String,
-    error: Option<String>,
     place: Place,
-    data: Vec<(String, Value)>,
 }
 
 impl Fields {
-    fn new(metadata: &Metadata<'_>) -> Self {
-        Self { is_plugin: metadata.target() == PLUGIN, ..Self::default() }
+    fn new(metadata: &'static Metadata<'static>) -> Self {
+        let mut signal = Signal::new(level(*metadata.level()), metadata.target(), "");
+        signal.at = SystemTime::now();
+        signal.data.reserve_exact(metadata.fields().len().saturating_sub(1));
+        let is_plugin = metadata.target() == PLUGIN;
+        Self { signal, is_plugin, plugin: String::new(), place: Place::default() }
     }
 
     fn text(&mut self, field: &Field, value: String) {
         let value = redact::shorten(value);
         match field.name() {
-            "message" => self.message = value,
-            "error" => self.error = Some(value),
+            "message" => self.signal.message = value.into(),
+            "error" => self.signal.error = Some(value.into()),
             "plugin" if self.is_plugin => self.plugin = value,
-            "id" if self.is_plugin => self.id = value,
-            "location" if self.is_plugin => self.location = value,
+            "id" if self.is_plugin => self.signal.id = value.into(),
+            "location" if self.is_plugin => self.signal.location = Location::Named(value),
             name => match self.place.slot(name) {
                 Some(slot) => *slot = value,
                 None => self.data(field, Value::Text(value)),
@@ -184,8 +183,10 @@ impl Fields {
         // A raw identifier (`r#type`) is written so only because of Rust's grammar.
         let name = name.strip_prefix("r#").unwrap_or(name);
         // What the gateway says of a plugin's record wins over what the plugin calls by the same name.
-        self.data.retain(|(other, _)| !self.is_plugin || other != name);
-        self.data.push((name.to_owned(), value));
+        if self.is_plugin {
+            self.signal.data.retain(|(other, _)| other != name);
+        }
+        self.signal.data.push((Text::Borrowed(name), value));
     }
 
     fn facts(&mut self, facts: &Facts) {
@@ -194,43 +195,32 @@ impl Fields {
                 true => Value::Text(redact::MASK.into()),
                 false => value.clone(),
             };
-            self.data.retain(|(other, _)| other != name);
-            self.data.push((name.clone(), value));
+            self.signal.data.retain(|(other, _)| other != name);
+            self.signal.data.push((Text::Owned(name.clone()), value));
         }
     }
 
-    fn into_signal(self, metadata: &Metadata<'_>) -> Signal {
-        let namespace = match self.plugin.as_str() {
-            "" => metadata.target().to_owned(),
-            plugin => format!("{PLUGIN}.{plugin}"),
-        };
-        // `tracing` names an event by its place in the source unless `name:` is given.
-        let named =
-            Some(metadata.name()).filter(|name| !name.starts_with("event ")).unwrap_or_default();
-        let location = match (metadata.file(), metadata.line()) {
-            // The place in the gateway's source that writes all of them says nothing.
-            _ if self.is_plugin => self.location,
-            (Some(file), Some(line)) => format!("{file}:{line}"),
-            _ => String::new(),
-        };
-        Signal {
-            at: SystemTime::now(),
-            level: if self.fatal { Level::Fatal } else { level(*metadata.level()) },
-            namespace,
-            id: if self.id.is_empty() { named.to_owned() } else { self.id },
-            message: self.message,
-            data: self.data,
-            error: self.error,
-            location,
-            trace_id: self.place.trace_id,
-            span_id: self.place.span_id,
-            connection: self.place.connection,
-            user: self.place.user,
+    fn into_signal(self, metadata: &'static Metadata<'static>) -> Signal {
+        let Self { mut signal, is_plugin, plugin, place } = self;
+        if !plugin.is_empty() {
+            signal.namespace = format!("{PLUGIN}.{plugin}").into();
         }
+        if signal.id.is_empty() {
+            signal.id = named(metadata).into();
+        }
+        // The place in the gateway's source that writes all that plugins say would say nothing.
+        if !is_plugin && let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
+            signal.location = Location::Line(file, line);
+        }
+        signal.trace_id = place.trace_id;
+        signal.span_id = place.span_id;
+        signal.connection = place.connection;
+        signal.user = place.user;
+        signal
     }
 }
 
-fn level(level: tracing::Level) -> Level {
+pub(super) fn level(level: tracing::Level) -> Level {
     match level {
         tracing::Level::TRACE => Level::Trace,
         tracing::Level::DEBUG => Level::Debug,
@@ -252,13 +242,21 @@ impl Visit for Fields {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         match value.downcast_ref::<Facts>() {
             Some(facts) if self.is_plugin => self.facts(facts),
-            _ => self.text(field, chain(value)),
+            _ if field.name() == "error" => {
+                let mut failure = Failure::of(value);
+                failure.message = redact::shorten(failure.message);
+                failure.causes = failure.causes.into_iter().map(redact::shorten).collect();
+                self.signal.error = Some(failure);
+            }
+            _ => self.text(field, Failure::of(value).to_string()),
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         if self.is_plugin && field.name() == "fatal" {
-            self.fatal = value;
+            if value {
+                self.signal.level = Level::Fatal;
+            }
         } else {
             self.data(field, Value::Boolean(value));
         }
@@ -282,16 +280,4 @@ impl Visit for Fields {
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
         self.data(field, Value::Bytes(value.to_owned()));
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        write!(text, ": {error}").unwrap_or_default();
-        cause = error.source();
-    }
-    text
 }

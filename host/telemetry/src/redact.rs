@@ -31,7 +31,11 @@ pub(super) fn is_secret(field: &str) -> bool {
         "privatekey",
         "secretkey",
     ];
-    WORDS.iter().any(|word| ends_with(field.as_bytes(), word.as_bytes()))
+    let end = field.as_bytes().iter().rev().find(|byte| !matches!(byte, b'.' | b'_' | b'-'));
+    let Some(last) = end.map(u8::to_ascii_lowercase) else { return false };
+    // Most names end with another letter than any of the words.
+    let mut alike = WORDS.iter().filter(|word| word.as_bytes().last() == Some(&last));
+    alike.any(|word| ends_with(field.as_bytes(), word.as_bytes()))
 }
 
 /// Whether a name ends with a word, whatever separates its letters and in whatever case, and the word begins there.

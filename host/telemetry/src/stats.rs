@@ -14,6 +14,7 @@ pub struct Stats {
     pub metrics: Option<MetricStats>,
     /// Why they are not, although it was asked for.
     pub no_metrics: Option<String>,
+    pub signals: SignalStats,
     /// By name.
     pub sinks: BTreeMap<String, SinkStats>,
 }
@@ -71,19 +72,57 @@ pub struct MetricStats {
     pub last_error: Option<String>,
 }
 
-/// Every record for this sink is in one of the counts: `accepted = processed + dropped + queued + in_flight`.
+/// All signals of the process: `created = filtered + sampled_out + limited + accepted`.
+///
+/// What its call site's level or name keeps from being made at all is not created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SignalStats {
+    pub created: u64,
+    /// By level, namespace or id, where only the signal itself could tell.
+    pub filtered: u64,
+    pub sampled_out: u64,
+    /// Over the limit of its key.
+    pub limited: u64,
+    /// Offered to every sink.
+    pub accepted: u64,
+}
+
+/// Every signal that was offered to this sink is in one of the counts:
+/// `offered = filtered + sampled_out + limited + withheld + accepted` and
+/// `accepted = processed + dropped + queued + in_flight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SinkStats {
+    pub kind: &'static str,
+    /// All that passed the filter of all.
+    pub offered: u64,
+    pub filtered: u64,
+    pub sampled_out: u64,
+    pub limited: u64,
+    /// Said by the sink's own work.
+    pub withheld: u64,
     pub accepted: u64,
     pub processed: u64,
     pub queued: u64,
     /// In the batch that is being delivered.
     pub in_flight: u64,
+    /// What is queued and in flight takes up, about.
+    pub bytes: u64,
+    /// Most that may be queued.
+    pub buffer: u64,
     pub dropped: SignalsDropped,
     /// Deliveries that failed.
     pub errors: u64,
     /// Deliveries that the sink asked to repeat later.
     pub retries: u64,
+    /// Of the last ten seconds, about.
+    pub accepted_per_s: u64,
+    pub processed_per_s: u64,
+    /// How long the first in the queue has waited.
+    pub oldest_ms: u64,
+    /// `healthy`, `behind`, `failing`, `paused` or `gone`.
+    pub health: &'static str,
+    /// What to do about it.
+    pub advice: Option<String>,
     pub last_error: Option<String>,
     /// Whether the sink gave itself up.
     pub gone: bool,
@@ -92,8 +131,12 @@ pub struct SinkStats {
 /// Records that a sink did not get, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SignalsDropped {
-    /// The sink was slower than the gateway.
+    /// The sink was slower than the gateway, and the newest found no room.
     pub queue_full: u64,
+    /// The same, and the oldest made room for newer ones.
+    pub displaced: u64,
+    /// A rule of the sink's drops them.
+    pub rule: u64,
     /// The sink refused them or kept failing.
     pub sink_error: u64,
     /// The gateway ended first.
@@ -102,7 +145,23 @@ pub struct SignalsDropped {
 
 impl SignalsDropped {
     pub fn total(self) -> u64 {
-        self.queue_full + self.sink_error + self.shutdown
+        self.queue_full + self.displaced + self.rule + self.sink_error + self.shutdown
+    }
+
+    /// Those that the sink was to get and did not.
+    pub fn of_the_sink(self) -> u64 {
+        self.total() - self.rule
+    }
+
+    /// With the words for their reasons.
+    pub fn by_reason(self) -> [(&'static str, u64); 5] {
+        [
+            ("queue-full", self.queue_full),
+            ("displaced", self.displaced),
+            ("rule", self.rule),
+            ("sink-error", self.sink_error),
+            ("shutdown", self.shutdown),
+        ]
     }
 }
 
@@ -140,9 +199,10 @@ impl Report {
             .sinks
             .iter()
             .filter_map(|(name, sink)| {
-                let earlier = before.sinks.get(name).map_or(0, |sink| sink.dropped.total());
-                let lost =
-                    sink.dropped.total().saturating_sub(earlier) + sink.queued + sink.in_flight;
+                let earlier = before.sinks.get(name).map_or(0, |sink| sink.dropped.of_the_sink());
+                let lost = sink.dropped.of_the_sink().saturating_sub(earlier)
+                    + sink.queued
+                    + sink.in_flight;
                 (lost > 0).then(|| (name.clone(), lost))
             })
             .collect();
@@ -172,7 +232,7 @@ impl fmt::Display for Report {
         parts.extend(
             self.signals_lost
                 .iter()
-                .map(|(sink, lost)| format!("{lost} records for sink `{sink}`")),
+                .map(|(sink, lost)| format!("{lost} signals for sink `{sink}`")),
         );
         write!(f, "not delivered: {}", parts.join(", "))
     }
@@ -197,7 +257,7 @@ mod tests {
     fn a_report_counts_only_what_was_lost_while_ending() {
         let report = Report::between(&stats(5, 3), stats(7, 4));
         assert_eq!((report.spans_lost, report.signals_lost.get("file")), (2, Some(&4)));
-        assert_eq!(report.to_string(), "not delivered: 2 spans, 4 records for sink `file`");
+        assert_eq!(report.to_string(), "not delivered: 2 spans, 4 signals for sink `file`");
         assert_eq!(report.last_error.as_deref(), Some("refused"));
     }
 

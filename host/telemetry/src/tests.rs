@@ -2,41 +2,11 @@
 
 use super::*;
 use futures_util::future::BoxFuture;
-use std::io;
 use tengen_core::{
-    sink::{Refusal, Signal},
+    sink::{Refusal, Signal, Sink},
     testing::somebody_listens,
 };
-use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
-
-/// The log as its reader has it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Page {
-    pub(super) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Page {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Keeps the messages of signals of one namespace: the log is the process's, and other tests write to it too.
 #[derive(Debug)]
@@ -59,12 +29,12 @@ impl Diary {
 impl Sink for Diary {
     fn deliver<'a>(
         &'a self,
-        signals: &'a [Signal],
+        signals: &'a [Arc<Signal>],
         _: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>> {
         Box::pin(async move {
             let ours = signals.iter().filter(|signal| signal.namespace.starts_with(self.namespace));
-            self.messages.lock().unwrap().extend(ours.map(|signal| signal.message.clone()));
+            self.messages.lock().unwrap().extend(ours.map(|signal| signal.message.to_string()));
             if let Some(answer) = self.answer {
                 tracing::info!(target: "feedback", "{answer}");
             }
@@ -86,29 +56,31 @@ fn with(variables: &[(&str, &str)]) -> Telemetry {
         let found = variables.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| (*value).to_owned()).ok_or(std::env::VarError::NotPresent)
     };
-    start_with(&settings::Telemetry::default(), "node", Environment::new(&lookup))
+    let environment = Environment::new(&lookup);
+    start_with(&settings::Telemetry::default(), "node", environment, Arc::default())
+}
+
+fn plugin(name: &str) -> settings::Sink {
+    settings::Sink::of_plugin(name)
 }
 
 fn attach(telemetry: &Telemetry, name: &str, sink: &Arc<Diary>) {
-    telemetry.attach_sink(
-        name,
-        sink.clone(),
-        NonZeroUsize::new(1024).unwrap(),
-        &TaskTracker::new(),
-    );
+    telemetry.attach_sink(&plugin(name), sink.clone(), &TaskTracker::new()).unwrap();
 }
 
-fn tapped() -> tracing::subscriber::DefaultGuard {
+/// What is said goes to these sinks.
+fn tapped(telemetry: &Telemetry) -> tracing::subscriber::DefaultGuard {
     somebody_listens();
-    tracing::subscriber::set_default(tracing_subscriber::registry().with(tap::Layer))
+    let layer = pipe::Layer(Arc::clone(&telemetry.pipe));
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn every_sink_gets_every_record_from_its_attachment_on() {
-    let _log = tapped();
     let telemetry = quiet();
+    let _log = tapped(&telemetry);
     let (first, second) = (Diary::new("both"), Diary::new("both"));
     attach(&telemetry, "first", &first);
     tracing::info!(target: "both", "one");
@@ -125,8 +97,8 @@ async fn every_sink_gets_every_record_from_its_attachment_on() {
 
 #[tokio::test]
 async fn what_is_logged_while_a_sink_is_served_goes_to_no_sink() {
-    let _log = tapped();
     let telemetry = quiet();
+    let _log = tapped(&telemetry);
     let noisy = Arc::new(Diary {
         namespace: "feedback",
         messages: Mutex::default(),
@@ -140,8 +112,8 @@ async fn what_is_logged_while_a_sink_is_served_goes_to_no_sink() {
 
 #[tokio::test]
 async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
-    let _log = tapped();
     let telemetry = quiet();
+    let _log = tapped(&telemetry);
     let diary = Diary::new("plugin");
     attach(&telemetry, "log-sink", &diary);
     tracing::info!(target: "plugin", plugin = "log-sink", "by itself");
@@ -153,10 +125,10 @@ async fn what_a_sinks_own_plugin_logs_goes_to_no_sink() {
 
 #[tokio::test]
 async fn sinks_can_end_before_the_plugins_behind_them_do() {
-    let _log = tapped();
     let (telemetry, tasks) = (quiet(), TaskTracker::new());
+    let _log = tapped(&telemetry);
     let diary = Diary::new("early");
-    telemetry.attach_sink("early", diary.clone(), NonZeroUsize::new(1024).unwrap(), &tasks);
+    telemetry.attach_sink(&plugin("early"), diary.clone(), &tasks).unwrap();
     tracing::info!(target: "early", "one");
     telemetry.stop_sinks(MINUTE).await;
     tasks.close();
@@ -168,11 +140,12 @@ async fn sinks_can_end_before_the_plugins_behind_them_do() {
 
 #[tokio::test]
 async fn a_second_sink_of_the_same_name_is_refused() {
-    let _log = tapped();
     let telemetry = quiet();
+    let _log = tapped(&telemetry);
     let (first, second) = (Diary::new("twice"), Diary::new("twice"));
     attach(&telemetry, "same", &first);
-    attach(&telemetry, "same", &second);
+    let refused = telemetry.attach_sink(&plugin("same"), second.clone(), &TaskTracker::new());
+    assert!(refused.unwrap_err().to_string().contains("of this name already"));
     tracing::info!(target: "twice", "one");
     telemetry.shutdown(MINUTE).await;
     assert_eq!((first.messages().len(), second.messages().len()), (1, 0));

@@ -1,7 +1,7 @@
 //! What of one connection waits for a decision: a bound, and word when it has become less.
 
 use super::{Connection, Onward};
-use crate::budget::Holding;
+use crate::budget::{Holding, Shares};
 use futures_util::task::AtomicWaker;
 use std::{
     sync::{
@@ -35,6 +35,8 @@ pub struct Waiting {
     task: AtomicWaker,
     /// What of the connection is held at all, beside what waits.
     pub holding: Holding,
+    /// Of channels that it was the first in, as long as they are there.
+    pub channels: Shares,
 }
 
 /// Less than so many events and so many bytes.

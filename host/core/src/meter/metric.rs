@@ -159,7 +159,7 @@ metrics! {
     UnservedFiles = Counter "tengen_unserved" "files" [] ["files.unserved"]
         "Requests for files that could not be read";
     HeldMemory = Gauge "tengen_held" "bytes" [] ["memory.held"]
-        "What connections hold of memory: outboxes, unfinished messages, waiting events";
+        "What connections hold of memory: outboxes, unfinished messages, waiting events, channels";
     MemoryLimit = Gauge "tengen_held_limit" "bytes" [] ["memory.limit"]
         "The most that they may hold: `limits.memory`";
     ReceivedEvents = Counter "tengen_received" "events" [] ["events.received"]
@@ -276,20 +276,34 @@ metrics! {
         "Values of metrics that the collector has confirmed";
     RejectedPoints = Counter "tengen_rejected" "points" [] []
         "Values of metrics that the collector has refused, of exports that it took";
-    SinkAccepted = Counter "tengen_sink_accepted" "records" ["sink"] []
-        "Records that a sink is to get; each is processed, dropped, queued or in flight";
-    SinkProcessed = Counter "tengen_sink_processed" "records" ["sink"] []
-        "Records that it has taken";
-    SinkDropped = Counter "tengen_sink_dropped" "records" ["sink", "reason"] []
-        "Records that it did not get, by the reason";
-    SinkQueued = Gauge "tengen_sink_queued" "records" ["sink"] []
-        "Records that wait for it";
-    SinkInFlight = Gauge "tengen_sink_in_flight" "records" ["sink"] []
-        "Records of the batch that is being delivered";
+    SignalsCreated = Counter "tengen_created" "signals" [] []
+        "Signals that were made; each is filtered, sampled out, limited or accepted. What its call site's level keeps from being made is none";
+    Signals = Counter "tengen_decided" "signals" ["fate"] []
+        "Signals by what became of them before any sink: `filtered`, `sampled-out`, `limited` or `accepted`";
+    SinkOffered = Counter "tengen_sink_offered" "signals" ["sink"] []
+        "Accepted signals that came to a sink; each is passed over or accepted by it";
+    SinkPassed = Counter "tengen_sink_passed_over" "signals" ["sink", "reason"] []
+        "Signals that are not for it: by its filter, its share, its limit, or because its own work says them";
+    SinkAccepted = Counter "tengen_sink_accepted" "signals" ["sink"] []
+        "Signals that it is to get; each is processed, dropped, queued or in flight";
+    SinkProcessed = Counter "tengen_sink_processed" "signals" ["sink"] []
+        "Signals that it has taken";
+    SinkDropped = Counter "tengen_sink_dropped" "signals" ["sink", "reason"] []
+        "Signals that it did not get, by the reason";
+    SinkQueued = Gauge "tengen_sink_queued" "signals" ["sink"] []
+        "Signals that wait for it";
+    SinkInFlight = Gauge "tengen_sink_in_flight" "signals" ["sink"] []
+        "Signals of the batch that is being delivered";
+    SinkMemory = Gauge "tengen_sink_queue" "bytes" ["sink"] []
+        "What signals take up that are queued or in flight";
+    SinkOldest = Gauge "tengen_sink_oldest" "seconds" ["sink"] []
+        "How long the first signal of its queue has waited";
+    SinkHealth = Gauge "tengen_sink_health" "" ["sink", "health"] []
+        "1 for how it is, 0 for the others: `healthy`, `behind`, `failing`, `paused` or `gone`";
     SinkErrors = Counter "tengen_sink" "errors" ["sink"] []
         "Deliveries that failed";
     SinkRetries = Counter "tengen_sink" "retries" ["sink"] []
-        "Deliveries that the sink asked to repeat later";
+        "Deliveries that were, or are to be, repeated";
     SinkGone = Gauge "tengen_sink_gone" "" ["sink"] []
         "1: the sink gave itself up";
     LostLines = Counter "tengen_log_lost" "lines" [] ["log.lost-lines"]

@@ -214,13 +214,13 @@ impl Pool {
 
     async fn deliver_once(
         &self,
-        signals: &[Signal],
+        signals: &[Arc<Signal>],
         dropped_before: u32,
     ) -> Result<usize, Refusal> {
         let later =
             |why: Fault| Refusal::RetryAfter(why.retry_after.unwrap_or(Duration::from_millis(250)));
         let mut taken = self.take(None).await.map_err(later)?;
-        let records = signals.iter().map(record).collect::<Vec<_>>();
+        let records: Vec<_> = signals.iter().map(|signal| record(signal)).collect();
         let delivered = taken
             .instance
             .deliver(taken.generation.allowance(signals.len()), &records, dropped_before)
@@ -271,7 +271,7 @@ impl Authenticator for Pool {
 impl Sink for Pool {
     fn deliver<'a>(
         &'a self,
-        signals: &'a [Signal],
+        signals: &'a [Arc<Signal>],
         dropped_before: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>> {
         self.deliver_once(signals, dropped_before).boxed()
@@ -306,12 +306,16 @@ fn record(signal: &Signal) -> telemetry_sink::Signal {
         at_s: u32::try_from(since.as_secs()).unwrap_or(u32::MAX),
         at_ns: since.subsec_nanos(),
         level: level(signal.level),
-        namespace: signal.namespace.clone(),
-        id: signal.id.clone(),
-        message: signal.message.clone(),
-        data: signal.data.iter().map(|(key, value)| (key.clone(), self::value(value))).collect(),
-        error: signal.error.clone(),
-        location: signal.location.clone(),
+        namespace: signal.namespace.to_string(),
+        id: signal.id.to_string(),
+        message: signal.message.to_string(),
+        data: signal
+            .data
+            .iter()
+            .map(|(key, value)| (key.to_string(), self::value(value)))
+            .collect(),
+        error: signal.error.as_ref().map(ToString::to_string),
+        location: signal.location.to_string(),
         trace_id: signal.trace_id.clone(),
         span_id: signal.span_id.clone(),
         connection: signal.connection.clone(),

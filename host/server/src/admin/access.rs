@@ -21,6 +21,9 @@ pub(super) enum Action<'a> {
     Metrics,
     Plugins,
     Reload(&'a str),
+    Sinks,
+    /// An order about signals and sinks, and its query.
+    Order(&'a str, &'a str),
 }
 
 /// Why a call is refused; told to the caller, who may be anyone.
@@ -33,7 +36,7 @@ pub(super) enum Denied {
     #[error("calls from web pages of another origin are refused")]
     Origin,
     #[error(
-        "no such call; there are /healthz, /readyz, /stats, /metrics, /plugins and /plugins/NAME/reload"
+        "no such call; there are /healthz, /readyz, /stats, /metrics, /plugins, /plugins/NAME/reload, /sinks and /sinks/ORDER"
     )]
     Unknown,
     #[error("this call takes {allow}")]
@@ -91,7 +94,8 @@ pub(super) fn check<'a, B>(
     admin: &Admin,
 ) -> Result<Action<'a>, Denied> {
     let meant = is_meant(request, listen, &admin.hosts);
-    let action = match action(request.uri().path()) {
+    let query = request.uri().query().unwrap_or_default();
+    let action = match action(request.uri().path(), query) {
         Some(Action::Ready { .. }) => Action::Ready { whole: meant.is_ok() },
         Some(probe) if probe.is_probe() => probe,
         other => {
@@ -99,7 +103,7 @@ pub(super) fn check<'a, B>(
             other.ok_or(Denied::Unknown)?
         }
     };
-    let changes = matches!(action, Action::Reload(_));
+    let changes = matches!(action, Action::Reload(_) | Action::Order(..));
     match *request.method() {
         Method::POST if changes => key(request.headers(), &admin.keys)?,
         Method::GET | Method::HEAD if !changes => {}
@@ -108,13 +112,18 @@ pub(super) fn check<'a, B>(
     Ok(action)
 }
 
-fn action(path: &str) -> Option<Action<'_>> {
+fn action<'a>(path: &'a str, query: &'a str) -> Option<Action<'a>> {
     Some(match path {
         "/healthz" => Action::Health,
         "/readyz" => Action::Ready { whole: false },
         "/stats" => Action::Stats,
         "/metrics" => Action::Metrics,
         "/plugins" => Action::Plugins,
+        "/sinks" => Action::Sinks,
+        _ if path.starts_with("/sinks/") => {
+            let order = path.strip_prefix("/sinks/")?;
+            (!order.is_empty() && !order.contains('/')).then_some(Action::Order(order, query))?
+        }
         _ => {
             let name = path.strip_prefix("/plugins/")?.strip_suffix("/reload")?;
             (!name.is_empty() && !name.contains('/')).then_some(Action::Reload(name))?

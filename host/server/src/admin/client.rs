@@ -5,6 +5,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
@@ -62,6 +63,25 @@ impl Client {
     /// Loads a plugin again; its new state.
     pub async fn reload(&self, name: &str, key: Option<&str>) -> Result<Value, ClientError> {
         self.call(Method::POST, &format!("/plugins/{name}/reload"), key, CHANGE_WITHIN).await
+    }
+
+    /// Signals, sinks and their filters.
+    pub async fn sinks(&self) -> Result<Value, ClientError> {
+        self.call(Method::GET, "/sinks", None, READ_WITHIN).await
+    }
+
+    /// Changes something of them; what there is to say of it.
+    pub async fn order(
+        &self,
+        order: &str,
+        wishes: &[(&str, String)],
+        key: Option<&str>,
+    ) -> Result<Value, ClientError> {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let pair = |(name, value): &(&str, String)| format!("{name}={}", encoded(value));
+        let query: Vec<_> = wishes.iter().map(pair).collect();
+        let path = format!("/sinks/{order}?{}", query.join("&"));
+        self.call(Method::POST, &path, key, READ_WITHIN).await
     }
 
     async fn call(

@@ -8,6 +8,8 @@
 //! | `GET /metrics` | the same for scrapers, as Prometheus or OpenMetrics have it |
 //! | `GET /plugins` | each plugin's state, as JSON |
 //! | `POST /plugins/NAME/reload` | loads the plugin again; needs `Authorization: Bearer KEY` |
+//! | `GET /sinks` | signals, sinks and their filters, as JSON |
+//! | `POST /sinks/ORDER?NAME=VALUE` | changes something of them, see `docs/signals.md`; needs a key as well |
 //!
 //! How plugins are decides nothing about readiness. A node that is not ready is sent nobody, and all nodes run the same
 //! plugins: one that fails everywhere would empty the balancer, and take the others with it. What a plugin is left out of is
@@ -28,8 +30,10 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
@@ -75,6 +79,16 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// Loads a plugin again from its file. Ok: its new state. Err: why the old version goes on serving.
     fn reload<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Value, String>>;
+
+    /// Signals, sinks and their filters.
+    fn sinks(&self) -> Value;
+
+    /// Changes something of them. Ok: what there is to say of it. Err: why it is not done.
+    fn order<'a>(
+        &'a self,
+        order: &'a str,
+        wishes: Vec<(String, String)>,
+    ) -> BoxFuture<'a, Result<Value, String>>;
 }
 
 /// What every call needs.
@@ -166,9 +180,13 @@ impl Admin {
             Action::Stats => respond(StatusCode::OK, &self.source.stats()),
             Action::Metrics => self.metrics(Form::wanted(request.headers())).await,
             Action::Plugins => respond(StatusCode::OK, &self.source.plugins()),
-            Action::Reload(name) => match self.source.reload(name).await {
-                Ok(state) => respond(StatusCode::OK, &state),
-                Err(why) => respond(StatusCode::CONFLICT, &json!({ "error": why })),
+            Action::Reload(name) => changed(self.source.reload(name).await),
+            Action::Sinks => respond(StatusCode::OK, &self.source.sinks()),
+            Action::Order(order, query) => match pairs(query) {
+                Some(wishes) => changed(self.source.order(order, wishes).await),
+                None => changed(Err(
+                    "the query cannot be read: write NAME=VALUE with & between".to_owned()
+                )),
             },
         }
     }
@@ -210,6 +228,27 @@ fn refuse(denied: &Denied) -> Response<Full<Bytes>> {
         _ => {}
     }
     answer
+}
+
+/// What a call came to that was to change something.
+fn changed(result: Result<Value, String>) -> Response<Full<Bytes>> {
+    match result {
+        Ok(state) => respond(StatusCode::OK, &state),
+        Err(why) => respond(StatusCode::CONFLICT, &json!({ "error": why })),
+    }
+}
+
+/// The pairs of a query, with what is written in hex resolved.
+fn pairs(query: &str) -> Option<Vec<(String, String)>> {
+    let text = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned)
+    };
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        Some((text(name)?, text(value)?))
+    };
+    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 fn respond(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {

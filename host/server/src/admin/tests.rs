@@ -62,6 +62,23 @@ impl Source for Fake {
             }
         })
     }
+
+    fn sinks(&self) -> Value {
+        json!({ "sinks": {} })
+    }
+
+    fn order<'a>(
+        &'a self,
+        order: &'a str,
+        wishes: Vec<(String, String)>,
+    ) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(async move {
+            match order {
+                "filter" => Ok(json!(wishes)),
+                _ => Err(format!("`{order}` is no order")),
+            }
+        })
+    }
 }
 
 struct Running {

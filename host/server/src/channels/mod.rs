@@ -33,25 +33,27 @@ use tengen_wire::id::{Channel, Handle};
 /// Several times as many as there are workers on most machines, so that two seldom meet.
 const SHARDS: usize = 64;
 
-/// All channels with at least one subscriber. `M`: a member; `D`: what is on its way to members.
+/// All channels with at least one subscriber. `M`: a member; `D`: what is on its way to members; `H`: what is held as long as
+/// a channel is there.
 #[derive(Debug)]
-pub(crate) struct Channels<M, D> {
-    shards: Box<Shards<M, D>>,
+pub(crate) struct Channels<M, D, H> {
+    shards: Box<Shards<M, D, H>>,
     spread: RandomState,
     broker: Arc<dyn Broker>,
 }
 
-type Shards<M, D> = [Apart<Mutex<Shard<M, D>>>; SHARDS];
+type Shards<M, D, H> = [Apart<Mutex<Shard<M, D, H>>>; SHARDS];
 
 /// Channels by name. Names are chosen by others, so this has the standard library's hasher.
-type Shard<M, D> = HashMap<Channel, Arc<Open<M, D>>>;
+type Shard<M, D, H> = HashMap<Channel, Arc<Open<M, D, H>>>;
 
 /// A channel with subscribers.
 #[derive(Debug)]
-pub(crate) struct Open<M, D> {
+pub(crate) struct Open<M, D, H> {
     line: Mutex<D>,
     seats: Mutex<Seats<M>>,
     log: Arc<dyn Log>,
+    _held: H,
 }
 
 #[derive(Debug)]
@@ -61,19 +63,19 @@ struct Seats<M> {
     is_gone: bool,
 }
 
-impl<M: Member, D: Default> Channels<M, D> {
+impl<M: Member, D: Default, H> Channels<M, D, H> {
     pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
         let shards = std::array::from_fn(|_| Apart(Mutex::new(Shard::new())));
         Self { shards: Box::new(shards), spread: RandomState::default(), broker }
     }
 
-    /// One more member, whom `take` makes or refuses. `is_first` is called if nobody was there before. Both are called in
-    /// turn with all who come and go, and so are those of [`Channels::leave`].
+    /// One more member, whom `take` makes or refuses. `is_first` is called if nobody was there before, and says what is
+    /// held as long as the channel is there. Both are called in turn with all who come and go, and so are those of [`Channels::leave`].
     pub(crate) fn join<E>(
         &self,
         channel: &Channel,
         take: impl FnOnce() -> Result<M, E>,
-        is_first: impl FnOnce(),
+        is_first: impl FnOnce() -> H,
     ) -> Result<(), E> {
         let mut shard = self.shard(channel);
         let member = take()?;
@@ -81,8 +83,7 @@ impl<M: Member, D: Default> Channels<M, D> {
             open.seats().roster.insert(member);
             return Ok(());
         }
-        shard.insert(channel.clone(), self.open(channel, member));
-        is_first();
+        shard.insert(channel.clone(), self.open(channel, member, is_first()));
         Ok(())
     }
 
@@ -92,7 +93,7 @@ impl<M: Member, D: Default> Channels<M, D> {
         &self,
         channel: &Channel,
         take: impl FnOnce() -> Result<M, E>,
-        is_first: impl FnOnce(),
+        is_first: impl FnOnce() -> H,
         tell: impl FnOnce(Position),
     ) -> Result<(), E> {
         loop {
@@ -105,11 +106,10 @@ impl<M: Member, D: Default> Channels<M, D> {
             }
             let member = take()?;
             let Some(open) = &known else {
-                let open = self.open(channel, member);
+                let open = self.open(channel, member, is_first());
                 // Nobody has found it yet, so nobody has its line: this waits for nobody who waits for the shard.
                 let _line = open.line();
                 shard.insert(channel.clone(), Arc::clone(&open));
-                is_first();
                 drop(shard);
                 tell(open.position());
                 return Ok(());
@@ -123,12 +123,12 @@ impl<M: Member, D: Default> Channels<M, D> {
     }
 
     /// A channel with its first member.
-    fn open(&self, channel: &Channel, member: M) -> Arc<Open<M, D>> {
+    fn open(&self, channel: &Channel, member: M, held: H) -> Arc<Open<M, D, H>> {
         let mut roster = Roster::default();
         roster.insert(member);
         let seats = Mutex::new(Seats { roster, is_gone: false });
         let log = self.broker.subscribe(channel);
-        Arc::new(Open { line: Mutex::default(), seats, log })
+        Arc::new(Open { line: Mutex::default(), seats, log, _held: held })
     }
 
     /// Takes the member with this handle out, if it is this one.
@@ -153,12 +153,15 @@ impl<M: Member, D: Default> Channels<M, D> {
     }
 
     /// The channel, if it has subscribers.
-    pub(crate) fn find(&self, channel: &Channel) -> Option<Arc<Open<M, D>>> {
+    pub(crate) fn find(&self, channel: &Channel) -> Option<Arc<Open<M, D, H>>> {
         self.shard(channel).get(&**channel).map(Arc::clone)
     }
 
     /// The same, to publish on it; where it has none, the publication has its number all the same, which is returned.
-    pub(crate) fn find_to_publish(&self, channel: &Channel) -> Result<Arc<Open<M, D>>, Position> {
+    pub(crate) fn find_to_publish(
+        &self,
+        channel: &Channel,
+    ) -> Result<Arc<Open<M, D, H>>, Position> {
         let shard = self.shard(channel);
         let open = shard.get(&**channel).map(Arc::clone);
         open.ok_or_else(|| self.broker.publish(channel))
@@ -176,14 +179,14 @@ impl<M: Member, D: Default> Channels<M, D> {
         self.shards.iter().map(|Apart(shard)| lock(shard).len()).sum()
     }
 
-    fn shard(&self, channel: &Channel) -> MutexGuard<'_, Shard<M, D>> {
+    fn shard(&self, channel: &Channel) -> MutexGuard<'_, Shard<M, D, H>> {
         let place = self.spread.hash_one(channel.as_str()) as usize % SHARDS;
         let [Apart(first), ..] = &*self.shards;
         lock(self.shards.get(place).map_or(first, |Apart(shard)| shard))
     }
 }
 
-impl<M: Member, D> Open<M, D> {
+impl<M: Member, D, H> Open<M, D, H> {
     /// What is under way here; to be taken by those who hold no other lock of the channels'.
     pub(crate) fn line(&self) -> MutexGuard<'_, D> {
         lock(&self.line)

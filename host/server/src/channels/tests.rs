@@ -16,17 +16,17 @@ impl Member for One {
     }
 }
 
-fn channels() -> Channels<One, ()> {
+fn channels() -> Channels<One, (), ()> {
     Channels::new(Arc::new(Memory::new("test")))
 }
 
-fn join(channels: &Channels<One, ()>, channel: &Channel, number: u32) -> bool {
+fn join(channels: &Channels<One, (), ()>, channel: &Channel, number: u32) -> bool {
     let mut first = false;
     let joined = channels.join(channel, || Ok::<_, ()>(One(number)), || first = true);
     joined.is_ok() && first
 }
 
-fn leave(channels: &Channels<One, ()>, channel: &Channel, number: u32) -> bool {
+fn leave(channels: &Channels<One, (), ()>, channel: &Channel, number: u32) -> bool {
     let mut last = false;
     channels.leave(channel, Handle(number), |_| true, || last = true);
     last
@@ -141,7 +141,7 @@ impl Member for Listener {
 /// However fast others publish: who comes is told a place, and then gets the one behind it, and the one behind that.
 #[test]
 fn who_comes_is_told_where_it_begins_before_it_gets_anything() {
-    let channels = Channels::<Listener, ()>::new(Arc::new(Memory::new("test")));
+    let channels = Channels::<Listener, (), ()>::new(Arc::new(Memory::new("test")));
     let (room, over) = (Channel::from("room"), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -97,7 +97,7 @@ mod tests {
 
     /// How long the connections' part of a drain takes whose connections are gone so long after its beginning.
     async fn lasts(gone: Duration) -> Duration {
-        let hub = Hub::new(Limits::default(), Arc::new(NoTracer));
+        let hub = Box::new(Hub::new(Limits::default(), Arc::new(NoTracer)));
         let began = Instant::now();
         let times = Times { end: began + 10 * SECOND, closes: SECOND };
         connections(&hub, &Drain::default(), times, time::sleep(gone)).await;

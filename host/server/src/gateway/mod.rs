@@ -7,6 +7,7 @@ mod order;
 mod plugins;
 mod reload;
 mod retries;
+mod sinks;
 mod source;
 
 pub use drain::Drained;
@@ -159,6 +160,8 @@ pub(crate) struct Shared {
     requests: usize,
     pub(crate) since: Instant,
     pub(crate) telemetry: Telemetry,
+    /// Of sinks that are added later.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Shared {
@@ -224,6 +227,7 @@ impl Shared {
             address,
             since: Instant::now(),
             telemetry,
+            tasks: work.tasks.clone(),
         })
     }
 }
@@ -245,6 +249,7 @@ impl Shared {
         write_port_file(self, work)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(expire_raised(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
@@ -399,6 +404,15 @@ fn rules(settings: &Settings) -> Rules {
 async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
     // Ended early or not: what it leaves, connections write themselves.
     stop.run_until_cancelled(hub.write_for_others()).await;
+}
+
+/// What somebody asked to hear for a while is told no longer than that.
+async fn expire_raised(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut look = time::interval(Duration::from_secs(1));
+    look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(look.tick()).await.is_some() {
+        shared.telemetry.expire();
+    }
 }
 
 async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {

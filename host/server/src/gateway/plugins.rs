@@ -328,20 +328,6 @@ impl Shared {
     fn index_of(&self, path: &str) -> Option<EndpointIndex> {
         self.upgrades.endpoints.index_of(path)
     }
-
-    fn attach_sinks(&self, settings: &Settings, tasks: &TaskTracker) -> Result<(), LoadError> {
-        for sink in &settings.telemetry.sinks {
-            let Some(role) = self.plugins.get(&sink.plugin).and_then(|plugin| plugin.sink()) else {
-                let message = format!(
-                    "plugin.{}: a `[[sink]]` names it, but it exports no `telemetry-sink`",
-                    sink.plugin
-                );
-                return Err(LoadError(vec![message]));
-            };
-            self.telemetry.attach_sink(sink.plugin.as_str(), role, sink.buffer, tasks);
-        }
-        Ok(())
-    }
 }
 
 /// What came of loading plugins: those that could not be, and those that would have come after them.

@@ -72,4 +72,21 @@ impl admin::Source for Shared {
             Ok(serde_json::to_value(plugin.status()).unwrap_or(Value::Null))
         })
     }
+
+    fn sinks(&self) -> Value {
+        self.telemetry.sinks()
+    }
+
+    fn order<'a>(
+        &'a self,
+        order: &'a str,
+        wishes: Vec<(String, String)>,
+    ) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(async move {
+            if order == "add" {
+                return self.add_sink(&wishes);
+            }
+            self.telemetry.order(order, &wishes).await
+        })
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     Hub, Link,
     send::{Broadcast, Deliveries, Letter},
     step::Step,
-    subscriptions::Subscriber,
+    subscriptions::{Share, Subscriber},
 };
 use crate::channels::Open;
 use std::{
@@ -44,7 +44,7 @@ pub(super) struct FanOut {
 #[derive(Debug)]
 pub(super) struct Publishing {
     channel: Channel,
-    open: Arc<Open<Subscriber, FanOuts>>,
+    open: Arc<Open<Subscriber, FanOuts, Share>>,
     end: Arc<OnceLock<Result<(), Fault>>>,
 }
 

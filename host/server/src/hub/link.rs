@@ -5,7 +5,7 @@ pub(super) mod numbers;
 mod subscriptions;
 
 pub use direct::{Rest, Shortcut};
-pub(super) use subscriptions::{Noted, Since};
+pub(super) use subscriptions::{Forgotten, Noted, Since};
 
 use direct::Direct;
 use numbers::Numbers;
@@ -404,8 +404,13 @@ impl Link {
         self.state().subscriptions.note(channel, max)
     }
 
+    /// The client is told of a subscription, and will hear of its end.
+    pub(super) fn tell_subscription(&self, channel: &Channel) {
+        self.state().subscriptions.tell(channel);
+    }
+
     /// Which one it was; none when there was none.
-    pub(super) fn forget_subscription(&self, channel: &Channel) -> Option<Since> {
+    pub(super) fn forget_subscription(&self, channel: &Channel) -> Option<Forgotten> {
         self.state().subscriptions.forget(channel)
     }
 

@@ -45,7 +45,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
-use subscriptions::Subscriber;
+use subscriptions::{Share, Subscriber};
 use tables::Tables;
 use tengen_core::{
     broker::{Broker, memory::Memory},
@@ -93,7 +93,7 @@ type AllRights = arc_swap::Guard<Arc<HashMap<PluginName, Rights, RandomState>>>;
 pub struct Hub {
     tables: RwLock<Tables>,
     links: Arc<Directory>,
-    channels: Channels<Subscriber, FanOuts>,
+    channels: Channels<Subscriber, FanOuts, Share>,
     replies: Replies,
     rights: ArcSwap<HashMap<PluginName, Rights, RandomState>>,
     /// Of a plugin that has none.

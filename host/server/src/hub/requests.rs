@@ -63,6 +63,7 @@ impl Hub {
         has_position: bool,
     ) -> Result<(), Fault> {
         let tell = |Position { epoch, offset }: Position| {
+            link.tell_subscription(channel);
             let position = json!({
                 "channel": channel.as_str(),
                 "epoch": &*epoch,

@@ -2,17 +2,20 @@
 
 use super::{
     Hub, Link,
-    link::{Noted, Since},
+    link::{Forgotten, Noted, Since},
 };
+use serde_json::json;
 use std::sync::Arc;
 use tengen_core::{
     broker::Position,
     effect::{Kind, Tally},
+    event::Connection,
     roster::Member,
 };
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Channel, Handle, is_name},
+    id::{Channel, EventId, Handle, is_name},
+    payload::Payload,
 };
 
 /// Why a connection does not come into a channel.
@@ -23,11 +26,37 @@ enum NotNew {
 
 impl NotNew {
     /// To be subscribed already is as good as to be subscribed.
-    fn is_fine(self) -> Result<(), Fault> {
+    fn or_fine(self) -> Result<(), Fault> {
         match self {
             Self::Already => Ok(()),
             Self::Refused(why) => Err(why),
         }
+    }
+}
+
+/// What a channel takes of memory, at most, with its name, its numbers and a first member.
+const CHANNEL: usize = 1024;
+
+/// A channel's part of what is held of memory: it counts with the connection that was the first in it, as long as the channel is
+/// there. Peers choose names, and each new one is another channel.
+#[derive(Debug)]
+pub(super) struct Share {
+    first: Arc<Connection>,
+    bytes: usize,
+}
+
+impl Share {
+    fn of(link: &Link, channel: &Channel) -> Self {
+        let (first, bytes) = (Arc::clone(&link.facts), CHANNEL + channel.len());
+        first.waiting.channels.add(&first.waiting.holding, bytes);
+        Self { first, bytes }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let waiting = &self.first.waiting;
+        waiting.channels.subtract(&waiting.holding, self.bytes);
     }
 }
 
@@ -79,8 +108,8 @@ impl Hub {
     /// Subscribes a connection: it gets what is published from here on. Twice is as good as once.
     pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> Result<(), Fault> {
         let take = || self.take(link, channel);
-        let joined = self.channels.join(channel, take, || self.note_change(channel, true));
-        joined.or_else(NotNew::is_fine)
+        let joined = self.channels.join(channel, take, || self.is_first(link, channel));
+        joined.or_else(NotNew::or_fine)
     }
 
     /// The same for who is told where it begins, before all that follows that. Who is subscribed already is told where it is.
@@ -95,7 +124,7 @@ impl Hub {
                 return Ok(());
             }
             let take = || self.take(link, channel);
-            let is_first = || self.note_change(channel, true);
+            let is_first = || self.is_first(link, channel);
             match self.channels.join_told(channel, take, is_first, &tell) {
                 // A plugin was faster.
                 Err(NotNew::Already) => {}
@@ -103,6 +132,11 @@ impl Hub {
                 Ok(()) => return Ok(()),
             }
         }
+    }
+
+    fn is_first(&self, link: &Link, channel: &Channel) -> Share {
+        self.note_change(channel, true);
+        Share::of(link, channel)
     }
 
     fn take(&self, link: &Arc<Link>, channel: &Channel) -> Result<Subscriber, NotNew> {
@@ -123,11 +157,23 @@ impl Hub {
 
     /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
     pub(crate) fn unsubscribe(&self, link: &Link, channel: &Channel) -> bool {
-        let since = link.forget_subscription(channel);
-        since.is_some_and(|since| {
+        let ended = link.forget_subscription(channel);
+        ended.is_some_and(|Forgotten { since, .. }| {
             self.leave(link, channel, since);
             true
         })
+    }
+
+    /// Ends a subscription for the application: a client that knows of it is told. One that is not there is no fault.
+    pub(super) fn put_out(&self, link: &Link, channel: &Channel) {
+        let Some(Forgotten { since, was_known }) = link.forget_subscription(channel) else {
+            return;
+        };
+        self.leave(link, channel, since);
+        if was_known {
+            let why = json!({ "channel": channel.as_str(), "reason": "application" });
+            self.push_to(link, &EventId::from("tengen/unsubscribed"), &Payload::json(&why));
+        }
     }
 
     /// Ends all subscriptions of a connection that is gone.

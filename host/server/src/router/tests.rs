@@ -106,11 +106,8 @@ impl Bench {
     }
 
     fn send(&mut self, id: &str, data: &'static [u8]) {
-        let arrived = Arrived {
-            id: id.into(),
-            payload: Payload::new(Encoding::Json, data),
-            ..arrived()
-        };
+        let arrived =
+            Arrived { id: id.into(), payload: Payload::new(Encoding::Json, data), ..arrived() };
         let table = self.router.table();
         let mut turn = Turn::at(Instant::now(), &table);
         self.router.route(&mut self.source, arrived, &mut turn);

@@ -2,7 +2,7 @@
 
 use super::plugins::Plugins;
 use crate::{
-    Admin, ChannelRule, Endpoint, Route, Settings, SinkPlugin, Static,
+    Admin, ChannelRule, Endpoint, Route, Settings, Sink, Static,
     schema::{Part, mistakes::choice, table::Table},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -118,9 +118,17 @@ fn channels(root: &Table<'_>, settings: &mut Settings) {
 
 fn sinks(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
     for table in root.tables("sink") {
-        let sink = SinkPlugin::of(&table);
-        if !sink.plugin.is_empty() {
-            plugins.used_at(&sink.plugin, &table.place_of("plugin"), root.document);
+        let sink = Sink::of(&table);
+        if let Some(name) = &sink.plugin {
+            plugins.used_at(name, &table.place_of("plugin"), root.document);
+        }
+        if settings.telemetry.sinks.iter().any(|other| other.label() == sink.label()) {
+            let what = format!(
+                "another sink is named `{}` already; give this one a `name` of its own",
+                sink.label()
+            );
+            root.document.mistake(&table.place_of("name"), what);
+            continue;
         }
         settings.telemetry.sinks.extend(table.is_whole().then_some(sink));
     }

@@ -1,8 +1,8 @@
 //! The tables at the top of the file, in the order in which they are documented.
 
 use crate::{
-    Admin, ChannelRule, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, SinkPlugin,
-    Static, Telemetry,
+    Admin, ChannelRule, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, Sink, Static,
+    Telemetry,
     schema::{
         Part,
         section::{At, Section, Shown},
@@ -23,7 +23,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     Route::declare(&At::list("route").example(), &mut all);
     ChannelRule::declare(&At::list("channel").example(), &mut all);
     Telemetry::declare(&At::table("telemetry"), &mut all);
-    SinkPlugin::declare(&At::list("sink").example(), &mut all);
+    Sink::declare(&At::list("sink").example(), &mut all);
     Static::declare(&At::list("static").example(), &mut all);
     all
 });

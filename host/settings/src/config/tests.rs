@@ -71,11 +71,15 @@ fn every_key_of_the_table_is_read() {
         for key in &section.keys {
             // No key is a date; a key that nobody reads would go unnoticed.
             let header = section.at.header().replace("chat", "p");
-            let text = format!("{header}\n{} = 1999-12-31\n", key.name);
+            // A table below one of a list stands behind it.
+            let list = section.at.path.split_once("[].").map(|(list, _)| format!("[[{list}]]\n"));
+            let (above, line) =
+                (list.clone().unwrap_or_default(), if list.is_some() { 3 } else { 2 });
+            let text = format!("{above}{header}\n{} = 1999-12-31\n", key.name);
             let errors = read(&text).expect_err(&text).0;
             let path = section.at.path.replace("NAME", "p").replace("[]", "[0]");
             let path = format!("{path}.{}", key.name);
-            let told = errors.iter().filter(|it| it.key == path && it.line == Some(2)).count();
+            let told = errors.iter().filter(|it| it.key == path && it.line == Some(line)).count();
             assert_eq!(told, 1, "{path}: {errors:?}");
         }
     }

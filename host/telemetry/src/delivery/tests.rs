@@ -1,26 +1,52 @@
 //! A sink gets everything in order, or it is counted why not.
 
-use super::{super::tests::Page, *};
+use super::*;
+use crate::{filter::Filter, station::Traits, stats::SinkStats};
 use futures_util::future::BoxFuture;
-use std::{collections::VecDeque, num::NonZeroUsize, sync::Mutex, time::SystemTime};
+use std::{collections::VecDeque, sync::Mutex};
 use tengen_core::{sink::Level, testing::somebody_listens};
 use tracing_subscriber::layer::SubscriberExt;
 
-fn signal(message: &str) -> Signal {
-    Signal {
-        at: SystemTime::UNIX_EPOCH,
-        level: Level::Info,
-        namespace: "test".into(),
-        id: String::new(),
-        message: message.into(),
-        data: Vec::new(),
-        error: None,
-        location: String::new(),
-        trace_id: String::new(),
-        span_id: String::new(),
-        connection: String::new(),
-        user: String::new(),
+/// What is in the log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What takes care of a sink in these tests.
+struct Delivery {
+    station: Arc<Station>,
+    done: watch::Receiver<()>,
+}
+
+impl Delivery {
+    fn with(settings: &settings::Sink, sink: Arc<dyn Sink>, messages: &[&str]) -> Self {
+        let station = Station::new(Traits::of(settings), Filter::default());
+        messages.iter().for_each(|message| offer(&station, message));
+        let done = start(&station, &sink, settings, &TaskTracker::new());
+        Self { station, done }
+    }
+
+    async fn stop(mut self, within: Duration) -> SinkStats {
+        self.station.close(time::Instant::now().into_std() + within);
+        while self.done.changed().await.is_ok() {}
+        self.station.stats()
+    }
+}
+
+fn offer(station: &Station, message: &str) {
+    let signal = Arc::new(Signal::new(Level::Info, "test", message.to_owned()));
+    let weight = signal.weight();
+    station.take_in(&signal, weight, true);
 }
 
 /// Answers as scripted, then takes everything.
@@ -43,7 +69,7 @@ enum Answer {
 impl Sink for Scripted {
     fn deliver<'a>(
         &'a self,
-        signals: &'a [Signal],
+        signals: &'a [Arc<Signal>],
         dropped_before: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>> {
         Box::pin(async move {
@@ -58,7 +84,7 @@ impl Sink for Scripted {
             self.taken
                 .lock()
                 .unwrap()
-                .extend(signals[..taken].iter().map(|signal| signal.message.clone()));
+                .extend(signals[..taken].iter().map(|signal| signal.message.to_string()));
             self.dropped_before.lock().unwrap().push(dropped_before);
             Ok(taken)
         })
@@ -77,13 +103,17 @@ async fn deliver(
     messages: &[&str],
 ) -> (Arc<Scripted>, SinkStats) {
     let sink = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
-    let tap = Tap::new("test".into(), NonZeroUsize::new(buffer).unwrap());
-    for message in messages {
-        tap.offer(signal(message));
-    }
-    let delivery = Delivery::start(tap, sink.clone(), &TaskTracker::new());
-    delivery.stop(time::Instant::now().into_std() + Duration::from_secs(60)).await;
-    (sink, delivery.stats())
+    let settings = settings::Sink {
+        buffer: NonZeroUsize::new(buffer).unwrap(),
+        ..settings::Sink::of_plugin("test")
+    };
+    let delivery = Delivery::with(&settings, sink.clone(), messages);
+    let stats = delivery.stop(Duration::from_secs(60)).await;
+    assert_eq!(
+        stats.accepted,
+        stats.processed + stats.dropped.total() + stats.queued + stats.in_flight
+    );
+    (sink, stats)
 }
 
 fn taken(sink: &Scripted) -> Vec<String> {
@@ -120,14 +150,21 @@ async fn what_waits_for_a_sink_is_bounded_in_bytes() {
     let (sink, stats) = deliver([], 100, &[&*large; 20]).await;
     assert_eq!((stats.processed, stats.dropped.queue_full), (7, 13), "8 MiB are for all of it");
     assert_eq!(taken(&sink).len(), 7);
-    let tap = Tap::new("test".into(), NonZeroUsize::new(100).unwrap());
-    (0..7).for_each(|_| tap.offer(signal(&large)));
-    let batch = tap.take(7);
-    tap.offer(signal(&large));
-    assert_eq!(tap.stats().dropped.queue_full, 1, "what is under way waits, too");
-    tap.release(&batch);
-    tap.offer(signal(&large));
-    assert_eq!(tap.stats().dropped.queue_full, 1);
+    let settings = settings::Sink {
+        buffer: NonZeroUsize::new(100).unwrap(),
+        ..settings::Sink::of_plugin("test")
+    };
+    let station = Station::new(Traits::of(&settings), Filter::default());
+    (0..7).for_each(|_| offer(&station, &large));
+    let Next::Deliver(batch) = station.next(NonZeroUsize::new(7).unwrap()) else {
+        panic!("there are 7")
+    };
+    offer(&station, &large);
+    assert_eq!(station.stats().dropped.queue_full, 1, "what is under way waits, too");
+    station.delivered(&batch.signals);
+    station.release(&batch);
+    offer(&station, &large);
+    assert_eq!(station.stats().dropped.queue_full, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,23 +234,28 @@ async fn the_deadline_holds_against_a_sink_that_always_hangs() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {
     somebody_listens();
-    let page = Page::default();
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
+    let lines = Lines::default();
+    let of_layer = lines.clone();
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false);
+    let layer = layer.with_writer(move || of_layer.clone());
     let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let script: VecDeque<_> = [Answer::Refuse(Refusal::Drop("no".into()))]
         .into_iter()
         .chain((0..6).map(|_| Answer::Hang))
         .collect();
     let sink = Arc::new(Scripted { script: Mutex::new(script), ..Scripted::default() });
-    let tap = Tap::new("test".into(), NonZeroUsize::new(1000).unwrap());
-    (0..3 * BATCH).for_each(|_| tap.offer(signal("a")));
-    let delivery = Delivery::start(tap, sink, &TaskTracker::new());
-    delivery.stop(time::Instant::now().into_std() + Duration::from_secs(600)).await;
+    let settings = settings::Sink {
+        buffer: NonZeroUsize::new(1000).unwrap(),
+        ..settings::Sink::of_plugin("test")
+    };
+    let delivery = Delivery::with(&settings, sink, &["a"; 3 * 256]);
+    let stats = delivery.stop(Duration::from_secs(600)).await;
 
-    let text = page.text();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let told: Vec<_> = text.lines().filter(|line| line.contains("a sink failed")).collect();
     let [first, second] = told[..] else { panic!("{text}") };
-    assert!(first.ends_with("error=no untold=0 lost=256"), "{first}");
-    assert!(second.ends_with("error=no answer within 10s untold=5 lost=512"), "{second}");
-    assert_eq!(delivery.stats().dropped.sink_error, 512);
+    assert!(first.ends_with(r#"sink="test" error="no" untold=0 lost=256"#), "{first}");
+    let end = r#"sink="test" error="no answer within 10s" untold=5 lost=512"#;
+    assert!(second.ends_with(end), "{second}");
+    assert_eq!(stats.dropped.sink_error, 512);
 }

@@ -10,11 +10,11 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
-use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes that may wait for a stream,
 const BYTES: usize = 2 << 20;
@@ -53,6 +53,8 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     lines: VecDeque<Vec<u8>>,
+    /// What others wait for, who hear what came of it.
+    awaited: VecDeque<(Vec<u8>, SyncSender<io::Result<()>>)>,
     /// Bytes of the lines, those of the one that is being written included.
     bytes: usize,
     is_writing: bool,
@@ -71,6 +73,8 @@ struct Waiting {
 /// What the thread has to do next.
 enum Next {
     Write(Vec<u8>),
+    /// The same, for somebody who waits for it.
+    Answer(Vec<u8>, SyncSender<io::Result<()>>),
     /// So many lines were lost.
     Tell(u64),
     End,
@@ -105,6 +109,16 @@ impl Outlet {
         shared.filled.notify_one();
     }
 
+    /// Writes this between the lines that wait, and waits for it as long as it takes: for a thread that has nothing else to
+    /// do. A line of it that was cut is begun anew by who is told of the failure.
+    pub(crate) fn write_through(&self, text: &[u8]) -> io::Result<()> {
+        let shared = &self.0.0;
+        let (answer, answered) = sync_channel(1);
+        shared.lock().awaited.push_back((text.to_owned(), answer));
+        shared.filled.notify_one();
+        answered.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
     /// Waits until everything is written, so long at most; whether it is.
     pub fn flush(&self, within: Duration) -> bool {
         let shared = &self.0.0;
@@ -133,14 +147,6 @@ impl Drop for Owner {
     fn drop(&mut self) {
         self.0.lock().over = true;
         self.0.filled.notify_one();
-    }
-}
-
-impl MakeWriter<'_> for Outlet {
-    type Writer = Pen;
-
-    fn make_writer(&self) -> Pen {
-        self.pen()
     }
 }
 
@@ -191,6 +197,10 @@ impl Shared {
                 waiting.is_writing = true;
                 return Next::Write(line);
             }
+            if let Some((text, answer)) = waiting.awaited.pop_front() {
+                waiting.is_writing = true;
+                return Next::Answer(text, answer);
+            }
             if waiting.over {
                 return Next::End;
             }
@@ -234,7 +244,8 @@ impl Waiting {
 
     /// Everything is written that the stream takes.
     fn is_done(&self) -> bool {
-        !self.is_writing && self.lines.is_empty() && self.before_telling().is_none()
+        let nothing_waits = self.lines.is_empty() && self.awaited.is_empty();
+        !self.is_writing && nothing_waits && self.before_telling().is_none()
     }
 }
 
@@ -254,6 +265,12 @@ impl<S: Write> Writer<S> {
                     let taken = self.write(&line).is_ok();
                     LOST.fetch_add(u64::from(!taken), Ordering::Relaxed);
                     self.shared.wrote(line.len(), u64::from(!taken), taken);
+                }
+                Next::Answer(text, answer) => {
+                    let result = self.write(&text);
+                    self.shared.wrote(0, 0, result.is_ok());
+                    // Who asked may have gone meanwhile.
+                    drop(answer.send(result));
                 }
                 Next::Tell(lost) => {
                     let taken = self.write(tell(lost).as_bytes()).is_ok();

@@ -189,7 +189,7 @@ impl Http {
 
     fn body(&self, request: &ExportMetricsServiceRequest) -> Result<Vec<u8>, String> {
         let plain = match self.is_json {
-            true => serde_json::to_vec(request).map_err(|error| error.to_string())?,
+            true => json(request).map_err(|error| error.to_string())?,
             false => request.encode_to_vec(),
         };
         if !self.gzip {
@@ -208,6 +208,24 @@ impl Http {
             false => ExportMetricsServiceResponse::decode(answer).ok(),
         };
         response?.partial_success
+    }
+}
+
+/// Without what is not there: collectors refuse `null` where a number could be.
+fn json(request: &ExportMetricsServiceRequest) -> serde_json::Result<Vec<u8>> {
+    let mut value = serde_json::to_value(request)?;
+    drop_nulls(&mut value);
+    serde_json::to_vec(&value)
+}
+
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(members) => members.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 
@@ -281,6 +299,13 @@ mod tests {
         assert_eq!(remedy(of_answer(StatusCode::NOT_FOUND, None)), NO_METRICS);
         assert_eq!(remedy(of_status(&Status::unauthenticated("no"))), NOT_LET_IN);
         assert_eq!(remedy(of_answer(StatusCode::FORBIDDEN, None)), NOT_LET_IN);
+    }
+
+    #[test]
+    fn json_has_no_null_in_it() {
+        let mut value = serde_json::json!({ "a": null, "b": [{ "min": null, "sum": 1.5 }] });
+        drop_nulls(&mut value);
+        assert_eq!(value, serde_json::json!({ "b": [{ "sum": 1.5 }] }));
     }
 
     #[test]

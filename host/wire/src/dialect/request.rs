@@ -4,12 +4,12 @@ use super::Arrived;
 use crate::{
     fault::{Fault, FaultId},
     format::{
-        Encoding, Format, Sight, in_format, no_format, transcode,
+        Encoding, Format, Sight, in_format, no_format,
         walk::{Inside, Walk as _},
     },
     id::{Channel, EventId, NAME_RULE, is_name, is_reserved},
     list::listed,
-    payload::Payload,
+    payload::{Payload, transcode},
 };
 use bytes::Bytes;
 

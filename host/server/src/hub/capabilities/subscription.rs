@@ -30,7 +30,6 @@ fn begin(step: &Step<'_>, connection: Handle, channel: &Channel) -> Carried {
 
 fn end(step: &Step<'_>, connection: Handle, channel: &Channel) -> Carried {
     let link = step.own(connection)?;
-    // One that is not there is no fault.
-    let _was_there = step.hub.unsubscribe(&link, channel);
+    step.hub.put_out(&link, channel);
     Ok(Fate::Done)
 }

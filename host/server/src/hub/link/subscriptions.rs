@@ -9,12 +9,28 @@ use tengen_wire::id::Channel;
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     /// In order, so that each is found quickly among however many.
-    all: Vec<(Channel, Since)>,
+    all: Vec<Subscription>,
     /// The number of the last one that began, and of the last one that had begun when one ended.
     last: u32,
     before_end: u32,
     /// The connection is over.
     is_over: bool,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    channel: Channel,
+    since: Since,
+    /// The client has asked for it, or where it is in it: it knows of it.
+    is_known: bool,
+}
+
+/// A subscription that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) struct Forgotten {
+    pub(in crate::hub) since: Since,
+    /// Whether the client knew of it.
+    pub(in crate::hub) was_known: bool,
 }
 
 /// Which subscription of its connection one is: they are counted from 1.
@@ -44,24 +60,35 @@ impl Subscriptions {
             Err(_) if self.all.len() >= max => Noted::Full,
             Err(place) => {
                 self.last = self.last.wrapping_add(1);
-                self.all.insert(place, (channel.clone(), Since(self.last)));
+                let (channel, since) = (channel.clone(), Since(self.last));
+                self.all.insert(place, Subscription { channel, since, is_known: false });
                 Noted::New(Since(self.last))
             }
         }
     }
 
+    /// The client is told of it.
+    pub(super) fn tell(&mut self, channel: &Channel) {
+        let place = self.find(channel).ok();
+        if let Some(told) = place.and_then(|place| self.all.get_mut(place)) {
+            told.is_known = true;
+        }
+    }
+
     /// Which one it was; none when there was none.
-    pub(super) fn forget(&mut self, channel: &Channel) -> Option<Since> {
+    pub(super) fn forget(&mut self, channel: &Channel) -> Option<Forgotten> {
         let place = self.find(channel).ok()?;
         self.before_end = self.last;
-        Some(self.all.remove(place).1)
+        let Subscription { since, is_known: was_known, .. } = self.all.remove(place);
+        Some(Forgotten { since, was_known })
     }
 
     /// All of them end, and there are no more.
     pub(super) fn end(&mut self) -> Vec<(Channel, Since)> {
         self.is_over = true;
         self.before_end = self.last;
-        std::mem::take(&mut self.all)
+        let all = std::mem::take(&mut self.all);
+        all.into_iter().map(|Subscription { channel, since, .. }| (channel, since)).collect()
     }
 
     /// Whether this one has not ended. Asked for each delivery: mostly none has ended since it began, and then nothing is
@@ -69,12 +96,12 @@ impl Subscriptions {
     pub(super) fn has(&self, channel: &Channel, since: Since) -> bool {
         since.0 > self.before_end
             || self.find(channel).is_ok_and(|place| {
-                self.all.get(place).is_some_and(|(_, subscribed)| *subscribed == since)
+                self.all.get(place).is_some_and(|subscribed| subscribed.since == since)
             })
     }
 
     pub(super) fn channels(&self) -> Vec<Channel> {
-        self.all.iter().map(|(channel, _)| channel.clone()).collect()
+        self.all.iter().map(|subscribed| subscribed.channel.clone()).collect()
     }
 
     pub(super) fn contains(&self, channel: &Channel) -> bool {
@@ -82,7 +109,7 @@ impl Subscriptions {
     }
 
     fn find(&self, channel: &Channel) -> Result<usize, usize> {
-        self.all.binary_search_by(|(known, _)| known.cmp(channel))
+        self.all.binary_search_by(|subscribed| subscribed.channel.cmp(channel))
     }
 }
 
@@ -104,12 +131,13 @@ mod tests {
         assert_eq!(all.note(&a, 2), Noted::Already);
         assert_eq!(all.note(&"c".into(), 2), Noted::Full);
         assert!(all.has(&a, of_a) && all.has(&b, of_b));
-        assert_eq!(all.forget(&a), Some(of_a));
+        all.tell(&b);
+        assert_eq!(all.forget(&a), Some(Forgotten { since: of_a, was_known: false }));
         assert_eq!(all.forget(&a), None);
         assert!(!all.has(&a, of_a) && all.has(&b, of_b));
         let again = new(all.note(&a, 2));
         assert!(all.has(&a, again) && !all.has(&a, of_a));
-        assert_eq!(all.end().len(), 2);
+        assert_eq!(all.end(), [(a.clone(), again), (b.clone(), of_b)]);
         assert!(!all.has(&a, again) && !all.has(&b, of_b));
         assert_eq!(all.note(&a, 2), Noted::Over);
     }

@@ -1,7 +1,7 @@
 //! Clients that subscribe and publish by themselves.
 
 use super::{steps::*, *};
-use tengen_core::event::Permit;
+use tengen_core::{capability::subscription::Unsubscribe, event::Permit};
 use tengen_settings::{ChannelName, ChannelRule, Who};
 use tengen_wire::dialect::{Arrived, Asked};
 
@@ -203,4 +203,47 @@ fn who_publishes_what_some_cannot_be_told_hears_of_it() {
     assert_eq!((frames(&json).len(), frames(&other).len(), told.len()), (0, 1, 2));
     let counted = hub.meter.counts(Metric::RefusedRequests);
     assert_eq!(counted, [(vec!["publish".into(), "unsupported".into()], 1)]);
+}
+
+#[test]
+fn a_client_hears_when_the_application_ends_what_it_knows_of() {
+    let hub = hub_with(&[any("room")]);
+    let (known, unknown) = (connect(&hub, 0, None), connect(&hub, 0, None));
+    ask(&hub, &known, Asked::Subscribe, ROOM);
+    hub.subscribe(&unknown, &"room".into()).unwrap();
+    for link in [&known, &unknown, &known] {
+        let (connection, channel) = (link.facts.handle, "room".into());
+        assert_eq!(
+            act(&hub, link, Effect::Unsubscribe(Unsubscribe { connection, channel })),
+            Ok(())
+        );
+    }
+    let told = r#"[[["tengen/unsubscribed",{"channel":"room","reason":"application"}]],null]"#;
+    assert_eq!((frames(&known), frames(&unknown)), (vec![told.to_owned()], Vec::new()));
+}
+
+/// Peers choose names, and each new one is another channel: what these take counts with who made them, until they are gone.
+#[test]
+fn channels_count_with_the_memory_of_who_was_the_first_in_them() {
+    let hub = hub_with(&[any("room/*")]);
+    let (first, second) = (connect(&hub, 0, None), connect(&hub, 0, None));
+    let idle = hub.budget.held();
+    let rooms = ["room/1", "room/2"].map(|room| format!("{room}{}", "x".repeat(200)));
+    let subscribe = |link: &Arc<Link>| {
+        for room in &rooms {
+            let told = ask(&hub, link, Asked::Subscribe, &ROOM.replace("room", room));
+            assert!(told[0].contains("publications"), "{told:?}");
+        }
+    };
+    let held = |link: &Link| link.facts.waiting.holding.bytes();
+    let (before, of_second) = (held(&first), held(&second));
+    subscribe(&first);
+    subscribe(&second);
+    assert_eq!(held(&second), of_second, "they were there");
+    assert_eq!(first.facts.waiting.channels.bytes(), 2 * (1024 + rooms[0].len()));
+    hub.close(&first, &Reason::Lost);
+    assert!(first.facts.waiting.channels.bytes() > 0, "as long as somebody is in them");
+    hub.close(&second, &Reason::Lost);
+    assert_eq!(first.facts.waiting.channels.bytes(), 0);
+    assert!(before >= held(&first) && hub.budget.held() < idle);
 }

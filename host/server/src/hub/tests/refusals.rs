@@ -7,6 +7,7 @@ use tengen_core::capability::{
     reply::Reply,
     timers::{CancelTimer, SetTimer},
 };
+use tengen_core::effect::Kind;
 
 fn everything() -> Grants {
     let all = vec![Pattern("*".into())];

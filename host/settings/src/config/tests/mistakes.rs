@@ -118,7 +118,7 @@ fn plugins_routes_and_sinks_are_checked_against_each_other() {
             "route[1] (line 8): `plugin` is missing; say which plugin, as in plugin = \"chat\"",
             "route[1].event (line 9): `a*b` has a `*` in a place where it has no meaning; write it once, at the end",
             "route[2].event (line 11): `chsk/x` lies in a namespace that the gateway keeps to itself and plugins never get events of; remove the route",
-            "sink[0].kind (line 14): `file` is not available in this version; write `plugin`",
+            "sink[0] (line 13): `path` is missing; say where, as in path = \"logs/tengen.jsonl\"",
         ],
     );
 }

@@ -11,12 +11,12 @@ use crate::{
     },
     fault::{Fault, FaultId},
     format::{
-        Format, embeddable,
+        Format,
         walk::{Inside, Walk as _},
         writer::Writer,
     },
     id::{Channel, EventId, NAME_RULE, is_name},
-    payload::Frame,
+    payload::{Frame, embeddable},
 };
 use bytes::Bytes;
 

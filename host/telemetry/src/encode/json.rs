@@ -1,66 +1,52 @@
-//! A record as one JSON object on a line, in the words of a signal; what is empty is left out.
+//! A signal as one JSON object on a line; what is empty is left out.
 
-use super::{FmtContext, FormatEvent, FormatFields, LookupSpan, Subscriber, format::Writer};
-use crate::record;
+use super::time::Moment;
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::fmt;
-use tengen_core::sink::{Signal, Value};
-use tracing::Event;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tengen_core::sink::{Signal, Text, Value};
 
-#[derive(Debug)]
-pub(super) struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        writer.write_str(&line(&record::signal(event, context.event_scope()))?)
+pub(super) fn write(signal: &Signal, to: &mut Vec<u8>) {
+    let start = to.len();
+    // A string of numbers and texts: it does not fail. If it did, no half of a line would be left.
+    if serde_json::to_writer(&mut *to, &Line(signal)).is_err() {
+        to.truncate(start);
     }
+    to.push(b'\n');
 }
 
-/// A record of now, with the line's end.
-pub(super) fn line(signal: &Signal) -> Result<String, fmt::Error> {
-    let mut at = String::new();
-    SystemTime.format_time(&mut Writer::new(&mut at))?;
-    let mut line = serde_json::to_string(&Line { at: &at, signal }).map_err(|_| fmt::Error)?;
-    line.push('\n');
-    Ok(line)
-}
-
-struct Line<'a> {
-    at: &'a str,
-    signal: &'a Signal,
-}
+struct Line<'a>(&'a Signal);
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let signal = self.signal;
+        let signal = self.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("at", self.at)?;
+        map.serialize_entry("at", &format_args!("{}", Moment(signal.at)))?;
         map.serialize_entry("level", signal.level.word())?;
+        for (key, text) in
+            [("namespace", &signal.namespace), ("id", &signal.id), ("message", &signal.message)]
+        {
+            if !text.is_empty() {
+                map.serialize_entry(key, &**text)?;
+            }
+        }
+        if let Some(error) = &signal.error {
+            map.serialize_entry("error", &format_args!("{error}"))?;
+            if !error.causes.is_empty() {
+                map.serialize_entry("causes", &error.causes)?;
+            }
+        }
         for (key, text) in [
-            ("namespace", &signal.namespace),
-            ("id", &signal.id),
-            ("message", &signal.message),
-            ("error", signal.error.as_ref().unwrap_or(&String::new())),
             ("connection", &signal.connection),
             ("user", &signal.user),
             ("trace_id", &signal.trace_id),
             ("span_id", &signal.span_id),
-            ("location", &signal.location),
         ] {
             if !text.is_empty() {
                 map.serialize_entry(key, text)?;
             }
+        }
+        if signal.location.is_known() {
+            map.serialize_entry("location", &format_args!("{}", signal.location))?;
         }
         if !signal.data.is_empty() {
             map.serialize_entry("data", &Data(&signal.data))?;
@@ -69,7 +55,7 @@ impl Serialize for Line<'_> {
     }
 }
 
-struct Data<'a>(&'a [(String, Value)]);
+struct Data<'a>(&'a [(Text, Value)]);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,0 +1,129 @@
+//! A sink that is attached to a pipe, and how it ends.
+
+use crate::{
+    TelemetryError, delivery,
+    encode::{Encoder, Format},
+    filter::Filter,
+    pipe::{Pipe, Unattached},
+    station::{Station, Traits},
+    writer::{self, Output, Pace, file::Growing, stream::Stream},
+};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tengen_core::sink::Sink;
+use tengen_settings::{self as settings, SinkKind};
+use tokio::{sync::watch, time};
+use tokio_util::task::TaskTracker;
+
+/// How much longer than its deadline a sink is waited for: only if it cannot run, for it has the same deadline.
+const LATE: Duration = Duration::from_millis(100);
+
+/// The handle of a sink; without it, it ends at once.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pipe: Arc<Pipe>,
+    station: Arc<Station>,
+    /// Closed when nobody delivers any more.
+    done: watch::Receiver<()>,
+}
+
+impl Attached {
+    /// A sink of its own task or tasks, such as a plugin.
+    pub(crate) fn tasks(
+        pipe: &Arc<Pipe>,
+        sink: Arc<dyn Sink>,
+        settings: &settings::Sink,
+        tasks: &TaskTracker,
+    ) -> Result<Self, TelemetryError> {
+        let station = Station::new(Traits::of(settings), Filter::new(&settings.filter, "trace")?);
+        attach(pipe, &station)?;
+        let done = delivery::start(&station, &sink, settings, tasks);
+        Ok(Self { pipe: Arc::clone(pipe), station, done })
+    }
+
+    /// A stream or a file, as the configuration has it.
+    pub(crate) fn open(
+        pipe: &Arc<Pipe>,
+        settings: &settings::Sink,
+    ) -> Result<Self, TelemetryError> {
+        let station = Station::new(Traits::of(settings), Filter::new(&settings.filter, "trace")?);
+        let encoder = |usual| Encoder(Format::of(settings.format, usual));
+        match settings.kind {
+            SinkKind::Stdout => {
+                let encoder = encoder(Format::for_stream(&io::stdout()));
+                Self::stream(pipe, &station, settings, Stream(io::stdout()), encoder)
+            }
+            SinkKind::Stderr => {
+                let encoder = encoder(Format::for_stream(&io::stderr()));
+                Self::stream(pipe, &station, settings, Stream(io::stderr()), encoder)
+            }
+            SinkKind::File | SinkKind::Plugin => {
+                let path = settings.path.clone().unwrap_or_default();
+                let file = Growing::new(path, settings.rotate.clone());
+                Self::stream(pipe, &station, settings, file, encoder(Format::Json))
+            }
+        }
+    }
+
+    pub(crate) fn stream(
+        pipe: &Arc<Pipe>,
+        station: &Arc<Station>,
+        settings: &settings::Sink,
+        output: impl Output + 'static,
+        encoder: Encoder,
+    ) -> Result<Self, TelemetryError> {
+        attach(pipe, station)?;
+        let pace = Pace { batch: settings.batch, delay: settings.delay };
+        let done = match settings.synchronous {
+            true => {
+                writer::at_once(station, output, encoder);
+                watch::channel(()).1
+            }
+            false => {
+                let started = writer::start(Arc::clone(station), output, encoder, pace);
+                started.map_err(|error| {
+                    pipe.detach(station);
+                    TelemetryError::Log(error)
+                })?
+            }
+        };
+        Ok(Self { pipe: Arc::clone(pipe), station: Arc::clone(station), done })
+    }
+
+    pub(crate) fn station(&self) -> &Arc<Station> {
+        &self.station
+    }
+
+    /// Takes no more signals; the future ends when the queued ones are delivered, or at the deadline: what is left then is
+    /// lost, and counted.
+    pub(crate) fn stop(&self, deadline: Instant) -> impl Future<Output = ()> + use<> {
+        self.pipe.detach(&self.station);
+        self.station.close(deadline);
+        let (mut done, station) = (self.done.clone(), Arc::clone(&self.station));
+        async move {
+            let ended = time::timeout_at((deadline + LATE).into(), async {
+                while done.changed().await.is_ok() {}
+            });
+            ended.await.unwrap_or_default();
+            station.abandon();
+        }
+    }
+}
+
+fn attach(pipe: &Pipe, station: &Arc<Station>) -> Result<(), TelemetryError> {
+    pipe.attach(Arc::clone(station)).map_err(|why: Unattached| TelemetryError::Sink {
+        name: station.name().to_owned(),
+        why: why.to_string(),
+    })
+}
+
+impl Drop for Attached {
+    /// Without a shutdown nobody waits for it: it ends at once.
+    fn drop(&mut self) {
+        self.pipe.detach(&self.station);
+        self.station.close(Instant::now());
+    }
+}

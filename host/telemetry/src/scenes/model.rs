@@ -1,0 +1,197 @@
+//! Accounts add up whatever happens: random load, failures, changes and an end at a random moment.
+//!
+//! 50 seeds; `TENGEN_SEEDS` says how many, `TENGEN_SEED` which one.
+
+use crate::{
+    attached::Attached,
+    encode::{Encoder, Format},
+    filter::Filter,
+    pipe::Pipe,
+    station::{Station, Traits},
+    writer::Output,
+};
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+use tengen_core::sink::{Level, Signal};
+use tengen_settings::{self as settings, FullSink, Rule, SinkKind};
+
+/// Numbers that follow from a seed.
+#[derive(Clone)]
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+}
+
+/// Takes all, a part, nothing, or fails; counts the whole lines that it has.
+struct Moody {
+    dice: Dice,
+    lines: Arc<AtomicU64>,
+}
+
+impl Output for Moody {
+    fn prepare(&mut self, _: usize) -> io::Result<()> {
+        match self.dice.one_in(20) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.dice.one_in(10) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if self.dice.one_in(5) {
+            thread::yield_now();
+        }
+        let most = if self.dice.one_in(4) {
+            self.dice.below(bytes.len() as u64) + 1
+        } else {
+            bytes.len() as u64
+        };
+        let taken = &bytes[..most as usize];
+        let ends = taken.iter().filter(|byte| **byte == b'\n').count();
+        self.lines.fetch_add(ends as u64, Ordering::Relaxed);
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn settings(dice: &mut Dice, place: usize) -> settings::Sink {
+    let full = FullSink::ALL[dice.below(3) as usize];
+    let at_least_one = |number| NonZeroUsize::new(number as usize).unwrap_or(NonZeroUsize::MIN);
+    let rules = match dice.one_in(3) {
+        true => vec![Rule { drop: Some("a*".into()), ..Rule::none() }],
+        false => Vec::new(),
+    };
+    let level = dice.one_in(2).then(|| "warn".to_owned());
+    let sample = if dice.one_in(3) { 0.5 } else { 1.0 };
+    settings::Sink {
+        name: Some(format!("sink-{place}")),
+        buffer: at_least_one(dice.below(64)),
+        bytes: at_least_one(1000 + dice.below(100_000)),
+        when_full: full,
+        wait: Duration::from_micros(dice.below(500)),
+        batch: at_least_one(dice.below(32)),
+        delay: Duration::from_micros(dice.below(300)),
+        synchronous: dice.one_in(6),
+        filter: settings::Filter { level, sample, ..settings::Filter::default() },
+        rules,
+        ..settings::Sink::new(SinkKind::File)
+    }
+}
+
+fn speak(pipe: &Pipe, mut dice: Dice, over: &AtomicBool) -> u64 {
+    let mut said = 0;
+    while said < 400 && !over.load(Ordering::Relaxed) {
+        let level = Level::ALL[dice.below(6) as usize];
+        let id = ["a", "b", "c", ""][dice.below(4) as usize];
+        let text = "x".repeat(dice.below(300) as usize);
+        pipe.put(Signal { id: id.into(), ..Signal::new(level, "model", text) }, None);
+        said += 1;
+    }
+    said
+}
+
+#[track_caller]
+fn adds_up(seed: u64, station: &Station) {
+    let stats = station.stats();
+    let rest = stats.dropped.total() + stats.queued + stats.in_flight;
+    assert_eq!(stats.accepted, stats.processed + rest, "seed {seed}: {stats:?}");
+}
+
+fn check(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
+    let pipe = Arc::<Pipe>::default();
+    let filter = settings::Filter {
+        sample: if dice.one_in(2) { 0.7 } else { 1.0 },
+        limit: dice.one_in(2).then(|| settings::Rate::per_minute(200)),
+        ..settings::Filter::default()
+    };
+    pipe.set_filter(Filter::new(&filter, "debug").unwrap());
+    let sinks: Vec<_> = (0..=dice.below(4) as usize)
+        .map(|place| {
+            let of = settings(&mut dice, place);
+            let station = Station::new(Traits::of(&of), Filter::new(&of.filter, "trace").unwrap());
+            let lines = Arc::<AtomicU64>::default();
+            let moody = Moody { dice: Dice(dice.below(u64::MAX)), lines: Arc::clone(&lines) };
+            let encoder = Encoder(Format::Json);
+            (Attached::stream(&pipe, &station, &of, moody, encoder).unwrap(), lines)
+        })
+        .collect();
+    let (over, early) = (AtomicBool::new(false), dice.one_in(2));
+    let said: u64 = thread::scope(|scope| {
+        let speakers: Vec<_> = (0..3)
+            .map(|_| {
+                let (dice, pipe, over) = (Dice(dice.below(u64::MAX)), &pipe, &over);
+                scope.spawn(move || speak(pipe, dice, over))
+            })
+            .collect();
+        for _ in 0..dice.below(40) {
+            let (sink, _) = &sinks[dice.below(sinks.len() as u64) as usize];
+            match dice.below(4) {
+                0 => sink.station().pause(true),
+                1 => sink.station().pause(false),
+                2 => pipe.set_filter_of(sink.station(), Filter::of_level("test", "info").unwrap()),
+                _ => adds_up(seed, sink.station()),
+            }
+        }
+        if early {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(end(&sinks, dice.below(30)));
+            over.store(true, Ordering::Relaxed);
+        }
+        speakers.into_iter().map(|speaker| speaker.join().unwrap()).sum()
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(end(&sinks, 30));
+    let all = pipe.stats();
+    assert_eq!(all.created, said, "seed {seed}");
+    assert_eq!(
+        all.created,
+        all.filtered + all.sampled_out + all.limited + all.accepted,
+        "seed {seed}"
+    );
+    for (sink, lines) in &sinks {
+        let stats = sink.station().stats();
+        adds_up(seed, sink.station());
+        assert_eq!((stats.queued, stats.in_flight), (0, 0), "seed {seed}: {stats:?}");
+        let passed_over = stats.filtered + stats.sampled_out + stats.limited + stats.withheld;
+        assert_eq!(stats.offered, passed_over + stats.accepted, "seed {seed}: {stats:?}");
+        assert!(early || stats.offered == all.accepted, "seed {seed}: {stats:?} {all:?}");
+        assert!(lines.load(Ordering::Relaxed) >= stats.processed, "seed {seed}: {stats:?}");
+    }
+}
+
+async fn end(sinks: &[(Attached, Arc<AtomicU64>)], within: u64) {
+    let until = Instant::now() + Duration::from_millis(within);
+    let ends: Vec<_> = sinks.iter().map(|(sink, _)| sink.stop(until)).collect();
+    futures_util::future::join_all(ends).await;
+}
+
+#[test]
+fn accounts_add_up_whatever_happens() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("TENGEN_SEED") {
+        Some(seed) => check(seed),
+        None => (0..number("TENGEN_SEEDS").unwrap_or(50)).for_each(check),
+    }
+}

@@ -1,0 +1,203 @@
+//! What waits for a sink, and what gives way.
+
+use super::*;
+use rules::Rules;
+use std::{num::NonZeroUsize, thread};
+use tengen_core::sink::Level;
+use tengen_settings as settings;
+
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+const MANY: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+
+fn station(when_full: FullSink, buffer: usize) -> Arc<Station> {
+    let buffer = NonZeroUsize::new(buffer).unwrap();
+    let traits = Traits { when_full, buffer, ..Traits::new("test", "file") };
+    Station::new(traits, Filter::default())
+}
+
+fn offer(station: &Station, message: &str) {
+    let signal = Arc::new(Signal::new(Level::Info, "test", message.to_owned()));
+    station.take_in(&signal, signal.weight(), true);
+}
+
+fn taken(station: &Station) -> Vec<String> {
+    let Next::Deliver(batch) = station.next(MANY) else { return Vec::new() };
+    station.delivered(&batch.signals);
+    station.release(&batch);
+    batch.signals.iter().map(|signal| signal.message.to_string()).collect()
+}
+
+#[track_caller]
+fn adds_up(station: &Station) -> SinkStats {
+    let stats = station.stats();
+    let kept_out = stats.filtered + stats.sampled_out + stats.limited + stats.withheld;
+    assert_eq!(stats.offered, kept_out + stats.accepted, "{stats:?}");
+    let rest = stats.dropped.total() + stats.queued + stats.in_flight;
+    assert_eq!(stats.accepted, stats.processed + rest, "{stats:?}");
+    stats
+}
+
+#[test]
+fn a_full_queue_loses_the_newest_or_the_oldest_as_it_is_told() {
+    for (when_full, kept) in
+        [(FullSink::DropNewest, ["a", "b"]), (FullSink::DropOldest, ["c", "d"])]
+    {
+        let station = station(when_full, 2);
+        ["a", "b", "c", "d"].iter().for_each(|message| offer(&station, message));
+        assert_eq!(adds_up(&station).queued, 2);
+        assert_eq!(taken(&station), kept);
+        let stats = adds_up(&station);
+        assert_eq!((stats.processed, stats.dropped.total(), stats.queued), (2, 2, 0));
+    }
+}
+
+#[test]
+fn bytes_are_bounded_with_what_is_under_way() {
+    let traits =
+        Traits { bytes: NonZeroUsize::new(20_000).unwrap(), ..Traits::new("test", "file") };
+    let station = Station::new(traits, Filter::default());
+    let large = "x".repeat(8000);
+    (0..3).for_each(|_| offer(&station, &large));
+    let Next::Deliver(batch) = station.next(ONE) else { panic!("two are there") };
+    offer(&station, &large);
+    assert_eq!(adds_up(&station).dropped.queue_full, 2);
+    station.delivered(&batch.signals);
+    station.release(&batch);
+    offer(&station, &large);
+    assert_eq!((adds_up(&station).queued, station.stats().bytes < 20_000), (2, true));
+}
+
+#[test]
+fn who_may_wait_waits_for_room_and_not_for_ever() {
+    let buffer = ONE;
+    let traits = Traits {
+        when_full: FullSink::Block,
+        buffer,
+        wait: Duration::from_millis(20),
+        ..Traits::new("test", "file")
+    };
+    let station = Station::new(traits, Filter::default());
+    offer(&station, "a");
+    let begun = Instant::now();
+    offer(&station, "b");
+    assert!(begun.elapsed() >= Duration::from_millis(20));
+    assert_eq!(adds_up(&station).dropped.queue_full, 1);
+    let patient = Traits {
+        when_full: FullSink::Block,
+        buffer,
+        wait: Duration::from_secs(60),
+        ..Traits::new("test", "file")
+    };
+    let station = Station::new(patient, Filter::default());
+    offer(&station, "a");
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| offer(&station, "b"));
+        while station.lock().blocked == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(taken(&station), ["a"]);
+        waits.join().unwrap();
+    });
+    assert_eq!(taken(&station), ["b"]);
+    assert_eq!(adds_up(&station).dropped.total(), 0);
+}
+
+#[tokio::test]
+async fn who_serves_connections_waits_for_no_sink() {
+    let traits = Traits {
+        when_full: FullSink::Block,
+        buffer: ONE,
+        wait: Duration::from_secs(3600),
+        ..Traits::new("test", "file")
+    };
+    let station = Station::new(traits, Filter::default());
+    offer(&station, "a");
+    offer(&station, "b");
+    assert_eq!(adds_up(&station).dropped.queue_full, 1);
+}
+
+#[test]
+fn a_paused_sink_keeps_what_it_may_and_goes_on() {
+    let station = station(FullSink::DropNewest, 2);
+    station.pause(true);
+    ["a", "b", "c"].iter().for_each(|message| offer(&station, message));
+    assert!(matches!(station.next(MANY), Next::Wait));
+    let stats = adds_up(&station);
+    assert_eq!((stats.health, stats.queued, stats.dropped.queue_full), ("paused", 2, 1));
+    station.pause(false);
+    assert_eq!(taken(&station), ["a", "b"]);
+}
+
+#[test]
+fn the_end_hands_out_what_is_queued_and_takes_no_more() {
+    let station = station(FullSink::DropNewest, 8);
+    offer(&station, "a");
+    station.pause(true);
+    station.close(Instant::now());
+    offer(&station, "late");
+    assert_eq!(taken(&station), ["a"], "paused or not");
+    assert!(matches!(station.next(MANY), Next::End));
+    assert_eq!(adds_up(&station).dropped.shutdown, 1);
+}
+
+#[test]
+fn what_nobody_delivers_is_lost_and_counted() {
+    let station = station(FullSink::DropNewest, 8);
+    ["a", "b", "c"].iter().for_each(|message| offer(&station, message));
+    let Next::Deliver(_stuck) = station.next(ONE) else { panic!("it is there") };
+    station.close(Instant::now());
+    station.abandon();
+    let stats = adds_up(&station);
+    assert_eq!((stats.dropped.shutdown, stats.in_flight, stats.queued), (2, 1, 0));
+}
+
+#[test]
+fn what_a_rule_drops_is_counted_and_no_loss() {
+    let rule = settings::Rule { drop: Some("a*".into()), ..settings::Rule::none() };
+    let traits = Traits { rules: Rules::new(&[rule]), ..Traits::new("test", "file") };
+    let station = Station::new(traits, Filter::default());
+    for id in ["ab", "b", "a"] {
+        let signal = Signal { id: id.into(), ..Signal::new(Level::Info, "test", id) };
+        station.take_in(&Arc::new(signal), 1, true);
+    }
+    assert_eq!(taken(&station), ["b"]);
+    assert_eq!((adds_up(&station).dropped.rule, station.lost()), (2, 0));
+}
+
+#[test]
+fn the_last_that_were_delivered_are_kept_within_bounds() {
+    let station = station(FullSink::DropNewest, 1000);
+    (0..600).for_each(|number| offer(&station, &number.to_string()));
+    taken(&station);
+    let recent: Vec<_> = station.recent().iter().map(|signal| signal.message.to_string()).collect();
+    assert_eq!((recent.len(), recent[0].as_str()), (RECENT, "344"));
+    let large = "x".repeat(RECENT_BYTES / 4);
+    (0..9).for_each(|_| offer(&station, &large));
+    taken(&station);
+    assert_eq!(station.recent().len(), 3);
+}
+
+#[test]
+fn many_who_say_something_lose_nothing_and_wake_who_delivers() {
+    const EACH: usize = 20_000;
+    let station = station(FullSink::Block, 64);
+    let delivered = thread::scope(|scope| {
+        let deliver = scope.spawn(|| {
+            let mut count = 0;
+            while let Some(batch) = station.wait_for(MANY, Duration::ZERO) {
+                count += batch.signals.len();
+                station.delivered(&batch.signals);
+                station.release(&batch);
+            }
+            count
+        });
+        let speakers: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| (0..EACH).for_each(|_| offer(&station, "x")))).collect();
+        speakers.into_iter().for_each(|speaker| speaker.join().unwrap());
+        station.close(Instant::now());
+        deliver.join().unwrap()
+    });
+    let stats = adds_up(&station);
+    assert_eq!((stats.accepted, stats.queued), (3 * EACH as u64, 0));
+    assert_eq!(delivered as u64 + stats.dropped.total(), 3 * EACH as u64);
+}

@@ -1,0 +1,70 @@
+//! What a sink is like, and what its deliveries are handed.
+
+use super::rules::Rules;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use tengen_core::sink::Signal;
+use tengen_settings::{self as settings, FullSink};
+
+/// What a sink is like.
+#[derive(Debug)]
+pub(crate) struct Traits {
+    pub(crate) name: Arc<str>,
+    /// `file`, `plugin` and so on.
+    pub(crate) kind: &'static str,
+    pub(crate) buffer: NonZeroUsize,
+    pub(crate) bytes: NonZeroUsize,
+    pub(crate) when_full: FullSink,
+    /// How long one who says something waits for room.
+    pub(crate) wait: Duration,
+    /// What its own work says goes not to it, or it would keep itself busy for ever.
+    pub(crate) is_guarded: bool,
+    /// The plugin behind it, or nothing.
+    pub(crate) plugin: Arc<str>,
+    pub(crate) rules: Rules,
+}
+
+impl Traits {
+    /// The defaults, for a sink of this name.
+    #[cfg(test)]
+    pub(crate) fn new(name: impl Into<Arc<str>>, kind: &'static str) -> Self {
+        let usual = settings::Sink::new(settings::SinkKind::Stderr);
+        Self { name: name.into(), kind, is_guarded: false, ..Self::of(&usual) }
+    }
+
+    pub(crate) fn of(sink: &settings::Sink) -> Self {
+        Self {
+            name: sink.label().into(),
+            kind: sink.kind.word(),
+            buffer: sink.buffer,
+            bytes: sink.bytes,
+            when_full: sink.when_full,
+            wait: sink.wait,
+            is_guarded: sink.kind == settings::SinkKind::Plugin,
+            plugin: sink.plugin.as_ref().map(|name| name.as_str().into()).unwrap_or_default(),
+            rules: Rules::new(&sink.rules),
+        }
+    }
+}
+
+/// Signals under way.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) signals: Vec<Arc<Signal>>,
+    pub(super) bytes: usize,
+}
+
+/// What a delivery is to do next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Deliver(Batch),
+    Wait,
+    /// Nothing is left, and nothing more comes.
+    End,
+}
+
+/// Why signals are lost that were in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    SinkError,
+    Shutdown,
+}
