@@ -16,6 +16,8 @@ use tokio::{
     time::{interval, timeout, timeout_at},
 };
 
+const PING: &[u8] = br#"["chsk/ws-ping""#;
+const PONG: &str = r#"[["chsk/ws-pong"],null]"#;
 const PUBLICATION: &[u8] = br#"[[["tengen/publication""#;
 
 /// What is published, and to how many.
@@ -180,12 +182,20 @@ impl Steady {
 async fn read(mut peer: Peer, progress: Arc<Progress>) -> Result<()> {
     loop {
         peer.fill().await?;
-        let mut came = 0;
+        let (mut came, mut is_asked) = (0, false);
         while let Some((_, payload)) = peer.pop()? {
+            // Who only listens is asked now and then whether it lives.
+            if payload.starts_with(PING) {
+                is_asked = true;
+                continue;
+            }
             if !payload.starts_with(PUBLICATION) {
                 bail!("not a publication: {}", String::from_utf8_lossy(payload));
             }
             came += 1;
+        }
+        if is_asked {
+            peer.send(&frame_of(PONG)).await?;
         }
         let delivered = progress.delivered.fetch_add(came, Ordering::Relaxed) + came;
         if came > 0 && delivered == progress.awaited.load(Ordering::Relaxed) {
