@@ -62,8 +62,7 @@ pub async fn serve<C: Carrier>(
     rules: Rules,
     around: Arc<Surroundings>,
 ) -> Reason {
-    let mut carrier = carrier(&link, &around);
-    greet(&mut carrier, &link).await;
+    let carrier = greet(carrier(&link, &around), &link);
     // Whatever panics in here is a fault of the gateway. It costs this connection, which ends like any other: nothing of
     // it stays in the tables, and its handlers hear of its end.
     let Ok(opened) = catch_unwind(AssertUnwindSafe(|| Opened::new(&link, &around))) else {
