@@ -171,7 +171,6 @@ mod tests {
         check(&Payload { encoding: Encoding::Json, body: b"[1,".to_vec() }, Err("malformed"));
     }
 
-    // Issue 10, 9.
     #[test]
     fn what_a_plugin_cannot_read_of_its_own_is_no_mistake_of_the_client() {
         let own = || -> Result<u32, Fault> { Ok(serde_json::from_str(r#"{"password":1}"#)?) };

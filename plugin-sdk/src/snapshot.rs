@@ -120,7 +120,6 @@ mod tests {
         assert_eq!(counter.0, 7);
     }
 
-    // Issue 10, 12.
     #[test]
     fn finite_numbers_come_back_to_the_last_bit_and_others_are_refused() {
         let part = |bytes| Part { format: "numbers/1".to_owned(), bytes };

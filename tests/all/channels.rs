@@ -1,4 +1,4 @@
-//! Channels from outside: who is told of the first and the last in them, and where they are (issue 12).
+//! Channels from outside: who is told of the first and the last in them, and where they are.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

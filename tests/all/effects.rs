@@ -1,5 +1,4 @@
-//! What peers, plugins and operators learn of effects that do not happen, and of replies that nobody gives (issue 9, A3,
-//! A5, A6).
+//! What peers, plugins and operators learn of effects that do not happen, and of replies that nobody gives.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

@@ -53,7 +53,6 @@ async fn tengen(args: &[&str], cache: &Path, compiler: Compiler) -> (Exit, Strin
     (exit, text)
 }
 
-// Issue 9, D 19.
 #[tokio::test]
 async fn a_name_in_the_folder_and_in_the_configuration_is_refused_with_both_paths() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -78,7 +77,6 @@ async fn a_name_in_the_folder_and_in_the_configuration_is_refused_with_both_path
     Ok(())
 }
 
-// Issue 9, D 19.
 #[tokio::test]
 async fn what_was_checked_is_not_compiled_again() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -102,7 +100,6 @@ async fn what_was_checked_is_not_compiled_again() -> Result<()> {
     Ok(())
 }
 
-// Issue 9, D 19.
 #[tokio::test]
 async fn a_component_whose_compiler_was_killed_is_tried_again() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -128,7 +125,6 @@ async fn a_component_whose_compiler_was_killed_is_tried_again() -> Result<()> {
     Ok(())
 }
 
-// Issue 9, C 16.
 #[tokio::test]
 async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -161,7 +157,7 @@ async fn a_start_that_fails_leaves_no_task_behind() -> Result<()> {
     Ok(())
 }
 
-// Issue 10: in a container, each gateway has the number of the one before.
+// In a container, each gateway has the number of the one before.
 #[tokio::test]
 async fn a_left_port_file_goes_although_its_gateway_had_the_number_of_this_one() -> Result<()> {
     let folder = tempfile::tempdir()?;

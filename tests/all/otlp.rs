@@ -126,7 +126,7 @@ async fn spans_arrive_whole_over_http_as_json() {
     check_story(Collector::http().await.unwrap(), Protocol::HttpJson).await;
 }
 
-// Issue 10: an address with `https` ended the gateway.
+// An address with `https` ended the gateway.
 #[tokio::test]
 async fn spans_arrive_whole_over_tls() {
     check_story(Collector::grpc_tls().await.unwrap(), Protocol::Grpc).await;
@@ -347,7 +347,7 @@ async fn the_environment_alone_turns_tracing_on() {
     }
 }
 
-// Issue 10: each of these lost the traces, or the gateway.
+// Each of these lost the traces, or the gateway.
 #[tokio::test]
 async fn the_environment_is_read_as_its_specification_says() {
     for (collector, protocol) in [
@@ -386,7 +386,7 @@ async fn the_environment_is_read_as_its_specification_says() {
     assert_eq!(plain.spans().len(), 3, "an address without a scheme");
 }
 
-// Issue 10: the exporter, which reads the variables itself, took an empty one for all there is.
+// The exporter, which reads the variables itself, took an empty one for all there is.
 #[tokio::test]
 async fn an_empty_variable_of_the_signal_leaves_the_headers_of_all_signals() {
     for (collector, protocol) in collectors().await {

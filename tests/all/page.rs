@@ -1,4 +1,4 @@
-//! What the demo's page shows can be read: by its style sheet, in light and in dark (issue 10, 12).
+//! What the demo's page shows can be read: by its style sheet, in light and in dark.
 
 use std::collections::BTreeMap;
 use support::repository::read;

@@ -1,4 +1,4 @@
-//! The gateway behind the proxies that people put in front of it, as `examples/proxy` has them configured (issue 10).
+//! The gateway behind the proxies that people put in front of it, as `examples/proxy` has them configured.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

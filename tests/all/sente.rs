@@ -158,7 +158,7 @@ async fn a_client_without_a_client_id_is_told_so() -> Result<()> {
     Ok(())
 }
 
-// Issue 9, B9: as Sente's own server, which lets the older connection live while it lives (see also `identity::tabs`).
+// As Sente's own server, which lets the older connection live while it lives (see also `identity::tabs`).
 #[tokio::test]
 async fn a_client_that_comes_back_leaves_its_live_connection_alone() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;

@@ -1,4 +1,4 @@
-//! Timers of plugins: the gateway keeps them, whatever becomes of the instance that set them (issue 12).
+//! Timers of plugins: the gateway keeps them, whatever becomes of the instance that set them.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

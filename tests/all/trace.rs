@@ -63,7 +63,7 @@ async fn recorded(
     Ok(collector.take())
 }
 
-// Issue 10: anybody could have everything recorded.
+// Anybody could have everything recorded.
 #[tokio::test]
 async fn a_strangers_trace_is_linked_to_and_decides_nothing() -> Result<()> {
     let collector = Collector::grpc().await?;
@@ -94,7 +94,7 @@ async fn where_clients_are_believed_their_traces_are_recorded() -> Result<()> {
     Ok(())
 }
 
-// Issue 10: only the first line was carried on.
+// Only the first line was carried on.
 #[tokio::test]
 async fn several_lines_of_trace_state_are_one_list() -> Result<()> {
     let collector = Collector::grpc().await?;

@@ -73,7 +73,6 @@ fn a_planted_machine_path_is_found() {
     }
 }
 
-// Issue 10, 12.
 #[test]
 fn what_the_sources_cite_is_in_the_tree() {
     let documents: Vec<_> = files("", &[".md"]).unwrap();

@@ -5,7 +5,7 @@ use crate::{
     frames::{self, CLOSE, Frame},
 };
 use anyhow::{Context, Result, bail, ensure};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -60,7 +60,12 @@ impl Peer {
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        timeout(PATIENCE, self.stream.write_all(bytes))
+        self.send_within(bytes, PATIENCE).await
+    }
+
+    /// Sends to one that may not read for so long.
+    pub async fn send_within(&mut self, bytes: &[u8], patience: Duration) -> Result<()> {
+        timeout(patience, self.stream.write_all(bytes))
             .await
             .context("the gateway does not read")??;
         Ok(())

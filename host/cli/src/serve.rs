@@ -289,7 +289,6 @@ impl Signals {
 mod tests {
     use super::*;
 
-    // Issue 10, 12.
     #[test]
     fn without_plugins_the_greeting_says_what_becomes_of_events() {
         let mut settings = Settings::default();

@@ -159,7 +159,6 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    // Issue 10, 12.
     #[test]
     fn a_running_plugin_is_told_in_words_and_what_is_nothing_is_left_out() {
         let plugin = json!({
@@ -179,7 +178,6 @@ mod tests {
         assert_eq!(told, expected);
     }
 
-    // Issue 10, 12.
     #[test]
     fn a_file_is_told_in_words() {
         let found = Inspection {

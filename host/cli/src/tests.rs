@@ -100,7 +100,7 @@ async fn wrong_arguments_are_told_with_their_remedy() {
     }
 }
 
-// Issue 10, 9: a name in somebody's file is nothing for a terminal to obey.
+// A name in somebody's file is nothing for a terminal to obey.
 #[tokio::test]
 async fn a_name_with_escapes_is_shown_and_not_obeyed() {
     let (_folder, path) =
@@ -173,7 +173,6 @@ async fn check_tells_mistakes_of_file_and_plugins_at_once() {
     }
 }
 
-// Issue 11, 7.
 #[tokio::test]
 async fn check_tells_when_plugins_and_folder_may_have_more_instances_than_the_limit() {
     let text = "limits.plugin_instances = 5\n[plugin.a]\nfile = 'a.wasm'\n\
@@ -194,7 +193,7 @@ async fn check_tells_when_plugins_and_folder_may_have_more_instances_than_the_li
     }
 }
 
-// Issue 10: what a variable stands for may be a secret.
+// What a variable stands for may be a secret.
 #[tokio::test]
 async fn check_shows_the_names_of_variables_and_not_what_they_stand_for() {
     let config = "[plugin.p]\nfile = '${XDG_RUNTIME_DIR}/none.wasm'\n\
@@ -208,7 +207,7 @@ async fn check_shows_the_names_of_variables_and_not_what_they_stand_for() {
     assert!(!rest.contains("/none.wasm") && !rest.contains("/nowhere"), "{err}");
 }
 
-// Issue 10: the brother of that; `serve` showed what `check` hides.
+// The brother of that; `serve` showed what `check` hides.
 #[tokio::test]
 async fn a_start_that_fails_shows_the_names_of_variables_and_not_what_they_stand_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -408,7 +407,7 @@ async fn a_token_that_was_made_can_be_checked() {
     let (exit, claims, err) = tengen(&[&["token", "check", token.trim()][..], &key].concat()).await;
     assert_eq!(exit, Exit::Ok, "{err}");
     assert!(err.starts_with("good for another "), "{err}");
-    // Issue 10, 9: a number is the one that was written.
+    // A number is the one that was written.
     assert!(claims.contains("\"tenant\": 12345678901234567890123\n"), "{claims}");
     assert!(claims.contains("\"rate\": 1e3,"), "{claims}");
     let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();

@@ -35,7 +35,6 @@ mod tests {
         assert_eq!(routes, ["0 routes", "1 route", "2 routes"]);
     }
 
-    // Issue 10, 9 and 12.
     #[test]
     fn what_does_not_show_is_written_out_and_stays_the_same_text() {
         let data = "\"a\u{9b}31m\u{202e}\u{200b}\u{e0061}ż\"";

@@ -328,7 +328,6 @@ fn the_program_keeps_what_it_compiled_with_its_user_unless_told_not_to() {
     assert_eq!(kept_by("[server]\ncache = \"off\""), [""; 0]);
 }
 
-// Issue 10, 10.
 #[test]
 fn what_is_said_of_a_failed_reload_names_variables_and_not_their_values() {
     let folder = tempfile::tempdir().unwrap();

@@ -23,7 +23,6 @@ impl Write for Page {
     }
 }
 
-// Issue 10, 1.
 #[test]
 fn a_panic_is_a_line_of_the_log() {
     let page = Page::default();

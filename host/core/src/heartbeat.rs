@@ -271,7 +271,6 @@ mod tests {
         assert_eq!(heartbeat.pinged(start + seconds(28)), None, "what follows is no answer");
     }
 
-    // Issue 9, B7.
     #[test]
     fn who_answers_only_plain_pings_stays() {
         for dialect in [Dialect::Tengen, Dialect::Sente] {

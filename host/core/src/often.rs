@@ -96,7 +96,6 @@ mod tests {
         assert_eq!(often.counts(), BTreeMap::from([("denied", 1), ("origin", 1002)]));
     }
 
-    // Issue 10, 1.
     #[test]
     fn what_somebody_should_look_at_is_said_once_a_minute() {
         let (often, start) = (Often::default(), Instant::now());

@@ -126,7 +126,6 @@ mod tests {
         assert_eq!(given_up(|_| 100_000), Some(10));
     }
 
-    // Issue 9, B8.
     #[test]
     fn a_slow_and_steady_reader_stays() {
         for rate in [1024, 1500, 4096, 100_000] {

@@ -33,7 +33,6 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    // Issue 9, A4.
     #[test]
     fn what_happens_within_the_time_counts_and_nothing_before() {
         let start = Instant::now();

@@ -313,7 +313,6 @@ pub(super) fn lacks_addresses(error: &wasmtime::Error) -> bool {
 mod tests {
     use super::*;
 
-    // Issue 10, 6.
     #[test]
     fn where_addresses_are_lacking_it_is_known_by_the_systems_word() {
         for error in [
@@ -328,7 +327,6 @@ mod tests {
         assert!(told.contains("ulimit -v") && told.contains("LimitAS="), "{told}");
     }
 
-    // Issue 10, 12.
     #[test]
     fn a_stack_is_named_where_it_is_the_cause() {
         let said = |stack: Option<usize>| {

@@ -393,7 +393,6 @@ fn millis(at: SystemTime) -> u64 {
 mod tests {
     use super::*;
 
-    // Issue 10, 1.
     #[test]
     fn what_goes_wrong_at_every_event_fills_no_log_however_it_is_worded() {
         let (mut lines, start) = (Lines::default(), Instant::now());

@@ -200,7 +200,6 @@ mod tests {
         assert_eq!(found(MOST, wanted, room), expected, "{wanted:?} {room:?}");
     }
 
-    // Issue 10, 6.
     #[test]
     fn as_much_is_reserved_as_there_is_room_for() {
         let addresses = |gib: u64| Room { addresses: gib * GIB, data: u64::MAX };
@@ -217,7 +216,6 @@ mod tests {
         check(handlers(1), Room { addresses: u64::MAX, data: GIB / 4 }, &[]);
     }
 
-    // Issue 11, 7.
     #[test]
     fn places_follow_from_what_is_configured_within_the_limit() {
         check(handlers(85), UNLIMITED, &[256, 255, 101]);
@@ -229,7 +227,6 @@ mod tests {
         assert_eq!(found(40, None, UNLIMITED), [40, 16]);
     }
 
-    // Issue 11, 7.
     #[test]
     fn fewer_places_than_are_asked_for_are_told_and_none_where_nothing_is_asked_for_are_not() {
         let poor = |wanted, room| {
@@ -241,7 +238,6 @@ mod tests {
         assert!(!poor(handlers(0), few) && !poor(handlers(0), UNLIMITED));
     }
 
-    // Issue 10, 6.
     #[test]
     fn without_plugins_nothing_is_reserved() {
         check(handlers(0), UNLIMITED, &[]);

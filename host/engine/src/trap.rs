@@ -164,7 +164,6 @@ mod tests {
         assert_eq!(places(names.iter().map(|&name| name.to_owned()), deeper), expected);
     }
 
-    // Issue 10, 12.
     #[test]
     fn a_plugins_own_functions_come_before_those_of_libraries() {
         let panicked = [

@@ -43,7 +43,6 @@ mod tests {
         assert_eq!(Origin(listed.into()).is(sent), is, "{listed} {sent}");
     }
 
-    // Issue 10, 9.
     #[test]
     fn an_origin_is_itself_and_a_star_every_name_below() {
         check("https://app.example", "https://app.example", true);

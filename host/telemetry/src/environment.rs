@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(noted.len(), notes, "{noted:?}");
     }
 
-    // Issue 10: the percent signs were sent on.
+    // The percent signs were sent on.
     #[test]
     fn pairs_are_percent_decoded_all_or_none() {
         check_pairs("team=north%20side", &[("team", "north side")], 0);
@@ -161,7 +161,7 @@ mod tests {
         check_pairs("a=%FF", &[], 1);
     }
 
-    // Issue 10: with zero, whatever was exported counted as lost.
+    // With zero, whatever was exported counted as lost.
     #[test]
     fn zero_is_no_limit_of_time_and_rubbish_the_usual_one() {
         let usual = Duration::from_secs(5);
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(timeout("-1").1.len(), 1);
     }
 
-    // Issue 10: a mistake in the signal's own variable hid the one for all signals.
+    // A mistake in the signal's own variable hid the one for all signals.
     #[test]
     fn a_variable_that_cannot_be_read_hides_no_other() {
         let lookup = |name: &str| Ok(if name == "OWN" { "ten" } else { "10" }.to_owned());

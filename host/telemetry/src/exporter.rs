@@ -143,7 +143,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TelemetryError> {
 mod tests {
     use super::*;
 
-    // Issue 10: the exporter resolves them, and `50%41` would be sent as `50A`.
+    // The exporter resolves them, and `50%41` would be sent as `50A`.
     #[test]
     fn headers_keep_their_percent_signs() {
         let mut headers = HeaderMap::new();

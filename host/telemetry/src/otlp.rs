@@ -162,7 +162,7 @@ fn open(plan: &Plan, resource: &Resource) -> Result<Opened, TelemetryError> {
 mod tests {
     use super::*;
 
-    // Issue 10: a certificate on a disk that did not answer stopped the start, and the signals that end it.
+    // A certificate on a disk that did not answer stopped the start, and the signals that end it.
     #[test]
     fn an_exporter_that_is_never_ready_is_an_error_after_a_while() {
         let (made, built) = mpsc::sync_channel(1);

@@ -121,7 +121,7 @@ mod tests {
             "access_token",
             "csrf-token",
             "api_key",
-            // Issue 10: these were shown.
+            // These were shown.
             "api-key",
             "API_KEY",
             "x-api-key",

@@ -182,7 +182,7 @@ fn statistics_are_json() {
     assert_eq!(json["spans"]["last_error"], serde_json::Value::Null);
 }
 
-// Issue 10: the keys that some collectors take in their address were in the statistics.
+// The keys that some collectors take in their address were in the statistics.
 #[test]
 fn statistics_show_no_query() {
     let telemetry = with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9/otlp?api-key=k")]);
@@ -193,7 +193,7 @@ fn statistics_show_no_query() {
     assert!(why.contains("`127.0.0.1:9` has no scheme") && !why.contains("api-key"), "{why}");
 }
 
-// Issue 10: a certificate that was a pipe, which nobody wrote to, stopped the start.
+// A certificate that was a pipe, which nobody wrote to, stopped the start.
 #[test]
 fn a_certificate_that_is_a_pipe_stops_no_start() {
     let folder = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ fn a_certificate_that_is_a_pipe_stops_no_start() {
     assert!(why.contains("a pipe"), "{why}");
 }
 
-// Issue 10: a mistake in a variable that was meant for all processes ended this one.
+// A mistake in a variable that was meant for all processes ended this one.
 #[test]
 fn what_is_wrong_with_tracing_is_told_and_ends_nothing() {
     for (variables, why) in [

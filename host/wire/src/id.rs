@@ -276,7 +276,7 @@ mod tests {
         for bad in ["", "a\u{1b}[31m", "a\n", "\u{9b}", &"b".repeat(257), &"b".repeat(100_000)] {
             assert!(!is_name(bad), "{bad:?}");
         }
-        // Issue 10, 9: each of these looks like `ann`, or like another name.
+        // Each of these looks like `ann`, or like another name.
         for unseen in [
             "\u{200b}",
             "\u{200d}",

@@ -76,7 +76,6 @@ fn effects_name_the_event_that_caused_them() {
     assert_eq!(content_json(count.value.as_ref().unwrap()), json!(1));
 }
 
-// Issue 10, 12.
 #[test]
 fn a_test_chooses_its_handles_and_times() {
     let asked = request(7, 1, "probe/when", &());

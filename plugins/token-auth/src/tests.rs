@@ -83,7 +83,7 @@ fn tokens_that_openssl_signed_name_their_user() {
     }
 }
 
-// Issue 10, 9: files of variables and many consoles hold a key on one line.
+// Files of variables and many consoles hold a key on one line.
 #[test]
 fn a_key_may_stand_on_one_line_and_in_quotes() {
     for (key, token) in [RS256, ES256, EDDSA] {

@@ -1,4 +1,4 @@
-//! Server-sent events as a transport: the stream, the posts beside it, and both in a browser (issue 11).
+//! Server-sent events as a transport: the stream, the posts beside it, and both in a browser.
 
 mod browser;
 mod ending;

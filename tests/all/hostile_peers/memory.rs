@@ -1,4 +1,4 @@
-//! Many who hold a lot: together they stay within `limits.memory`, and who holds most has to go (issue 9, C17).
+//! Many who hold a lot: together they stay within `limits.memory`, and who holds most has to go.
 
 use super::{SHORT, Scene};
 use anyhow::{Result, ensure};

@@ -201,7 +201,6 @@ async fn a_callback_is_echoed_untouched_even_when_it_is_used_twice() -> Result<(
     scene.unharmed(&[("/replies/sent", 10)]).await
 }
 
-// Issue 9 A4.
 #[tokio::test]
 async fn a_request_with_a_mistake_in_its_data_is_answered() -> Result<()> {
     let scene = Scene::with(patient).await?;

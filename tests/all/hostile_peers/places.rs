@@ -1,5 +1,4 @@
-//! Places of HTTP connections and of those that they become: who gets one, who has to go, and when one is free again
-//! (issue 10, item 2).
+//! Places of HTTP connections and of those that they become: who gets one, who has to go, and when one is free again.
 
 use super::{SHORT, Scene, nothing_internal};
 use anyhow::{Context, Result, ensure};

@@ -1,4 +1,4 @@
-//! A connection does not outlive its token (issue 9, B10).
+//! A connection does not outlive its token.
 
 use super::{behind, says, stat, status};
 use anyhow::{Context, Result};

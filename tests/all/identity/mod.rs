@@ -1,4 +1,4 @@
-//! Who a connection belongs to: until when, on how many connections, and what an authenticator may say (issue 9).
+//! Who a connection belongs to: until when, on how many connections, and what an authenticator may say.
 
 mod ending;
 mod names;

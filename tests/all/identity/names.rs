@@ -1,4 +1,4 @@
-//! Names and origins are what they seem to be, and what goes wrong inside is nobody's to read (issue 10, 9).
+//! Names and origins are what they seem to be, and what goes wrong inside is nobody's to read.
 
 use super::{behind, says};
 use anyhow::{Context, Result, ensure};

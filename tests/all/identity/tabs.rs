@@ -1,4 +1,4 @@
-//! Two tabs with one Sente `client-id`, as a duplicated tab has them (issue 9, B9).
+//! Two tabs with one Sente `client-id`, as a duplicated tab has them.
 
 use super::{behind, says, stat};
 use anyhow::{Result, bail};

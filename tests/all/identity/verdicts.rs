@@ -1,4 +1,4 @@
-//! What an authenticator says is checked and bounded (issue 9, C15).
+//! What an authenticator says is checked and bounded.
 
 use super::{behind, says, stat, status};
 use anyhow::{Context, Result};

@@ -1,4 +1,4 @@
-//! `/metrics` of a whole gateway, read by a parser that is not ours to bend (issue 12).
+//! `/metrics` of a whole gateway, read by a parser that is not ours to bend.
 
 mod agree;
 mod document;

@@ -128,7 +128,6 @@ async fn lines_are_read_and_a_count_ends_the_program() {
     assert!(err.contains("`nonsense` is not an event id"), "{err}");
 }
 
-// Issue 10, 12.
 #[tokio::test]
 async fn what_comes_back_to_what_was_only_sent_is_shown() {
     let (exit, out, err) =
@@ -138,7 +137,6 @@ async fn what_comes_back_to_what_was_only_sent_is_shown() {
     assert_eq!((exit, out.as_str()), (Exit::Ok, "room/say 1\n"), "{err}");
 }
 
-// Issue 10, 12.
 #[tokio::test]
 async fn a_fault_has_an_exit_code_of_its_own() {
     for args in [["--ask", "fault/made"], ["--send", "fault/made"]] {

@@ -22,7 +22,6 @@ fn answers_behind(limits: &str, plugin: bool) -> String {
     errors
 }
 
-// Issue 10, 6.
 #[test]
 fn it_starts_and_answers_with_eight_gigabytes_of_addresses() {
     let limits = "ulimit -v 8388608";
@@ -32,14 +31,13 @@ fn it_starts_and_answers_with_eight_gigabytes_of_addresses() {
     assert!(errors.contains("few addresses") && errors.contains("ulimit -v"), "{errors}");
 }
 
-// Issue 10, 6. Half a terabyte is what small ARM machines have.
+// Half a terabyte is what small ARM machines have.
 #[test]
 fn with_half_a_terabyte_of_addresses_fewer_places_are_reserved() {
     let errors = answers_behind("ulimit -v 536870912", true);
     assert!(errors.contains("16 instances of plugins at most"), "{errors}");
 }
 
-// Issue 10, 6.
 #[test]
 fn it_starts_and_answers_with_little_data() {
     let errors = answers_behind("ulimit -d 524288", true);

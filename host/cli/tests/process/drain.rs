@@ -100,7 +100,6 @@ fn a_second_sigterm_ends_at_once() {
     drop(sockets);
 }
 
-// Issue 10, 11.
 #[test]
 fn in_the_grace_it_is_not_ready_any_more_and_takes_connections() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +119,6 @@ fn in_the_grace_it_is_not_ready_any_more_and_takes_connections() {
     assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
-// Issue 10, 11.
 #[test]
 fn who_is_cut_off_at_the_deadline_gets_a_close_frame_all_the_same() {
     let folder = tempfile::tempdir().unwrap();

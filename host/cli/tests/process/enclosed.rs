@@ -44,7 +44,6 @@ fn inner(child: &Child) -> String {
     children.trim().to_owned()
 }
 
-// Issue 10, "Done when".
 #[test]
 fn as_process_one_without_a_home_and_with_nothing_to_write_to_it_serves_and_ends_when_told() {
     if !is_possible() {

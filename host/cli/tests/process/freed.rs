@@ -23,7 +23,6 @@ fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-// Issue 10, 11.
 #[test]
 fn what_a_burst_took_goes_back_to_the_system_without_later_work() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,7 +21,6 @@ fn plugin(name: &str, depends_on: &str) -> String {
 
 const LOG: &str = "[telemetry]\nlevel = \"info,tengen_server=debug\"\n";
 
-// Issue 12, 5.
 #[test]
 fn plugins_start_after_what_they_depend_on_and_stop_before_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +36,6 @@ fn plugins_start_after_what_they_depend_on_and_stop_before_it() {
     assert_eq!(told(&log, "plugin stopped"), ["a", "b", "c", "d"], "{errors}");
 }
 
-// Issue 12, 5.
 #[test]
 fn another_order_is_used_from_the_next_reading_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +53,6 @@ fn another_order_is_used_from_the_next_reading_on() {
     assert!(told(&log, "plugin reloaded").is_empty(), "nothing of the plugin has changed");
 }
 
-// Issue 12, 5.
 #[test]
 fn whoever_depends_on_one_that_does_not_start_is_told_of_and_not_tried() {
     let folder = tempfile::tempdir().unwrap();
@@ -76,7 +73,6 @@ fn whoever_depends_on_one_that_does_not_start_is_told_of_and_not_tried() {
     assert!(!errors.contains("plugin.other: "), "{errors}");
 }
 
-// Issue 12, 5.
 #[test]
 fn each_plugin_is_named_with_how_it_is_and_none_decides_about_readiness() {
     let folder = tempfile::tempdir().unwrap();

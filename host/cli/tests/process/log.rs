@@ -34,7 +34,7 @@ fn refused_upgrade(address: &str) -> String {
     text(&line)
 }
 
-// Issue 10, 1. Its error stream is a pipe whose reader has stopped.
+// Its error stream is a pipe whose reader has stopped.
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_it_lost() {
     let folder = tempfile::tempdir().unwrap();
@@ -63,7 +63,6 @@ fn a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_it_lost() {
     assert!(before.elapsed() < Duration::from_secs(20));
 }
 
-// Issue 10, 1.
 #[test]
 fn sigterm_ends_a_gateway_whose_log_nobody_reads() {
     let mut command = Command::new("sh");
@@ -79,7 +78,6 @@ fn sigterm_ends_a_gateway_whose_log_nobody_reads() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
-// Issue 10, 1.
 #[test]
 fn what_peers_can_cause_again_and_again_fills_no_log() {
     let folder = tempfile::tempdir().unwrap();

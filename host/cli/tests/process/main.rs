@@ -280,7 +280,6 @@ fn help_names_the_exit_codes() {
     assert_eq!(run(&["sevre"]).status.code(), Some(2));
 }
 
-// Issue 10, 11.
 #[test]
 fn while_a_component_is_compiled_that_is_said_and_the_port_is_not_open() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! HTTP requests as an operator sees them: what they cost, and what the log says of those that are refused (issue 10).
+//! HTTP requests as an operator sees them: what they cost, and what the log says of those that are refused.
 
 use super::{Gateway, write};
 use std::{

@@ -44,7 +44,7 @@ fn a_state_file_that_does_not_fit_on_the_disk_is_done_without() {
     assert!(errors.contains("state file not written"), "{errors}");
 }
 
-// Issue 10: each of these ended the gateway.
+// Each of these ended the gateway.
 #[test]
 fn a_mistake_in_a_telemetry_variable_is_an_error_line_and_the_gateway_serves() {
     let mut command = tengen(SERVE);
@@ -63,7 +63,7 @@ fn a_mistake_in_a_telemetry_variable_is_an_error_line_and_the_gateway_serves() {
 }
 
 /// Two users of one machine: the other one has laid links where this one's gateway writes.
-// Issue 10: a file of root's was overwritten through such a link.
+// A file of root's was overwritten through such a link.
 #[test]
 fn links_that_lie_where_the_gateway_writes_lead_it_nowhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,7 +146,6 @@ pub(super) fn upgrade(address: &str, path: &str) -> TcpStream {
     stream
 }
 
-// Issue 10, 12.
 #[test]
 fn a_sente_client_that_says_nothing_is_asked_for_its_packer() {
     let mut gateway = Gateway::start(&[]);
@@ -180,7 +179,7 @@ fn connections_are_no_more_than_the_file_limit_allows_and_that_is_said() {
     drop(open);
 }
 
-// Issue 10, 12: a limit that the process may raise itself is nobody's to be warned of.
+// A limit that the process may raise itself is nobody's to be warned of.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_soft_limit_of_files_is_raised() {

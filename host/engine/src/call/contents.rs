@@ -142,7 +142,6 @@ mod tests {
         decided.outcome.effects.iter().all(|caused| unread(&caused.what) == 0)
     }
 
-    // Issue 9 C11.
     #[tokio::test]
     async fn much_is_read_off_the_worker_and_little_at_once() {
         let tasks = TaskTracker::new();

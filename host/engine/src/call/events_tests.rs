@@ -1,4 +1,4 @@
-//! How payloads reach a guest: in its encoding, or as they were sent (issue 9, A6).
+//! How payloads reach a guest: in its encoding, or as they were sent.
 
 use super::*;
 use std::sync::Arc;

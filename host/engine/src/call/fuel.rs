@@ -48,7 +48,6 @@ mod tests {
         (core instance $i (instantiate $m))
         (func (export "f") (result string) (canon lift (core func $i "f") (memory (core memory $i "m")))))"#;
 
-    // Issue 10, 12.
     #[test]
     fn the_error_is_known_by_one_that_was_made_on_purpose() {
         let said = sample().expect("it is made");

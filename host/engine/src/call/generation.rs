@@ -243,7 +243,6 @@ mod tests {
         assert!(why.contains(expected), "{why}");
     }
 
-    // Issue 9, C 13.
     #[test]
     fn a_description_is_bounded_and_who_gives_more_hears_the_bound() {
         let about = About::try_from(description()).expect("as much as there may be");

@@ -57,7 +57,6 @@ mod tests {
     }
 
     proptest! {
-        // Issue 9, C 13.
         #[test]
         fn the_set_wants_what_one_of_its_patterns_matches(
             texts in prop::collection::vec("[ab/]{0,3}\\*?", 1..8),

@@ -229,7 +229,6 @@ mod tests {
         }
     }
 
-    // Issue 10, 6.
     #[test]
     fn the_memories_of_each_module_are_counted_its_imported_ones_too() {
         let two = "(memory 1) (memory 1)";
@@ -246,7 +245,6 @@ mod tests {
         }
     }
 
-    // Issue 10, 12.
     #[test]
     fn a_stack_is_seen_where_linkers_put_it() {
         let with = |global: &str| {
@@ -266,7 +264,7 @@ mod tests {
         assert_eq!(stack(b"\0asm\x0d\0\x01\0\x01\x05ab"), None);
     }
 
-    // Issue 10, 12: wasmtime's words are not needed for it.
+    // Wasmtime's words are not needed for it.
     #[test]
     fn the_asynchronous_abi_is_seen_in_the_component() {
         let valid = |text: &str| needs_async(&wat::parse_str(text).expect("text"));

@@ -260,7 +260,6 @@ mod tests {
         signals::Value::Text(text.to_owned())
     }
 
-    // Issue 9, C 13.
     #[test]
     fn values_are_cut_before_they_are_written_out() {
         let long = "\u{1b}ü".repeat(8 << 20);
@@ -289,7 +288,6 @@ mod tests {
         );
     }
 
-    // Issue 10, 1.
     #[test]
     fn the_place_is_no_fact_and_only_the_last_one_is_the_place() {
         let data = |pairs: &[(&str, &str)]| {

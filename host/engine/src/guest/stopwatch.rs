@@ -125,7 +125,6 @@ mod tests {
         });
     }
 
-    // Issue 9, C 13.
     #[test]
     fn what_a_thread_does_for_a_call_counts_and_nothing_else() {
         let ticks = Ticks::default();

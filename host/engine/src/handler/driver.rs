@@ -387,7 +387,6 @@ mod tests {
         assert!(gathering.calls(), "the next one calls");
     }
 
-    // Issue 9, C 14.
     #[tokio::test]
     async fn a_request_does_not_wait_until_no_visitor_brings_events() {
         let (queue, gathering) = (Queue::new(NonZeroUsize::MIN), Gathering::default());
@@ -407,7 +406,6 @@ mod tests {
         assert!(matches!(due().await, Due::Events));
     }
 
-    // Issue 9, C 14.
     #[tokio::test]
     async fn a_request_that_nobody_waits_for_any_more_is_not_carried_out() {
         let ((begun, begins), (answer, mut answered)) = (oneshot::channel(), oneshot::channel());

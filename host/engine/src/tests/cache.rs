@@ -217,7 +217,6 @@ fn what_was_not_used_for_longest_makes_room_and_nothing_else_does() {
     }
 }
 
-// Issue 11, 7.
 #[test]
 fn what_one_start_of_three_hundred_plugins_needs_is_kept_for_the_next() {
     let place = Place::new();

@@ -43,7 +43,6 @@ fn reply_of_json(bytes: u32) -> String {
     effect(0, 0, &(words + &store(4120, 5000) + &store(4124, bytes)))
 }
 
-// Issue 9 C11.
 #[tokio::test]
 async fn what_a_plugin_sends_is_read_before_it_is_carried_out() {
     for (byte, refused) in [(b'1', 0), (b'[', 1)] {

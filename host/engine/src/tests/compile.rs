@@ -97,7 +97,6 @@ async fn gone(id: u32) {
     drop(end.await.expect("the child is killed").expect("its end is seen"));
 }
 
-// Issue 9, D 19.
 #[tokio::test]
 async fn what_a_component_imports_is_checked_before_it_is_compiled() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -160,7 +159,6 @@ async fn no_more_than_two_children_run_at_a_time() {
     assert!(beside.iter().all(|count| (1..=2).contains(count)), "{beside:?}");
 }
 
-// Issue 11, 7.
 #[tokio::test]
 async fn what_several_want_at_once_is_compiled_once() {
     let place = Place::of_script("echo 1 >>$0.says; cat $0.code");

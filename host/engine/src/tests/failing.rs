@@ -47,7 +47,6 @@ async fn an_error_fails_every_event_of_its_batch_and_none_is_run_again() {
     assert_eq!(running.decisions(2).await, ["r1", "r2"], "it is the same instance");
 }
 
-// Issue 10, 12.
 #[tokio::test]
 async fn the_operator_is_told_the_reason_first_and_whose_event_it_was() {
     let running = run(&Guest::handling(PICKY)).await;

@@ -119,7 +119,7 @@ const PIPE: (u32, u32) = (1024, 3);
 const FILE: (u32, u32) = (1064, 1);
 const LINK: (u32, u32) = (1032, 3);
 
-// Issue 10: each call left a thread behind that waited for the pipe's other end.
+// Each call left a thread behind that waited for the pipe's other end.
 #[tokio::test]
 async fn a_pipe_in_a_granted_folder_is_refused_at_once() {
     let code = [

@@ -76,7 +76,6 @@ async fn keeps(old: &'static str, new: &'static str, memory: usize, said: &str) 
     assert_eq!((status.generation, status.lost_states, status.restarts), (1, 0, 0), "{status:?}");
 }
 
-// Issue 9, D 18.
 #[tokio::test]
 async fn where_the_old_instance_can_serve_it_serves_with_its_state() {
     const MEMORY: usize = 16 << 20;
@@ -105,7 +104,6 @@ async fn loses(save: &'static str) {
     counts(&mut running, 1).await;
 }
 
-// Issue 9, D 18.
 #[tokio::test]
 async fn where_the_old_instance_is_lost_at_saving_everybody_hears_that_its_state_is_gone() {
     loses("unreachable").await;
@@ -113,7 +111,6 @@ async fn where_the_old_instance_is_lost_at_saving_everybody_hears_that_its_state
     loses("(i32.const 257)").await;
 }
 
-// Issue 9, D 18.
 #[tokio::test]
 async fn an_old_version_that_cannot_start_again_is_not_said_to_go_on() {
     let start =
@@ -128,7 +125,6 @@ async fn an_old_version_that_cannot_start_again_is_not_said_to_go_on() {
     assert!(status.last_error.expect("it is listed").message.contains("cannot be started again"));
 }
 
-// Issue 9, D 18.
 #[tokio::test]
 async fn a_state_of_half_the_memory_and_more_is_handed_over() {
     // Sixteen megabytes and some pages are in use before there is a copy, and again in the instance that loads it.
@@ -139,7 +135,6 @@ async fn a_state_of_half_the_memory_and_more_is_handed_over() {
     assert!(running.status().memory_bytes <= 2 * (32 << 20), "{:?}", running.status());
 }
 
-// Issue 9, D 18.
 #[tokio::test]
 async fn twice_the_memory_is_for_handing_over_alone() {
     let grows = "(if (i32.ge_s (memory.grow (i32.const 257)) (i32.const 0)) (then unreachable))";
@@ -152,7 +147,7 @@ async fn twice_the_memory_is_for_handing_over_alone() {
     counts(&mut running, 3).await;
 }
 
-// Issue 9, D 18: the interface says that the log says so.
+// The interface says that the log says so.
 #[tokio::test]
 async fn a_state_that_the_new_version_does_not_read_is_dropped_with_a_warning() {
     let Reload { mut running, why, log } =
@@ -179,7 +174,6 @@ const STARTS: &str = "(call $emit (i32.const 4) (i32.const 1056) (i32.const 6) (
 const ADD: &str =
     r#"(import "tengen:gateway/signals@0.1.0" "add" (func $add (param i32 i32 i32 i32 i32)))"#;
 
-// Issue 9, D 19.
 #[tokio::test]
 async fn what_a_rehearsal_says_is_marked_and_what_it_counts_does_not_count() {
     let both = Some((SAVED, LOADED));

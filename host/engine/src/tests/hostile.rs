@@ -196,7 +196,6 @@ async fn host_calls_with_nonsense_are_traps() {
     }
 }
 
-// Issue 9, C 13.
 #[tokio::test]
 async fn what_is_handed_over_in_many_host_calls_counts_together() {
     for (times, fault) in [(2, None), (3, Some("f:limit-reached"))] {

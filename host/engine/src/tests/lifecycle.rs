@@ -114,7 +114,6 @@ async fn a_version_that_asks_for_more_is_held_back() {
     answers(&mut running).await;
 }
 
-// Issue 10, 11.
 #[tokio::test]
 async fn a_guest_that_traps_in_describe_is_refused_with_the_reason() {
     let traps = Guest { describe: "unreachable", ..Guest::default() };
@@ -122,7 +121,7 @@ async fn a_guest_that_traps_in_describe_is_refused_with_the_reason() {
     assert!(why.contains("`describe` failed") && why.contains("trapped"), "{why}");
 }
 
-// Issue 10, 11. The clock stands still: what passes is what somebody waits for.
+// The clock stands still: what passes is what somebody waits for.
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_waits_in_its_start_is_given_up_in_time() {
     let start = "(call $block (call $later (i64.const 3600000000000))) (i32.const 128)";

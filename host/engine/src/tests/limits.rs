@@ -287,7 +287,7 @@ async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let text = log.text();
     assert!(text.contains("\\u{1b}]0;title\\u{7} \\u{1b}[2J\\u{d}"), "{text:?}");
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
-    // Issue 9, C 13: what is too much is not dropped unsaid.
+    // What is too much is not dropped unsaid.
     stream.write(bytes::Bytes::from(vec![b'x'; 9 << 10])).expect("taken");
     assert_eq!(signals.release(false, &often), 1);
     let text = log.text();

@@ -51,7 +51,6 @@ async fn a_guest_that_fails_at_starting_says_how() {
     );
 }
 
-// Issue 9, C 13.
 #[tokio::test]
 async fn a_guest_that_wants_too_many_patterns_is_refused_with_the_bound() {
     // So many times the same six bytes.
@@ -131,7 +130,6 @@ async fn components_of_other_worlds_are_told_what_is_missing() {
     check(&why(&roleless).await, &["has no role", "`handler`", "`tengen:gateway/plugin@0.1.0`"]);
 }
 
-// Issue 10, 12.
 #[tokio::test]
 async fn a_stack_that_does_not_fit_is_named() {
     let zig = Guest { pages: 300, ..Guest::default() };

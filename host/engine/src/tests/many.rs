@@ -33,7 +33,6 @@ async fn load(engine: &Engine, number: usize, file: &Path) -> Arc<Plugin> {
     loaded.await.unwrap_or_else(|error| panic!("{number}: {}", error.explain()))
 }
 
-// Issue 11, 7.
 #[tokio::test]
 async fn three_hundred_plugins_run_and_can_all_be_reloaded_at_once() {
     let engine = engine_for(300);
@@ -53,7 +52,6 @@ async fn three_hundred_plugins_run_and_can_all_be_reloaded_at_once() {
     }
 }
 
-// Issue 11, 7.
 #[tokio::test]
 async fn what_is_loaded_is_not_loaded_again_for_another_plugin() {
     let (engine, folder) = (engine_for(1), tempfile::tempdir().expect("a folder"));

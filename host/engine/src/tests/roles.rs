@@ -132,7 +132,6 @@ async fn stays_flat(roles: &[&str], instances: usize) {
     loaded.has(0).await;
 }
 
-// Issue 9, C 14.
 #[tokio::test]
 async fn reloads_of_every_role_leave_no_instance_behind() {
     stays_flat(&["handler"], 1).await;
@@ -142,7 +141,6 @@ async fn reloads_of_every_role_leave_no_instance_behind() {
     stays_flat(&["handler", "authenticator", "telemetry-sink"], 3).await;
 }
 
-// Issue 9, C 14.
 #[tokio::test]
 async fn a_reload_that_changes_the_number_of_instances_changes_it() {
     // Counts for some ticks, so that calls run beside each other.
@@ -156,7 +154,6 @@ async fn a_reload_that_changes_the_number_of_instances_changes_it() {
     }
 }
 
-// Issue 9, C 14.
 #[tokio::test]
 async fn reloads_that_wait_for_others_are_bounded_in_number_and_the_rest_is_told_so() {
     let loaded = load_any(&with_roles(&["handler"], 1), 1).await;

@@ -24,7 +24,6 @@ async fn said(end: &str, decided: &str) -> String {
     line.unwrap_or_else(|| panic!("it says nothing: {text}")).to_owned()
 }
 
-// Issue 10, 1.
 #[tokio::test]
 async fn what_is_said_in_a_call_that_fails_is_marked_however_it_fails() {
     for (end, decided) in [
@@ -37,7 +36,6 @@ async fn what_is_said_in_a_call_that_fails_is_marked_however_it_fails() {
     }
 }
 
-// Issue 10, 1.
 #[tokio::test]
 async fn facts_come_as_they_were_given_and_the_place_is_the_guests_own() {
     let line = said("(i32.const 320)", "f:plugin-failed").await;

@@ -10,7 +10,6 @@ use crate::{
     space::Space,
 };
 
-// Issue 10, 6.
 #[tokio::test]
 async fn a_module_with_two_memories_is_refused_in_words_that_fit() {
     let guest = Guest { items: "(memory 1)", ..Guest::default() };
@@ -18,7 +17,6 @@ async fn a_module_with_two_memories_is_refused_in_words_that_fit() {
     assert!(why.contains("has 2 memories, and may have one"), "{why}");
 }
 
-// Issue 10, 6.
 #[tokio::test]
 async fn where_addresses_are_few_memories_grow_and_instances_are_counted_all_the_same() {
     let limits = EngineLimits { instances: 1, ..EngineLimits::default() };

@@ -1,4 +1,4 @@
-//! Outcomes that take more than one step: others have their turn, and the plugin's next call waits (issue 9, C13).
+//! Outcomes that take more than one step: others have their turn, and the plugin's next call waits.
 
 use super::*;
 

@@ -395,7 +395,6 @@ mod tests {
         open.set_modified(SystemTime::UNIX_EPOCH).expect("set back");
     }
 
-    // Issue 9, D 19.
     #[tokio::test]
     async fn other_bytes_of_the_same_size_and_time_are_told() {
         let Place { _kept, file, .. } = place();
@@ -413,7 +412,7 @@ mod tests {
         assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
-    // Issue 9, D 19: on a file system that gives no time to an inode's changes.
+    // On a file system that gives no time to an inode's changes.
     #[tokio::test]
     async fn a_notice_is_a_reason_to_compare_the_bytes() {
         let Place { _kept, file, mut watch, .. } = place();
@@ -422,7 +421,6 @@ mod tests {
         assert_eq!(next(&mut watch).await, FileChange::Written(file));
     }
 
-    // Issue 9, D 19.
     #[tokio::test]
     async fn a_file_that_becomes_readable_is_told() {
         let kept = tempfile::tempdir().expect("a folder");
@@ -442,7 +440,6 @@ mod tests {
         assert!(!watch.unreadable.contains_key(&file));
     }
 
-    // Issue 9, D 19.
     #[tokio::test]
     async fn what_cannot_be_read_is_tried_again_though_nothing_about_it_changes() {
         let Place { _kept, file, mut watch, .. } = place();
@@ -468,7 +465,6 @@ mod tests {
         assert_eq!(next(&mut watch).await, FileChange::Removed(file));
     }
 
-    // Issue 11, 7.
     #[tokio::test]
     async fn what_comes_to_the_folder_while_other_files_are_set_is_told() {
         let kept = tempfile::tempdir().expect("a folder");

@@ -284,7 +284,6 @@ mod tests {
         }
     }
 
-    // Issue 10, item 5.
     #[test]
     fn probes_are_answered_whoever_asks_and_nothing_else_is() {
         let strange: [&[(&str, &str)]; 5] = [

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(with("USER", "somebody-else"), own, "a name from the environment says nothing");
     }
 
-    // Issue 10: another local user could lead a key to a listener of theirs.
+    // Another local user could lead a key to a listener of theirs.
     #[test]
     fn a_runtime_folder_that_others_can_write_to_is_neither_used_nor_believed() {
         use std::os::unix::fs::PermissionsExt;

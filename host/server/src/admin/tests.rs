@@ -134,7 +134,6 @@ async fn health_is_always_there_and_readiness_follows_the_gateway() {
     admin.end().await;
 }
 
-// Issue 12, 5.
 #[tokio::test]
 async fn a_probe_under_another_name_learns_whether_and_not_which_plugins() {
     let admin = start(&[]).await;
@@ -227,7 +226,6 @@ async fn more_callers_than_places_are_all_answered() {
     admin.end().await;
 }
 
-// Issue 10, item 5.
 #[tokio::test]
 async fn a_probe_is_answered_without_a_host_under_http_1_0_and_under_every_name() {
     let admin = start(&[]).await;
@@ -246,7 +244,6 @@ async fn a_probe_is_answered_without_a_host_under_http_1_0_and_under_every_name(
     admin.end().await;
 }
 
-// Issue 10, item 2.
 #[tokio::test]
 async fn silent_callers_keep_no_probe_waiting() {
     let admin = start(&[]).await;

@@ -104,7 +104,6 @@ mod tests {
         began.elapsed()
     }
 
-    // Issue 10, 11.
     #[tokio::test(start_paused = true)]
     async fn after_the_cut_off_close_frames_are_awaited_and_not_for_ever() {
         assert_eq!(lasts(3 * SECOND).await, 3 * SECOND, "all are gone before");

@@ -95,7 +95,6 @@ mod tests {
         check(100_000, Some(64), 1, 64);
     }
 
-    // Issue 10, 12.
     #[test]
     fn a_small_limit_is_a_warning_where_somebody_has_to_do_something() {
         let check = |wanted: usize, files, expected| {
@@ -113,7 +112,6 @@ mod tests {
         assert_eq!((room.connections.get(), room.requests), (1024 - 2 * 128 - 192, 128));
     }
 
-    // Issue 10, 12.
     #[test]
     fn as_many_files_are_taken_as_there_may_be() {
         let before = getrlimit(Resource::Nofile);

@@ -42,7 +42,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tengen_core::{broker::memory::Memory, often::Often, rules};
+use tengen_core::{broker::memory::Memory, often::Often, rules, trace::Tracer};
 use tengen_engine::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch};
 use tengen_settings::{Limits, Settings};
 use tengen_telemetry::{self as telemetry, Telemetry};
@@ -196,22 +196,7 @@ impl Shared {
             outbox: settings.outbox,
             large: Line::for_workers(Handle::current().metrics().num_workers()),
         });
-        let upgrades = Arc::new(Upgrades {
-            endpoints: Endpoints::new(&settings.endpoints),
-            statics: settings.statics.clone(),
-            heartbeat: settings.heartbeat,
-            around,
-            tracer: Arc::clone(&tracer),
-            authenticators: ArcSwap::default(),
-            node,
-            refusals: Often::each_second(),
-            failures: Often::each_second(),
-            ends: Arc::new(Often::each_second()),
-            tasks: work.connections.clone(),
-            sessions: Sessions::default(),
-            posts: Often::each_second(),
-            patience: settings.limits.unauthenticated,
-        });
+        let upgrades = upgrades(&settings, around, (&tracer, node), work);
         let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work);
         Ok(Self {
             ephemeral: settings.server.listen.port() == 0,
@@ -230,6 +215,31 @@ impl Shared {
             tasks: work.tasks.clone(),
         })
     }
+}
+
+/// What answers the clients' requests; nobody asks yet.
+fn upgrades(
+    settings: &Settings,
+    around: Arc<Surroundings>,
+    (tracer, node): (&Arc<dyn Tracer>, String),
+    work: &Work,
+) -> Arc<Upgrades> {
+    Arc::new(Upgrades {
+        endpoints: Endpoints::new(&settings.endpoints),
+        statics: settings.statics.clone(),
+        heartbeat: settings.heartbeat,
+        around,
+        tracer: Arc::clone(tracer),
+        authenticators: ArcSwap::default(),
+        node,
+        refusals: Often::each_second(),
+        failures: Often::each_second(),
+        ends: Arc::new(Often::each_second()),
+        tasks: work.connections.clone(),
+        sessions: Sessions::default(),
+        posts: Often::each_second(),
+        patience: settings.limits.unauthenticated,
+    })
 }
 
 impl Shared {

@@ -413,7 +413,6 @@ pub fn name_of(file: &Path) -> Option<PluginName> {
 mod tests {
     use super::*;
 
-    // Issue 11, 7.
     #[test]
     fn the_engine_is_asked_for_places_for_what_is_configured_within_its_limit() {
         let mut settings = Settings::default();

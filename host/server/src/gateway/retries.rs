@@ -49,7 +49,6 @@ mod tests {
     use std::path::Path;
     use tokio::time::timeout;
 
-    // Issue 9, D 19.
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_and_begin_anew_with_another_file() {
         let (mut retries, file) = (Retries::default(), Path::new("a.wasm").to_owned());

@@ -447,7 +447,6 @@ mod tests {
     use super::*;
     use tengen_wire::payload::Encoding;
 
-    // Issue 9 C11.
     #[test]
     fn a_payload_is_converted_once_for_each_format() {
         let content = Payload::new(Encoding::Edn, "{:text \"hi\"}");

@@ -188,7 +188,6 @@ fn users_and_the_endpoint_need_a_grant() {
     assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (0, 0, 1));
 }
 
-// Issue 9 C13.
 #[test]
 fn a_connection_that_a_list_names_again_and_again_gets_one() {
     let hub = hub(Grants { push: vec![Pattern("*".into())], ..Grants::default() });

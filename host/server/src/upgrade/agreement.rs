@@ -213,7 +213,6 @@ mod tests {
         }
     }
 
-    // Issue 10, item 8.
     #[test]
     fn whoever_offers_words_gets_one_of_them_back() {
         for dialect in [Dialect::Raw, Dialect::Sente] {

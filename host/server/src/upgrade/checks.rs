@@ -212,7 +212,6 @@ pub(super) mod tests {
         check_origin(&Origins::Any, &[("origin", "null")], true);
     }
 
-    // Issue 10, 9.
     #[test]
     fn a_page_that_came_in_another_way_is_of_another_origin() {
         let same = Origins::Same;

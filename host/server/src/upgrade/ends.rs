@@ -44,7 +44,6 @@ fn baffled(dialect: Dialect, has_spoken: bool, reason: &Reason) -> Option<&'stat
 mod tests {
     use super::*;
 
-    // Issue 10, 12.
     #[test]
     fn a_sente_client_that_goes_without_a_word_may_not_have_understood() {
         let goes = Reason::Peer(1000);

@@ -249,7 +249,6 @@ fn text(status: StatusCode, reason: &str) -> Answer {
 mod tests {
     use super::*;
 
-    // Issue 10, 9.
     #[test]
     fn a_peer_of_ipv4_is_shown_as_one() {
         for (seen, shown) in [

@@ -121,7 +121,6 @@ fn the_readme_shows_the_keys_as_they_are() {
     assert_eq!(shown.trim(), table().trim(), "put in what `tengen config table` prints");
 }
 
-// Issue 10, 12.
 #[test]
 fn what_the_file_cannot_say_yet_is_in_the_readmes_list() {
     let readme = include_str!("../../../../README.md");
@@ -361,7 +360,6 @@ fn plugins(count: usize) -> String {
     (0..count).map(plugin).collect()
 }
 
-// Issue 11, 7.
 #[test]
 fn three_hundred_plugins_are_good_and_as_many_as_the_limit_allows() {
     let settings = good(&plugins(300));

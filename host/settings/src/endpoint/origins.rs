@@ -99,7 +99,6 @@ mod tests {
         assert_eq!(origin(text).as_deref(), Ok(expected));
     }
 
-    // Issue 10, 9.
     #[test]
     fn origins_are_taken_as_people_write_them_and_kept_as_browsers_send_them() {
         check("https://App.Example/", "https://app.example");
@@ -116,7 +115,6 @@ mod tests {
         check("file:///", "file://");
     }
 
-    // Issue 10, 9.
     #[test]
     fn what_is_no_origin_says_what_to_write() {
         for (text, expected) in [

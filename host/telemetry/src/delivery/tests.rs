@@ -143,7 +143,7 @@ async fn a_sink_is_told_what_it_missed_once() {
     assert_eq!(stats.dropped.queue_full, 3);
 }
 
-// Issue 10: a brother of the spans' queue, which was bounded in spans only.
+// A brother of the spans' queue, which was bounded in spans only.
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_sink_is_bounded_in_bytes() {
     let large = "x".repeat(1 << 20);
@@ -229,7 +229,7 @@ async fn the_deadline_holds_against_a_sink_that_always_hangs() {
     assert_eq!((stats.queued, stats.in_flight), (0, 0));
 }
 
-// Issue 10: a failure was told only if it was worded in another way than the one before, so that one that lasts, and began
+// A failure was told only if it was worded in another way than the one before, so that one that lasts, and began
 // within a minute of another, was never in the log.
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {

@@ -12,7 +12,7 @@ fn a_wrong_level_is_an_error_with_a_remedy() {
     );
 }
 
-// Issue 10: one that is not Unicode was passed over in silence.
+// One that is not Unicode was passed over in silence.
 #[test]
 fn a_variable_that_is_no_filter_is_a_mistake() {
     let of = of_variable;

@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(address.of_signal(Signal::Metrics).full(), full);
     }
 
-    // Issue 10: a query holds the key of some collectors, and was shown in the statistics.
+    // A query holds the key of some collectors, and was shown in the statistics.
     #[test]
     fn a_query_is_sent_and_not_shown() {
         check("http://c:4318/otlp?api-key=k", "http://c:4318/otlp?api-key=k", "http://c:4318/otlp");
@@ -124,7 +124,7 @@ mod tests {
         check("http://[::1]:4317", "http://[::1]:4317", "http://[::1]:4317");
     }
 
-    // Issue 10: the path of the signal was put behind the query, and `HTTPS` was no scheme.
+    // The path of the signal was put behind the query, and `HTTPS` was no scheme.
     #[test]
     fn the_path_of_the_signal_stands_before_the_query() {
         check_traces("https://c/otlp?tenant=a", "https://c/otlp/v1/traces?tenant=a");

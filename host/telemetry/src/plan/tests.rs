@@ -71,7 +71,7 @@ fn check_endpoint(
     assert_eq!(notes, Vec::<String>::new());
 }
 
-// Issue 10: a file that was written for this gateway wins over a variable that is there for all.
+// A file that was written for this gateway wins over a variable that is there for all.
 #[test]
 fn endpoint_and_protocol_come_from_the_file_then_the_environment() {
     use Protocol::{Grpc, HttpJson, HttpProtobuf};
@@ -169,7 +169,7 @@ fn what_cannot_be_taken_is_told_and_its_default_stands() {
     );
 }
 
-// Issue 10: a mistake in the variable of the signal hid the one of all signals.
+// A mistake in the variable of the signal hid the one of all signals.
 #[test]
 fn what_cannot_be_read_hides_nothing_that_can() {
     let (plan, notes) = plan(&[
@@ -187,7 +187,7 @@ fn what_cannot_be_read_hides_nothing_that_can() {
     assert_eq!(notes.len(), 4, "{notes:?}");
 }
 
-// Issue 10: an empty variable of the signal, or one without a header in it, left out all headers in silence.
+// An empty variable of the signal, or one without a header in it, left out all headers in silence.
 #[test]
 fn headers_come_from_the_first_variable_that_has_any() {
     const OWN: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
@@ -206,7 +206,7 @@ fn headers_come_from_the_first_variable_that_has_any() {
     check("X-Tenant = go , y = 1", &[("x-tenant", "go"), ("y", "1")]);
 }
 
-// Issue 10: the collector answered 401, and nobody knew why.
+// The collector answered 401, and nobody knew why.
 #[test]
 fn headers_that_cannot_be_read_are_told_without_what_may_be_secret_in_them() {
     const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -273,7 +273,7 @@ fn batching_is_tuned_in_the_environment() {
     assert!(notes.len() == 2 && notes[1] == ignored, "{notes:?}");
 }
 
-// Issue 10: as the specification has it.
+// As the specification has it.
 #[test]
 fn a_timeout_of_zero_is_none_and_a_pause_of_zero_is_short() {
     let (plan, notes) = plan(&[

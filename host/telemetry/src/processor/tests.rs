@@ -174,7 +174,7 @@ async fn an_export_that_hangs_is_given_up_after_its_timeout() {
     assert_eq!(stats.last_error.as_deref(), Some("no answer within 30s"));
 }
 
-// Issue 10: zero counted everything as lost.
+// Zero counted everything as lost.
 #[tokio::test(start_paused = true)]
 async fn without_a_timeout_an_export_may_take_as_long_as_it_does() {
     let Fixture { spans, stop, mut outlet, .. } =
@@ -193,7 +193,7 @@ fn heavy(bytes: usize) -> SpanData {
     SpanData { attributes: vec![KeyValue::new("text", "x".repeat(bytes))], ..span() }
 }
 
-// Issue 10: what waited was bounded in spans only.
+// What waited was bounded in spans only.
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_bounded_in_bytes_until_it_has_been_exported() {
     let Fixture { spans, batches, stop, outlet } = fixture(1000, 900, Answer::Hang);

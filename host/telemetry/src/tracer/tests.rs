@@ -105,7 +105,7 @@ fn what_happens_inside_has_no_remote_parent_and_may_have_no_target() {
     assert_eq!(ended.parent_span_id, SpanId::from(outer.context().unwrap().span_id));
 }
 
-// Issue 10: who sends events chose how much memory waits for the collector.
+// Who sends events chose how much memory waits for the collector.
 #[test]
 fn no_text_of_a_span_is_longer_than_its_limit() {
     let (tracer, spans) = tracing(true, 1.0);

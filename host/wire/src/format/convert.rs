@@ -240,7 +240,6 @@ mod tests {
         to_edn(&format!("{{{}}}", many.trim_end_matches(',')), &format!("{{{}}}", last.join(" ")));
     }
 
-    // Issue 9 C11.
     #[test]
     fn what_would_grow_without_bound_is_refused_and_what_is_small_may_grow() {
         let map = |keys: usize, namespace: usize| {

@@ -158,7 +158,7 @@ fn a_reader_that_waits_holds_what_it_waits_with_and_no_more() {
     assert_eq!(reader.held(), 0);
 }
 
-// Issue 9, C: neither is a long message copied again and again, nor is held what was only announced.
+// Neither is a long message copied again and again, nor is held what was only announced.
 #[test]
 fn a_long_message_is_moved_twice_and_holds_little_more_than_has_come() {
     let mut reader = Reader::new(1 << 20);

@@ -1,4 +1,4 @@
-//! What of a guest's decision is taken over, and what becomes of the rest (issue 9, A5, C13).
+//! What of a guest's decision is taken over, and what becomes of the rest.
 
 use super::*;
 use crate::guest::bindings::handling::types::Effect as Wanted;

@@ -1,4 +1,4 @@
-//! Who counts as alive, and who does not (issue 9, B7).
+//! Who counts as alive, and who does not.
 
 use super::*;
 

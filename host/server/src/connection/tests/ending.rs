@@ -1,4 +1,4 @@
-//! Connections whose authentication ends (issue 9, B10).
+//! Connections whose authentication ends.
 
 use super::*;
 

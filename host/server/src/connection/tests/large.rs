@@ -1,4 +1,4 @@
-//! Large messages wait for each other, and nobody else waits for them (issue 9, C17).
+//! Large messages wait for each other, and nobody else waits for them.
 
 use super::*;
 use crate::connection::large::{Place, Wait};

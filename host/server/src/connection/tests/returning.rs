@@ -1,4 +1,4 @@
-//! Clients that come back on another connection (issue 9, B9).
+//! Clients that come back on another connection.
 
 use super::*;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! How long a peer is waited for that takes what it is sent slowly (issue 9, B8).
+//! How long a peer is waited for that takes what it is sent slowly.
 
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};

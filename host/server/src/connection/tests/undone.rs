@@ -1,4 +1,4 @@
-//! What is undone when a connection ends, however it ends, and how soon (issue 9, C16).
+//! What is undone when a connection ends, however it ends, and how soon.
 
 use super::*;
 use tengen_core::{event::Event, event::Occurrence};

@@ -1,4 +1,4 @@
-//! How long a message may take to become whole, whatever it comes in (issue 9, C17).
+//! How long a message may take to become whole, whatever it comes in.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Many connections: nothing that one of them does keeps the others waiting (issue 9, C16).
+//! Many connections: nothing that one of them does keeps the others waiting.
 
 use super::*;
 use std::thread;

@@ -1,4 +1,4 @@
-//! What is not carried out: who hears of it, and how it is counted (issue 9, A5).
+//! What is not carried out: who hears of it, and how it is counted.
 
 use super::*;
 use tengen_core::capability::{

@@ -1,4 +1,4 @@
-//! Replies: whose place it is, when it ends, and what a caller is told that gets none (issue 9, A3).
+//! Replies: whose place it is, when it ends, and what a caller is told that gets none.
 
 use super::*;
 use crate::hub::{link::numbers::OF_A_CONNECTION, replies::OF_A_PLUGIN};

@@ -1,4 +1,4 @@
-//! Reading what is counted keeps nobody waiting, and waits for nobody (issue 12, 4).
+//! Reading what is counted keeps nobody waiting, and waits for nobody.
 
 use super::*;
 use std::{sync::mpsc, thread};

@@ -1,4 +1,4 @@
-//! Large outcomes in steps: others have their turn, and the order is one for all (issue 9, C13).
+//! Large outcomes in steps: others have their turn, and the order is one for all.
 
 use super::*;
 use tengen_core::capability::{push::Target, subscription::Unsubscribe};

@@ -140,7 +140,6 @@ async fn other_methods_and_other_paths_are_not_ours() {
     assert!(ask(deep, "GET", "/", None).await.is_none());
 }
 
-// Issue 10, item 3.
 #[tokio::test]
 async fn odd_names_are_not_found_and_nobody_is_warned() {
     let (_temp, statics) = folder();

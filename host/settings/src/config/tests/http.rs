@@ -1,4 +1,4 @@
-//! Keys of HTTP: heads, places, names and subprotocols (issue 10, items 2, 5 and 8).
+//! Keys of HTTP: heads, places, names and subprotocols.
 
 use super::*;
 

@@ -338,7 +338,7 @@ fn keys_and_tables_that_contradict_each_other_are_mistakes() {
     }
 }
 
-// Issue 10: what a variable stands for may be a secret.
+// What a variable stands for may be a secret.
 #[test]
 fn no_mistake_shows_what_an_environment_variable_stands_for() {
     for text in [

@@ -226,7 +226,7 @@ fn a_failure_is_answered_or_pushed() {
     );
 }
 
-/// Issue 9, A5: `:chsk/error` alone says nothing.
+/// `:chsk/error` alone says nothing.
 #[test]
 fn a_failed_callback_of_sente_hears_why_before_its_error() {
     let why = Fault::new(FaultId::NotAllowed, "not here");
@@ -243,7 +243,7 @@ fn a_failed_callback_of_sente_hears_why_before_its_error() {
     );
 }
 
-/// Issue 9, A5: Clojure reads `:room/42`, so it goes out as what it came in.
+/// Clojure reads `:room/42`, so it goes out as what it came in.
 #[test]
 fn an_id_with_a_digit_where_clojure_reads_it_is_a_keyword() {
     for odd in ["room/42", "my/1x", "1a/b", "a/-1", "a/.5"] {

@@ -84,7 +84,6 @@ const BAD_EDN: [(&str, &str); 40] = [
     ("1\u{a0}2", "only space, tab, line breaks and commas"),
 ];
 
-// Issue 9 A4.
 #[test]
 fn a_mistake_inside_the_data_is_answered_to_its_callback() {
     for (data, reason) in BAD_JSON {
@@ -194,7 +193,7 @@ fn who_sends_the_wrong_kind_of_frame_is_answered_too() {
     }
 }
 
-// Issue 9 A4: a page that cuts a text after so many characters sends half of one.
+// A page that cuts a text after so many characters sends half of one.
 #[test]
 fn half_a_character_arrives_as_the_replacement_character_in_every_format() {
     let arrives = |wire, text: &str| match decode(wire, &frame(text)) {

@@ -157,7 +157,6 @@ proptest! {
         }
     }
 
-    // Issue 9 A4.
     #[test]
     fn whatever_the_data_its_callback_comes_back(
         wire in text_wire().prop_filter("the others have no callbacks", |wire| {

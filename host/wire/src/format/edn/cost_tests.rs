@@ -49,7 +49,6 @@ fn shapes(size: usize) -> Vec<String> {
     ]
 }
 
-// Issue 9 C11.
 #[test]
 fn no_value_is_looked_at_again_on_each_level_that_it_is_nested_in() {
     for (text, double) in shapes(SIZE).iter().zip(shapes(2 * SIZE)) {

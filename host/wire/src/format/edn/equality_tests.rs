@@ -75,7 +75,7 @@ fn element() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    // Issue 9 C11: what is compared by digests is equal exactly when it was when it was compared in full.
+    // What is compared by digests is equal exactly when it was when it was compared in full.
     #[test]
     fn elements_are_equal_exactly_when_they_are_written_the_same(
         elements in prop::collection::vec(element(), 1..14),

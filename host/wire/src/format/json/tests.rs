@@ -40,7 +40,6 @@ fn mistakes_are_named_with_their_place() {
     refused("\u{feff}1", "byte 0: expected a JSON value");
 }
 
-// Issue 9 A4.
 #[test]
 fn half_a_character_is_read_as_the_replacement_character() {
     for (text, meant) in [
