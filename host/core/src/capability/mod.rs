@@ -11,10 +11,12 @@ pub mod publish;
 pub mod push;
 pub mod reply;
 pub mod subscription;
+mod texts;
 pub mod timers;
 pub mod unsupported;
 
 pub use content::Content;
+use texts::Texts;
 
 use tengen_wire::{
     fault::{Fault, FaultId},
@@ -133,6 +135,20 @@ macro_rules! capabilities {
                 match self {
                     $($($(Self::$occurrence { .. } => $said,)+)?)+
                 }
+            }
+
+            /// Bytes of all its texts: what of it is copied into a guest, beside what describes the connection.
+            pub fn texts(&self) -> usize {
+                $($($(
+                    $(if let Self::$occurrence(data) = self {
+                        let data: &$data = data;
+                        return data.texts();
+                    })?
+                    $(if let Self::$occurrence { $($field,)+ } = self {
+                        return [$($field.texts(),)+].iter().sum();
+                    })?
+                )+)?)+
+                0
             }
         }
     };

@@ -88,17 +88,10 @@ impl Line {
 /// What an event takes in the guest, roughly: its texts are copied into it.
 pub(super) fn weight(event: &Event) -> usize {
     let texts = match &event.what {
-        Occurrence::Message(message) => message.payload.body.len() + message.id.len(),
         Occurrence::Opened | Occurrence::Adopted => {
             event.connection.as_deref().map_or(0, of_connection)
         }
-        Occurrence::Closed(closing) => closing.reason.len(),
-        Occurrence::Subscribed(channel) | Occurrence::Unsubscribed(channel) => channel.len(),
-        Occurrence::UserOnline(user) | Occurrence::UserOffline(user) => user.len(),
-        Occurrence::Timer(key) => key.len(),
-        Occurrence::ChannelOccupied(channel) | Occurrence::ChannelVacated(channel) => channel.len(),
-        Occurrence::Refused { key, why } => key.len() + why.message.len(),
-        Occurrence::Lost(_) => 0,
+        what => what.texts(),
     };
     texts.saturating_add(EACH)
 }

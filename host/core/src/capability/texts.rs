@@ -1,0 +1,55 @@
+//! How much text comes with what happens: it is copied into the guest that hears of it.
+
+use super::{close::Closing, reply::Message};
+use tengen_wire::{
+    fault::Fault,
+    id::{Channel, UserId},
+};
+
+/// What an occurrence carries.
+pub(super) trait Texts {
+    /// Bytes of all texts in it.
+    fn texts(&self) -> usize;
+}
+
+impl Texts for String {
+    fn texts(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Texts for Channel {
+    fn texts(&self) -> usize {
+        self.as_str().len()
+    }
+}
+
+impl Texts for UserId {
+    fn texts(&self) -> usize {
+        self.as_str().len()
+    }
+}
+
+impl Texts for Fault {
+    fn texts(&self) -> usize {
+        self.message.len()
+    }
+}
+
+impl Texts for u32 {
+    fn texts(&self) -> usize {
+        0
+    }
+}
+
+impl Texts for Message {
+    fn texts(&self) -> usize {
+        self.id.len() + self.payload.body.len()
+    }
+}
+
+impl Texts for Closing {
+    fn texts(&self) -> usize {
+        self.reason.len()
+    }
+}
