@@ -23,6 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const KEPT: Duration = Duration::from_millis(400);
 /// How often what was freed is given back where nobody allocates.
 const GIVES_BACK: Duration = Duration::from_secs(1);
+/// At every so many times what was freed a moment ago goes as well.
+const VISITS_ALL: u64 = 60;
 
 /// `mi_option_purge_delay` of the library's `mi_option_t`, in milliseconds.
 const PURGE_DELAY: c_int = 15;
@@ -73,11 +75,15 @@ fn main() -> ExitCode {
 
 /// Gives back to the system what was freed and is not wanted again. The allocator does so by itself when somebody allocates
 /// later; where nobody does, it would keep what a burst has left. It takes a while when it is much: so from a thread of its
-/// own, which goes with the process.
+/// own, which goes with the process. Each worker keeps a page of each size that it has used lately; nobody else may touch them.
+///
+/// The allocator has one date for all of its regions and one for each. What is freed in the moment in which it clears the
+/// first sets only the second, and is seen by nobody who asks the first: so every so often all regions are visited, whatever
+/// the date.
 fn give_back() {
-    loop {
+    for visit in 1_u64.. {
         thread::sleep(GIVES_BACK);
-        mi_collect(false);
+        mi_collect(visit.is_multiple_of(VISITS_ALL));
     }
 }
 
