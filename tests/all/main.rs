@@ -27,6 +27,7 @@ mod hostile_guests;
 mod hostile_peers;
 mod identity;
 mod interop;
+mod late;
 mod layers;
 mod metrics;
 mod msgpack;

@@ -133,7 +133,7 @@ async fn one_event_is_a_tree_of_spans(collector: Collector, protocol: Protocol) 
     assert_eq!((&reply[0], &reply[1]), (&json!("hello"), &json!("cb")));
 
     let spans = collector
-        .wait_for(|spans| spans.iter().filter(|span| span.trace_id == OF_EVENT.0).count() == 4)
+        .wait_for(|spans| spans.iter().filter(|span| span.trace_id == OF_EVENT.0).count() == 5)
         .await?;
     let upgrade = named(&spans, "GET /ws")?;
     assert_eq!(upgrade.kind, Kind::Server);
@@ -147,7 +147,10 @@ async fn one_event_is_a_tree_of_spans(collector: Collector, protocol: Protocol) 
 
     let of_event: Vec<_> =
         spans.iter().filter(|span| span.trace_id == OF_EVENT.0).cloned().collect();
+    let wait = named(&of_event, "wait relay")?;
+    assert!(wait.is_child_of(process) && wait.start >= process.start, "{wait:?}");
     let call = named(&of_event, "call relay.handle")?;
+    assert!(call.start >= wait.start, "{call:?} began before {wait:?}");
     assert_eq!(call.kind, Kind::Internal);
     assert!(call.is_child_of(process));
     assert_eq!(call.text("tengen.plugin.name"), Some("relay"));

@@ -4,7 +4,7 @@
 mod waiting;
 
 pub use crate::capability::{Occurrence, close::Closing, reply::Message};
-use crate::trace::{Span, TraceContext};
+use crate::trace::{Kind, Span, Start, TraceContext, Tracer};
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tengen_wire::{
     fault::Fault,
@@ -103,10 +103,47 @@ impl Event {
         }
     }
 
+    /// Has its trace told although it was not chosen: for what failed, was refused, or took long. Whether it is recorded
+    /// now, says the span. `at`: when it arrived.
+    pub fn recall(&mut self, tracer: &dyn Tracer, at: SystemTime) {
+        if !self.span.is_left_out() || tracer.slow().is_none() {
+            return;
+        }
+        let Self { span, what, connection, .. } = self;
+        let what = &*what;
+        let target = match what {
+            Occurrence::Message(message) => &*message.id,
+            other => other.word(),
+        };
+        let link = connection.as_ref().and_then(|connection| connection.upgrade.as_ref());
+        let (operation, kind) = (PROCESS, Kind::Consumer);
+        tracer.recall(span, Start { operation, target, kind, parent: None, link, at: Some(at) });
+        if let (Occurrence::Message(message), Some(connection)) = (what, connection) {
+            describe(span, connection, &message.id, message.payload.body.len());
+        }
+    }
+
     /// The reply the event's sender waits for.
     pub fn reply_to(&self) -> Option<u32> {
         self.message()?.reply_to
     }
+}
+
+/// The span of an event, from its reading to what was decided about it.
+pub const PROCESS: &str = "process";
+
+/// What the span of a message says of it, if it is recorded. `size`: bytes of its payload.
+pub fn describe(span: &mut Span, connection: &Connection, id: &str, size: usize) {
+    if !span.is_recording() {
+        return;
+    }
+    span.set("messaging.system", "tengen");
+    span.set("messaging.operation.name", PROCESS);
+    span.set("messaging.operation.type", PROCESS);
+    span.set("messaging.destination.name", id.to_owned());
+    span.set("messaging.message.body.size", i64::try_from(size).unwrap_or(i64::MAX));
+    span.set("tengen.connection.id", connection.id.to_string());
+    span.set("tengen.endpoint", Arc::clone(&connection.endpoint));
 }
 
 /// Where an event goes that its handler failed at.

@@ -5,7 +5,11 @@
 
 pub use tengen_wire::trace::TraceContext;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// OpenTelemetry's span kinds, as far as the gateway has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,14 @@ pub trait Tracer: fmt::Debug + Send + Sync {
 
     /// Reads a `traceparent` and `tracestate` that a peer sent; none when they are not well formed.
     fn extract(&self, traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext>;
+
+    /// How old an event is that counts as slow when it has been decided. None: no trace is told after the fact.
+    fn slow(&self) -> Option<Duration>;
+
+    /// Records a span after the fact that was not chosen when it began: in its place, with the parent and the link that it
+    /// had, from `start.at` on; `start.parent` is not asked. What begins below it from now on is recorded as well. A span of
+    /// no trace stays as it is, and so does one too many within a second, which is counted.
+    fn recall(&self, span: &mut Span, start: Start<'_>);
 }
 
 /// What a recorded span does; implemented by `telemetry`. Dropping it ends the span.
@@ -91,6 +103,18 @@ pub trait Recording: Send + Sync {
 
     /// Marks the span as failed, with the `error.type` attribute.
     fn fail(&mut self, error_type: &str);
+
+    /// Ends the span at a moment that has passed.
+    fn end_at(&mut self, end: SystemTime);
+}
+
+/// Where a span that was not chosen comes from, for a tracer that records it after the fact.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origin {
+    /// The peer's span that it is below.
+    pub parent: Option<TraceContext>,
+    /// The peer's span that it is linked to.
+    pub link: Option<TraceContext>,
 }
 
 /// A span that has begun; dropping it ends it. A span that is not recorded costs nothing to mark.
@@ -98,11 +122,20 @@ pub trait Recording: Send + Sync {
 pub struct Span {
     context: Option<TraceContext>,
     recording: Option<Box<dyn Recording>>,
+    /// Only of one that is not recorded, and that a peer's span led to.
+    origin: Option<Box<Origin>>,
 }
 
 impl Span {
-    pub fn new(context: TraceContext, recording: Option<Box<dyn Recording>>) -> Self {
-        Self { context: Some(context), recording }
+    pub fn recorded(context: TraceContext, recording: Box<dyn Recording>) -> Self {
+        Self { context: Some(context), recording: Some(recording), origin: None }
+    }
+
+    /// A span that was not chosen: it has its place in a trace, and its parent if that is a peer's.
+    pub fn left_out(context: TraceContext, parent: Option<&TraceContext>) -> Self {
+        let origin =
+            parent.map(|parent| Box::new(Origin { parent: Some(parent.clone()), link: None }));
+        Self { context: Some(context), recording: None, origin }
     }
 
     /// A span of no trace: used where tracing is off.
@@ -130,12 +163,31 @@ impl Span {
     pub fn link(&mut self, to: &TraceContext) {
         if let Some(recording) = &mut self.recording {
             recording.link(to);
+        } else if self.context.is_some() {
+            self.origin.get_or_insert_default().link = Some(to.clone());
         }
+    }
+
+    /// Whether it has a place in a trace and is not recorded: [`Tracer::recall`] would change that.
+    pub fn is_left_out(&self) -> bool {
+        self.context.is_some() && self.recording.is_none()
+    }
+
+    /// Where a span that was left out comes from, as far as a peer said so.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     pub fn fail(&mut self, error_type: &str) {
         if let Some(recording) = &mut self.recording {
             recording.fail(error_type);
+        }
+    }
+
+    /// Ends it at a moment that has passed.
+    pub fn end_at(mut self, end: SystemTime) {
+        if let Some(recording) = &mut self.recording {
+            recording.end_at(end);
         }
     }
 }
@@ -158,4 +210,10 @@ impl Tracer for NoTracer {
     fn extract(&self, _: &str, _: Option<&str>) -> Option<TraceContext> {
         None
     }
+
+    fn slow(&self) -> Option<Duration> {
+        None
+    }
+
+    fn recall(&self, _: &mut Span, _: Start<'_>) {}
 }

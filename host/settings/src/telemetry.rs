@@ -5,7 +5,7 @@ use crate::{
     schema::{
         Kind, Part,
         key::{elsewhere, table, table_if_there},
-        kind::{duration, path, quoted, share, text, truth, words},
+        kind::{duration, number, path, quoted, share, text, truth, words},
         settings, with_defaults,
     },
     sink::Sink,
@@ -22,6 +22,10 @@ settings! {
         level: String = Kind::new(level, |it| quoted(it)).or("info".into());
         /// the service's name at the collector; absent: `OTEL_SERVICE_NAME`, or `tengen`
         service_name: Option<String> = text().absent("\"tengen\"");
+        /// an event that is decided later than this after its arrival has its trace sent although it was not among the sample
+        ///
+        /// As what failed or was refused; within `telemetry.otlp.failures_per_second`.
+        slow: Duration = duration().within(Duration::from_millis(1)..=Duration::from_secs(3600)).or(Duration::from_secs(1));
         /// Where traces and metrics go.
         otlp: Option<Otlp> = table_if_there();
         /// Which signals there are at all.
@@ -46,6 +50,8 @@ settings! {
         ///
         /// None: as the environment says.
         sample: Option<f64> = share().unsaid(1.0);
+        /// traces a second, at most, that are sent of what was not among the sample and failed, was refused or slow; 0: none
+        failures_per_second: usize = number().or(100);
         /// whether metrics go there as well
         ///
         /// None: as the environment says.

@@ -28,6 +28,8 @@ fn of_spans(spans: &SpanStats, into: &mut Samples) {
     ] {
         into.add(metric, &[], value);
     }
+    into.add(Metric::LateTraces, &["recorded"], spans.late);
+    into.add(Metric::LateTraces, &["over-limit"], spans.late_over_limit);
     for (why, count) in [
         ("queue-full", spans.dropped.queue_full),
         ("export-failed", spans.dropped.export_failed),

@@ -56,6 +56,7 @@ mod environment;
 mod exporter;
 mod filter;
 mod gauges;
+mod late;
 mod metrics;
 mod otlp;
 mod pipe;

@@ -5,6 +5,7 @@
 
 use super::{
     TelemetryError, exporter,
+    late::Late,
     plan::{Plan, resource},
     processor::{Outlet, Processor, Spans},
     stats::SpanStats,
@@ -36,6 +37,7 @@ const READY_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Tracing {
     tracer: Arc<Tracer>,
     spans: Arc<Spans>,
+    late: Arc<Late>,
     /// As it may be shown.
     endpoint: String,
     protocol: Protocol,
@@ -84,8 +86,9 @@ impl Tracing {
             .build();
         let scope =
             InstrumentationScope::builder("tengen").with_version(env!("CARGO_PKG_VERSION")).build();
-        let tracer = Tracer::new(provider.tracer_with_scope(scope), &plan);
-        Ok(Self { tracer: Arc::new(tracer), spans, endpoint, protocol, stop, done })
+        let late = Arc::new(Late::new(plan.slow, plan.failures_per_second));
+        let tracer = Tracer::new(provider.tracer_with_scope(scope), &plan, Arc::clone(&late));
+        Ok(Self { tracer: Arc::new(tracer), spans, late, endpoint, protocol, stop, done })
     }
 
     pub(super) fn tracer(&self) -> Arc<dyn trace::Tracer> {
@@ -94,7 +97,9 @@ impl Tracing {
 
     pub(super) fn stats(&self) -> SpanStats {
         let protocol = self.protocol.word();
-        SpanStats { endpoint: self.endpoint.clone(), protocol, ..self.spans.stats() }
+        let [late, late_over_limit] = self.late.counts();
+        let endpoint = self.endpoint.clone();
+        SpanStats { endpoint, protocol, late, late_over_limit, ..self.spans.stats() }
     }
 
     /// Takes no more spans, sends the queued ones, and gives the rest up at the deadline.

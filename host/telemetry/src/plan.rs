@@ -32,6 +32,10 @@ pub(super) struct Plan {
     /// For one batch, with its retries; none: for ever.
     pub(super) timeout: Option<Duration>,
     pub(super) sampling: Sampling,
+    /// How old an event is when it is decided that counts as slow.
+    pub(super) slow: Duration,
+    /// Traces a second that are told of what was not chosen, and failed or was slow.
+    pub(super) failures_per_second: usize,
     pub(super) batching: Batching,
     pub(super) limits: Limits,
     /// Whether `traceparent` from peers is read.
@@ -77,6 +81,11 @@ impl Plan {
                 timeout: environment
                     .timeout(&variables!(Signal::Traces, "TIMEOUT"), Duration::from_secs(10)),
                 sampling: Sampling::new(file.and_then(|otlp| otlp.sample), environment),
+                slow: settings.slow,
+                failures_per_second: file.map_or_else(
+                    || settings::Otlp::new("").failures_per_second,
+                    |otlp| otlp.failures_per_second,
+                ),
                 batching: Batching::new(environment),
                 limits: Limits::new(environment),
                 propagate: propagates(environment),

@@ -115,11 +115,13 @@ impl Spans {
         }
     }
 
-    /// The counts; without the exporter's address, which is not known here.
+    /// The counts; without the exporter's address and the late traces, which are not known here.
     pub(super) fn stats(&self) -> SpanStats {
         SpanStats {
             endpoint: String::new(),
             protocol: "",
+            late: 0,
+            late_over_limit: 0,
             ended: read(&self.ended),
             exported: read(&self.exported),
             queued: self.queue.len() as u64,

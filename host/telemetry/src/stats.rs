@@ -25,6 +25,10 @@ pub struct SpanStats {
     /// Without its query, which may be a secret.
     pub endpoint: String,
     pub protocol: &'static str,
+    /// Traces that were told after the fact: of what was not among the sample and failed, was refused, or was slow.
+    pub late: u64,
+    /// Those that were not told because there were so many within a second.
+    pub late_over_limit: u64,
     /// Spans that were recorded and have ended.
     pub ended: u64,
     pub exported: u64,

@@ -1,6 +1,7 @@
 //! The gateway's tracer on OpenTelemetry's SDK.
 
 use super::{
+    late::Late,
     plan::{Plan, Sampling},
     redact,
 };
@@ -16,7 +17,12 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{IdGenerator, RandomIdGenerator, SdkTracer},
 };
-use std::{borrow::Cow, cell::Cell, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tengen_core::trace::{self, Kind, Start, TraceContext, Value};
 
 /// A longer `tracestate` is left behind (W3C Trace Context asks to carry 512 characters).
@@ -30,22 +36,46 @@ pub(super) struct Tracer {
     sdk: SdkTracer,
     sampling: Sampling,
     propagator: Option<TraceContextPropagator>,
+    late: Arc<Late>,
     /// Bytes of a text that a span holds.
     text: usize,
 }
 
 impl Tracer {
-    pub(super) fn new(sdk: SdkTracer, plan: &Plan) -> Self {
+    pub(super) fn new(sdk: SdkTracer, plan: &Plan, late: Arc<Late>) -> Self {
         let propagator = plan.propagate.then(TraceContextPropagator::new);
-        Self { sdk, sampling: plan.sampling, propagator, text: plan.limits.text }
+        Self { sdk, sampling: plan.sampling, propagator, late, text: plan.limits.text }
     }
 
-    /// The sampler's answer, before the SDK is asked: a span that is not recorded costs a quarter so.
-    fn is_sampled(&self, trace_id: TraceId, parent: Option<&TraceContext>) -> bool {
-        match parent {
-            Some(parent) if self.sampling.follow_parent => parent.sampled,
+    /// The sampler's answer, before the SDK is asked: a span that is not recorded costs a quarter so. What happens in here
+    /// does as what it is below, which may be recorded after the fact.
+    fn is_sampled(&self, trace_id: TraceId, start: &Start<'_>) -> bool {
+        match start.parent {
+            Some(parent) if self.sampling.follow_parent || !comes_from_a_peer(start.kind) => {
+                parent.sampled
+            }
             _ => self.sampling.chooses(trace_id),
         }
+    }
+
+    /// A span that is recorded; `span_id`: one that it has already.
+    fn record(&self, start: &Start<'_>, trace_id: TraceId, span_id: Option<SpanId>) -> trace::Span {
+        let parent = match start.parent {
+            Some(parent) => Context::new()
+                .with_remote_span_context(place(parent, comes_from_a_peer(start.kind))),
+            None => Context::new(),
+        };
+        NEXT.set((Some(trace_id), span_id));
+        let span = self.sdk.build_with_context(builder(start, self.text), &parent);
+        NEXT.set((None, None));
+        let context = TraceContext {
+            trace_id: number(span.span_context().trace_id()),
+            span_id: u64::from_be_bytes(span.span_context().span_id().to_bytes()),
+            sampled: span.span_context().is_sampled(),
+            state: start.parent.and_then(|parent| parent.state.clone()),
+        };
+        let recording = Recording { span, failed: false, text: self.text };
+        trace::Span::recorded(context, Box::new(recording))
     }
 }
 
@@ -70,7 +100,7 @@ fn left_out(trace_id: TraceId, parent: Option<&TraceContext>) -> trace::Span {
         sampled: false,
         state: parent.and_then(|parent| parent.state.clone()),
     };
-    trace::Span::new(context, None)
+    trace::Span::left_out(context, parent)
 }
 
 impl trace::Tracer for Tracer {
@@ -78,27 +108,27 @@ impl trace::Tracer for Tracer {
         let trace_id = start
             .parent
             .map_or_else(|| Ids.new_trace_id(), |parent| TraceId::from(parent.trace_id));
-        if !self.is_sampled(trace_id, start.parent) {
-            return left_out(trace_id, start.parent);
+        match self.is_sampled(trace_id, &start) {
+            true => self.record(&start, trace_id, None),
+            false => left_out(trace_id, start.parent),
         }
-        let parent = match start.parent {
-            Some(parent) => Context::new()
-                .with_remote_span_context(place(parent, comes_from_a_peer(start.kind))),
-            None => Context::new(),
-        };
-        NEXT_TRACE.set(Some(trace_id));
-        let span = self.sdk.build_with_context(builder(&start, self.text), &parent);
-        NEXT_TRACE.set(None);
-        let context = TraceContext {
-            trace_id: number(span.span_context().trace_id()),
-            span_id: u64::from_be_bytes(span.span_context().span_id().to_bytes()),
-            sampled: span.span_context().is_sampled(),
-            state: start.parent.and_then(|parent| parent.state.clone()),
-        };
-        trace::Span::new(
-            context,
-            Some(Box::new(Recording { span, failed: false, text: self.text })),
-        )
+    }
+
+    fn slow(&self) -> Option<Duration> {
+        self.late.slow()
+    }
+
+    fn recall(&self, span: &mut trace::Span, start: Start<'_>) {
+        let Some(context) = span.context().filter(|_| span.is_left_out()) else { return };
+        if !self.late.has_room() {
+            return;
+        }
+        let trace::Origin { parent, link } = span.origin().cloned().unwrap_or_default();
+        let (trace_id, span_id) = (TraceId::from(context.trace_id), SpanId::from(context.span_id));
+        *span = self.record(&Start { parent: parent.as_ref(), ..start }, trace_id, Some(span_id));
+        if let Some(link) = link {
+            span.link(&link);
+        }
     }
 
     fn extract(&self, traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext> {
@@ -128,8 +158,8 @@ fn number(trace_id: TraceId) -> u128 {
 }
 
 thread_local! {
-    /// The trace whose root is being made: its id was needed for the sampling.
-    static NEXT_TRACE: Cell<Option<TraceId>> = const { Cell::new(None) };
+    /// The trace whose root is being made: its id was needed for the sampling. And the id of a span that has one.
+    static NEXT: Cell<(Option<TraceId>, Option<SpanId>)> = const { Cell::new((None, None)) };
 }
 
 /// Gives the SDK the ids that the sampling was done with.
@@ -138,11 +168,11 @@ pub(super) struct Ids;
 
 impl IdGenerator for Ids {
     fn new_trace_id(&self) -> TraceId {
-        NEXT_TRACE.take().unwrap_or_else(|| RandomIdGenerator::default().new_trace_id())
+        NEXT.get().0.unwrap_or_else(|| RandomIdGenerator::default().new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {
-        RandomIdGenerator::default().new_span_id()
+        NEXT.get().1.unwrap_or_else(|| RandomIdGenerator::default().new_span_id())
     }
 }
 
@@ -234,6 +264,10 @@ impl trace::Recording for Recording {
         let error_type = redact::cut(error_type, self.text).into_owned();
         self.span.set_attribute(KeyValue::new("error.type", error_type));
         self.span.set_status(Status::error(""));
+    }
+
+    fn end_at(&mut self, end: SystemTime) {
+        self.span.end_with_timestamp(end);
     }
 }
 

@@ -258,6 +258,8 @@ metrics! {
         "How often the plugin added to, or observed, a measure of its own";
     PluginOwnSum = Gauge "tengen_plugin_own_sum" "" ["plugin", "measure"] []
         "The sum of what it added or observed, in the measure's own unit";
+    LateTraces = Counter "tengen_late" "traces" ["outcome"] []
+        "Traces of events that were not among the sample and failed, were refused or slow: sent after the fact (`recorded`), or too many within a second (`over-limit`)";
     EndedSpans = Counter "tengen_ended" "spans" [] []
         "Spans that were recorded and have ended; each is exported, dropped, queued or in flight";
     ExportedSpans = Counter "tengen_exported" "spans" [] []

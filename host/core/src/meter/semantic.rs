@@ -128,6 +128,7 @@ impl Metric {
 
     fn of_telemetry(self) -> Option<&'static str> {
         Some(match self {
+            Self::LateTraces => "tengen.trace.late",
             Self::EndedSpans => "tengen.span.ended",
             Self::ExportedSpans => "tengen.span.exported",
             Self::DroppedSpans => "tengen.span.dropped",

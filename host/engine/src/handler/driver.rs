@@ -181,7 +181,12 @@ impl Handler for Seat {
     }
 
     fn forget(&self, connection: tengen_wire::id::Handle) -> u64 {
-        let forgotten = self.queue.forget(connection);
+        let mut events = self.queue.forget(connection);
+        for event in &mut events {
+            event.recall(&*self.shared.tracer, event.at);
+            event.span.fail(FaultId::Overloaded.word());
+        }
+        let forgotten = events.len() as u64;
         self.shared.counters.note(PluginHappened::Declined(FaultId::Overloaded, forgotten));
         forgotten
     }

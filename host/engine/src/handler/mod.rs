@@ -9,6 +9,7 @@
 pub(crate) mod driver;
 pub(crate) mod queue;
 pub(crate) mod runner;
+mod spans;
 
 mod caution;
 mod gathering;

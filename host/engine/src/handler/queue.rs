@@ -185,8 +185,8 @@ impl Queue {
         its_alone.into_iter().chain(events.take_out(is_its)).collect()
     }
 
-    /// Gives up the messages that wait of a connection. Returns how many.
-    pub(super) fn forget(&self, handle: Handle) -> u64 {
+    /// Takes out the messages that wait of a connection.
+    pub(super) fn forget(&self, handle: Handle) -> Vec<Event> {
         let mut waiting = self.lock();
         let is_its = |event: &Event| {
             let of_it = event.connection.as_ref().is_some_and(|of| of.handle == handle);
@@ -200,7 +200,7 @@ impl Queue {
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
-        (its_alone.len() + its.len()) as u64
+        its_alone.into_iter().chain(its).collect()
     }
 
     /// Another version, which has been handed the state of this one, may be told of all connections.

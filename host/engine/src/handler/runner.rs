@@ -11,13 +11,14 @@ use super::{
     onward,
     queue::{Batch, Closed, Queue},
     restarts::Restarts,
+    spans::Called,
 };
 use crate::{
     breaker::{Backoff, Breaker, Phase, seed},
     call::{
         contents,
         effects::{self, Decided},
-        events::{self, Told},
+        events,
         generation::Generation,
         instance::{Instance, STOP},
         numbering::Numbering,
@@ -29,7 +30,7 @@ use crate::{
 };
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tengen_core::{
     effect::{Failure, Outcome, Refused},
@@ -37,7 +38,7 @@ use tengen_core::{
     handler::{Progress, Work},
     meter::{Broken, Gathered, PluginHappened},
     often::Times,
-    trace::{Kind, Span, Start, TraceContext},
+    trace::{Span, TraceContext},
 };
 use tengen_wire::{
     fault::{Fault, FaultId},
@@ -50,7 +51,7 @@ use tokio::time::Instant;
 pub(crate) struct Runner {
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<Queue>,
-    generation: Arc<Generation>,
+    pub(super) generation: Arc<Generation>,
     /// None while it cannot be started, or is left out of the path.
     instance: Option<Instance>,
     /// When to try the start again.
@@ -61,7 +62,7 @@ pub(crate) struct Runner {
     caution: Caution<Handle>,
     restarts: Restarts,
     /// When the last call began and how long it took, until that is noted of its events.
-    called: Option<(Instant, Duration)>,
+    pub(super) called: Option<Called>,
     /// Whether it is a visitor who drives.
     pub(super) visited: Visited,
 }
@@ -132,7 +133,7 @@ impl Runner {
                     decided = contents::read(decided, &self.shared.tasks).await;
                 }
                 Ok(Err(message)) => {
-                    fail(&mut spans, "plugin-error");
+                    self.fail(&mut spans, "plugin-error");
                     self.shared.counters.note(PluginHappened::Broke(Broken::Returned));
                     let why = format!("`handle` returned an error: {}", plain(&message, 1024));
                     self.shared.note_at(&why, At::of(&batch.events));
@@ -143,7 +144,7 @@ impl Runner {
                     decided.outcome.failures = said.map(returned_an_error).collect();
                 }
                 Err(error) => {
-                    fail(&mut spans, error.error_type());
+                    self.fail(&mut spans, error.error_type());
                     drop(spans);
                     // Large and rare: in the future of every call, it would be moved with it.
                     return Box::pin(self.broke(batch, error)).await;
@@ -192,7 +193,7 @@ impl Runner {
         let answer = instance.handle(allowance, records, trace_of(events)).await;
         let took = began.elapsed();
         counters.meter.call_took(took);
-        self.called = Some((began, took));
+        self.called = Some(Called { began, took, records: records.len(), error: None });
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
@@ -284,8 +285,8 @@ impl Runner {
     }
 
     /// How long events of clients waited for the call that decided about them, and how old they were after it.
-    fn note_ages(&mut self, events: &[Event]) {
-        let (began, took) = self.called.take().unwrap_or_else(|| (Instant::now(), Duration::ZERO));
+    fn note_ages(&self, events: &[Event], called: &Called) {
+        let Called { began, took, .. } = *called;
         let arrived = events.iter().filter_map(|event| event.permit.as_ref()?.arrived);
         let [waited, decided] = Gathered::ages(arrived, began.into_std(), took);
         let meter = &self.shared.counters.meter;
@@ -296,7 +297,9 @@ impl Runner {
     /// What is left when others are to have their turn.
     fn begin_work(&mut self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { mut outcome, refused } = decided;
-        self.note_ages(&batch.events);
+        let called = self.called.take();
+        let timed = called.clone().unwrap_or_else(Called::none);
+        self.note_ages(&batch.events, &timed);
         for failure in &outcome.failures {
             self.shared.counters.note(PluginHappened::Failed(failure.why.id, 1));
             let place = usize::try_from(failure.by).unwrap_or(usize::MAX);
@@ -305,6 +308,7 @@ impl Runner {
             }
         }
         onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
+        self.recall(&mut batch.events, &outcome.failures, called.as_ref());
         let mut work = Work::new(outcome, batch.events.len());
         refused.into_iter().for_each(|refused| work.refuse(refused));
         let Shared { actor, name, .. } = &*self.shared;
@@ -346,31 +350,6 @@ impl Runner {
             tracing::warn!(plugin = %self.shared.name, dropped, untold, "the plugin is not told of all refused effects");
         }
     }
-
-    /// A span for each recorded event's part in the call.
-    fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
-        let mut unsaid = told.unsaid.iter().map(|(place, _)| *place).peekable();
-        let said = (0..).zip(events).filter(|(place, _)| unsaid.next_if_eq(place).is_none());
-        let recorded = said.filter(|(_, event)| event.span.is_recording());
-        recorded.map(|(_, event)| self.span(event, told.records.len())).collect()
-    }
-
-    fn span(&self, event: &Event, batch: usize) -> Span {
-        let target = format!("{}.handle", self.shared.name);
-        let mut span = self.shared.tracer.start(Start {
-            operation: "call",
-            target: &target,
-            kind: Kind::Internal,
-            parent: event.span.context(),
-            link: None,
-            at: None,
-        });
-        span.set("tengen.plugin.name", self.shared.name.to_string());
-        span.set("tengen.plugin.version", Arc::clone(&self.generation.about.version));
-        span.set("tengen.plugin.revision", self.generation.compiled.hash.short());
-        span.set("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX));
-        span
-    }
 }
 
 /// What a plugin hears of an effect that was refused; nothing of one that such news itself caused: a guest that answers
@@ -389,10 +368,6 @@ fn news(refused: Refused, events: &[Event]) -> Option<Event> {
         span: Span::none(),
         permit: None,
     })
-}
-
-fn fail(spans: &mut [Span], error_type: &str) {
-    spans.iter_mut().for_each(|span| span.fail(error_type));
 }
 
 fn returned_an_error(by: u32) -> Failure {

@@ -1,4 +1,4 @@
-//! Delivery: one message, encoded at most once per wire, to any number of outboxes.
+//! Delivery: one message, encoded at most once per wire and transport, to any number of outboxes.
 
 use super::{Ended, Expected, Hub, Link, budget, frames::Frames, subscriptions::Subscriber};
 use std::{
@@ -372,6 +372,8 @@ impl Hub {
     pub(crate) fn decline(&self, plugin: &PluginName, declined: Box<Declined>) {
         let Declined { mut event, why } = *declined;
         self.meter.note(Happened::Declined(why.id));
+        let at = event.at;
+        event.recall(&*self.tracer, at);
         event.span.fail(why.id.word());
         let failure = Failure { by: 0, why, close: None };
         let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };

@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use std::fmt;
+use std::{fmt, thread};
 use tengen_core::meter::{Kind, Metric, Sample, Samples, Value};
 
 /// The formats that there are.
@@ -59,6 +59,8 @@ impl Collector for Read {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut left = self.0.as_slice();
         for metric in Metric::ALL {
+            // It is a lot of text where there are many plugins, and who serves connections may need this core.
+            thread::yield_now();
             let others = left.iter().position(|sample| sample.metric != *metric);
             let (its, others) =
                 left.split_at_checked(others.unwrap_or(left.len())).unwrap_or_default();

@@ -15,7 +15,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 use tengen_core::{
-    event::{Closing, Event, Message, Occurrence, Permit},
+    event::{self, Closing, Event, Message, Occurrence, Permit},
     handler::{Declined, Handler, Wants},
     meter::Happened,
     routes::Routes,
@@ -136,7 +136,7 @@ impl Router {
 
     /// A connection was closed because memory is short: what waits of it is given up.
     pub fn forget(&self, source: &mut Source) {
-        let mut forgotten = source.give_up();
+        let mut forgotten = self.give_up(source);
         for owner in self.routes.load().owners(source.link.facts.endpoint_index) {
             forgotten += owner.handler.forget(source.link.facts.handle);
         }
@@ -224,6 +224,7 @@ impl Router {
         self.hub.meter.note(Happened::Unrouted);
         let message = format!("nothing handles the event `{}`", arrived.id);
         let why = Fault::new(FaultId::UnknownEvent, message);
+        self.tell_refused(&source.link, arrived, why.id);
         self.hub.send_fault(&source.link, &why, Some(&arrived.id), arrived.callback.as_ref());
     }
 
@@ -248,6 +249,7 @@ impl Router {
             Err(refused) => {
                 let Ended { expected, why } = *refused;
                 self.hub.meter.note(Happened::Declined(why.id));
+                self.tell_refused(link, arrived, why.id);
                 self.hub.send_fault(link, &why, Some(&arrived.id), Some(&expected.callback));
                 None
             }
@@ -282,35 +284,43 @@ impl Router {
         let peer = arrived.traceparent.as_deref().and_then(|traceparent| {
             self.tracer.extract(traceparent, arrived.tracestate.as_deref())
         });
-        let mut span = self.tracer.start(Start {
-            operation: "process",
-            target: &arrived.id,
-            kind: Kind::Consumer,
-            parent: peer.as_ref().filter(|_| of_peer),
-            link: link.facts.upgrade.as_ref(),
-            at: None,
-        });
+        let parent = peer.as_ref().filter(|_| of_peer);
+        let mut span = self.tracer.start(Start { parent, ..start(link, arrived) });
         if let Some(peer) = peer.filter(|_| !of_peer) {
             span.link(&peer);
         }
-        if span.is_recording() {
+        describe(&mut span, link, arrived);
+        span
+    }
+
+    /// Tells the trace of an event that no handler gets.
+    fn tell_refused(&self, link: &Link, arrived: &Arrived, why: FaultId) {
+        let mut span = self.process_span(link, arrived);
+        if span.is_left_out() && self.tracer.slow().is_some() {
+            self.tracer.recall(&mut span, start(link, arrived));
             describe(&mut span, link, arrived);
         }
-        span
+        span.fail(why.word());
+    }
+}
+
+/// The span of an event that has just arrived.
+fn start<'a>(link: &'a Link, arrived: &'a Arrived) -> Start<'a> {
+    Start {
+        operation: event::PROCESS,
+        target: &arrived.id,
+        kind: Kind::Consumer,
+        parent: None,
+        link: link.facts.upgrade.as_ref(),
+        at: None,
     }
 }
 
 fn describe(span: &mut Span, link: &Link, arrived: &Arrived) {
-    span.set("messaging.system", "tengen");
-    span.set("messaging.operation.name", "process");
-    span.set("messaging.operation.type", "process");
-    span.set("messaging.destination.name", arrived.id.to_string());
-    span.set(
-        "messaging.message.body.size",
-        i64::try_from(arrived.payload.body.len()).unwrap_or(i64::MAX),
-    );
-    span.set("tengen.connection.id", link.facts.id.to_string());
-    span.set("tengen.endpoint", link.facts.endpoint.to_string());
+    if !span.is_recording() {
+        return;
+    }
+    event::describe(span, &link.facts, &arrived.id, arrived.payload.body.len());
     // As it was written, where that is text: a callback of MessagePack begins with its length.
     let callback = arrived.callback.as_ref().map(|callback| &*callback.0);
     if let Some(callback) = callback.and_then(|callback| std::str::from_utf8(callback).ok()) {

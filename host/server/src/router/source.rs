@@ -64,11 +64,6 @@ impl Source {
         }
     }
 
-    /// Gives up what is stuck. Returns how many events.
-    pub(super) fn give_up(&mut self) -> u64 {
-        self.stuck.take().map_or(0, |_| 1)
-    }
-
     pub(super) fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         self.seq
@@ -76,6 +71,23 @@ impl Source {
 }
 
 impl Router {
+    /// Gives up what is stuck. Returns how many events.
+    pub(super) fn give_up(&self, source: &mut Source) -> u64 {
+        let Some(stuck) = source.stuck.take() else { return 0 };
+        let why = FaultId::Overloaded;
+        match *stuck {
+            Stuck::Arrived { arrived, .. } => self.tell_refused(&source.link, &arrived, why),
+            Stuck::Declined(declined) => {
+                for (_, mut declined) in declined {
+                    let at = declined.event.at;
+                    declined.event.recall(&*self.tracer, at);
+                    declined.event.span.fail(why.word());
+                }
+            }
+        }
+        1
+    }
+
     /// Whether there is room again where there was none: less than half of the share waits, and so little that what is
     /// stuck fits in. If not, `task` is woken once, as soon as it is so.
     pub fn has_room(&self, source: &mut Source, task: &Waker) -> bool {
@@ -142,6 +154,7 @@ impl Router {
 
     fn refuse(&self, source: &Source, arrived: &Arrived) {
         self.hub.meter.note(Happened::Declined(FaultId::Overloaded));
+        self.tell_refused(&source.link, arrived, FaultId::Overloaded);
         let why = Fault::new(
             FaultId::Overloaded,
             "too many events of this connection wait for a decision",

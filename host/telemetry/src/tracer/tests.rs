@@ -14,6 +14,9 @@ use std::{
 };
 use tengen_core::trace::Tracer as _;
 
+/// Traces that may be told after the fact within a second.
+const LATE: usize = 2;
+
 fn tracing(follow_parent: bool, share: f64) -> (Tracer, Arc<Spans>) {
     let count = NonZeroUsize::new(64).unwrap();
     let every = Duration::from_secs(1);
@@ -28,6 +31,7 @@ fn tracing(follow_parent: bool, share: f64) -> (Tracer, Arc<Spans>) {
         sdk: provider.tracer("test"),
         sampling: Sampling { follow_parent, share },
         propagator: Some(TraceContextPropagator::new()),
+        late: Arc::new(Late::new(Duration::from_secs(1), LATE)),
         text: 256,
     };
     (tracer, spans)
@@ -243,4 +247,59 @@ proptest! {
         tracer.extract(&parent, Some(&state));
         tracer.extract(PEER, Some(&state));
     }
+}
+
+#[test]
+fn a_span_that_was_left_out_is_recorded_after_the_fact_in_its_place() {
+    let (tracer, spans) = tracing(true, 0.0);
+    let peer = tracer.extract(PEER, None).unwrap();
+    let parent = TraceContext { sampled: false, ..peer.clone() };
+    let upgrade = TraceContext { trace_id: 7, span_id: 9, sampled: false, state: None };
+    let mut span = tracer.start(Start { parent: Some(&parent), ..root("chat/send") });
+    span.link(&peer);
+    let before = span.context().unwrap().clone();
+    assert!(span.is_left_out());
+
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+    tracer.recall(&mut span, Start { at: Some(at), link: Some(&upgrade), ..root("chat/send") });
+    let context = span.context().unwrap().clone();
+    assert_eq!(context, TraceContext { sampled: true, ..before.clone() });
+    let below = Start { parent: Some(&context), kind: Kind::Internal, ..root("below") };
+    tracer.start(below).end_at(at + Duration::from_secs(2));
+    let below = only(&spans);
+    assert_eq!(below.parent_span_id, SpanId::from(before.span_id));
+    assert_eq!(below.end_time, at + Duration::from_secs(2));
+
+    drop(span);
+    let ended = only(&spans);
+    assert_eq!(ended.span_context.span_id(), SpanId::from(before.span_id));
+    assert_eq!(ended.parent_span_id, SpanId::from(parent.span_id));
+    assert_eq!(ended.start_time, at);
+    let linked: Vec<_> = ended.links.iter().map(|link| link.span_context.span_id()).collect();
+    assert_eq!(linked, [SpanId::from(9), SpanId::from(peer.span_id)]);
+}
+
+#[test]
+fn what_is_below_a_span_that_was_recorded_after_the_fact_is_recorded_whatever_the_share() {
+    let (tracer, spans) = tracing(false, 0.0);
+    let mut span = tracer.start(root("chat/send"));
+    tracer.recall(&mut span, root("chat/send"));
+    let parent = span.context().cloned();
+    drop(tracer.start(Start { parent: parent.as_ref(), kind: Kind::Producer, ..root("answer") }));
+    assert_eq!(only(&spans).name, "process answer");
+}
+
+#[test]
+fn no_more_is_recorded_after_the_fact_than_may_be_and_nothing_twice() {
+    let (tracer, spans) = tracing(true, 0.0);
+    let mut several: Vec<_> = (0..5).map(|_| tracer.start(root("chat/send"))).collect();
+    for span in &mut several {
+        tracer.recall(span, root("chat/send"));
+        tracer.recall(span, root("chat/send"));
+    }
+    let recorded = several.iter().filter(|span| span.is_recording()).count();
+    assert_eq!((recorded, tracer.late.counts()), (LATE, [2, 6]));
+    tracer.recall(&mut trace::Span::none(), root("nothing"));
+    drop(several);
+    assert_eq!(spans.take().len(), LATE);
 }
