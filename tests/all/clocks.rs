@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 18] = [
+const READERS: [(&str, &str); 19] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -14,6 +14,7 @@ const READERS: [(&str, &str); 18] = [
     ("engine/src/prepare.rs", "since when a version runs, for people"),
     ("engine/src/handler/queue.rs", "when an event happened, for plugins"),
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
+    ("engine/src/handler/spans.rs", "when a span was that is told after the fact"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
     ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),

@@ -11,7 +11,7 @@ use super::{
     onward,
     queue::{Batch, Closed, Queue},
     restarts::Restarts,
-    spans::Called,
+    spans::{Called, Calls},
 };
 use crate::{
     breaker::{Backoff, Breaker, Phase, seed},
@@ -51,7 +51,7 @@ use tokio::time::Instant;
 pub(crate) struct Runner {
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<Queue>,
-    pub(super) generation: Arc<Generation>,
+    generation: Arc<Generation>,
     /// None while it cannot be started, or is left out of the path.
     instance: Option<Instance>,
     /// When to try the start again.
@@ -62,7 +62,7 @@ pub(crate) struct Runner {
     caution: Caution<Handle>,
     restarts: Restarts,
     /// When the last call began and how long it took, until that is noted of its events.
-    pub(super) called: Option<Called>,
+    called: Option<Called>,
     /// Whether it is a visitor who drives.
     pub(super) visited: Visited,
 }
@@ -118,7 +118,7 @@ impl Runner {
         let mut decided = Decided::default();
         let mut suspect = None;
         if !told.records.is_empty() {
-            let mut spans = self.spans(&batch.events, &told);
+            let mut spans = self.calls().spans(&batch.events, &told);
             let answer = self.call(&told.records, &batch.events).await;
             match answer {
                 Ok(Ok(outcome)) => {
@@ -294,6 +294,18 @@ impl Runner {
         meter.decided(&decided);
     }
 
+    fn calls(&self) -> Calls<'_> {
+        Calls { shared: &self.shared, generation: &self.generation }
+    }
+
+    /// The call went wrong.
+    fn fail(&mut self, spans: &mut [Span], error_type: &'static str) {
+        if let Some(called) = &mut self.called {
+            called.error = Some(error_type);
+        }
+        spans.iter_mut().for_each(|span| span.fail(error_type));
+    }
+
     /// What is left when others are to have their turn.
     fn begin_work(&mut self, batch: &mut Batch, decided: Decided) -> Option<Work> {
         let Decided { mut outcome, refused } = decided;
@@ -308,7 +320,7 @@ impl Runner {
             }
         }
         onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
-        self.recall(&mut batch.events, &outcome.failures, called.as_ref());
+        self.calls().recall(&mut batch.events, &outcome.failures, called.as_ref());
         let mut work = Work::new(outcome, batch.events.len());
         refused.into_iter().for_each(|refused| work.refuse(refused));
         let Shared { actor, name, .. } = &*self.shared;

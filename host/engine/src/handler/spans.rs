@@ -1,7 +1,9 @@
 //! The spans of calls: of what was chosen as it happens, and after the fact of what failed or took long.
 
-use super::runner::Runner;
-use crate::call::events::Told;
+use crate::{
+    call::{events::Told, generation::Generation},
+    shared::Shared,
+};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -31,7 +33,14 @@ impl Called {
     }
 }
 
-impl Runner {
+/// Whose calls they are.
+#[derive(Debug)]
+pub(super) struct Calls<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) generation: &'a Generation,
+}
+
+impl Calls<'_> {
     /// A span for each recorded event's part in the call, and one for how long it has waited for it.
     pub(super) fn spans(&self, events: &[Event], told: &Told<'_>) -> Vec<Span> {
         let mut unsaid = told.unsaid.iter().map(|(place, _)| *place).peekable();
@@ -42,13 +51,6 @@ impl Runner {
             self.call_span(event, told.records.len(), None)
         });
         begun.collect()
-    }
-
-    pub(super) fn fail(&mut self, spans: &mut [Span], error_type: &'static str) {
-        if let Some(called) = &mut self.called {
-            called.error = Some(error_type);
-        }
-        spans.iter_mut().for_each(|span| span.fail(error_type));
     }
 
     /// Tells the traces of those events that nobody chose and that failed or are slow. What is carried out for them from now
