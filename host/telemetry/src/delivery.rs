@@ -2,7 +2,7 @@
 
 use super::{
     pipe::SERVING,
-    station::{Batch, Loss, Next, Station},
+    station::{Batch, LINGER, Loss, Next, Station},
 };
 use futures_util::FutureExt;
 use std::{
@@ -88,14 +88,21 @@ enum Outcome {
 
 impl Courier {
     async fn run(mut self) {
+        let mut soon = true;
         loop {
             let station = Arc::clone(&self.station);
             let mut woken = pin!(station.wake.notified());
             // From here on, whoever brings something wakes us.
             woken.as_mut().enable();
-            match station.next(self.batch) {
+            let next = if soon { station.next_soon(self.batch) } else { station.next(self.batch) };
+            soon = matches!(next, Next::Deliver(_));
+            match next {
                 Next::Deliver(batch) => self.deliver(&batch).await,
                 Next::End => break,
+                Next::Linger(since) => {
+                    time::timeout(LINGER, woken).await.unwrap_or_default();
+                    station.look(since);
+                }
                 Next::Wait => {
                     woken.await;
                     self.gather().await;
@@ -110,14 +117,11 @@ impl Courier {
 
     /// Waits a while for more.
     async fn gather(&self) {
-        if self.delay.is_zero() {
-            return;
-        }
         let mut enough = pin!(self.station.wake.notified());
         enough.as_mut().enable();
-        drop(self.station.prepare_to_gather(self.batch));
-        if self.station.until().is_none() {
+        if let Some(since) = self.station.gather(self.batch, self.delay) {
             time::timeout(self.delay, enough).await.unwrap_or_default();
+            self.station.look(since);
         }
     }
 

@@ -14,7 +14,7 @@
 //! | any, if it is [`Facts`] | event of target `plugin` | each fact is a piece of data of its own |
 
 use super::redact;
-use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
+use std::{error::Error, fmt, fmt::Write as _, sync::Arc, time::SystemTime};
 use tengen_core::sink::{Facts, Failure, Level, Location, Signal, Text, Value};
 use tracing::{
     Event, Metadata,
@@ -48,13 +48,13 @@ impl Place {
         }
     }
 
-    /// Takes over what it does not know itself.
-    fn complete(&mut self, outer: &Self) {
+    /// Says what a signal does not know itself.
+    fn complete(&self, signal: &mut Signal) {
         for (own, other) in [
-            (&mut self.connection, &outer.connection),
-            (&mut self.user, &outer.user),
-            (&mut self.trace_id, &outer.trace_id),
-            (&mut self.span_id, &outer.span_id),
+            (&mut signal.connection, &self.connection),
+            (&mut signal.user, &self.user),
+            (&mut signal.trace_id, &self.trace_id),
+            (&mut signal.span_id, &self.span_id),
         ] {
             if own.is_empty() {
                 own.clone_from(other);
@@ -119,24 +119,37 @@ pub(super) fn plugin(signal: &Signal) -> Option<&str> {
     })
 }
 
-/// The whole event, with what the spans around it know, the nearest first.
+/// Whether a call site has a field that is never shown.
+pub(super) fn has_secrets(metadata: &Metadata<'_>) -> bool {
+    metadata.fields().iter().any(|field| redact::is_secret(field.name()))
+}
+
+/// The whole event, with what the spans around it know, the nearest first. `guarded`: each field is looked at whether it is
+/// a secret; not where the call site is known to have none.
+///
+/// It is made where it stays: moving it would take as long as anything else that is done here.
 pub(super) fn signal<'a, S: LookupSpan<'a>>(
     event: &Event<'_>,
     spans: Option<Scope<'a, S>>,
-) -> Signal {
+    guarded: bool,
+) -> Arc<Signal> {
     let metadata = event.metadata();
-    let mut fields = Fields::new(metadata);
+    let mut made = Arc::new(Signal::new(level(*metadata.level()), metadata.target(), ""));
+    // Nobody else has it yet.
+    let Some(signal) = Arc::get_mut(&mut made) else { return made };
+    let mut fields = Fields::new(metadata, signal, guarded);
     event.record(&mut fields);
     for span in spans.into_iter().flatten() {
         if let Some(place) = span.extensions().get::<Place>() {
-            fields.place.complete(place);
+            place.complete(fields.signal);
             let within = place.within.strip_suffix('{').unwrap_or(&place.within);
             let end = if within.len() < place.within.len() { ": " } else { "}: " };
             fields.signal.within.insert_str(0, end);
             fields.signal.within.insert_str(0, within);
         }
     }
-    fields.into_signal(metadata)
+    fields.end(metadata);
+    made
 }
 
 /// A call site's own name; `tracing` names one by its place in the source where it has none.
@@ -146,20 +159,30 @@ pub(super) fn named<'a>(metadata: &Metadata<'a>) -> &'a str {
 
 /// The fields of one event, sorted.
 #[derive(Debug)]
-struct Fields {
-    signal: Signal,
+struct Fields<'s> {
+    signal: &'s mut Signal,
+    is_guarded: bool,
     is_plugin: bool,
     plugin: String,
-    place: Place,
 }
 
-impl Fields {
-    fn new(metadata: &'static Metadata<'static>) -> Self {
-        let mut signal = Signal::new(level(*metadata.level()), metadata.target(), "");
+impl<'s> Fields<'s> {
+    fn new(metadata: &'static Metadata<'static>, signal: &'s mut Signal, is_guarded: bool) -> Self {
         signal.at = SystemTime::now();
         signal.data.reserve_exact(metadata.fields().len().saturating_sub(1));
         let is_plugin = metadata.target() == PLUGIN;
-        Self { signal, is_plugin, plugin: String::new(), place: Place::default() }
+        Self { signal, is_guarded, is_plugin, plugin: String::new() }
+    }
+
+    /// Whom it concerns.
+    fn slot(&mut self, field: &str) -> Option<&mut String> {
+        match field {
+            "connection" => Some(&mut self.signal.connection),
+            "user" => Some(&mut self.signal.user),
+            "trace_id" => Some(&mut self.signal.trace_id),
+            "span_id" => Some(&mut self.signal.span_id),
+            _ => None,
+        }
     }
 
     fn text(&mut self, field: &Field, value: String) {
@@ -170,7 +193,7 @@ impl Fields {
             "plugin" if self.is_plugin => self.plugin = value,
             "id" if self.is_plugin => self.signal.id = value.into(),
             "location" if self.is_plugin => self.signal.location = Location::Named(value),
-            name => match self.place.slot(name) {
+            name => match self.slot(name) {
                 Some(slot) => *slot = value,
                 None => self.data(field, Value::Text(value)),
             },
@@ -179,7 +202,8 @@ impl Fields {
 
     fn data(&mut self, field: &Field, value: Value) {
         let name = field.name();
-        let value = if redact::is_secret(name) { Value::Text(redact::MASK.into()) } else { value };
+        let is_secret = self.is_guarded && redact::is_secret(name);
+        let value = if is_secret { Value::Text(redact::MASK.into()) } else { value };
         // A raw identifier (`r#type`) is written so only because of Rust's grammar.
         let name = name.strip_prefix("r#").unwrap_or(name);
         // What the gateway says of a plugin's record wins over what the plugin calls by the same name.
@@ -200,8 +224,8 @@ impl Fields {
         }
     }
 
-    fn into_signal(self, metadata: &'static Metadata<'static>) -> Signal {
-        let Self { mut signal, is_plugin, plugin, place } = self;
+    fn end(self, metadata: &'static Metadata<'static>) {
+        let Self { signal, is_plugin, plugin, .. } = self;
         if !plugin.is_empty() {
             signal.namespace = format!("{PLUGIN}.{plugin}").into();
         }
@@ -212,11 +236,6 @@ impl Fields {
         if !is_plugin && let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
             signal.location = Location::Line(file, line);
         }
-        signal.trace_id = place.trace_id;
-        signal.span_id = place.span_id;
-        signal.connection = place.connection;
-        signal.user = place.user;
-        signal
     }
 }
 
@@ -230,7 +249,7 @@ pub(super) fn level(level: tracing::Level) -> Level {
     }
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.text(field, value.to_owned());
     }

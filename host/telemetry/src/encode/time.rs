@@ -10,13 +10,35 @@ const DAY: u64 = 86_400;
 /// `2026-11-27T02:24:28.123456Z`; what was before 1970 is its beginning.
 pub(super) struct Moment(pub(super) SystemTime);
 
+impl Moment {
+    /// In ASCII. A year after 9999 shows its last four digits.
+    pub(super) fn text(&self) -> [u8; 27] {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (seconds, micros) = (since.as_secs(), u64::from(since.subsec_micros()));
+        let (year, month, day) = date(seconds / DAY);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (end, digits, number) in [
+            (4, 4, year),
+            (7, 2, month),
+            (10, 2, day),
+            (13, 2, seconds / 3600 % 24),
+            (16, 2, seconds / 60 % 60),
+            (19, 2, seconds % 60),
+            (26, 6, micros),
+        ] {
+            let mut left = number;
+            for place in text.iter_mut().take(end).rev().take(digits) {
+                *place = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (seconds, micros) = (since.as_secs(), since.subsec_micros());
-        let (year, month, day) = date(seconds / DAY);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -52,7 +52,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         if site.is_some_and(|site| !site.passes) && state.raised.is_empty() {
             return;
         }
-        let signal = record::signal(event, context.event_scope(event));
+        let guarded = site.is_none_or(|site| site.has_secrets);
+        let signal = record::signal(event, context.event_scope(event), guarded);
         self.0.put_into(&state, signal, site);
     }
 }

@@ -39,7 +39,6 @@ pub(crate) struct Pipe {
     state: ArcSwap<State>,
     /// Changes come one after the other.
     changing: Mutex<()>,
-    created: Count,
     filtered: Count,
     sampled_out: Count,
     limited: Count,
@@ -53,6 +52,8 @@ pub(crate) struct Site {
     passes: bool,
     /// By that of each sink, by its place.
     sinks: u64,
+    /// One of its fields is never shown.
+    has_secrets: bool,
 }
 
 /// Why a sink is not attached.
@@ -73,11 +74,11 @@ impl Pipe {
     /// Takes in a signal that is there. `site`: what its call site knows; without it, the signal itself is asked.
     #[cfg(test)]
     pub(crate) fn put(&self, signal: Signal, site: Option<Site>) {
-        self.put_into(&self.state.load(), signal, site);
+        self.put_into(&self.state.load(), Arc::new(signal), site);
     }
 
-    fn put_into(&self, state: &State, signal: Signal, site: Option<Site>) {
-        self.created.add(1);
+    /// What becomes of it is counted once; how many there were is the sum.
+    fn put_into(&self, state: &State, signal: Arc<Signal>, site: Option<Site>) {
         let site = site.unwrap_or_else(|| state.site(signal.level, &signal.namespace, &signal.id));
         let raised = !site.passes && state.is_raised(&signal);
         if !site.passes && !raised {
@@ -95,7 +96,6 @@ impl Pipe {
         let asked = raised || (!state.raised.is_empty() && state.is_raised(&signal));
         let own = state.is_guarded && state.is_of_a_sink(&signal);
         let weight = signal.weight();
-        let signal = Arc::new(signal);
         for (place, station) in state.stations.iter().enumerate() {
             if own && station.traits.is_guarded {
                 station.withhold();
@@ -180,13 +180,10 @@ impl Pipe {
     }
 
     pub(crate) fn stats(&self) -> SignalStats {
-        SignalStats {
-            created: self.created.get(),
-            filtered: self.filtered.get(),
-            sampled_out: self.sampled_out.get(),
-            limited: self.limited.get(),
-            accepted: self.accepted.get(),
-        }
+        let [filtered, sampled_out, limited, accepted] =
+            [&self.filtered, &self.sampled_out, &self.limited, &self.accepted].map(Count::get);
+        let created = filtered + sampled_out + limited + accepted;
+        SignalStats { created, filtered, sampled_out, limited, accepted }
     }
 }
 

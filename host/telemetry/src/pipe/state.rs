@@ -36,7 +36,8 @@ struct Memory {
     site: Site,
 }
 
-const NOTHING: Memory = Memory { of: 0, generation: 0, site: Site { passes: false, sinks: 0 } };
+const NOTHING: Memory =
+    Memory { of: 0, generation: 0, site: Site { passes: false, sinks: 0, has_secrets: true } };
 
 thread_local! {
     static MEMORY: RefCell<[Memory; REMEMBERED]> = const { RefCell::new([NOTHING; REMEMBERED]) };
@@ -55,7 +56,8 @@ impl State {
         let lets = |station: &Arc<Station>| station.filter().lets(level, namespace, id);
         let place = |(place, station)| u64::from(lets(station)) << place;
         let sinks = self.stations.iter().enumerate().map(place).fold(0, |all, one| all | one);
-        Site { passes: !self.is_off && self.filter.lets(level, namespace, id), sinks }
+        let passes = !self.is_off && self.filter.lets(level, namespace, id);
+        Site { passes, sinks, has_secrets: true }
     }
 
     /// The same for a call site, which is asked once in a generation; none: only the signal itself knows.
@@ -80,7 +82,8 @@ impl State {
 
     fn asked(&self, metadata: &Metadata<'_>) -> Site {
         let level = record::level(*metadata.level());
-        self.site(level, metadata.target(), record::named(metadata))
+        let site = self.site(level, metadata.target(), record::named(metadata));
+        Site { has_secrets: record::has_secrets(metadata), ..site }
     }
 
     /// Whether anything that is said there may go anywhere: if not, nothing is made at all.
@@ -101,7 +104,7 @@ impl State {
                 self.filter.may_let(level, beginning) && self.stations.iter().any(any)
             }
             false => {
-                let Site { passes, sinks } = self.asked(metadata);
+                let Site { passes, sinks, .. } = self.asked(metadata);
                 passes && sinks != 0
             }
         }

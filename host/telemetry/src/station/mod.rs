@@ -6,10 +6,13 @@
 
 mod account;
 mod health;
+mod recent;
 mod rules;
+mod taking;
 mod traits;
 
-pub(crate) use traits::{Batch, Loss, Next, Traits};
+pub(crate) use taking::LINGER;
+pub(crate) use traits::{Batch, Lingering, Loss, Next, Traits};
 
 use crate::{
     filter::{Filter, Verdict},
@@ -18,32 +21,27 @@ use crate::{
 use account::Account;
 use arc_swap::ArcSwap;
 use health::{Health, Sight};
+use recent::Recent;
 use std::{
     collections::VecDeque,
-    num::NonZeroUsize,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+use taking::Enough;
 use tengen_core::sink::Signal;
 use tengen_settings::FullSink;
 use tokio::sync::Notify;
-
-/// Signals that were delivered last, for who wants to try a filter,
-const RECENT: usize = 256;
-/// and the bytes of them.
-const RECENT_BYTES: usize = 1 << 20;
-
-/// So many bytes are delivered without waiting for more.
-const EAGER_BYTES: usize = 1 << 20;
 
 /// One sink's queue.
 #[derive(Debug)]
 pub(crate) struct Station {
     pub(crate) traits: Traits,
     filter: ArcSwap<Filter>,
+    /// Its filter has to be asked for each signal.
+    asks: AtomicBool,
     gate: Gate,
     waiting: Mutex<Waiting>,
     /// For deliveries on a thread: there is something to do.
@@ -54,6 +52,7 @@ pub(crate) struct Station {
     room: Condvar,
     /// Delivers on the thread of who says something.
     at_once: OnceLock<AtOnce>,
+    recent: Mutex<Recent>,
 }
 
 struct AtOnce(Box<dyn Fn() + Send + Sync>);
@@ -67,7 +66,6 @@ impl std::fmt::Debug for AtOnce {
 /// Signals that came to this sink and did not get into its queue.
 #[derive(Debug, Default)]
 struct Gate {
-    offered: AtomicU64,
     filtered: AtomicU64,
     sampled_out: AtomicU64,
     limited: AtomicU64,
@@ -81,12 +79,13 @@ pub(crate) struct Waiting {
     bytes: usize,
     account: Account,
     health: Health,
-    recent: VecDeque<(Arc<Signal>, usize)>,
-    recent_bytes: usize,
-    /// Deliveries that wait for something to do,
+    /// Deliveries that wait for something to do, and are woken by the first of it.
     asleep: usize,
-    /// and are woken when so many wait.
-    wake_at: usize,
+    /// Those that look again by themselves, and are woken only when so many wait as are enough.
+    lingering: usize,
+    enough: Enough,
+    /// How often they were woken, all at one time.
+    wakes: u64,
     /// Those who wait for room.
     blocked: usize,
     is_paused: bool,
@@ -100,6 +99,7 @@ impl Station {
     pub(crate) fn new(traits: Traits, filter: Filter) -> Arc<Self> {
         Arc::new(Self {
             traits,
+            asks: filter.is_asked_each_time().into(),
             filter: ArcSwap::from_pointee(filter),
             gate: Gate::default(),
             waiting: Mutex::default(),
@@ -107,6 +107,7 @@ impl Station {
             wake: Notify::new(),
             room: Condvar::new(),
             at_once: OnceLock::new(),
+            recent: Mutex::default(),
         })
     }
 
@@ -120,24 +121,23 @@ impl Station {
 
     /// For the pipe, which has call sites ask again afterwards.
     pub(crate) fn set_filter(&self, filter: Filter) {
+        let asks = filter.is_asked_each_time();
         self.filter.store(Arc::new(filter));
+        self.asks.store(asks, Ordering::Relaxed);
     }
 
     /// A signal that its own work caused, and that it does not get.
     pub(crate) fn withhold(&self) {
-        add(&self.gate.offered, 1);
         add(&self.gate.withheld, 1);
     }
 
     /// A signal of the pipe's. `lets`: what its call site knows lets it pass here.
     pub(crate) fn take_in(&self, signal: &Arc<Signal>, weight: usize, lets: bool) {
-        add(&self.gate.offered, 1);
         if !lets {
             return add(&self.gate.filtered, 1);
         }
-        let filter = self.filter.load();
-        if filter.is_asked_each_time() {
-            match filter.admits(signal) {
+        if self.asks.load(Ordering::Relaxed) {
+            match self.filter.load().admits(signal) {
                 Verdict::Passes => {}
                 Verdict::SampledOut => return add(&self.gate.sampled_out, 1),
                 Verdict::Limited => return add(&self.gate.limited, 1),
@@ -169,9 +169,9 @@ impl Station {
         waiting.account.accepted(1);
         waiting.bytes += weight;
         waiting.queue.push_back((signal, weight));
-        let wakes = waiting.asleep > 0 && waiting.is_due() && !waiting.is_paused;
+        let wakes = waiting.is_awaited() && !waiting.is_paused;
         if wakes {
-            waiting.asleep = 0;
+            waiting.wake();
         }
         drop(waiting);
         if wakes {
@@ -228,70 +228,6 @@ impl Station {
         }
     }
 
-    /// What a delivery does next. What a rule drops is counted, and is not in the batch.
-    pub(crate) fn next(&self, most: NonZeroUsize) -> Next {
-        let mut waiting = self.lock();
-        if waiting.queue.is_empty() || (waiting.is_paused && !waiting.is_closed) {
-            return match waiting.is_closed {
-                true => Next::End,
-                false => {
-                    (waiting.asleep, waiting.wake_at) = (waiting.asleep + 1, 1);
-                    Next::Wait
-                }
-            };
-        }
-        let sight = waiting.sight(&self.traits);
-        waiting.health.look(sight);
-        let count = most.get().min(waiting.queue.len());
-        let taken: Vec<_> = waiting.queue.drain(..count).collect();
-        waiting.account.in_flight += count as u64;
-        drop(waiting);
-        let bytes = taken.iter().map(|(_, weight)| weight).sum();
-        let rules = &self.traits.rules;
-        let signals: Vec<_> =
-            taken.into_iter().filter_map(|(signal, _)| rules.apply(signal)).collect();
-        let ruled_out = (count - signals.len()) as u64;
-        if ruled_out > 0 {
-            let mut waiting = self.lock();
-            waiting.account.in_flight -= ruled_out;
-            waiting.account.dropped.rule += ruled_out;
-        }
-        Next::Deliver(Batch { signals, bytes })
-    }
-
-    /// The same for a thread, which waits for it.
-    pub(crate) fn wait_for(&self, most: NonZeroUsize, delay: Duration) -> Option<Batch> {
-        loop {
-            match self.next(most) {
-                Next::Deliver(batch) => return Some(batch),
-                Next::End => return None,
-                Next::Wait => {}
-            }
-            let waiting = self.lock();
-            let idle = |waiting: &mut Waiting| waiting.asleep > 0 && !waiting.is_closed;
-            drop(self.filled.wait_while(waiting, idle));
-            self.gather(most, delay);
-        }
-    }
-
-    /// Waits a while for more, unless there is enough or the end has begun.
-    fn gather(&self, most: NonZeroUsize, delay: Duration) {
-        if delay.is_zero() {
-            return;
-        }
-        let waiting = self.prepare_to_gather(most);
-        let few = |waiting: &mut Waiting| waiting.asleep > 0 && !waiting.is_closed;
-        drop(self.filled.wait_timeout_while(waiting, delay, few));
-    }
-
-    /// From now on, a delivery that waits is woken only when there is a whole batch.
-    pub(crate) fn prepare_to_gather(&self, most: NonZeroUsize) -> MutexGuard<'_, Waiting> {
-        let mut waiting = self.lock();
-        waiting.asleep += 1;
-        waiting.wake_at = most.min(self.traits.buffer).get();
-        waiting
-    }
-
     /// Waits on a thread, but not past the end.
     pub(crate) fn pause_until(&self, until: Instant) {
         let waiting = self.lock();
@@ -306,15 +242,9 @@ impl Station {
         waiting.account.in_flight -= count;
         waiting.account.delivered(count);
         waiting.health.succeeded();
-        for signal in signals.iter().rev().take(RECENT).rev() {
-            let weight = signal.weight();
-            waiting.recent_bytes += weight;
-            waiting.recent.push_back((Arc::clone(signal), weight));
-        }
-        while waiting.recent.len() > RECENT || waiting.recent_bytes > RECENT_BYTES {
-            let Some((_, weight)) = waiting.recent.pop_front() else { break };
-            waiting.recent_bytes -= weight;
-        }
+        drop(waiting);
+        // Under a lock of its own: freeing what is forgotten takes longer than who says something should wait.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(signals);
     }
 
     /// So many of those under way are lost.
@@ -374,7 +304,7 @@ impl Station {
     }
 
     fn hurry(&self) {
-        self.lock().asleep = 0;
+        self.lock().wake();
         self.filled.notify_all();
         self.wake.notify_waiters();
     }
@@ -410,7 +340,7 @@ impl Station {
 
     /// Signals that were delivered last.
     pub(crate) fn recent(&self) -> Vec<Arc<Signal>> {
-        self.lock().recent.iter().map(|(signal, _)| Arc::clone(signal)).collect()
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     pub(crate) fn stats(&self) -> SinkStats {
@@ -421,13 +351,16 @@ impl Station {
         let oldest =
             waiting.queue.front().map(|(signal, _)| signal.at.elapsed().unwrap_or_default());
         let account = &waiting.account;
+        let Gate { filtered, sampled_out, limited, withheld } = &self.gate;
+        let [filtered, sampled_out, limited, withheld] =
+            [filtered, sampled_out, limited, withheld].map(read);
         SinkStats {
             kind: self.traits.kind,
-            offered: read(&self.gate.offered),
-            filtered: read(&self.gate.filtered),
-            sampled_out: read(&self.gate.sampled_out),
-            limited: read(&self.gate.limited),
-            withheld: read(&self.gate.withheld),
+            offered: filtered + sampled_out + limited + withheld + account.accepted,
+            filtered,
+            sampled_out,
+            limited,
+            withheld,
             accepted: account.accepted,
             processed: account.delivered,
             queued: waiting.queue.len() as u64,
@@ -457,11 +390,6 @@ impl Station {
 }
 
 impl Waiting {
-    /// Whether there is enough for a delivery that waits.
-    fn is_due(&self) -> bool {
-        self.queue.len() >= self.wake_at || self.bytes >= EAGER_BYTES
-    }
-
     fn sight(&self, traits: &Traits) -> Sight {
         let share = |of: usize, all: usize| of * 100 / all;
         let fill =

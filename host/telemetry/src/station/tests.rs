@@ -1,6 +1,7 @@
 //! What waits for a sink, and what gives way.
 
 use super::*;
+use recent::{BYTES as RECENT_BYTES, COUNT as RECENT};
 use rules::Rules;
 use std::{num::NonZeroUsize, thread};
 use tengen_core::sink::Level;
@@ -200,4 +201,67 @@ fn many_who_say_something_lose_nothing_and_wake_who_delivers() {
     let stats = adds_up(&station);
     assert_eq!((stats.accepted, stats.queued), (3 * EACH as u64, 0));
     assert_eq!(delivered as u64 + stats.dropped.total(), 3 * EACH as u64);
+}
+
+/// Whether those who wait are woken by so many signals, one after the other.
+fn wakes(station: &Station, signals: usize) -> bool {
+    let mut woken = std::pin::pin!(station.wake.notified());
+    woken.as_mut().enable();
+    (0..signals).for_each(|_| offer(station, "x"));
+    woken.as_mut().enable()
+}
+
+#[test]
+fn who_lingers_is_woken_by_a_whole_batch_and_who_sleeps_by_the_first_signal() {
+    let batch = NonZeroUsize::new(4).unwrap();
+    let station = station(FullSink::DropNewest, 100);
+    let Next::Linger(_) = station.next_soon(batch) else { panic!("there is nothing") };
+    assert!(!wakes(&station, 3));
+    assert!(wakes(&station, 1));
+    assert_eq!(taken(&station).len(), 4);
+    assert!(matches!(station.next(batch), Next::Wait));
+    assert!(wakes(&station, 1));
+    adds_up(&station);
+}
+
+#[test]
+fn who_has_lingered_and_sleeps_is_woken_by_the_first_signal() {
+    let station = station(FullSink::DropNewest, 100);
+    let Next::Linger(since) = station.next_soon(MANY) else { panic!("there is nothing") };
+    station.look(since);
+    assert!(matches!(station.next(MANY), Next::Wait));
+    assert!(wakes(&station, 1));
+    // It was woken before it said that it looks: nobody lingers who does not.
+    let Next::Deliver(_) = station.next_soon(MANY) else { panic!("one is there") };
+    let Next::Linger(since) = station.next_soon(MANY) else { panic!("there is nothing") };
+    station.pause(false);
+    station.look(since);
+    assert!(matches!(station.next(MANY), Next::Wait));
+    assert!(wakes(&station, 1));
+}
+
+#[test]
+fn who_lingers_is_woken_while_there_is_room() {
+    let few = station(FullSink::DropNewest, 2);
+    let Next::Linger(_) = few.next_soon(MANY) else { panic!("there is nothing") };
+    assert!(wakes(&few, 1));
+    let bytes = NonZeroUsize::new(20_000).unwrap();
+    let small = Station::new(Traits { bytes, ..Traits::new("test", "file") }, Filter::default());
+    let Next::Linger(_) = small.next_soon(MANY) else { panic!("there is nothing") };
+    let mut woken = std::pin::pin!(small.wake.notified());
+    woken.as_mut().enable();
+    offer(&small, &"x".repeat(12_000));
+    assert!(woken.as_mut().enable());
+}
+
+#[test]
+fn a_filter_that_asks_each_signal_is_asked_from_when_it_is_set() {
+    let station = station(FullSink::DropNewest, 100);
+    let of = settings::Filter { sample: 0.0, ..settings::Filter::default() };
+    offer(&station, "a");
+    station.set_filter(Filter::new(&of, "trace").unwrap());
+    offer(&station, "b");
+    station.set_filter(Filter::default());
+    offer(&station, "c");
+    assert_eq!((adds_up(&station).sampled_out, taken(&station)), (1, vec!["a".into(), "c".into()]));
 }

@@ -57,10 +57,18 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) enum Next {
     Deliver(Batch),
+    /// Until it is woken.
     Wait,
+    /// A while, and then look.
+    Linger(Lingering),
     /// Nothing is left, and nothing more comes.
     End,
 }
+
+/// Since when a delivery lingers: how often all were woken before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it has to say when it looks"]
+pub(crate) struct Lingering(pub(super) u64);
 
 /// Why signals are lost that were in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
