@@ -137,12 +137,14 @@ pub(crate) enum Name {
     Start,
     /// What a message costs on two cores, against one.
     Cores,
+    /// Signals: what it costs to say something, and that no sink is felt.
+    Telemetry,
     /// All of these.
     All,
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 12] = [
+    pub(crate) const EACH: [Self; 13] = [
         Self::Echo,
         Self::Raw,
         Self::Payload,
@@ -155,5 +157,6 @@ impl Name {
         Self::Reload,
         Self::Start,
         Self::Cores,
+        Self::Telemetry,
     ];
 }

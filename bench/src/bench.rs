@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) gateway: PathBuf,
     /// The program that calls a plugin without sockets; it holds the gateway's code.
     pub(crate) call: PathBuf,
+    /// The program that says things; it holds the signals' code.
+    pub(crate) signals: PathBuf,
     pub(crate) guests: PathBuf,
     /// For one run: what an earlier run has compiled is new to this one.
     pub(crate) cache: TempDir,

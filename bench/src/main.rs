@@ -100,6 +100,7 @@ fn sides(new: Bench, name: &str, folder: &Path, guests: Option<&Path>) -> Result
             own: new.own.clone(),
             gateway: folder.join("tengen"),
             call: folder.join("tengen-bench-call"),
+            signals: new.signals.clone(),
             guests: guests.clone(),
             cache: tempfile::tempdir()?,
         })
@@ -157,7 +158,8 @@ fn surroundings(run: &Run) -> Result<Bench> {
         .with_context(|| format!("there is no folder `{}`", guests.display()))?;
     let cache = tempfile::tempdir().context("cannot make a folder for the cache")?;
     let call = folder.join("tengen-bench-call");
-    Ok(Bench { plan, own, gateway, call, guests, cache })
+    let signals = folder.join("tengen-bench-signals");
+    Ok(Bench { plan, own, gateway, call, signals, guests, cache })
 }
 
 fn names(run: &Run) -> Vec<Name> {

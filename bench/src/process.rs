@@ -109,17 +109,26 @@ impl Server {
 
     /// CPU time so far, of every thread that runs now.
     pub(crate) fn cpu(&self) -> Result<Cpu> {
+        self.cpu_of(|_| true)
+    }
+
+    /// The same of those whose name is one of these; 15 letters of it are known.
+    pub(crate) fn cpu_of(&self, is_one: impl Fn(&str) -> bool) -> Result<Cpu> {
         let folder = self.proc().join("task");
         let mut threads = BTreeMap::new();
         for entry in fs::read_dir(&folder).context("the server is gone")? {
             let thread = entry?.file_name();
+            let name = fs::read_to_string(folder.join(&thread).join("comm")).unwrap_or_default();
+            if !is_one(name.trim_end()) {
+                continue;
+            }
             // A thread may end between the two looks.
             let Ok(text) = fs::read_to_string(folder.join(&thread).join("schedstat")) else {
                 continue;
             };
             threads.insert(thread.to_string_lossy().parse()?, on_cpu(&text)?);
         }
-        ensure!(!threads.is_empty(), "the server has no threads left");
+        ensure!(!threads.is_empty(), "the server has no such threads");
         Ok(Cpu(threads))
     }
 
@@ -167,6 +176,10 @@ impl Cpu {
             .iter()
             .map(|(thread, now)| now.saturating_sub(*earlier.0.get(thread).unwrap_or(&0)));
         Duration::from_nanos(spent.sum())
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.0.len()
     }
 }
 

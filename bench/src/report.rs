@@ -8,10 +8,15 @@ use std::fmt::Write as _;
 pub(crate) enum Unit {
     /// Against the baseline.
     Ratio,
+    Nanoseconds,
     Microseconds,
     Milliseconds,
     /// Of memory; 1,000 of them are a KB.
     Bytes,
+    /// How many in a second.
+    PerSecond,
+    /// Of a whole, which is 1.
+    Share,
 }
 
 #[derive(Debug)]
@@ -85,6 +90,13 @@ impl Report {
         self.rows.push(Row { measure: measure.into(), value, unit, limits: None, verdict, how });
     }
 
+    /// A measure of something that is not there yet. No gate waits for it.
+    pub(crate) fn absent(&mut self, measure: &str, limits: Limits, unit: Unit) {
+        let (value, verdict) = (Err("not there yet".to_owned()), Verdict::Reported);
+        let (measure, how) = (measure.into(), String::new());
+        self.rows.push(Row { measure, value, unit, limits: Some(limits), verdict, how });
+    }
+
     pub(crate) fn note(&mut self, text: String) {
         self.notes.push(text);
     }
@@ -97,7 +109,7 @@ impl Report {
 
     /// Whether anything could not be measured at all.
     pub(crate) fn has_gaps(&self) -> bool {
-        self.rows.iter().any(|row| row.value.is_err())
+        self.rows.iter().any(|row| row.value.is_err() && row.verdict == Verdict::Missed)
     }
 
     pub(crate) fn markdown(&self, command: &str) -> String {
@@ -109,7 +121,10 @@ impl Report {
         }
         for row in &self.rows {
             let limit = |of: fn(Limits) -> f64| {
-                row.limits.map_or("–".into(), |limits| format!("≤ {}", row.unit.show(of(limits))))
+                row.limits.map_or("–".into(), |limits| {
+                    let sign = if limits.least { '≥' } else { '≤' };
+                    format!("{sign} {}", row.unit.show(of(limits)))
+                })
             };
             let (must, aim) = (limit(|limits| limits.must), limit(|limits| limits.aim));
             let (value, verdict) = match &row.value {
@@ -134,9 +149,12 @@ impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{value:.2} ×"),
+            Self::Nanoseconds => format!("{value:.1} ns"),
             Self::Microseconds => format!("{value:.2} µs"),
             Self::Milliseconds => format!("{value:.1} ms"),
             Self::Bytes => format!("{:.2} KB", value / 1000.0),
+            Self::PerSecond => format!("{:.2} M/s", value / 1e6),
+            Self::Share => format!("{:.2} %", value * 100.0),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a measure must reach and what it aims at, and whether it did.
 
-/// The most a measure may be.
+/// The most a measure may be, or the least.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limits {
     pub(crate) must: f64,
     pub(crate) aim: f64,
+    /// More is better.
+    pub(crate) least: bool,
 }
 
 /// What became of a measure.
@@ -22,13 +24,18 @@ pub(crate) enum Verdict {
 
 impl Limits {
     pub(crate) const fn new(must: f64, aim: f64) -> Self {
-        Self { must, aim }
+        Self { must, aim, least: false }
+    }
+
+    pub(crate) const fn at_least(must: f64, aim: f64) -> Self {
+        Self { must, aim, least: true }
     }
 
     pub(crate) fn judge(self, value: f64) -> Verdict {
+        let keeps = |limit: f64| if self.least { value >= limit } else { value <= limit };
         match value {
-            value if value <= self.aim => Verdict::Reached,
-            value if value <= self.must => Verdict::Holds,
+            _ if keeps(self.aim) => Verdict::Reached,
+            _ if keeps(self.must) => Verdict::Holds,
             // What is no number was not measured.
             _ => Verdict::Missed,
         }
@@ -80,6 +87,15 @@ mod tests {
         check(1.25, Verdict::Holds);
         check(1.26, Verdict::Missed);
         check(f64::NAN, Verdict::Missed);
+    }
+
+    #[test]
+    fn a_least_limit_is_missed_from_below() {
+        let limits = Limits::at_least(3.0, 5.0);
+        assert_eq!(
+            [5.0, 4.9, 3.0, 2.9, f64::NAN].map(|value| limits.judge(value)),
+            [Verdict::Reached, Verdict::Holds, Verdict::Holds, Verdict::Missed, Verdict::Missed]
+        );
     }
 
     #[track_caller]

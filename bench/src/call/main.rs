@@ -1,7 +1,11 @@
 //! Calls a plugin through the engine, without sockets: an event offered, and the effect that comes out.
 //!
+//! Or a sink, handed batches of signals.
+//!
 //! A program of its own, because it is the one part of the bench that holds the gateway's code. Prints one sample a
 //! line, in microseconds per event.
+
+mod sink;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
@@ -40,31 +44,25 @@ const WAITING_MAX: usize = 8192;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `tengen-bench-call FILE BATCH EVENTS`: so many events a sample, so many offered together: what one turn of a connection does.
+/// With `sink:BATCH` signals instead, so many in a delivery.
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, batch, events] = arguments.as_slice() else {
         bail!("FILE, BATCH and EVENTS are needed")
     };
-    let (batch, events) = (batch.parse()?, events.parse()?);
+    let (file, events) = (Path::new(file), events.parse()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(Path::new(file), batch, events))
+    match batch.strip_prefix("sink:") {
+        Some(batch) => runtime.block_on(sink::measure(file, batch.parse()?, events)),
+        None => runtime.block_on(measure(file, batch.parse()?, events)),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "its samples are what this program is for")]
 async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
     let done = Arc::new(Done::default());
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let plugin = Plugin::load(PluginParts {
-        engine: Engine::new(EngineLimits::default())?,
-        name: PluginName::new("echo"),
-        settings: settings::Plugin::new(file),
-        actor: Arc::clone(&done) as Arc<dyn Actor>,
-        tracer: Arc::new(NoTracer),
-        tasks: tasks.clone(),
-        stop: stop.clone(),
-        waiting_events: NonZeroUsize::new(WAITING_MAX).context("zero")?,
-    });
-    let plugin = plugin.await?;
+    let stop = CancellationToken::new();
+    let plugin = load(file, "echo", Arc::clone(&done) as Arc<dyn Actor>, &stop).await?;
     let handler = plugin.handler().context("the plugin is no handler")?;
     let calls = Calls { handler, done, connection: connection() };
     calls.run(events, batch).await?;
@@ -76,6 +74,25 @@ async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
     plugin.stop(Duration::from_secs(1)).await;
     stop.cancel();
     Ok(())
+}
+
+async fn load(
+    file: &Path,
+    name: &str,
+    actor: Arc<dyn Actor>,
+    stop: &CancellationToken,
+) -> Result<Arc<Plugin>> {
+    let parts = PluginParts {
+        engine: Engine::new(EngineLimits::default())?,
+        name: PluginName::new(name),
+        settings: settings::Plugin::new(file),
+        actor,
+        tracer: Arc::new(NoTracer),
+        tasks: TaskTracker::new(),
+        stop: stop.clone(),
+        waiting_events: NonZeroUsize::new(WAITING_MAX).context("zero")?,
+    };
+    Ok(Plugin::load(parts).await?)
 }
 
 struct Calls {

@@ -41,6 +41,15 @@ impl Burst {
         Self { bytes, answers: vec![answer.into_bytes()], dialect }
     }
 
+    /// One message of this event, in our own dialect, with what it is answered.
+    pub(crate) fn asking(event: &str, data: &str, answer: &str) -> Self {
+        let mut bytes = Vec::new();
+        let request = format!(r#"[["{event}",{data}],"000000"]"#);
+        frame::append(&mut bytes, Opcode::Text, request.as_bytes());
+        let answers = vec![format!(r#"[{answer},"000000"]"#).into_bytes()];
+        Self { bytes, answers, dialect: Dialect::Tengen }
+    }
+
     /// The same bytes as [`Burst::one`] sends, for a server that sends back whatever comes.
     pub(crate) fn framed(dialect: Dialect, data: &str) -> Self {
         let Self { bytes, .. } = Self::one(dialect, data);

@@ -8,6 +8,7 @@ use crate::{
     verdict::Limits,
 };
 use anyhow::{Context as _, Result, ensure};
+use std::process::Command;
 
 /// Events offered together, with the limits of the time for each.
 pub(crate) const BATCHES: [(usize, &str, Limits); 2] =
@@ -43,8 +44,12 @@ pub(crate) fn take(bench: &Bench, batch: usize) -> Result<Sample> {
     let events = if bench.plan.smoke { 640 } else { 64_000 };
     let mut command = cores::pinned(&bench.call);
     command.arg(bench.guest("echo")?).arg(batch.to_string()).arg(events.to_string());
-    let output =
-        command.output().with_context(|| format!("cannot start `{}`", bench.call.display()))?;
+    read(command)
+}
+
+/// What the program for calls prints: one sample a line.
+pub(crate) fn read(mut command: Command) -> Result<Sample> {
+    let output = command.output().context("cannot start the program for calls")?;
     ensure!(
         output.status.success(),
         "the calls failed: {}",

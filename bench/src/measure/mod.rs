@@ -13,6 +13,7 @@ mod scrape;
 mod slopes;
 pub(crate) mod start;
 pub(crate) mod tail;
+mod telemetry;
 
 use crate::{args::Name, bench::Bench, load::Dialect, report::Report};
 use anyhow::Result;
@@ -35,6 +36,7 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         Name::Reload => reload::run(bench, report).await,
         Name::Start => start::run(bench, report).await,
         Name::Cores => cores::run(bench, report).await,
+        Name::Telemetry => telemetry::run(bench, report).await,
         Name::All => Ok(()),
     }
 }
