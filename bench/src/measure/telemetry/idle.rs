@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// What the names of these threads begin with.
-const THREADS: [&str; 4] = ["sink ", "log", "compress", "tengen-"];
+const THREADS: [&str; 5] = ["sink ", "log", "compress", "tengen-otlp", "tengen-metrics"];
 const LIMITS: Limits = Limits::new(0.001, 0.0);
 /// At most, and until everything has started.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         share,
         Unit::Share,
         LIMITS,
-        format!("of one core, over {time:?}; {threads} threads: the log and two files"),
+        format!("of one core, over {time:?}; {threads} threads, of the log and two files"),
     );
     Ok(())
 }
