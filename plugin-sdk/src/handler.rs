@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, Closing, Connection, Context, Event, Fault, Fetched, Handle, Message, Occurrence,
-    Outcome, Plugin, Refused, Result,
+    Outcome, Plugin, Refused, Result, signals,
 };
 
 /// Decides about events: one method per kind, each empty unless written.
@@ -101,7 +101,9 @@ pub fn dispatch<H: Handler>(handler: &mut H, events: Vec<Event>) -> Outcome {
     for (by, event) in (0..).zip(events) {
         let since = effects.len();
         let mut ctx = Context::new(&mut effects, by, event.connection, event.seq, event.at_ms);
-        if let Err(why) = decide(handler, &mut ctx, event.connection, event.what) {
+        let decided =
+            signals::about(by, || decide(handler, &mut ctx, event.connection, event.what));
+        if let Err(why) = decided {
             failures.push(ctx.fail(since, why));
         }
     }

@@ -1,32 +1,86 @@
-//! What a plugin has to say about itself: log records, counters and histograms.
+//! What a plugin has to say about itself: signals, counters and histograms.
 //!
 //! Use the macros: they ask first whether anybody listens, and format only then.
 //!
 //! ```
-//! let (room, members) = ("tea", 3);
+//! # use std::io;
+//! let (room, members, why) = ("tea", 3, io::Error::other("no seat"));
 //! tengen_plugin::info!("chat/joined", room = room, members = members; "somebody came into {room}");
-//! tengen_plugin::warn!("chat/full"; "no seats are left");
+//! tengen_plugin::error!("chat/refused", error: &why, room = room; "nobody can come in");
+//! tengen_plugin::debug!("free text about {room}");
 //! ```
+//!
+//! A signal bears by itself where in the source it was said, the event in hand with its trace, its connection and its user,
+//! and the work that it is a part of: what [`timed`] was given, or a [`Timed`].
 
 use crate::Attribute;
+use std::{cell::Cell, error::Error, panic::Location};
 
-pub use crate::bindings::plugin_role::tengen::gateway::signal_types::{Level, Value};
+pub use crate::bindings::plugin_role::tengen::gateway::{
+    signal_types::{Level, Value},
+    signals::Said,
+};
+pub use timed::{Timed, timed};
+
+mod timed;
+
+thread_local! {
+    /// The event in hand.
+    static EVENT: Cell<Option<u32>> = const { Cell::new(None) };
+}
 
 /// Whether a signal of this level and id would go anywhere.
 pub fn enabled(level: Level, id: &str) -> bool {
     target::enabled(level, id)
 }
 
-/// Sends a log record. A text that comes last and is called `location` is the place in the plugin's source that says this;
-/// the macros name it.
+/// Sends a signal with a level, an id, a sentence and facts; [`say`] sends one with more.
+#[track_caller]
 pub fn emit(level: Level, id: &str, message: &str, data: &[(String, Value)]) {
-    target::emit(level, id, message, data);
+    say(Said { message: message.to_owned(), data: data.to_vec(), ..said(level, id) });
 }
 
-/// The place in the source that a macro stands at, as the last of a record's facts.
-#[doc(hidden)]
-pub fn place(place: &str) -> (String, Value) {
-    ("location".to_owned(), place.into())
+/// A signal with nothing but this, and the caller's place in the source.
+#[track_caller]
+pub fn said(level: Level, id: &str) -> Said {
+    Said {
+        level,
+        id: id.to_owned(),
+        message: String::new(),
+        data: Vec::new(),
+        error: Vec::new(),
+        location: place(Location::caller()),
+        parent: String::new(),
+        took_ms: None,
+        by: None,
+    }
+}
+
+/// Sends a signal. It gets the event in hand, and the timed work that it is a part of, where it does not name others.
+pub fn say(mut what: Said) {
+    what.by = what.by.or_else(|| EVENT.get());
+    if what.parent.is_empty() {
+        what.parent = timed::parent();
+    }
+    target::say(&what);
+}
+
+/// An error and its causes, from the nearest to the first, as a signal has them.
+pub fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect()
+}
+
+fn place(at: &Location<'_>) -> String {
+    format!("{}:{}", at.file(), at.line())
+}
+
+/// While this works, what is said is about this event of the call.
+pub(crate) fn about<T>(event: u32, work: impl FnOnce() -> T) -> T {
+    EVENT.set(Some(event));
+    let done = work();
+    EVENT.set(None);
+    done
 }
 
 /// Adds to a counter. Attributes make series: keep their values few.
@@ -50,28 +104,42 @@ fn attributes_of(pairs: &[(&str, &str)]) -> Vec<Attribute> {
 pub(crate) fn report_panics() {
     #[cfg(target_family = "wasm")]
     std::panic::set_hook(Box::new(|panic| {
-        let at = panic.location().map(|at| place(&format!("{}:{}", at.file(), at.line())));
-        emit(Level::Fatal, "plugin/panicked", &panic.to_string(), at.as_slice());
+        let location = panic.location().map(place).unwrap_or_default();
+        let message = panic.to_string();
+        say(Said { location, message, ..said(Level::Fatal, "plugin/panicked") });
     }));
 }
 
 #[cfg(target_family = "wasm")]
 mod target {
     pub(super) use crate::bindings::plugin_role::tengen::gateway::signals::{
-        add, emit, enabled, observe,
+        add, elapsed_ms, enabled, observe, say,
     };
 }
 
-/// Outside of a gateway nobody listens.
+/// Outside of a gateway nobody listens but a test that says so.
 #[cfg(not(target_family = "wasm"))]
-mod target {
-    use super::{Attribute, Level, Value};
+pub(crate) mod target {
+    use super::{Attribute, Level, Said};
+    use std::{cell::RefCell, time::Instant};
 
-    pub(super) fn enabled(_: Level, _: &str) -> bool {
-        false
+    thread_local! {
+        /// What was said since a test listens.
+        pub(crate) static HEARD: RefCell<Option<Vec<Said>>> = const { RefCell::new(None) };
+        static BEGAN: Instant = Instant::now();
     }
 
-    pub(super) fn emit(_: Level, _: &str, _: &str, _: &[(String, Value)]) {}
+    pub(super) fn enabled(_: Level, _: &str) -> bool {
+        HEARD.with_borrow(Option::is_some)
+    }
+
+    pub(super) fn say(what: &Said) {
+        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.push(what.clone())));
+    }
+
+    pub(super) fn elapsed_ms() -> f64 {
+        BEGAN.with(|began| began.elapsed().as_secs_f64() * 1e3)
+    }
 
     pub(super) fn add(_: &str, _: u32, _: &[Attribute]) {}
 
@@ -100,36 +168,63 @@ values! {
     Vec<u8> => bytes => Bytes(bytes);
 }
 
-/// Sends a log record of a level: `signal!(Level::Info, "chat/joined", room = room; "{name} joined")`.
+/// Sends a signal of a level: `signal!(Level::Info, "chat/joined", room = room; "{name} joined")`, with an error after the id
+/// where there is one (`error: &why`), or free text alone: `signal!(Level::Info, "{name} joined")`.
 #[macro_export]
 macro_rules! signal {
-    ($level:expr, $id:expr $(, $key:ident = $value:expr)* ; $($message:tt)+) => {{
+    ($level:expr, $id:expr, error: $error:expr $(, $key:ident = $value:expr)* ; $($message:tt)+) => {
+        $crate::__signal!($level, $id, $crate::signals::causes($error), [$($key = $value),*], $($message)+)
+    };
+    ($level:expr, $id:expr $(, $key:ident = $value:expr)* ; $($message:tt)+) => {
+        $crate::__signal!($level, $id, ::std::vec::Vec::new(), [$($key = $value),*], $($message)+)
+    };
+    ($level:expr, $($message:tt)+) => {
+        $crate::__signal!($level, "", ::std::vec::Vec::new(), [], $($message)+)
+    };
+}
+
+/// What [`signal!`] comes to.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __signal {
+    ($level:expr, $id:expr, $error:expr, [$($key:ident = $value:expr),*], $($message:tt)+) => {{
         let (level, id) = ($level, $id);
         if $crate::signals::enabled(level, id) {
-            $crate::signals::emit(level, id, &::std::format!($($message)+), &[
-                $((::std::stringify!($key).to_owned(), $crate::signals::Value::from($value)),)*
-                $crate::signals::place(::std::concat!(::std::file!(), ":", ::std::line!())),
-            ]);
+            $crate::signals::say($crate::signals::Said {
+                message: ::std::format!($($message)+),
+                data: ::std::vec![
+                    $((::std::stringify!($key).to_owned(), $crate::signals::Value::from($value)),)*
+                ],
+                error: $error,
+                ..$crate::signals::said(level, id)
+            });
         }
     }};
 }
 
-/// Sends a log record for those who look very closely.
+/// Sends a signal for those who look very closely.
 #[macro_export]
 macro_rules! trace { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Trace, $($rest)+) }; }
 
-/// Sends a log record for those who look for a mistake.
+/// Sends a signal for those who look for a mistake.
 #[macro_export]
 macro_rules! debug { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Debug, $($rest)+) }; }
 
-/// Sends a log record about the ordinary course of things.
+/// Sends a signal about the ordinary course of things.
 #[macro_export]
 macro_rules! info { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Info, $($rest)+) }; }
 
-/// Sends a log record about what somebody should look at.
+/// Sends a signal about what somebody should look at.
 #[macro_export]
 macro_rules! warn { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Warn, $($rest)+) }; }
 
-/// Sends a log record about what went wrong.
+/// Sends a signal about what went wrong.
 #[macro_export]
 macro_rules! error { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Error, $($rest)+) }; }
+
+/// Sends a signal about what cannot go on.
+#[macro_export]
+macro_rules! fatal { ($($rest:tt)+) => { $crate::signal!($crate::signals::Level::Fatal, $($rest)+) }; }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@
 //!   by themselves, and the clocks of the standard library are the machine's (in a gateway, they are coarse). Take the time
 //!   from [`Context::at_ms`](crate::Context::at_ms), and a test can choose it.
 //! - **Numbers**: an event is its connection's first (`seq` 1); set the field for another.
-//! - **Signals** go nowhere, configuration is what [`set_config`] has set on this thread, and effects are not carried out:
+//! - **Signals** go nowhere unless the test [`listen`]s, configuration is what [`set_config`] has set on this thread, and effects are not carried out:
 //!   grants and limits are the gateway's to check.
 
 use crate::{
@@ -48,6 +48,20 @@ pub fn handle<H: Handler>(plugin: &mut H, events: Vec<Event>) -> Outcome {
 pub fn set_config(values: &[(&str, &str)]) {
     let values = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
     crate::config::source::VALUES.set(values);
+}
+
+/// From here on, what is said on this thread is kept for [`heard`].
+#[cfg(not(target_family = "wasm"))]
+pub fn listen() {
+    crate::signals::target::HEARD.set(Some(Vec::new()));
+}
+
+/// What was said on this thread since [`listen`], or since this was asked last.
+#[cfg(not(target_family = "wasm"))]
+pub fn heard() -> Vec<crate::signals::Said> {
+    crate::signals::target::HEARD
+        .with_borrow_mut(|heard| heard.as_mut().map(std::mem::take))
+        .unwrap_or_default()
 }
 
 /// Any event, its connection's first, at the time 0; `connection` is none for what happens to no single one.

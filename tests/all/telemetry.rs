@@ -9,7 +9,7 @@ use support::{
     otlp::{Collector, Kind, Span},
     repository::{read, root},
 };
-use tengen_core::meter::Metric;
+use tengen_core::{meter::Metric, security};
 use tengen_settings::{Grants, Otlp, Pattern, Settings};
 
 const DOCUMENT: &str = "docs/telemetry.md";
@@ -36,6 +36,20 @@ fn the_document_has_the_table_of_metrics_as_the_source_has_it() {
         table == expected,
         "the table in {DOCUMENT} is not `Metric::dotted_table()`: run the tests with `TENGEN_UPDATE=1`"
     );
+}
+
+#[test]
+fn the_document_has_the_ids_of_security_as_the_source_has_them() {
+    const SIGNALS: &str = "docs/signals.md";
+    let text = read(SIGNALS).unwrap();
+    let (before, table, after) = parts(&text, "security").expect("both marks");
+    let expected = format!("\n{}\n", security::table());
+    if table != expected && std::env::var_os("TENGEN_UPDATE").is_some() {
+        let text = format!("{before}<!-- security -->\n{expected}<!-- /security -->{after}");
+        std::fs::write(root().join(SIGNALS), text).unwrap();
+        return;
+    }
+    assert!(table == expected, "run the tests with `TENGEN_UPDATE=1`");
 }
 
 /// Of a span: by the first word of its name, its kind and all attributes that it may have.
@@ -95,6 +109,35 @@ fn settings(collector: &Collector) -> Result<Settings> {
         std::sync::Arc::make_mut(endpoint).authenticator = Some("door".into());
     }
     Ok(settings)
+}
+
+#[tokio::test]
+async fn no_span_has_a_secret() -> Result<()> {
+    const MARK: &str = "0SECRET";
+    let collector = Collector::grpc().await?;
+    let gateway = gateway::start(settings(&collector)?).await?;
+    let (bearer, cookie) = (format!("Bearer {MARK}-header"), format!("session={MARK}-cookie"));
+    let protocols = format!("tengen.v1.json, tengen.token.{MARK}-protocol");
+    let headers = [
+        ("sec-websocket-protocol", protocols.as_str()),
+        ("authorization", bearer.as_str()),
+        ("cookie", cookie.as_str()),
+    ];
+    for (query, lets_in) in [("user=ann", true), ("status=401", false)] {
+        let path = format!("/ws?{query}&token={MARK}-query");
+        let opened = Client::try_open(gateway.address(), &path, &headers).await?;
+        ensure!(opened.is_ok() == lets_in, "{opened:?}");
+        if let Ok(mut client) = opened {
+            client.next_json().await?;
+            client.ask("relay/say", json!({ "password": format!("{MARK}-payload") })).await?;
+            client.ask("hostile/trap", json!(format!("{MARK}-trap"))).await?;
+            client.close().await?;
+        }
+    }
+    gateway.drain().await;
+    let spans = format!("{:?}", collector.spans());
+    assert!(spans.contains("authenticate") && !spans.contains(MARK), "{spans}");
+    Ok(())
 }
 
 #[tokio::test]

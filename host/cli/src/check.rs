@@ -12,7 +12,7 @@ use std::{
 use tengen_engine::{Inspection, Role};
 use tengen_server::gateway::{name_of, named_twice};
 use tengen_settings::{
-    Instances, Settings,
+    FullSink, Instances, Settings, SinkKind,
     config::{self, Examined, Mistake, Variables},
 };
 use tengen_wire::id::PluginName;
@@ -82,7 +82,29 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Read>) {
     for (name, found) in &found {
         io.say(format_args!("  {name} is {}", summary(found)));
     }
+    telemetry(&settings, io);
     (0, Some(Read { settings, variables }))
+}
+
+/// What signals come to: which there are, and where they go.
+fn telemetry(settings: &Settings, io: &mut Io) {
+    let settings = &settings.telemetry;
+    let preset = settings.preset.map(|preset| format!(", of the preset {}", preset.word()));
+    let level = settings.filter.level.as_ref().unwrap_or(&settings.level);
+    io.say(format_args!("  signals from level {level}{}", preset.unwrap_or_default()));
+    let log = settings.log();
+    let others = settings.sinks.iter().filter(|sink| sink.kind != SinkKind::Stderr);
+    for sink in log.iter().chain(others) {
+        let mode = if sink.synchronous { "synchronous" } else { sink.when_full.word() };
+        let format = sink.format.map(|format| format!(", {}", format.word())).unwrap_or_default();
+        let name = sink.label();
+        io.say(format_args!("  sink {name} is {}{format}, {mode}", sink.kind.word()));
+        if !sink.synchronous && sink.when_full == FullSink::Block {
+            io.say(format_args!(
+                "    on threads that serve connections `block` counts as `drop-newest`: nobody there waits for a sink"
+            ));
+        }
+    }
 }
 
 type Found = BTreeMap<PluginName, Inspection>;

@@ -25,4 +25,5 @@ pub mod rate;
 pub mod roster;
 pub mod routes;
 pub mod rules;
+pub mod security;
 pub mod timers;

@@ -1,7 +1,13 @@
 //! The contract of those who take signals (telemetry records).
 
+use crate::security;
 use futures_util::future::BoxFuture;
-use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -96,6 +102,8 @@ impl From<String> for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 impl fmt::Display for Failure {
     /// On one line: a colon before each cause.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,6 +158,10 @@ pub struct Signal {
     pub span_id: String,
     pub connection: String,
     pub user: String,
+    /// The id of the timed work that it is a part of, or empty.
+    pub parent: String,
+    /// How long the work took that it tells of.
+    pub took: Option<Duration>,
     /// What it happened within, for people: `connection{id=7}: `; often empty.
     pub within: String,
 }
@@ -170,14 +182,21 @@ impl Signal {
             span_id: String::new(),
             connection: String::new(),
             user: String::new(),
+            parent: String::new(),
+            took: None,
             within: String::new(),
         }
+    }
+
+    /// Whether the gateway says it about security: a plugin that takes such an id for itself does not.
+    pub fn is_of_security(&self) -> bool {
+        self.id.starts_with(security::PREFIX) && !self.namespace.starts_with("plugin.")
     }
 
     /// What it is, in a word: `security`, `error`, `event` (it has an id) or `log`.
     pub fn kind(&self) -> &'static str {
         match self {
-            _ if self.id.starts_with("tengen.security.") => "security",
+            _ if self.is_of_security() => "security",
             Self { error: Some(_), .. } => "error",
             _ if !self.id.is_empty() => "event",
             _ => "log",
@@ -198,7 +217,8 @@ impl Signal {
         let texts = [&self.namespace, &self.id, &self.message];
         let texts: usize = texts.into_iter().map(|text| text.len()).sum();
         let own = [&self.trace_id, &self.span_id, &self.connection, &self.user, &self.within];
-        let own: usize = own.into_iter().map(String::len).sum();
+        let own = own.into_iter().chain([&self.parent]);
+        let own: usize = own.map(String::len).sum();
         let error = self.error.as_ref().map_or(0, |error| {
             error.message.len()
                 + error.causes.iter().map(|cause| size_of::<String>() + cause.len()).sum::<usize>()
@@ -214,7 +234,7 @@ impl Signal {
 /// What a sink says to a batch that it did not take whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    RetryAfter(std::time::Duration),
+    RetryAfter(Duration),
     /// Give this batch up.
     Drop(String),
     /// Give the sink up.

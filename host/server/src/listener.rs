@@ -5,7 +5,7 @@ use crate::{
     upgrade::Upgrades,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
-use tengen_core::meter::Happened;
+use tengen_core::{meter::Happened, security};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -86,7 +86,7 @@ pub async fn serve(
     let refused = |peer| {
         upgrades.around.hub.meter.note(Happened::RequestFailed("address"));
         if let Some(untold) = upgrades.failures.untold("address", Instant::now()) {
-            tracing::info!(%peer, untold, "a connection was refused: its address has its share of `limits.per_address`");
+            tracing::info!(name: security::ADDRESS, %peer, untold, "a connection was refused: its address has its share of `limits.per_address`");
         }
     };
     requests::accept(door, serve, refused, tasks, stop.clone()).await;

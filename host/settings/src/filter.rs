@@ -18,15 +18,15 @@ settings! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct Filter {
         /// least level, as in `telemetry.level`, which it replaces; of a sink: absent, every level
-        level: Option<String> = Kind::new(level, |it| quoted(it)).absent("\"info,noisy=off\"");
+        level: Option<String> = Kind::new(level, |it| quoted(it)).absent("\"info,noisy=off\"").at_once();
         /// least levels by id, which win over the others, as `id=level` pairs with commas; `*` stands for any text
-        id_level: Option<String> = Kind::new(id_levels, |it| quoted(it)).absent("\"chat/*=debug\"");
+        id_level: Option<String> = Kind::new(id_levels, |it| quoted(it)).absent("\"chat/*=debug\"").at_once();
         /// share of those below `warn` that pass, 0 to 1; of a trace all or none
-        sample: f64 = share().or(1.0);
+        sample: f64 = share().or(1.0).at_once();
         /// how many of a key pass, as in `100/s`
-        limit: Option<Rate> = rate().absent("\"100/s\"");
+        limit: Option<Rate> = rate().absent("\"100/s\"").at_once();
         /// the key of the limit: `id`, `namespace`, `user` or `connection`
-        limit_by: LimitBy = words(LimitBy::ALL.map(|by| (by.word(), by)), &[]).or(LimitBy::Id);
+        limit_by: LimitBy = words(LimitBy::ALL.map(|by| (by.word(), by)), &[]).or(LimitBy::Id).at_once();
         /// By who says it: a module's path, or `plugin.NAME`.
         namespaces: Names = table();
         /// By what it tells of, such as `chat/joined`.
@@ -39,9 +39,9 @@ settings! {
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Names {
         /// patterns of which one has to match; empty: all names pass
-        allow: Vec<String> = text().list().or(Vec::new());
+        allow: Vec<String> = text().list().or(Vec::new()).at_once();
         /// patterns of which none may match; wins over `allow`
-        deny: Vec<String> = text().list().or(Vec::new());
+        deny: Vec<String> = text().list().or(Vec::new()).at_once();
     }
 }
 

@@ -16,7 +16,8 @@ use tengen_wire::id::PluginName;
 
 settings! {
     /// Where signals go. One of kind `stderr` is the log, with these settings; with one of kind `stdout` and none of kind
-    /// `stderr` the log is there instead; the others are beside it.
+    /// `stderr` the log is there instead; the others are beside it. Of one of kind `stderr` only the filter changes without a
+    /// restart, and one of kind `stdout` comes and goes with one.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Sink {
         /// `stdout`, `stderr`, `file` or `plugin`

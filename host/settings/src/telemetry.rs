@@ -2,37 +2,50 @@
 
 use crate::{
     filter::{Filter, level},
+    limits::at_least_one,
+    preset::Preset,
     schema::{
         Kind, Part,
         key::{elsewhere, table, table_if_there},
-        kind::{duration, number, path, quoted, share, text, truth, words},
-        settings, with_defaults,
+        kind::{duration, number, path, quoted, share, size, text, truth, words},
+        settings,
+        table::Table,
+        with_defaults,
     },
-    sink::Sink,
+    sink::{Sink, SinkKind},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 settings! {
     /// Logs, traces and metrics.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Telemetry {
+        /// `development` or `production`: what holds where other keys say nothing, see `docs/signals.md`
+        preset: Option<Preset> = words(Preset::ALL.map(|preset| (preset.word(), preset)), &[]).absent("\"production\"");
         /// `off`, `error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs with commas
         ///
         /// A `tracing` filter.
-        level: String = Kind::new(level, |it| quoted(it)).or("info".into());
+        level: String = Kind::new(level, |it| quoted(it)).or("info".into()).at_once();
+        /// names of further fields whose values are masked, such as `e-mail`; `*` stands for any text
+        secrets: Vec<String> = text().list().or(Vec::new()).at_once();
         /// the service's name at the collector; absent: `OTEL_SERVICE_NAME`, or `tengen`
         service_name: Option<String> = text().absent("\"tengen\"");
         /// an event that is decided later than this after its arrival has its trace sent although it was not among the sample
         ///
         /// As what failed or was refused; within `telemetry.otlp.failures_per_second`.
         slow: Duration = duration().within(Duration::from_millis(1)..=Duration::from_secs(3600)).or(Duration::from_secs(1));
+        /// bytes of what no filter lets pass that each thread keeps, to be told with an error of its connection; absent: nothing
+        recorder: Option<NonZeroUsize> = size().absent("\"4MiB\"");
         /// Where traces and metrics go.
         otlp: Option<Otlp> = table_if_there();
         /// Which signals there are at all.
         filter: Filter = table();
+        /// Which signals about security there are, in place of `telemetry.filter`: where it has a `level`.
+        security: Filter = table();
         /// The `[[sink]]`s of the file.
         sinks: Vec<Sink> = elsewhere();
     }
+    then Telemetry::check;
 }
 
 settings! {
@@ -66,6 +79,35 @@ settings! {
 }
 
 with_defaults!(Telemetry);
+
+impl Telemetry {
+    /// The name of the sink that the log is where the configuration names none.
+    pub const LOG: &str = "log";
+
+    /// What the preset says where the file says nothing.
+    fn check(&mut self, table: &Table<'_>) {
+        if let Some(preset) = self.preset.filter(|_| table.get("level").is_none()) {
+            preset.level().clone_into(&mut self.level);
+        }
+    }
+
+    /// What the log is as a sink: that of the standard error stream, or the usual one; none where it goes to standard output.
+    pub fn log(&self) -> Option<Sink> {
+        let of = |kind| self.sinks.iter().find(|sink| sink.kind == kind).cloned();
+        let usual = || {
+            let mut sink = Sink {
+                name: Some(Self::LOG.to_owned()),
+                buffer: at_least_one(8192),
+                bytes: at_least_one(2 << 20),
+                ..Sink::new(SinkKind::Stderr)
+            };
+            self.preset.into_iter().for_each(|preset| preset.complete(&mut sink, |_| false));
+            sink
+        };
+        let elsewhere = of(SinkKind::Stdout).is_some();
+        of(SinkKind::Stderr).or_else(|| (!elsewhere).then(usual))
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {

@@ -6,6 +6,7 @@ use crate::{
     filter::{Filter, pattern::Pattern},
     log,
     pipe::Raise,
+    redact,
     station::Station,
 };
 use serde_json::{Map, Value, json};
@@ -76,6 +77,37 @@ impl Telemetry {
                 "`{other}` is no order; there are pause, resume, remove, add, filter, try, raise, off and on"
             )),
         }
+    }
+
+    /// Asks of all signals what these settings say, from now on; what there is to say of that beside.
+    pub fn refilter(&self, settings: &settings::Telemetry) -> Result<Option<String>, String> {
+        let (filter, _) = log::filter(settings).map_err(|error| error.to_string())?;
+        let security = log::security(settings).map_err(|error| error.to_string())?;
+        let wins = filter.settings().level.as_ref()
+            != settings.filter.level.as_ref().or(Some(&settings.level));
+        // Call sites look at it when the filter has changed.
+        redact::keep_names(&settings.secrets);
+        self.pipe.set_filter(filter);
+        self.pipe.set_security(security);
+        Ok(wins.then(|| format!(", but for the level: that of `{}` wins", log::VARIABLE)))
+    }
+
+    /// From now on these values are masked wherever plugins or errors say them, in what all gateways of the process say.
+    pub fn keep_secret(&self, values: impl IntoIterator<Item = String>) {
+        redact::keep_values(values);
+    }
+
+    /// Whether a setting of this name is a secret by it.
+    pub fn is_secret(&self, name: &str) -> bool {
+        redact::is_secret(name)
+    }
+
+    /// Asks of the signals of this sink what these settings say, from now on.
+    pub fn refilter_sink(&self, settings: &settings::Sink) -> Result<(), String> {
+        let station = self.station(settings.label())?;
+        let filter = Filter::new(&settings.filter, "trace").map_err(|error| error.to_string())?;
+        self.pipe.set_filter_of(&station, filter);
+        Ok(())
     }
 
     /// Ends what was raised for a while that is over; to be called now and then.

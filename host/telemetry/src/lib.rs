@@ -64,6 +64,7 @@ mod plan;
 mod processor;
 mod queue;
 mod record;
+mod recorder;
 mod redact;
 mod station;
 mod tracer;

@@ -11,6 +11,7 @@ use super::{
     encode::Encoder,
     filter::{Filter, parse},
     pipe::{Layer, Pipe},
+    redact,
     station::{Station, Traits},
     stats::SinkStats,
     writer::stream::Stream,
@@ -18,7 +19,6 @@ use super::{
 use std::{
     env::{self, VarError},
     io::{self, IsTerminal},
-    num::NonZeroUsize,
     panic::{self, PanicHookInfo},
     sync::{
         Arc, OnceLock,
@@ -26,22 +26,15 @@ use std::{
     },
     time::Duration,
 };
-use tengen_settings::{self as settings, SinkKind};
+use tengen_settings as settings;
 use tracing_subscriber::{Registry, layer::SubscriberExt};
 
 pub mod outlet;
 
 pub use outlet::Outlet;
 
-/// The name of the sink that the log is where the configuration names none.
-const NAME: &str = "log";
-/// Signals that may wait for it,
-const BUFFER: usize = 8192;
-/// and bytes of them.
-const BYTES: usize = 2 << 20;
-
 /// The log's filter, over that of the settings.
-const VARIABLE: &str = "TENGEN_LOG";
+pub(crate) const VARIABLE: &str = "TENGEN_LOG";
 
 /// Whether what is said goes somewhere.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -107,12 +100,15 @@ pub fn install_on(
     outlet: Outlet,
 ) -> Result<bool, TelemetryError> {
     let (filter, mistake) = filter(settings)?;
+    redact::keep_names(&settings.secrets);
     let pipe = Pipe::of_process();
     let subscriber = Registry::default().with(Layer(Arc::clone(&pipe)));
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();
     if installed {
         pipe.set_filter(filter);
-        if let Some(sink) = of_errors(settings) {
+        pipe.set_security(security(settings)?);
+        pipe.set_recorder(settings.recorder);
+        if let Some(sink) = settings.log() {
             let log = open(&pipe, &sink, format, outlet)?;
             drop(LOG.set(log));
         }
@@ -122,6 +118,12 @@ pub fn install_on(
         tracing::error!(%mistake, "the log's filter is that of the settings");
     }
     Ok(installed)
+}
+
+/// The filter of what concerns security, if it has one of its own.
+pub(crate) fn security(settings: &settings::Telemetry) -> Result<Option<Filter>, TelemetryError> {
+    let own = settings.security.level.is_some();
+    own.then(|| Filter::new(&settings.security, &settings.level)).transpose()
 }
 
 /// The filter of all signals, and what is wrong with the variable that would win over it.
@@ -137,19 +139,6 @@ pub(crate) fn filter(
         Ok(None) => Ok((of_settings, None)),
         Err(mistake) => Ok((of_settings, Some(mistake))),
     }
-}
-
-/// What the log is as a sink: that of the standard error stream, or the usual one; none where it goes to standard output.
-fn of_errors(settings: &settings::Telemetry) -> Option<settings::Sink> {
-    let of = |kind| settings.sinks.iter().find(|sink| sink.kind == kind).cloned();
-    let usual = || settings::Sink {
-        name: Some(NAME.to_owned()),
-        buffer: NonZeroUsize::new(BUFFER).unwrap_or(NonZeroUsize::MIN),
-        bytes: NonZeroUsize::new(BYTES).unwrap_or(NonZeroUsize::MIN),
-        ..settings::Sink::new(SinkKind::Stderr)
-    };
-    let elsewhere = of(SinkKind::Stdout).is_some();
-    of(SinkKind::Stderr).or_else(|| (!elsewhere).then(usual))
 }
 
 fn open(

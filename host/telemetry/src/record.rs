@@ -11,10 +11,18 @@
 //! | `id` | event of target `plugin` | the signal's id; elsewhere it is the event's `name:` |
 //! | `fatal` | event of target `plugin` | `true` raises the level from error to fatal |
 //! | `location` | event of target `plugin` | where the plugin says it; elsewhere it is the event's place in the source |
+//! | `parent`, `took_ms` | event of target `plugin` | the timed work that it is a part of; how long what it tells of took |
 //! | any, if it is [`Facts`] | event of target `plugin` | each fact is a piece of data of its own |
 
 use super::redact;
-use std::{error::Error, fmt, fmt::Write as _, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt,
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tengen_core::sink::{Facts, Failure, Level, Location, Signal, Text, Value};
 use tracing::{
     Event, Metadata,
@@ -64,6 +72,13 @@ impl Place {
 }
 
 impl Place {
+    /// Spans of libraries may have the targets of requests.
+    fn clean(&mut self) {
+        if let Cow::Owned(clean) = redact::scrubbed(&self.within) {
+            self.within = clean;
+        }
+    }
+
     fn tell(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         let name = field.name();
         let gap = if self.within.ends_with('{') { "" } else { " " };
@@ -98,6 +113,7 @@ pub(super) fn remember<'a, S: LookupSpan<'a>>(
 ) {
     let mut place = Place { within: format!("{}{{", span.name()), ..Place::default() };
     attributes.record(&mut place);
+    place.clean();
     span.extensions_mut().insert(place);
 }
 
@@ -105,6 +121,7 @@ pub(super) fn remember<'a, S: LookupSpan<'a>>(
 pub(super) fn learn<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, values: &span::Record<'_>) {
     if let Some(place) = span.extensions_mut().get_mut::<Place>() {
         values.record(place);
+        place.clean();
     }
 }
 
@@ -186,18 +203,24 @@ impl<'s> Fields<'s> {
     }
 
     fn text(&mut self, field: &Field, value: String) {
-        let value = redact::shorten(value);
+        let value = redact::cleaned(value, self.is_wholly_cleaned());
         match field.name() {
             "message" => self.signal.message = value.into(),
             "error" => self.signal.error = Some(value.into()),
             "plugin" if self.is_plugin => self.plugin = value,
             "id" if self.is_plugin => self.signal.id = value.into(),
             "location" if self.is_plugin => self.signal.location = Location::Named(value),
+            "parent" if self.is_plugin => self.signal.parent = value,
             name => match self.slot(name) {
                 Some(slot) => *slot = value,
                 None => self.data(field, Value::Text(value)),
             },
         }
+    }
+
+    /// What strangers to the gateway have a part in is looked at more closely: plugins, and whatever went wrong.
+    fn is_wholly_cleaned(&self) -> bool {
+        self.is_plugin || self.signal.level >= Level::Warn
     }
 
     fn data(&mut self, field: &Field, value: Value) {
@@ -217,7 +240,10 @@ impl<'s> Fields<'s> {
         for (name, value) in &facts.0 {
             let value = match redact::is_secret(name) {
                 true => Value::Text(redact::MASK.into()),
-                false => value.clone(),
+                false => match value {
+                    Value::Text(text) => Value::Text(redact::cleaned(text.clone(), true)),
+                    other => other.clone(),
+                },
             };
             self.signal.data.retain(|(other, _)| other != name);
             self.signal.data.push((Text::Owned(name.clone()), value));
@@ -262,9 +288,13 @@ impl Visit for Fields<'_> {
         match value.downcast_ref::<Facts>() {
             Some(facts) if self.is_plugin => self.facts(facts),
             _ if field.name() == "error" => {
-                let mut failure = Failure::of(value);
-                failure.message = redact::shorten(failure.message);
-                failure.causes = failure.causes.into_iter().map(redact::shorten).collect();
+                // What a plugin says of an error has its causes in it.
+                let said = value.downcast_ref::<Failure>().cloned();
+                let mut failure = said.unwrap_or_else(|| Failure::of(value));
+                let wholly = self.is_wholly_cleaned();
+                let clean = |text| redact::cleaned(text, wholly);
+                failure.message = clean(failure.message);
+                failure.causes = failure.causes.into_iter().map(clean).collect();
                 self.signal.error = Some(failure);
             }
             _ => self.text(field, Failure::of(value).to_string()),
@@ -293,7 +323,12 @@ impl Visit for Fields<'_> {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.data(field, Value::Float(value));
+        match field.name() {
+            "took_ms" if self.is_plugin => {
+                self.signal.took = Duration::try_from_secs_f64(value / 1e3).ok();
+            }
+            _ => self.data(field, Value::Float(value)),
+        }
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {

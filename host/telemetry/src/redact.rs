@@ -1,6 +1,12 @@
 //! What telemetry leaves out: secrets by the name of their field, control characters, and texts without end.
 
-use std::{borrow::Cow, fmt};
+mod scrub;
+
+pub(crate) use scrub::{keep_values, scrubbed, without_values};
+
+use crate::filter::pattern::Pattern;
+use arc_swap::ArcSwapOption;
+use std::{borrow::Cow, fmt, sync::Arc};
 use tengen_wire::id::is_unseen;
 
 /// What stands in a secret's place.
@@ -9,12 +15,31 @@ pub(super) const MASK: &str = "***";
 /// No text in a signal is longer; what is cut off ends with an ellipsis.
 const TEXT_LIMIT: usize = 8 << 10;
 
+/// Names of fields that are secrets as well, by `telemetry.secrets`.
+static NAMES: ArcSwapOption<Vec<Pattern>> = ArcSwapOption::const_empty();
+
+/// From now on fields of these names are masked too, in small letters or large; `*` stands for any text.
+pub(crate) fn keep_names(names: &[String]) {
+    let patterns = names.iter().map(|name| Pattern::new(&name.to_ascii_lowercase())).collect();
+    NAMES.store((!names.is_empty()).then(|| Arc::new(patterns)));
+}
+
+fn is_named(field: &str) -> bool {
+    let Some(patterns) = &*NAMES.load() else { return false };
+    let field = field.to_ascii_lowercase();
+    patterns.iter().any(|pattern| pattern.matches(&field))
+}
+
 /// Whether a field of this name is never shown: `token`, `access_token`, `http.request.header.set-cookie` …
 ///
 /// The last line of defence: types that hold secrets do not print them either. Asked for every attribute of every
 /// span, so it looks at the end of the name only. How its words are put together is a matter of taste: `api-key`,
 /// `API_KEY` and `apiKey` are one.
 pub(super) fn is_secret(field: &str) -> bool {
+    is_one_of_ours(field) || is_named(field)
+}
+
+fn is_one_of_ours(field: &str) -> bool {
     const WORDS: [&str; 14] = [
         "authorization",
         "cookie",
@@ -56,6 +81,19 @@ fn ends_with(name: &[u8], word: &[u8]) -> bool {
         None | Some(b'.' | b'_' | b'-') => true,
         Some(last) => last.is_ascii_lowercase() && first.is_some_and(u8::is_ascii_uppercase),
     }
+}
+
+/// The text as a signal may have it: no secret that stands by its name, and not too long. `wholly`: no value that is known as
+/// a secret either.
+pub(super) fn cleaned(text: String, wholly: bool) -> String {
+    let mut text = match scrubbed(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(scrubbed) => scrubbed,
+    };
+    if wholly {
+        without_values(&mut text);
+    }
+    shorten(text)
 }
 
 /// Cuts a text that is too long, at a character.
@@ -149,6 +187,14 @@ mod tests {
         ] {
             assert!(!is_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn more_names_can_be_named() {
+        keep_names(&["E-Mail".to_owned(), "card*".to_owned()]);
+        let found = ["e-mail", "cardNumber", "mail"].map(is_secret);
+        keep_names(&[]);
+        assert_eq!(found, [true, true, false]);
     }
 
     #[test]

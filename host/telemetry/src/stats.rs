@@ -89,6 +89,10 @@ pub struct SignalStats {
     pub limited: u64,
     /// Offered to every sink.
     pub accepted: u64,
+    /// Of the filtered: kept by the flight recorder.
+    pub recorded: u64,
+    /// Of those: told with an error of their connection, and so created and accepted once more.
+    pub recorded_told: u64,
 }
 
 /// Every signal that was offered to this sink is in one of the counts:

@@ -17,7 +17,8 @@ use rooms::{Rooms, Said};
 use talk::{Here, Joined, Left, Receipt, Welcome};
 use tengen_plugin::{
     Closing, Context, Fault, Handle, Handler, Message, Part, Plugin, Result, Snapshot, StartReason,
-    Target, config, export, info,
+    Target, config, debug, export, info,
+    signals::{Level, timed},
 };
 
 /// What newcomers are greeted with, unless the configuration has a `greeting`. Change it, build, and watch the page.
@@ -108,6 +109,7 @@ impl Chat {
     /// Takes a connection out of its room, if it is in one, and tells the others.
     fn leave(&mut self, ctx: &mut Context, who: Handle) -> Result {
         let Some((room, name)) = self.rooms.leave(who) else { return Ok(()) };
+        debug!("chat/left", room = &room; "somebody left");
         let news = Left { room: &room, name: &name, members: &self.rooms.names_in(&room) };
         ctx.push(Target::channel(channel(&room)), "chat/left", &news)?.except(who);
         Ok(())
@@ -125,10 +127,12 @@ impl Snapshot for Chat {
         if of > 1 || parts.len() > 1 {
             return Err("chat keeps all rooms in one instance: set `instances = 1`".to_owned());
         }
-        for part in parts {
-            self.rooms = part.json()?;
-        }
-        Ok(())
+        timed(Level::Debug, "chat/loaded", "rooms and names are taken over", || {
+            for part in parts {
+                self.rooms = part.json()?;
+            }
+            Ok(())
+        })
     }
 }
 

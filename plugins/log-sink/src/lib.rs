@@ -75,12 +75,15 @@ mod tests {
                 ("n".to_owned(), Value::Integer(3)),
                 ("raw".to_owned(), Value::Bytes(vec![0, 255])),
             ],
-            error: None,
+            error: Some("no seat: the room is full".to_owned()),
+            causes: vec!["the room is full".to_owned()],
             location: String::new(),
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             span_id: String::new(),
             connection: String::new(),
             user: "ann".to_owned(),
+            parent: "chat/sweep".to_owned(),
+            took_ms: Some(1.5),
         }
     }
 
@@ -110,7 +113,11 @@ mod tests {
                 "message": "one\ntwo",
                 "data": { "n": 3, "raw": "AP8=" },
                 "trace-id": "0af7651916cd43dd8448eb211c80319c",
+                "error": "no seat: the room is full",
+                "causes": ["the room is full"],
                 "user": "ann",
+                "parent": "chat/sweep",
+                "took-ms": 1.5,
             })
         );
     }

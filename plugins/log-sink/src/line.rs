@@ -21,6 +21,8 @@ struct Line<'a> {
     data: Data<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    causes: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
     location: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -31,6 +33,10 @@ struct Line<'a> {
     connection: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     user: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    parent: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took_ms: Option<f64>,
 }
 
 /// Appends a signal's line.
@@ -43,11 +49,14 @@ pub fn write(signal: &Signal, lines: &mut Vec<u8>) {
         message: &signal.message,
         data: Data(&signal.data),
         error: signal.error.as_deref(),
+        causes: &signal.causes,
         location: &signal.location,
         trace_id: &signal.trace_id,
         span_id: &signal.span_id,
         connection: &signal.connection,
         user: &signal.user,
+        parent: &signal.parent,
+        took_ms: signal.took_ms,
     };
     append(&line, lines);
 }
@@ -64,11 +73,14 @@ pub fn write_gap(dropped: u32, next: Option<&Signal>, lines: &mut Vec<u8>) {
         message: "signals before this one were lost because the sink was too slow",
         data: Data(&data),
         error: None,
+        causes: &[],
         location: "",
         trace_id: "",
         span_id: "",
         connection: "",
         user: "",
+        parent: "",
+        took_ms: None,
     };
     append(&line, lines);
 }

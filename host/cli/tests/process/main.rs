@@ -8,7 +8,11 @@ mod enclosed;
 mod freed;
 mod lifecycle;
 mod log;
+mod reloads;
 mod requests;
+mod secrets;
+mod security;
+mod signals;
 mod surroundings;
 
 use std::{

@@ -1,6 +1,7 @@
 //! Effects that were not carried out: counted by kind and reason, and told where somebody can do something about it.
 
 use super::Kind;
+use crate::security;
 use std::collections::BTreeMap;
 use tengen_wire::{
     fault::{self, Fault, FaultId},
@@ -34,6 +35,10 @@ impl Tally {
         if self.why.id == FaultId::Closed {
             // Nothing is wrong: connections end while somebody still has something for them.
             tracing::info!(%plugin, effect, reason, "an effect was refused: {message}; further ones are only counted");
+            return;
+        }
+        if self.why.id == FaultId::NotAllowed {
+            tracing::warn!(name: security::GRANT, %plugin, effect, reason, "an effect was refused: {message}. {remedy}. Further ones of this kind are only counted: see `tengen plugin list`");
             return;
         }
         tracing::warn!(%plugin, effect, reason, "an effect was refused: {message}. {remedy}. Further ones of this kind are only counted: see `tengen plugin list`");

@@ -5,6 +5,7 @@
 use super::{
     fuel,
     generation::{About, Allowance, COPIES, Generation, describing, lifecycle},
+    whose::Whose,
 };
 use crate::{
     compile::compiled::Compiled,
@@ -29,7 +30,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tengen_core::{meter::PluginHappened, trace::TraceContext};
+use tengen_core::meter::PluginHappened;
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::time::{Sleep, sleep};
@@ -52,15 +53,20 @@ pub(crate) struct Instance {
 }
 
 /// Runs one exported function within an allowance: ticks inside, a timeout outside.
+///
+/// `about`: the events that it is about, whose traces and connections what the guest says bears.
 macro_rules! call {
-    ($self:ident, $allowance:expr, $guest:expr, $function:ident($($argument:expr),*)) => {{
+    ($self:ident, $allowance:expr, $guest:expr, $function:ident($($argument:expr),*)) => {
+        call!($self, $allowance, $guest, $function($($argument),*), about Whose::NOBODY)
+    };
+    ($self:ident, $allowance:expr, $guest:expr, $function:ident($($argument:expr),*), about $about:expr) => {{
         let allowance = $allowance;
         arm(&mut $self.store, allowance);
         let result = {
             let call = pin!($guest.$function(&mut $self.store, $($argument),*));
             within(allowance.wall, &$self.stopwatch, call).await
         };
-        judge(&mut $self.store, allowance, result)
+        judge(&mut $self.store, allowance, result, $about)
     }};
 }
 
@@ -84,7 +90,7 @@ impl Instance {
         };
         let instance = match instantiated {
             Some(Err(error)) if !error.is::<Trap>() => {
-                let_out(&mut store, true);
+                let_out(&mut store, true, Whose::NOBODY);
                 return Err(match store.data().memory.denied {
                     Some(wanted) => {
                         let limit = settings.memory;
@@ -101,7 +107,7 @@ impl Instance {
                     None => PluginError::Instantiate(error.into()),
                 });
             }
-            other => judge(&mut store, allowance, other)
+            other => judge(&mut store, allowance, other, Whose::NOBODY)
                 .map_err(|source| PluginError::Call { function: "instantiation", source })?,
         };
         Self::find(store, instance, compiled)
@@ -205,11 +211,10 @@ impl Instance {
         &mut self,
         allowance: Allowance,
         events: &[types::Event<'_>],
-        trace: Option<&TraceContext>,
+        about: Whose<'_>,
     ) -> Result<Result<types::Outcome, String>, CallError> {
-        self.store.data_mut().signals.belong_to(trace);
         let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
-        call!(self, allowance, guest, call_handle(events))
+        call!(self, allowance, guest, call_handle(events), about about)
     }
 
     /// Whether memory was refused to it in the last call.
@@ -285,13 +290,14 @@ fn judge<T: Given>(
     store: &mut Store<Data>,
     allowance: Allowance,
     result: Option<wasmtime::Result<T>>,
+    about: Whose<'_>,
 ) -> Result<T, CallError> {
     let judged = match result {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(failure(error, allowance, store.data())),
         None => Err(CallError::TimedOut { limit: allowance.wall }),
     };
-    let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure));
+    let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure), about);
     if let Err(error) = &judged {
         let counters = &store.data().counters;
         counters.note(PluginHappened::Broke(error.kind()));
@@ -300,9 +306,9 @@ fn judge<T: Given>(
 }
 
 /// Lets out what the guest said in the call that just ended, marked if the call failed.
-fn let_out(store: &mut Store<Data>, failed: bool) {
+fn let_out(store: &mut Store<Data>, failed: bool, about: Whose<'_>) {
     let Data { signals, counters, .. } = store.data_mut();
-    let dropped = signals.release(failed, &counters.notable);
+    let dropped = signals.release(&|by| about.of(by), failed, &counters.notable);
     counters.note(PluginHappened::SignalsDropped(dropped));
 }
 

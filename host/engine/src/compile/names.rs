@@ -5,6 +5,7 @@ use crate::{
     guest::bindings::{PACKAGE, VERSION},
     text::plain,
 };
+use tengen_core::security;
 
 /// Checks the names alone: what they say wrong is said better here than by the linker.
 pub(super) fn check_names(imports: &[String], exports: &[String]) -> Result<(), PluginError> {
@@ -27,7 +28,9 @@ pub(super) fn check_imports(imports: &[impl AsRef<str>]) -> Result<(), PluginErr
             return Err(PluginError::Version { wanted: shown(name), offered: VERSION });
         }
         if let Some(why) = refusal(name) {
-            return Err(PluginError::Import { name: shown(name), why });
+            let import = shown(name);
+            tracing::warn!(name: security::IMPORT, import, "a component imports what it is not offered: {why}");
+            return Err(PluginError::Import { name: import, why });
         }
     }
     Ok(())

@@ -35,7 +35,8 @@ impl HostMonotonicClock for Coarse {
     }
 }
 
-fn coarse(time: Duration) -> Duration {
+/// In whole steps.
+pub(super) fn coarse(time: Duration) -> Duration {
     let beyond = time.as_nanos() % GRAIN.as_nanos();
     time.saturating_sub(Duration::from_nanos(u64::try_from(beyond).unwrap_or_default()))
 }

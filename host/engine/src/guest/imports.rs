@@ -34,8 +34,23 @@ impl signals::Host for Data {
     ) -> wasmtime::Result<()> {
         let of_data = data.iter().map(|(key, value)| key.len() + size_of(value));
         self.charge(id.len() + message.len() + of_data.sum::<usize>())?;
-        self.signals.say(level, (&id, &message), data);
+        self.signals.emit(level, (&id, &message), data);
         Ok(())
+    }
+
+    fn say(&mut self, what: signals::Said) -> wasmtime::Result<()> {
+        let of_data = what.data.iter().map(|(key, value)| key.len() + size_of(value));
+        let of_error = what.error.iter().map(|text| text.len() + PLACE);
+        let texts = [&what.id, &what.message, &what.location, &what.parent];
+        let texts = texts.into_iter().map(String::len);
+        self.charge(of_data.chain(of_error).chain(texts).sum())?;
+        self.signals.say(what);
+        Ok(())
+    }
+
+    fn elapsed_ms(&mut self) -> wasmtime::Result<f64> {
+        self.charge(0)?;
+        Ok(self.signals.elapsed_ms())
     }
 
     fn add(

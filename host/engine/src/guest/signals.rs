@@ -4,16 +4,17 @@
 
 use super::{
     bindings::{signal_types::Level, signals},
+    clocks,
     console::Console,
 };
 use crate::text::plain;
-use std::time::Instant;
+use std::{error::Error, time::Instant};
 use tengen_core::{
     often::{Often, Times},
-    sink::{Facts, Value},
+    sink::{Facts, Failure, Value},
     trace::TraceContext,
 };
-use tengen_wire::id::PluginName;
+use tengen_wire::id::{ConnectionId, PluginName, UserId};
 
 /// Signals of one call that are kept.
 const PER_CALL: usize = 256;
@@ -25,6 +26,8 @@ const KEY_MAX: usize = 128;
 const LOCATION: &str = "location";
 /// and the bytes of it.
 const LOCATION_MAX: usize = 256;
+/// Texts of an error: itself and its causes.
+const CAUSES: usize = 16;
 /// Bytes of text of one signal.
 const MESSAGE_MAX: usize = 4096;
 /// Bytes of text of all signals of one call.
@@ -39,8 +42,7 @@ pub(crate) struct Signals {
     dropped: u64,
     /// The instance only shows whether its version would do: what it says is marked so.
     pub(crate) rehearsal: bool,
-    /// The trace of the event that the guest was called for, when it is one.
-    trace: Option<u128>,
+    began: Instant,
 }
 
 struct Held {
@@ -49,13 +51,36 @@ struct Held {
     message: String,
     location: Option<String>,
     facts: Facts,
+    error: Option<Failure>,
+    parent: Option<String>,
+    took_ms: Option<f64>,
+    /// The record of the call's list that it is about.
+    by: Option<u32>,
 }
 
 impl Held {
+    /// With nothing but this.
+    fn new(level: Level, id: String, message: String) -> Self {
+        Self {
+            level,
+            id,
+            message,
+            location: None,
+            facts: Facts::default(),
+            error: None,
+            parent: None,
+            took_ms: None,
+            by: None,
+        }
+    }
+
     fn size(&self) -> usize {
         let facts = self.facts.0.iter().map(|(key, value)| key.len() + text_of(value));
         let location = self.location.as_ref().map_or(0, String::len);
-        self.id.len() + self.message.len() + location + facts.sum::<usize>()
+        let error = self.error.iter().flat_map(|error| error.causes.iter().chain([&error.message]));
+        let error: usize = error.map(String::len).sum();
+        let parent = self.parent.as_ref().map_or(0, String::len);
+        self.id.len() + self.message.len() + location + error + parent + facts.sum::<usize>()
     }
 }
 
@@ -76,7 +101,7 @@ impl Signals {
             text: 0,
             dropped: 0,
             rehearsal: false,
-            trace: None,
+            began: Instant::now(),
         }
     }
 
@@ -85,9 +110,9 @@ impl Signals {
         &self.plugin
     }
 
-    /// Names the trace that the next call's signals belong to.
-    pub(crate) fn belong_to(&mut self, context: Option<&TraceContext>) {
-        self.trace = context.map(|context| context.trace_id);
+    /// For run times: in steps, as all clocks of guests.
+    pub(super) fn elapsed_ms(&self) -> f64 {
+        clocks::coarse(self.began.elapsed()).as_secs_f64() * 1e3
     }
 
     /// Whether a signal would be kept; if not it counts as dropped, and nothing else is done about it.
@@ -97,17 +122,35 @@ impl Signals {
         has_room
     }
 
-    /// The guest says something. It is held, if somebody listens and there is room.
-    pub(super) fn say(
+    /// The guest says something with all that can be said of it. It is held, if somebody listens and there is room.
+    pub(super) fn say(&mut self, what: signals::Said) {
+        if is_enabled(what.level) && self.has_room() {
+            let named = |text: &str, most| (!text.is_empty()).then(|| plain(text, most));
+            let mut error = what.error.iter().take(CAUSES).map(|text| plain(text, MESSAGE_MAX));
+            let error = error.next().map(|message| Failure { message, causes: error.collect() });
+            self.hold(Held {
+                location: named(&what.location, LOCATION_MAX),
+                parent: named(&what.parent, 128),
+                took_ms: what.took_ms.filter(|took| took.is_finite() && *took >= 0.0),
+                by: what.by,
+                error,
+                facts: Facts(facts(what.data)),
+                ..Held::new(what.level, plain(&what.id, 128), plain(&what.message, MESSAGE_MAX))
+            });
+        }
+    }
+
+    /// The same for what has a level, an id, a sentence and facts, of which the last may be its place.
+    pub(super) fn emit(
         &mut self,
         level: Level,
         (id, message): (&str, &str),
         data: Vec<(String, signals::Value)>,
     ) {
         if is_enabled(level) && self.has_room() {
-            let (facts, location) = facts(data);
+            let (facts, location) = placed(data);
             let (id, message) = (plain(id, 128), plain(message, MESSAGE_MAX));
-            self.hold(Held { level, id, message, location, facts });
+            self.hold(Held { location, facts, ..Held::new(level, id, message) });
         }
     }
 
@@ -121,9 +164,9 @@ impl Signals {
         self.held.push(signal);
     }
 
-    /// Writes out what was said in the call that just ended; returns how many signals were too many. That they were is told
-    /// as `often` says.
-    pub(crate) fn release(&mut self, aborted: bool, often: &Often) -> u64 {
+    /// Writes out what was said in the call that just ended, with whom it is about (`whose`); returns how many signals were too
+    /// many. That they were is told as `often` says.
+    pub(crate) fn release(&mut self, whose: Whose<'_, '_>, aborted: bool, often: &Often) -> u64 {
         let (printed, unprinted) = self.console.take();
         if unprinted > 0 {
             // Said as a line of its own, and one that counts.
@@ -134,21 +177,14 @@ impl Signals {
         }
         for line in printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let message = plain(&String::from_utf8_lossy(line), MESSAGE_MAX);
-            self.hold(Held {
-                level: Level::Info,
-                id: "console".into(),
-                message,
-                location: None,
-                facts: Facts::default(),
-            });
+            self.hold(Held::new(Level::Info, "console".into(), message));
         }
         if self.held.is_empty() && self.dropped == 0 {
             return 0;
         }
-        let trace = self.trace.map(|id| format!("{id:032x}"));
         for signal in self.held.drain(..) {
-            let marks = Marks { trace: trace.as_deref(), aborted, rehearsal: self.rehearsal };
-            write_out(&self.plugin, &signal, marks);
+            let marks = Marks { aborted, rehearsal: self.rehearsal };
+            write_out(&self.plugin, &signal, whose(signal.by), marks);
         }
         self.text = 0;
         let dropped = std::mem::take(&mut self.dropped);
@@ -161,18 +197,33 @@ impl Signals {
     }
 }
 
+/// Whom a signal is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) connection: Option<&'a ConnectionId>,
+    pub(crate) user: Option<&'a UserId>,
+    pub(crate) trace: Option<&'a TraceContext>,
+}
+
+/// Says whom, by the record that the guest names.
+type Whose<'a, 'b> = &'b dyn Fn(Option<u32>) -> About<'a>;
+
 /// What is said of a signal beside what it says.
 #[derive(Clone, Copy)]
-struct Marks<'a> {
-    trace: Option<&'a str>,
+struct Marks {
     /// Its call failed.
     aborted: bool,
     /// It is of an instance that serves nobody.
     rehearsal: bool,
 }
 
-fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
-    let facts = (!signal.facts.0.is_empty()).then_some(&signal.facts as &dyn std::error::Error);
+fn write_out(plugin: &PluginName, signal: &Held, about: About<'_>, marks: Marks) {
+    let facts = (!signal.facts.0.is_empty()).then_some(&signal.facts as &dyn Error);
+    let error = signal.error.as_ref().map(|error| error as &dyn Error);
+    let About { connection, user, trace } = about;
+    let connection = connection.map(ToString::to_string);
+    let trace_id = trace.map(|trace| format!("{:032x}", trace.trace_id));
+    let span_id = trace.map(|trace| format!("{:016x}", trace.span_id));
     macro_rules! write_at {
         ($level:ident) => {
             tracing::event!(
@@ -182,7 +233,13 @@ fn write_out(plugin: &PluginName, signal: &Held, marks: Marks<'_>) {
                 id = signal.id.as_str(),
                 location = signal.location.as_deref(),
                 facts,
-                trace_id = marks.trace,
+                error,
+                connection = connection.as_deref(),
+                user = user.map(|user| user.as_str()),
+                trace_id = trace_id.as_deref(),
+                span_id = span_id.as_deref(),
+                parent = signal.parent.as_deref(),
+                took_ms = signal.took_ms,
                 fatal = matches!(signal.level, Level::Fatal).then_some(true),
                 aborted = marks.aborted.then_some(true),
                 rehearsal = marks.rehearsal.then_some(true),
@@ -211,15 +268,19 @@ pub(super) fn is_enabled(level: Level) -> bool {
     }
 }
 
-/// A signal's data, each text cut before it is written out, for that takes many times as long; and where it was said, if
-/// the guest says that.
-fn facts(mut data: Vec<(String, signals::Value)>) -> (Facts, Option<String>) {
+/// A signal's data, and where it was said, if the guest says that.
+fn placed(mut data: Vec<(String, signals::Value)>) -> (Facts, Option<String>) {
     let named =
         data.pop_if(|(key, value)| key == LOCATION && matches!(value, signals::Value::Text(_)));
     let location = named.and_then(|(_, value)| match value {
         signals::Value::Text(text) => Some(plain(&text, LOCATION_MAX)),
         _ => None,
     });
+    (Facts(facts(data)), location)
+}
+
+/// A signal's data, each text cut before it is written out, for that takes many times as long.
+fn facts(data: Vec<(String, signals::Value)>) -> Vec<(String, Value)> {
     let more = data.len().saturating_sub(FACTS);
     let mut facts: Vec<_> = data.into_iter().take(FACTS).map(fact).collect();
     if more > 0 {
@@ -228,7 +289,7 @@ fn facts(mut data: Vec<(String, signals::Value)>) -> (Facts, Option<String>) {
             Value::Integer(i64::try_from(more).unwrap_or(i64::MAX)),
         ));
     }
-    (Facts(facts), location)
+    facts
 }
 
 fn fact((key, value): (String, signals::Value)) -> (String, Value) {
@@ -269,7 +330,7 @@ mod tests {
             (0..FACTS + 5).map(|number| (number.to_string(), signals::Value::Boolean(true))),
         );
         let before = processor();
-        let (Facts(facts), _) = facts(data);
+        let facts = facts(data);
         assert!(processor() - before < Duration::from_millis(100), "in a moment");
         let [(_, Value::Text(first)), (second, _), ..] = facts.as_slice() else {
             panic!("{} facts", facts.len())
@@ -294,13 +355,13 @@ mod tests {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), text(value))).collect::<Vec<_>>()
         };
         let said = data(&[("location", "Berlin"), ("room", "tea"), ("location", "src/lib.rs:7")]);
-        let (Facts(kept), place) = facts(said);
+        let (Facts(kept), place) = placed(said);
         assert_eq!(place.as_deref(), Some("src/lib.rs:7"));
         let value = |text: &str| Value::Text(text.to_owned());
         assert_eq!(
             kept,
             [("location".to_owned(), value("Berlin")), ("room".to_owned(), value("tea"))]
         );
-        assert_eq!(facts(data(&[("location", "Berlin"), ("room", "tea")])).1, None);
+        assert_eq!(placed(data(&[("location", "Berlin"), ("room", "tea")])).1, None);
     }
 }

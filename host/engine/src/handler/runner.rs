@@ -18,10 +18,11 @@ use crate::{
     call::{
         contents,
         effects::{self, Decided},
-        events,
+        events::{self, Told},
         generation::Generation,
         instance::{Instance, STOP},
         numbering::Numbering,
+        whose::Whose,
     },
     error::{CallError, PluginError},
     guest::bindings::{handling::types, snapshot},
@@ -38,7 +39,7 @@ use tengen_core::{
     handler::{Progress, Work},
     meter::{Broken, Gathered, PluginHappened},
     often::Times,
-    trace::{Span, TraceContext},
+    trace::Span,
 };
 use tengen_wire::{
     fault::{Fault, FaultId},
@@ -119,7 +120,7 @@ impl Runner {
         let mut suspect = None;
         if !told.records.is_empty() {
             let mut spans = self.calls().spans(&batch.events, &told);
-            let answer = self.call(&told.records, &batch.events).await;
+            let answer = self.call(&told, &batch.events).await;
             match answer {
                 Ok(Ok(outcome)) => {
                     suspect = self.passed(batch);
@@ -181,19 +182,20 @@ impl Runner {
 
     async fn call(
         &mut self,
-        records: &[types::Event<'_>],
+        told: &Told<'_>,
         events: &[Event],
     ) -> Result<Result<types::Outcome, String>, CallError> {
         let counters = &self.shared.counters;
         counters.note(PluginHappened::Called);
-        counters.note(PluginHappened::Told(records.len() as u64));
-        let allowance = self.generation.allowance(records.len());
+        counters.note(PluginHappened::Told(told.records.len() as u64));
+        let allowance = self.generation.allowance(told.records.len());
         let Some(instance) = &mut self.instance else { return Ok(Err("no instance runs".into())) };
         let began = Instant::now();
-        let answer = instance.handle(allowance, records, trace_of(events)).await;
+        let about = Whose { events, numbering: &told.numbering };
+        let answer = instance.handle(allowance, &told.records, about).await;
         let took = began.elapsed();
         counters.meter.call_took(took);
-        self.called = Some(Called { began, took, records: records.len(), error: None });
+        self.called = Some(Called { began, took, records: told.records.len(), error: None });
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
@@ -395,12 +397,4 @@ fn second(at: SystemTime) -> u64 {
 /// The breaker's time for what has just gone wrong.
 fn this_second() -> u64 {
     second(SystemTime::now())
-}
-
-/// The trace of a batch of one; a larger batch belongs to no single trace.
-fn trace_of(events: &[Event]) -> Option<&TraceContext> {
-    match events {
-        [event] => event.span.context(),
-        _ => None,
-    }
 }

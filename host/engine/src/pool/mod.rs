@@ -315,11 +315,14 @@ fn record(signal: &Signal) -> telemetry_sink::Signal {
             .map(|(key, value)| (key.to_string(), self::value(value)))
             .collect(),
         error: signal.error.as_ref().map(ToString::to_string),
+        causes: signal.error.as_ref().map(|error| error.causes.clone()).unwrap_or_default(),
         location: signal.location.to_string(),
         trace_id: signal.trace_id.clone(),
         span_id: signal.span_id.clone(),
         connection: signal.connection.clone(),
         user: signal.user.clone(),
+        parent: signal.parent.clone(),
+        took_ms: signal.took.map(|took| took.as_secs_f64() * 1e3),
     }
 }
 

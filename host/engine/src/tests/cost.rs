@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    call::events::{prepare, tell},
+    call::{
+        events::{prepare, tell},
+        whose::Whose,
+    },
     guest::bindings::plugin::StartReason,
     prepare::{GenerationParts, rehearse},
 };
@@ -55,7 +58,7 @@ async fn the_cost_of_a_call() {
             let began = Instant::now();
             for _ in 0..calls {
                 let outcome =
-                    instance.handle(generation.allowance(size), &told.records, None).await;
+                    instance.handle(generation.allowance(size), &told.records, Whose::NOBODY).await;
                 assert_eq!(outcome.expect("it answers").expect("well").effects.len(), size);
             }
             began.elapsed().as_nanos() as f64 / (calls * size) as f64

@@ -10,6 +10,7 @@ use crate::{
         events::{prepare, tell},
         generation::Generation,
         instance::Instance,
+        whose::Whose,
     },
     guest::bindings::plugin::StartReason,
     guest::ticks::TICK,
@@ -237,7 +238,7 @@ async fn an_instance_never_sees_what_another_one_left_in_memory() {
     let told = tell(&events, &made);
     for guest in [&leaves, &leaves, &seeks, &leaves, &seeks] {
         let (generation, mut instance) = alone(&engine, guest).await;
-        let outcome = instance.handle(generation.allowance(1), &told.records, None).await;
+        let outcome = instance.handle(generation.allowance(1), &told.records, Whose::NOBODY).await;
         outcome.expect("nothing of anybody else").expect("well");
     }
 }
@@ -261,7 +262,7 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
         chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mut instance =
             Instance::start(&generation, StartReason::Scale).await.expect("there is room");
-        let mut call = pin!(instance.handle(generation.allowance(1), &told.records, None));
+        let mut call = pin!(instance.handle(generation.allowance(1), &told.records, Whose::NOBODY));
         for _ in 0..(chance >> 16) % 64 {
             assert!(poll_immediate(&mut call).await.is_none(), "it never ends by itself");
             tokio::task::yield_now().await;
@@ -283,13 +284,13 @@ async fn what_a_guest_prints_reaches_the_log_in_one_plain_line() {
     let mut stream = wasmtime_wasi::cli::StdoutStream::p2_stream(&console);
     stream.write(bytes::Bytes::from_static(b"\x1b]0;title\x07 \x1b[2J\r\xff\n")).expect("taken");
     let often = tengen_core::often::Often::default();
-    signals.release(false, &often);
+    signals.release(&|_| crate::guest::signals::About::default(), false, &often);
     let text = log.text();
     assert!(text.contains("\\u{1b}]0;title\\u{7} \\u{1b}[2J\\u{d}"), "{text:?}");
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     // What is too much is not dropped unsaid.
     stream.write(bytes::Bytes::from(vec![b'x'; 9 << 10])).expect("taken");
-    assert_eq!(signals.release(false, &often), 1);
+    assert_eq!(signals.release(&|_| crate::guest::signals::About::default(), false, &often), 1);
     let text = log.text();
     assert!(text.contains("the plugin printed too much") && text.contains("bytes=1024"), "{text}");
 }

@@ -5,6 +5,7 @@ use crate::{
     call::{
         events::{prepare, tell},
         instance::Instance,
+        whose::Whose,
     },
     guest::bindings::plugin::StartReason,
     space::Space,
@@ -40,7 +41,7 @@ async fn where_addresses_are_few_memories_grow_and_instances_are_counted_all_the
     let events = [event(&connection(1), Occurrence::Opened)];
     let made = prepare(&events, Encoding::Json);
     let told = tell(&events, &made);
-    let outcome = instance.handle(generation.allowance(1), &told.records, None).await;
+    let outcome = instance.handle(generation.allowance(1), &told.records, Whose::NOBODY).await;
     outcome.expect("it does not trap").expect("well");
     drop(instance);
     Instance::start(&generation, StartReason::Scale).await.expect("the place is free again");

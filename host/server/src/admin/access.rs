@@ -54,6 +54,11 @@ pub(super) enum Denied {
 }
 
 impl Denied {
+    /// Whether it is told of with what concerns security.
+    pub(super) fn is_of_security(&self) -> bool {
+        matches!(self, Self::Host | Self::Origin | Self::NoKeys | Self::NoKey | Self::WrongKey)
+    }
+
     /// The kind, for the log.
     pub(super) fn label(&self) -> &'static str {
         match self {

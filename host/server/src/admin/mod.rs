@@ -40,7 +40,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tengen_core::{meter::Samples, often::Often};
+use tengen_core::{meter::Samples, often::Often, security};
 use tengen_settings as settings;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -146,6 +146,12 @@ impl Admin {
     /// One of a kind in a minute: whoever reaches the listener can make refusals.
     fn tell_of_refusal(&self, path: &str, why: &Denied) {
         match self.refused.untold(why.label(), Instant::now()) {
+            Some(untold) if why.is_of_security() => {
+                tracing::warn!(name: security::ADMIN, path, %why, untold, "admin call refused");
+            }
+            None if why.is_of_security() => {
+                tracing::debug!(name: security::ADMIN, path, %why, "admin call refused");
+            }
             Some(untold) => tracing::warn!(path, %why, untold, "admin call refused"),
             None => tracing::debug!(path, %why, "admin call refused"),
         }

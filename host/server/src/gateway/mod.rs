@@ -251,6 +251,7 @@ impl Shared {
         watch: Watch,
         work: &Work,
     ) -> Result<(), GatewayError> {
+        self.keep_secrets(&self.settings.load());
         let failed = self.load_plugins(&work.tasks).await?;
         // Not before: nobody waits at a port while plugins are compiled.
         let listener = port.open()?;

@@ -106,7 +106,7 @@ async fn reload(shared: &Shared, file: PathBuf) -> (PathBuf, Done) {
 fn in_order(changes: Vec<Change>, new: &Settings) -> Vec<Change> {
     let of = |change: &Change| match change {
         Change::Plugin(name) => Some(name.clone()),
-        Change::Restart(_) | Change::AtOnce(..) => None,
+        _ => None,
     };
     let mut order = Order::starting(new, changes.iter().filter_map(of));
     let mut sorted: Vec<_> =
@@ -184,8 +184,8 @@ impl Shared {
         })
     }
 
-    /// Reads the configuration file again. Plugins whose settings changed are reloaded; the rest of what changed is
-    /// listed as needing a restart. A file with mistakes changes nothing.
+    /// Reads the configuration file again. Plugins whose settings changed are reloaded, filters and sinks replaced; the rest
+    /// of what changed is listed as needing a restart. A file with mistakes changes nothing.
     pub(super) async fn reload_config(&self) -> Result<Vec<String>, String> {
         let busy = |_| "the configuration is being read already; try again later".to_owned();
         let _only = timeout(TURN, self.reloading.lock()).await.map_err(busy)?;
@@ -202,6 +202,8 @@ impl Shared {
         for change in in_order(config::diff(&old, &new), &new) {
             done.push(match change {
                 Change::Restart(key) => format!("`{key}` changed: restart the gateway to use it"),
+                Change::Telemetry(key) => self.refilter(&mut current, &new, &key),
+                Change::Sink(name) => self.change_sink(&mut current, &new, &name).await,
                 Change::AtOnce(name, key) => {
                     let (running, new) = (current.plugins.get_mut(&name), new.plugins.get(&name));
                     if let (Some(running), Some(new)) = (running, new) {
@@ -229,6 +231,7 @@ impl Shared {
         }
         done.extend(self.lacks_places(&old, &current));
         // Grants are read from the settings: they change together with the plugin that has them.
+        self.keep_secrets(&current);
         self.wire(&current);
         self.settings.store(Arc::new(current));
         Ok(done)

@@ -5,15 +5,21 @@ use std::time::Instant;
 use tengen_core::{
     event::Connection,
     often::{Often, Times},
+    security,
 };
 use tengen_wire::{close::Reason, dialect::Dialect};
 
 pub(super) fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
-    let (code, why) = (reason.code(), reason.word());
     let by_us =
         !matches!(reason, Reason::Peer(_) | Reason::Lost | Reason::Drained | Reason::Plugin { .. });
     let label = Reason::KINDS.get(reason.kind()).copied().unwrap_or("other");
+    // What a plugin says to its peer is between the two.
+    let why = if matches!(reason, Reason::Plugin { .. }) { label } else { reason.word() };
+    let code = reason.code();
     match by_us.then(|| ends.count(label, Instant::now())).flatten() {
+        Some(Times { untold, .. }) if is_of_security(reason) => {
+            tracing::info!(name: security::VIOLATION, connection = %facts.id, peer = %facts.peer, code, why, untold, "connection closed by the gateway");
+        }
         Some(Times { untold, .. }) => {
             tracing::info!(connection = %facts.id, peer = %facts.peer, code, why, untold, "connection closed by the gateway");
         }
@@ -21,6 +27,11 @@ pub(super) fn log_close(facts: &Connection, reason: &Reason, ends: &Often) {
             tracing::debug!(connection = %facts.id, peer = %facts.peer, code, why, "connection closed")
         }
     }
+}
+
+/// Whether the peer sent what no peer should.
+fn is_of_security(reason: &Reason) -> bool {
+    matches!(reason, Reason::Protocol | Reason::NotUtf8 | Reason::TooLarge | Reason::Violation)
 }
 
 /// A client that cannot read the first frame says nothing and goes: that looks like a network's fault, and is none.

@@ -36,6 +36,7 @@ use tengen_core::{
     authenticator::Authenticator,
     meter::{Happened, Metric, Samples},
     often::{Often, Times},
+    security,
     trace::{Kind, Span, Start, TraceContext, Tracer},
 };
 use tengen_settings::{self as settings, Endpoint, Traceparent};
@@ -146,14 +147,24 @@ impl Upgrades {
     fn log_refusal(&self, refusal: &Refusal, peer: SocketAddr, endpoint: &str) {
         let (status, why) = (refusal.status.as_u16(), refusal.label);
         let inside = refusal.inside.as_deref().unwrap_or_default();
-        match self.refusals.count(refusal.label, Instant::now()) {
-            Some(Times { count: 1, .. }) if refusal.inside.is_some() => {
-                tracing::warn!(%peer, %endpoint, status, why, inside, "upgrade refused");
-            }
-            Some(Times { untold, .. }) => {
-                tracing::info!(%peer, %endpoint, status, why, untold, inside, "upgrade refused");
-            }
-            None => tracing::debug!(%peer, %endpoint, status, why, inside, "upgrade refused"),
+        let times = self.refusals.count(refusal.label, Instant::now());
+        macro_rules! tell {
+            ($($name:tt)*) => {
+                match times {
+                    Some(Times { count: 1, .. }) if refusal.inside.is_some() => {
+                        tracing::warn!($($name)* %peer, %endpoint, status, why, inside, "upgrade refused");
+                    }
+                    Some(Times { untold, .. }) => {
+                        tracing::info!($($name)* %peer, %endpoint, status, why, untold, inside, "upgrade refused");
+                    }
+                    None => tracing::debug!($($name)* %peer, %endpoint, status, why, inside, "upgrade refused"),
+                }
+            };
+        }
+        match why {
+            "origin" => tell!(name: security::ORIGIN,),
+            "denied" | "token-ended" => tell!(name: security::AUTHENTICATION,),
+            _ => tell!(),
         }
     }
 

@@ -15,6 +15,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::time::{Duration, Instant};
+use tengen_core::security;
 use tengen_wire::payload::Frame;
 use tokio::time;
 
@@ -49,13 +50,22 @@ impl Upgrades {
         let (status, why) = (refusal.status.as_u16(), refusal.label);
         let inside = refusal.inside.as_deref().unwrap_or_default();
         let (peer, endpoint) = (asked.peer, &asked.endpoint.path);
-        match self.posts.untold(why, Instant::now()) {
-            Some(untold) => {
-                tracing::info!(%peer, %endpoint, status, why, untold, inside, "a posted message was refused");
-            }
-            None => {
-                tracing::debug!(%peer, %endpoint, status, why, inside, "a posted message was refused");
-            }
+        let untold = self.posts.untold(why, Instant::now());
+        macro_rules! tell {
+            ($($name:tt)*) => {
+                match untold {
+                    Some(untold) => {
+                        tracing::info!($($name)* %peer, %endpoint, status, why, untold, inside, "a posted message was refused");
+                    }
+                    None => {
+                        tracing::debug!($($name)* %peer, %endpoint, status, why, inside, "a posted message was refused");
+                    }
+                }
+            };
+        }
+        match why {
+            "origin" => tell!(name: security::ORIGIN,),
+            _ => tell!(),
         }
         refuse(refusal)
     }

@@ -1,7 +1,7 @@
 //! What differs between two configurations, and whether it can be applied while everything runs.
 
 use crate::{
-    Plugin, Settings,
+    Plugin, Settings, Sink, SinkKind,
     schema::{
         Part,
         section::{Applied, Changed, Path},
@@ -16,6 +16,10 @@ pub enum Change {
     Plugin(PluginName),
     /// This key of a plugin: applied as it is.
     AtOnce(PluginName, String),
+    /// This key of telemetry: applied as it is.
+    Telemetry(String),
+    /// The sink of this name is new, gone or another: applied as it is.
+    Sink(String),
     /// Everything else: this key needs a restart.
     Restart(String),
 }
@@ -36,14 +40,58 @@ pub fn diff(old: &Settings, new: &Settings) -> Vec<Change> {
     several("route", (&old.routes, &new.routes), |it| it, &mut changed);
     several("channel", (&old.channels, &new.channels), |it| it, &mut changed);
     one("telemetry", &old.telemetry, &new.telemetry, &mut changed);
-    several("sink", (&old.telemetry.sinks, &new.telemetry.sinks), |it| it, &mut changed);
     several("static", (&old.statics, &new.statics), |it| it, &mut changed);
     if old.plugin_folder != new.plugin_folder {
         changed.push(whole("--plugins"));
     }
-    let mut changes: Vec<_> = changed.into_iter().map(|it| Change::Restart(it.key)).collect();
+    let mut changes: Vec<_> = changed.into_iter().map(of_all).collect();
+    sinks(&old.telemetry.sinks, &new.telemetry.sinks, &mut changes);
     plugins(old, new, &mut changes);
     changes
+}
+
+/// Of keys that belong to no plugin, only telemetry's are applied at once.
+fn of_all(changed: Changed) -> Change {
+    match changed.applied {
+        Applied::AtOnce => Change::Telemetry(changed.key),
+        Applied::Reload | Applied::Restart => Change::Restart(changed.key),
+    }
+}
+
+/// Sinks go by their names.
+fn sinks(old: &[Sink], new: &[Sink], changes: &mut Vec<Change>) {
+    let find = |all: &'_ [Sink], name: &str| all.iter().position(|sink| sink.label() == name);
+    let added = new.iter().filter(|sink| find(old, sink.label()).is_none());
+    for sink in old.iter().chain(added) {
+        let name = sink.label();
+        let of = |all: &[Sink]| find(all, name).and_then(|place| all.get(place).cloned());
+        match (of(old), of(new)) {
+            (Some(before), Some(after)) => changes.extend(sink_changed(name, &before, &after)),
+            // Where the log goes is decided when the process starts.
+            _ if is_of_process(sink) => changes.push(Change::Restart(format!("sink.{name}"))),
+            _ => changes.push(Change::Sink(name.to_owned())),
+        }
+    }
+}
+
+fn is_of_process(sink: &Sink) -> bool {
+    matches!(sink.kind, SinkKind::Stderr | SinkKind::Stdout)
+}
+
+fn sink_changed(name: &str, before: &Sink, after: &Sink) -> Vec<Change> {
+    if before == after {
+        return Vec::new();
+    }
+    let becomes = before.kind != after.kind && (is_of_process(before) || is_of_process(after));
+    if !becomes && before.kind != SinkKind::Stderr {
+        return vec![Change::Sink(name.to_owned())];
+    }
+    let mut changed = Vec::new();
+    before.compare(after, &Path::of(format!("sink.{name}"), Applied::Restart), &mut changed);
+    let at_once = changed.iter().any(|it| it.applied == Applied::AtOnce);
+    let filter = (at_once && !becomes).then(|| Change::Sink(name.to_owned()));
+    let rest = changed.into_iter().filter(|it| becomes || it.applied != Applied::AtOnce);
+    filter.into_iter().chain(rest.map(|it| Change::Restart(it.key))).collect()
 }
 
 fn whole(key: &str) -> Changed {

@@ -2,7 +2,7 @@
 
 use super::plugins::Plugins;
 use crate::{
-    Admin, ChannelRule, Endpoint, Route, Settings, Sink, Static,
+    Admin, ChannelRule, Endpoint, Preset, Route, Settings, Sink, Static,
     schema::{Part, mistakes::choice, table::Table},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -118,7 +118,15 @@ fn channels(root: &Table<'_>, settings: &mut Settings) {
 
 fn sinks(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
     for table in root.tables("sink") {
-        let sink = Sink::of(&table);
+        let mut sink = Sink::of(&table);
+        match settings.telemetry.preset {
+            Some(Preset::Production) if sink.synchronous => table.document.mistake(
+                &table.place_of("synchronous"),
+                "is for development, for whatever holds up the sink holds up the gateway; remove it, or the preset `production`",
+            ),
+            Some(preset) => preset.complete(&mut sink, |key| table.get(key).is_some()),
+            None => {}
+        }
         if let Some(name) = &sink.plugin {
             plugins.used_at(name, &table.place_of("plugin"), root.document);
         }

@@ -23,7 +23,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     Route::declare(&At::list("route").example(), &mut all);
     ChannelRule::declare(&At::list("channel").example(), &mut all);
     Telemetry::declare(&At::table("telemetry"), &mut all);
-    Sink::declare(&At::list("sink").example(), &mut all);
+    Sink::declare(&At::list("sink").at_once().example(), &mut all);
     Static::declare(&At::list("static").example(), &mut all);
     all
 });

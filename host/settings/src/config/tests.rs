@@ -10,6 +10,7 @@ use tengen_wire::{dialect::Dialect, payload::Encoding};
 mod changes;
 mod http;
 mod mistakes;
+mod presets;
 
 fn env(name: &str) -> Option<String> {
     match name {

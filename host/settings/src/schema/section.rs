@@ -93,6 +93,11 @@ impl At {
         Self { shown: Shown::Example, ..self }
     }
 
+    /// What changes in it is used when the file is read again.
+    pub(crate) fn at_once(self) -> Self {
+        Self { applied: Applied::AtOnce, ..self }
+    }
+
     pub(crate) fn inline(self) -> Self {
         Self { shown: Shown::Inline, ..self }
     }

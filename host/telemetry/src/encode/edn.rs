@@ -1,6 +1,6 @@
 //! A signal as an EDN map on a line, with keywords for what the gateway names; what is empty is left out.
 
-use super::time::Moment;
+use super::time::{Moment, millis};
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::io::Write as _;
 use tengen_core::sink::{Signal, Value};
@@ -27,6 +27,10 @@ pub(super) fn write(signal: &Signal, to: &mut Vec<u8>) {
     entry(to, "user", &signal.user);
     entry(to, "trace-id", &signal.trace_id);
     entry(to, "span-id", &signal.span_id);
+    entry(to, "parent", &signal.parent);
+    if let Some(took) = signal.took {
+        let _written = write!(to, ", :took-ms {:?}", millis(took));
+    }
     entry(to, "location", &signal.location.to_string());
     if !signal.data.is_empty() {
         to.extend_from_slice(b", :data {");

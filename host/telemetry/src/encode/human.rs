@@ -1,6 +1,6 @@
 //! A signal for people: `time LEVEL namespace: spans: message name=value`.
 
-use super::time::Moment;
+use super::time::{Moment, millis};
 use crate::redact::Visible;
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use std::{fmt, fmt::Write as _, io};
@@ -48,10 +48,14 @@ impl fmt::Display for Line<'_> {
             ("connection", &signal.connection),
             ("user", &signal.user),
             ("trace_id", &signal.trace_id),
+            ("parent", &signal.parent),
         ] {
             if !text.is_empty() {
                 write!(out, " {name}={}", Text(text))?;
             }
+        }
+        if let Some(took) = signal.took {
+            write!(out, " took_ms={}", millis(took))?;
         }
         // Of the gateway's own lines the namespace says it well enough.
         if let tengen_core::sink::Location::Named(place) = &signal.location {

@@ -3,7 +3,7 @@
 //! Keys are written as they stand, and values by the library: a line is made in a third of the time that it takes where the
 //! library asks each value what it is.
 
-use super::time::Moment;
+use super::time::{Moment, millis};
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use serde::Serialize;
 use tengen_core::sink::{Location, Signal, Text, Value};
@@ -29,6 +29,11 @@ pub(super) fn write(signal: &Signal, to: &mut Vec<u8>) {
     entry(to, "user", &signal.user);
     entry(to, "trace_id", &signal.trace_id);
     entry(to, "span_id", &signal.span_id);
+    entry(to, "parent", &signal.parent);
+    if let Some(took) = signal.took {
+        key(to, "took_ms");
+        value(to, &millis(took));
+    }
     location(to, &signal.location);
     data(to, &signal.data);
     to.extend_from_slice(b"}\n");

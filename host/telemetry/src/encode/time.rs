@@ -2,10 +2,15 @@
 
 use std::{
     fmt,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 const DAY: u64 = 86_400;
+
+/// How long something took, in milliseconds.
+pub(super) fn millis(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e3
+}
 
 /// `2026-11-27T02:24:28.123456Z`; what was before 1970 is its beginning.
 pub(super) struct Moment(pub(super) SystemTime);

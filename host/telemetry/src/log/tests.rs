@@ -1,6 +1,7 @@
 //! What the log's filter is.
 
 use super::*;
+use tengen_settings::SinkKind;
 
 #[test]
 fn a_wrong_level_is_an_error_with_a_remedy() {
@@ -30,7 +31,7 @@ fn the_log_is_on_the_error_stream_unless_it_is_sent_to_the_other() {
     let of = |kinds: &[SinkKind]| {
         let sinks = kinds.iter().map(|kind| settings::Sink::new(*kind)).collect();
         let settings = settings::Telemetry { sinks, ..settings::Telemetry::default() };
-        of_errors(&settings).map(|sink| sink.label().to_owned())
+        settings.log().map(|sink| sink.label().to_owned())
     };
     assert_eq!(of(&[]).as_deref(), Some("log"));
     assert_eq!(of(&[SinkKind::File]).as_deref(), Some("log"));

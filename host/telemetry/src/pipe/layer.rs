@@ -49,7 +49,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let state = self.0.state.load();
         let site = state.of_call_site(event.metadata());
-        if site.is_some_and(|site| !site.passes) && state.raised.is_empty() {
+        let is_out = site.is_some_and(|site| !site.passes) && state.raised.is_empty();
+        if is_out && !state.records(event.metadata()) {
             return;
         }
         let guarded = site.is_none_or(|site| site.has_secrets);

@@ -12,16 +12,24 @@ pub(crate) use layer::Layer;
 use crate::{
     filter::{Filter, Verdict},
     record,
+    recorder::Recorder,
     station::Station,
     stats::SignalStats,
 };
 use arc_swap::ArcSwap;
 use state::State;
 use std::{
+    num::NonZeroUsize,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Instant,
 };
-use tengen_core::{count::Count, sink::Signal};
+use tengen_core::{
+    count::Count,
+    sink::{Level, Signal, Value},
+};
+
+/// What marks signals that the recorder had kept.
+const RECORDED: &str = "recorded";
 
 /// Sinks of one pipe at most: that of a call site's verdict is a number of so many bits.
 pub(crate) const SINKS: usize = 64;
@@ -82,15 +90,39 @@ impl Pipe {
         let site = site.unwrap_or_else(|| state.site(signal.level, &signal.namespace, &signal.id));
         let raised = !site.passes && state.is_raised(&signal);
         if !site.passes && !raised {
+            if let Some(recorder) = &state.recorder {
+                recorder.record(signal);
+            }
             return self.filtered.add(1);
         }
-        if !raised && state.filter.is_asked_each_time() {
-            match state.filter.admits(&signal) {
+        let filter = state.filter_of(&signal.namespace, &signal.id);
+        if !raised && filter.is_asked_each_time() {
+            match filter.admits(&signal) {
                 Verdict::Passes => {}
                 Verdict::SampledOut => return self.sampled_out.add(1),
                 Verdict::Limited => return self.limited.add(1),
             }
         }
+        if signal.level >= Level::Error {
+            self.tell_recorded(state, &signal.connection);
+        }
+        self.offer(state, signal, site, raised);
+    }
+
+    /// What was kept of a connection goes before its error, as if somebody had asked for it.
+    fn tell_recorded(&self, state: &State, connection: &str) {
+        let Some(recorder) = state.recorder.as_ref().filter(|_| !connection.is_empty()) else {
+            return;
+        };
+        for mut signal in recorder.take(connection) {
+            Arc::make_mut(&mut signal).data.push((RECORDED.into(), Value::Boolean(true)));
+            let site = state.site(signal.level, &signal.namespace, &signal.id);
+            self.offer(state, signal, site, true);
+        }
+    }
+
+    /// To every sink, by its own filter. `raised`: somebody asked for it.
+    fn offer(&self, state: &State, signal: Arc<Signal>, site: Site, raised: bool) {
         self.accepted.add(1);
         // A sink's own level is no reason to keep from it what somebody asked for.
         let asked = raised || (!state.raised.is_empty() && state.is_raised(&signal));
@@ -129,6 +161,17 @@ impl Pipe {
 
     pub(crate) fn set_filter(&self, filter: Filter) {
         self.change(|state| state.filter = Arc::new(filter));
+    }
+
+    /// The filter of what concerns security; none: that of all.
+    pub(crate) fn set_security(&self, filter: Option<Filter>) {
+        self.change(|state| state.security = filter.map(Arc::new));
+    }
+
+    /// Keeps what does not pass, in so many bytes for each thread; none: not at all.
+    pub(crate) fn set_recorder(&self, bytes: Option<NonZeroUsize>) {
+        let recorder = bytes.map(|bytes| Arc::new(Recorder::new(bytes)));
+        self.change(|state| state.recorder = recorder);
     }
 
     /// Another filter for a sink of this pipe.
@@ -180,10 +223,13 @@ impl Pipe {
     }
 
     pub(crate) fn stats(&self) -> SignalStats {
+        let state = self.state.load();
+        let (recorded, recorded_told) =
+            state.recorder.as_ref().map_or((0, 0), |recorder| recorder.counts());
         let [filtered, sampled_out, limited, accepted] =
             [&self.filtered, &self.sampled_out, &self.limited, &self.accepted].map(Count::get);
         let created = filtered + sampled_out + limited + accepted;
-        SignalStats { created, filtered, sampled_out, limited, accepted }
+        SignalStats { recorded, recorded_told, created, filtered, sampled_out, limited, accepted }
     }
 }
 

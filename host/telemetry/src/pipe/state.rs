@@ -1,7 +1,7 @@
 //! What a pipe goes by: its filter, what is raised for a while, and its sinks; replaced as a whole.
 
 use super::{Raise, SERVING, Site, feeds_back, is_of_a_plugin};
-use crate::{filter::Filter, record, station::Station};
+use crate::{filter::Filter, record, recorder::Recorder, station::Station};
 use std::{
     cell::RefCell,
     sync::{
@@ -10,7 +10,10 @@ use std::{
     },
     time::Instant,
 };
-use tengen_core::sink::{Level, Signal};
+use tengen_core::{
+    security,
+    sink::{Level, Signal},
+};
 use tracing::Metadata;
 
 /// Call sites whose verdict a thread remembers.
@@ -22,7 +25,11 @@ pub(super) struct State {
     generation: u64,
     pub(super) is_off: bool,
     pub(super) filter: Arc<Filter>,
+    /// Of what concerns security, if it has a filter of its own.
+    pub(super) security: Option<Arc<Filter>>,
     pub(super) raised: Vec<Raise>,
+    /// Keeps what does not pass, if anything does.
+    pub(super) recorder: Option<Arc<Recorder>>,
     pub(super) stations: Vec<Arc<Station>>,
     /// One of them is guarded.
     pub(super) is_guarded: bool,
@@ -56,8 +63,18 @@ impl State {
         let lets = |station: &Arc<Station>| station.filter().lets(level, namespace, id);
         let place = |(place, station)| u64::from(lets(station)) << place;
         let sinks = self.stations.iter().enumerate().map(place).fold(0, |all, one| all | one);
-        let passes = !self.is_off && self.filter.lets(level, namespace, id);
+        let filter = self.filter_of(namespace, id);
+        let passes = !self.is_off && filter.lets(level, namespace, id);
         Site { passes, sinks, has_secrets: true }
+    }
+
+    /// The filter of all, for what has no other.
+    pub(super) fn filter_of(&self, namespace: &str, id: &str) -> &Filter {
+        let other = self.security.as_ref();
+        let is_of_security = |_: &&Arc<Filter>| {
+            id.starts_with(security::PREFIX) && !namespace.starts_with("plugin.")
+        };
+        other.filter(is_of_security).unwrap_or(&self.filter)
     }
 
     /// The same for a call site, which is asked once in a generation; none: only the signal itself knows.
@@ -92,7 +109,7 @@ impl State {
         if self.is_off || self.stations.is_empty() {
             return false;
         }
-        if self.raised.iter().any(|raise| level >= raise.level) {
+        if self.records(metadata) || self.raised.iter().any(|raise| level >= raise.level) {
             return true;
         }
         match is_of_a_plugin(metadata.target()) {
@@ -108,6 +125,12 @@ impl State {
                 passes && sinks != 0
             }
         }
+    }
+
+    /// Whether what is said there is kept if it does not pass: what the gateway says, and what plugins do.
+    pub(super) fn records(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        self.recorder.is_some() && (target.starts_with("tengen") || is_of_a_plugin(target))
     }
 
     /// Whether somebody asked for it, whatever the filter of all says.

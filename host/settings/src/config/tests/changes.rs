@@ -42,7 +42,6 @@ fn each_key_that_changed_is_told_by_its_name() {
     check("admin.keys = ['0123456789abcdef']", &[restart("admin.keys")]);
     check("telemetry.otlp.endpoint = 'http://a:1'", &[restart("telemetry.otlp")]);
     check("[[route]]\nevent = '*'\nplugin = 'p'", &[restart("route")]);
-    check("[[sink]]\nkind = 'plugin'\nplugin = 'p'", &[restart("sink")]);
     let second = good(&BASE.replace("'/b'", "'/b', origins = ['http://a'], anonymous = true"));
     assert_eq!(diff(&good(BASE), &second), [restart("endpoint[1].origins")]);
     let sente = good(&BASE.replace("'/a'", "'/a', dialect = 'sente'"));
@@ -50,6 +49,42 @@ fn each_key_that_changed_is_told_by_its_name() {
     assert_eq!(diff(&good(BASE), &sente), expected);
     let folder = Settings { plugin_folder: Some("x".into()), ..good(BASE) };
     assert_eq!(diff(&good(BASE), &folder), [restart("--plugins")]);
+}
+
+fn sink(name: &str) -> Change {
+    Change::Sink(name.into())
+}
+
+#[test]
+fn filters_and_sinks_are_applied_as_they_are() {
+    let level = Change::Telemetry("telemetry.level".into());
+    check("telemetry.level = 'debug'", std::slice::from_ref(&level));
+    let filter = Change::Telemetry("telemetry.filter.ids.deny".into());
+    check("telemetry.filter.ids.deny = ['a']", &[filter]);
+    check("[[sink]]\nkind = 'plugin'\nplugin = 'p'", &[sink("p")]);
+    check("telemetry.preset = 'development'", &[restart("telemetry.preset"), level]);
+    let of = |text: &str| good(&format!("{BASE}{text}"));
+    let file = |more: &str| of(&format!("[[sink]]\nkind = 'file'\npath = 'a'\n{more}"));
+    for other in ["buffer = 7", "filter.level = 'warn'", "rules = [{ drop = 'a' }]"] {
+        assert_eq!(diff(&file(""), &file(other)), [sink("file")], "{other}");
+    }
+    assert_eq!(diff(&file(""), &of("")), [sink("file")], "it is gone");
+}
+
+#[test]
+fn of_the_log_only_the_filter_changes_without_a_restart() {
+    let of = |text: &str| good(&format!("{BASE}{text}"));
+    let log = |more: &str| of(&format!("[[sink]]\nkind = 'stderr'\n{more}"));
+    let both = log("filter.level = 'warn'\nbuffer = 7");
+    assert_eq!(diff(&log(""), &both), [sink("stderr"), restart("sink.stderr.buffer")]);
+    assert_eq!(diff(&log(""), &of("")), [restart("sink.stderr")]);
+    let out = of("[[sink]]\nkind = 'stdout'");
+    assert_eq!(diff(&of(""), &out), [restart("sink.stdout")]);
+    let file = of("[[sink]]\nkind = 'file'\npath = 'a'\nname = 'stdout'");
+    assert_eq!(
+        diff(&out, &file),
+        [restart("sink.stdout.kind"), restart("sink.stdout.name"), restart("sink.stdout.path")]
+    );
 }
 
 #[test]
