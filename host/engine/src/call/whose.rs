@@ -63,7 +63,7 @@ mod tests {
             seq: 1,
             at: SystemTime::UNIX_EPOCH,
             what: Occurrence::Lost(1),
-            span: Span::new(context, None),
+            span: Span::left_out(context, None),
             permit: None,
         }
     }
