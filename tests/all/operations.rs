@@ -8,7 +8,8 @@ use tengen_settings::Settings;
 use tengen_wire::close::Reason;
 
 /// Objects whose members are names that come with what happens.
-const BY_NAME: [&str; 15] = [
+const BY_NAME: [&str; 16] = [
+    "client-signals",
     "connections.ended",
     "connections.failed-by",
     "connections.refused-posts-by",

@@ -9,11 +9,13 @@ pub mod capability;
 pub mod effect;
 pub mod event;
 pub mod handler;
+pub mod intake;
 pub mod sink;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
 
+pub mod allowance;
 pub mod count;
 pub mod heartbeat;
 pub mod meter;

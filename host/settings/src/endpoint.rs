@@ -2,11 +2,15 @@
 
 mod formats;
 mod origins;
+mod signals;
+
+pub use signals::ClientSignals;
 
 use crate::{
     origin::Origins,
     schema::{
         Part,
+        key::table_if_there,
         kind::{plugin_name, text, truth, url_path, words},
         settings,
         table::Table,
@@ -34,6 +38,8 @@ settings! {
         anonymous: bool = truth().or(true);
         /// what a client's trace context is for our spans: `link`, or `parent`: they belong to its trace and are recorded where it says so
         traceparent: Traceparent = words([("link", Traceparent::Link), ("parent", Traceparent::Parent)], &[]).or(Traceparent::Link);
+        /// Which signals clients may send, in batches; without this table, none.
+        telemetry: Option<ClientSignals> = table_if_there();
     }
     also {
         /// short for `formats` with one
@@ -65,6 +71,10 @@ impl Endpoint {
         self.formats = formats::of(self.dialect);
         formats::read(table, self);
         formats::read_subprotocols(table, self);
+        if self.telemetry.is_some() && !self.dialect.profile().is_read() {
+            let what = "`telemetry` is not used: frames of the raw dialect are not read";
+            table.document.warning(&table.place, what);
+        }
         let has_authenticator = table.get("authenticator").is_some();
         if !has_authenticator && !self.anonymous {
             let what = "nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator";

@@ -22,7 +22,7 @@ mod telemetry;
 
 pub use crate::origin::{Origin, Origins};
 pub use channels::{ChannelName, ChannelRule, Named, Who};
-pub use endpoint::{Endpoint, Traceparent};
+pub use endpoint::{ClientSignals, Endpoint, Traceparent};
 pub use filter::{Filter, LimitBy, Names, check_level, id_levels_of};
 pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
@@ -30,5 +30,5 @@ pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;
-pub use sink::{Format, FullSink, Rotation, Rule, Sink, SinkKind};
+pub use sink::{Files, Format, FullSink, Per, Rotation, Rule, Sink, SinkKind};
 pub use telemetry::{Otlp, Protocol, Telemetry};

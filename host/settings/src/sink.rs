@@ -27,8 +27,10 @@ settings! {
         name: Option<String> = text().absent("\"audit\"");
         /// the plugin's name, where the kind is `plugin`
         plugin: Option<PluginName> = plugin_name().absent("\"log-sink\"");
-        /// the file, where the kind is `file`; its folder has to be there
+        /// the file, where the kind is `file`; its folder has to be there. With `per`, the folder of the files, which is made if need be
         path: Option<PathBuf> = path().absent("\"logs/tengen.jsonl\"");
+        /// `connection`: a file for each connection, named by its id; only where the kind is `file`
+        per: Option<Per> = words([("connection", Per::Connection)], &[]).absent("\"connection\"");
         /// `human`, `json` or `edn`; absent: `human` on a terminal, `json` elsewhere; a plugin gets none of them
         format: Option<Format> = words(Format::ALL.map(|format| (format.word(), format)), &[]).absent("\"json\"");
         /// most signals that wait; over it, as `when_full` says
@@ -49,6 +51,8 @@ settings! {
         synchronous: bool = truth().or(false);
         /// When a file gives way to a new one; without it, never.
         rotate: Option<Rotation> = table_if_there();
+        /// What there may be of files where there is one for each connection.
+        files: Option<Files> = table_if_there();
         /// What of the signals goes there.
         filter: Filter = table();
         /// what is changed in signals on their way there, in this order
@@ -69,6 +73,24 @@ settings! {
         keep: NonZeroUsize = count().within(at_least_one(1)..=at_least_one(1000)).or(at_least_one(7));
         /// old files are compressed, as `FILE.1.gz`
         compress: bool = truth().or(true);
+    }
+}
+
+settings! {
+    /// What there may be of files where there is one for each connection. The one that was not written to for the longest time
+    /// gives way.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Files {
+        /// most files
+        count: NonZeroUsize = count().within(at_least_one(2)..=at_least_one(100_000)).or(at_least_one(1000));
+        /// most bytes of one; when it is full it is kept as `ID.1`, in place of the one before
+        size: NonZeroUsize = size().within(at_least_one(64 << 10)..=at_least_one(1 << 30)).or(at_least_one(1 << 20));
+        /// most bytes of all
+        total: NonZeroUsize = size().within(at_least_one(1 << 20)..=at_least_one(1 << 40)).or(at_least_one(256 << 20));
+        /// most that are open at one time
+        open: NonZeroUsize = count().within(at_least_one(1)..=at_least_one(1000)).or(at_least_one(64));
+        /// a file that was not written to for so long is removed
+        age: Duration = duration().within(Duration::from_secs(60)..=Duration::from_secs(366 * 86_400)).or(Duration::from_secs(7 * 86_400));
     }
 }
 
@@ -108,6 +130,12 @@ impl SinkKind {
             Self::Plugin => "plugin",
         }
     }
+}
+
+/// For what there is a file each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    Connection,
 }
 
 /// How a signal is written.
@@ -199,9 +227,25 @@ impl Sink {
         only("plugin", is_plugin, "`plugin`");
         only("workers", is_plugin || self.workers.get() == 1, "`plugin`");
         only("path", self.kind == SinkKind::File, "`file`");
-        only("rotate", self.kind == SinkKind::File, "`file`");
+        only("per", self.kind == SinkKind::File, "`file`");
+        let is_one = self.per.is_none();
+        only("rotate", self.kind == SinkKind::File && is_one, "`file`, without `per`");
+        only("files", self.kind == SinkKind::File && !is_one, "`file`, with `per`");
         only("format", !is_plugin, "`stdout`, `stderr` or `file`");
         only("synchronous", !is_plugin || !self.synchronous, "`stdout`, `stderr` or `file`");
+    }
+}
+
+impl Files {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::usual()
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     filter::Filter,
     pipe::{Pipe, Unattached},
     station::{Station, Traits},
-    writer::{self, Output, Pace, file::Growing, stream::Stream},
+    writer::{self, Output, Pace, by_connection::ByConnection, file::Growing, stream::Stream},
 };
 use std::{
     io,
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tengen_core::sink::Sink;
-use tengen_settings::{self as settings, SinkKind};
+use tengen_settings::{self as settings, Per, SinkKind};
 use tokio::{sync::watch, time};
 use tokio_util::task::TaskTracker;
 
@@ -59,6 +59,13 @@ impl Attached {
             SinkKind::Stderr => {
                 let encoder = encoder(Format::for_stream(&io::stderr()));
                 Self::stream(pipe, &station, settings, Stream(io::stderr()), encoder)
+            }
+            SinkKind::File if settings.per == Some(Per::Connection) => {
+                let encoder = encoder(Format::Json);
+                let folder = settings.path.clone().unwrap_or_default();
+                let files = settings.files.clone().unwrap_or_default();
+                let folder = ByConnection::new(folder, encoder.0.ending(), files);
+                Self::stream(pipe, &station, settings, folder, encoder)
             }
             SinkKind::File | SinkKind::Plugin => {
                 let path = settings.path.clone().unwrap_or_default();

@@ -49,6 +49,7 @@ pub mod log;
 pub mod stats;
 
 mod attached;
+mod clients;
 mod control;
 mod delivery;
 mod encode;
@@ -84,7 +85,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use tengen_core::{meter::Samples, sink::Sink, trace};
+use tengen_core::{intake::Intake, meter::Samples, sink::Sink, trace};
 use tengen_settings as settings;
 use tokio_util::task::TaskTracker;
 
@@ -228,6 +229,11 @@ impl Telemetry {
     /// The tracer; one that does nothing where tracing is off.
     pub fn tracer(&self) -> Arc<dyn trace::Tracer> {
         self.tracing.as_ref().map_or_else(|| Arc::new(trace::NoTracer) as _, Tracing::tracer)
+    }
+
+    /// Who takes in the signals that clients send: they go the way of all others.
+    pub fn intake(&self) -> Arc<dyn Intake> {
+        Arc::clone(&self.pipe) as _
     }
 
     /// Sends metrics to a collector from now on, if there is one that is to get them. `read` reads all that is counted, on a

@@ -30,6 +30,8 @@ pub enum Happened<'a> {
     Declined(FaultId),
     /// or asked something of the gateway itself, which it did not get,
     RequestRefused(Asked, FaultId),
+    /// or brought signals: so many, by what became of them,
+    ClientSignals(&'static str, u64),
     /// or waited, and was given up because memory was short: so many.
     GivenUp(u64),
     /// A caller got a reply,

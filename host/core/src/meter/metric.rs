@@ -172,6 +172,8 @@ metrics! {
         "Events that were not let in or that a handler did not take, by the reason that the sender was told";
     RefusedRequests = Counter "tengen_refused" "requests" ["request", "reason"] ["requests.refused.{request}.{reason}"]
         "What clients asked of the gateway itself and did not get, such as a subscription, by the reason that they were told";
+    ClientSignals = Counter "tengen_client" "signals" ["fate"] ["client-signals.{fate}"]
+        "Signals that clients have sent: `accepted` as signals like others, `filtered`, `malformed`, or of a batch that was `too-large` or `rate-limited`";
     GivenUpEvents = Counter "tengen_given_up" "events" [] ["memory.lost-events"]
         "Events that waited and were given up because memory was short";
     SentReplies = Counter "tengen_sent" "replies" [] ["replies.sent"]

@@ -29,6 +29,7 @@ pub struct Totals {
     unrouted: AtomicU64,
     declined: fault::Counts,
     requests_refused: Box<[fault::Counts; Asked::ALL.len()]>,
+    client_signals: ByLabel<&'static str>,
     given_up: AtomicU64,
     replied: Count,
     stray: AtomicU64,
@@ -63,6 +64,12 @@ impl Totals {
             Happened::RequestRefused(asked, why) => {
                 if let Some(counts) = self.requests_refused.get(asked as usize) {
                     counts.add(why, 1);
+                }
+                return;
+            }
+            Happened::ClientSignals(fate, count) => {
+                if count > 0 {
+                    self.client_signals.add(fate, count);
                 }
                 return;
             }
@@ -163,6 +170,9 @@ impl Totals {
                 into.add(Metric::RefusedRequests, &[asked.word(), why], count);
             }
         }
+        for (fate, count) in self.client_signals.all() {
+            into.add(Metric::ClientSignals, &[fate], count);
+        }
         for (why, by_effect) in self.effects_refused.all() {
             for (effect, count) in by_effect {
                 into.add(Metric::RefusedEffects, &[effect, why], count);
@@ -237,6 +247,7 @@ mod tests {
             Happened::Unrouted,
             Happened::Declined(fault::FaultId::Overloaded),
             Happened::RequestRefused(Asked::Publish, fault::FaultId::NotAllowed),
+            Happened::ClientSignals("accepted", 1),
             Happened::GivenUp(1),
             Happened::Replied,
             Happened::Stray,

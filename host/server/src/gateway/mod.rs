@@ -186,7 +186,8 @@ impl Shared {
         let hub = Arc::new(
             Hub::new(limits, Arc::clone(&tracer))
                 .with_broker(broker)
-                .with_rules(rules::Rules::new(&settings.channels)),
+                .with_rules(rules::Rules::new(&settings.channels))
+                .with_intake(telemetry.intake()),
         );
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {

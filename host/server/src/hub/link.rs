@@ -2,9 +2,11 @@
 
 mod direct;
 pub(super) mod numbers;
+mod signals;
 mod subscriptions;
 
 pub use direct::{Rest, Shortcut};
+pub(super) use signals::Right;
 pub(super) use subscriptions::{Forgotten, Noted, Since};
 
 use direct::Direct;
@@ -28,7 +30,7 @@ use tengen_core::{
 use tengen_settings as settings;
 use tengen_wire::{
     close::Reason,
-    dialect::Wire,
+    dialect::{self, Asked, Wire},
     id::{Channel, EndpointIndex, UserId},
     payload::Frame,
     transport::{Framed, Transport},
@@ -49,6 +51,8 @@ pub struct Link {
     ends: Option<Instant>,
     /// What the trace contexts in its events are for our spans.
     traceparent: settings::Traceparent,
+    /// What it may send of signals.
+    signals: Option<Box<Right>>,
     state: Mutex<State>,
     /// Replies that its peer waits for.
     pub(super) replies: Numbers,
@@ -137,6 +141,7 @@ impl Link {
             client: OnceLock::new(),
             ends: None,
             traceparent: settings::Traceparent::default(),
+            signals: None,
             state: Mutex::new(state),
             replies: Numbers::default(),
             ending: AtomicBool::new(false),
@@ -184,6 +189,23 @@ impl Link {
     /// What the trace contexts in its events are for our spans.
     pub fn traceparent(&self) -> settings::Traceparent {
         self.traceparent
+    }
+
+    /// The same, on an endpoint whose clients may send so much of signals; none: they may not.
+    pub fn sending(self, signals: Option<settings::ClientSignals>) -> Self {
+        let right = signals.map(|limits| Box::new(Right::new(limits, self.wire.dialect)));
+        Self { signals: right, ..self }
+    }
+
+    /// What it may send of signals, if it may.
+    pub(super) fn may_send_signals(&self) -> Option<&Right> {
+        self.signals.as_deref()
+    }
+
+    /// What an event of this id asks of the gateway itself; none: it is for plugins.
+    pub fn asked(&self, id: &str) -> Option<Asked> {
+        let is_batch = || self.signals.as_ref().is_some_and(|right| right.names(id));
+        dialect::asked(self.wire.dialect, id).or_else(|| is_batch().then_some(Asked::Telemetry))
     }
 
     /// When the authentication ends, and the connection with it.

@@ -21,6 +21,7 @@ mod relief;
 mod replies;
 mod requests;
 mod send;
+mod signals;
 mod step;
 mod subscriptions;
 mod tables;
@@ -52,6 +53,7 @@ use tengen_core::{
     budget::Budget,
     event::Connection,
     handler::Handler,
+    intake::Intake,
     meter::{Happened, Totals},
     often::Often,
     rules::Rules,
@@ -107,6 +109,8 @@ pub struct Hub {
     publications: Publications,
     rules: Rules,
     budget: Arc<Budget>,
+    /// Who takes in signals of clients; none: nobody does.
+    intake: Option<Arc<dyn Intake>>,
     /// What happens, and is counted.
     pub meter: Totals,
     /// What single peers make happen again and again, and an operator should look at once.
@@ -132,6 +136,7 @@ impl Hub {
             publications: Publications::default(),
             rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
+            intake: None,
             meter: Totals::default(),
             notable: Often::default(),
         }
@@ -146,6 +151,11 @@ impl Hub {
     /// The same, where clients may do something by themselves on channels.
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same, where clients' signals go there, of those that may send some.
+    pub fn with_intake(self, intake: Arc<dyn Intake>) -> Self {
+        Self { intake: Some(intake), ..self }
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.

@@ -140,7 +140,12 @@ impl Hub {
     }
 
     /// Answers whoever waits for an answer.
-    fn respond(&self, link: &Arc<Link>, arrived: &Arrived, value: &Payload) -> Result<(), Fault> {
+    pub(super) fn respond(
+        &self,
+        link: &Arc<Link>,
+        arrived: &Arrived,
+        value: &Payload,
+    ) -> Result<(), Fault> {
         let Some(callback) = arrived.callback.clone() else { return Ok(()) };
         let expected = Expected::new(Arc::clone(link), callback, arrived.id.clone());
         self.answer(&expected, value, None, &mut Deliveries::new(self, Asleep::default()))

@@ -23,7 +23,7 @@ use tengen_core::{
 };
 use tengen_settings::{Limits, Traceparent};
 use tengen_wire::{
-    dialect::{self, Arrived, Asked},
+    dialect::{Arrived, Asked},
     fault::{Fault, FaultId},
     id::PluginName,
 };
@@ -146,8 +146,8 @@ impl Router {
     /// Takes one event from a peer to its handlers, or answers why not. They decide at the end of the turn.
     pub fn route(&self, source: &mut Source, arrived: Arrived, turn: &mut Turn<'_>) {
         self.hub.meter.note(Happened::Received);
-        if let Some(asked) = dialect::asked(source.link.wire.dialect, &arrived.id) {
-            return self.ask(source, asked, arrived);
+        if let Some(asked) = source.link.asked(&arrived.id) {
+            return self.ask(source, asked, arrived, turn.instant);
         }
         let seq = source.next_seq();
         self.let_in(source, arrived, seq, turn);
@@ -155,14 +155,14 @@ impl Router {
 
     /// Tries again with an event whose connection's share had no place for it.
     fn route_again(&self, source: &mut Source, arrived: Arrived, seq: u32, turn: &mut Turn) {
-        match dialect::asked(source.link.wire.dialect, &arrived.id) {
-            Some(asked) => self.ask(source, asked, arrived),
+        match source.link.asked(&arrived.id) {
+            Some(asked) => self.ask(source, asked, arrived, turn.instant),
             None => self.let_in(source, arrived, seq, turn),
         }
     }
 
     /// Has the hub carry out what is asked of the gateway itself. What may take longer needs a place, as events do.
-    fn ask(&self, source: &mut Source, asked: Asked, arrived: Arrived) {
+    fn ask(&self, source: &mut Source, asked: Asked, arrived: Arrived, now: Instant) {
         let permit = match asked {
             Asked::Publish => {
                 let permit = self.permit(&source.link, &arrived);
@@ -170,6 +170,10 @@ impl Router {
                     return self.is_full(source, arrived, 0);
                 }
                 permit
+            }
+            Asked::Telemetry => {
+                let mut span = self.process_span(&source.link, &arrived);
+                return self.hub.take_signals(&source.link, &arrived, &mut span, now);
             }
             _ => None,
         };

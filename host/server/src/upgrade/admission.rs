@@ -60,7 +60,7 @@ impl Upgrades {
         span.set("tengen.wire_format", agreement.wire.format.word());
         let says = admission.welcome.take();
         let link = self.link(&place, asked, admission, (agreement, transport), span);
-        let link = link.ending_at(ends).taking(endpoint.traceparent);
+        let link = link.ending_at(ends).taking(endpoint.traceparent).sending(endpoint.telemetry);
         Ok(Welcome { link, place, says })
     }
 

@@ -35,6 +35,17 @@ impl Format {
     }
 }
 
+impl Format {
+    /// What the name of a file ends with that has it.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Human { .. } => "log",
+            Self::Json => "jsonl",
+            Self::Edn => "edn",
+        }
+    }
+}
+
 /// Writes signals in one format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encoder(pub(crate) Format);

@@ -3,10 +3,12 @@
 //! Whoever says something does no more than that: it encodes nothing, and waits for no sink.
 
 mod change;
+mod clients;
 mod layer;
 mod state;
 
 pub(crate) use change::Raise;
+pub(crate) use clients::Fits;
 pub(crate) use layer::Layer;
 
 use crate::{

@@ -3,6 +3,7 @@
 //! What a stream does not take stays: the first of it is tried again, later and later, and meanwhile the queue holds what
 //! it may. So a full disk costs what finds no room in the queue, and nothing else.
 
+pub(crate) mod by_connection;
 pub(crate) mod file;
 pub(crate) mod stream;
 
@@ -35,6 +36,14 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 pub(crate) trait Output: Send {
     /// Makes ready for so many bytes.
     fn prepare(&mut self, bytes: usize) -> io::Result<()>;
+
+    /// Whose the lines are that come next, and where each ends: for who keeps them apart.
+    fn lines(&mut self, _: &[Arc<Signal>], _: &[usize]) {}
+
+    /// Whether it ends a line by itself that was cut, before that is written again.
+    fn mends(&self) -> bool {
+        false
+    }
 
     /// Writes some of them, from the first.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
@@ -127,7 +136,7 @@ impl<O: Output> Courier<O> {
         self.encode(&batch.signals);
         let (mut written, mut done) = (0, 0);
         while done < batch.signals.len() {
-            let result = self.write(&mut written);
+            let result = self.write(&batch.signals, &mut written);
             let whole = self.ends.partition_point(|end| *end <= written);
             if let Some(taken) = batch.signals.get(done..whole).filter(|taken| !taken.is_empty()) {
                 self.station.delivered(taken);
@@ -138,7 +147,7 @@ impl<O: Output> Courier<O> {
             // What was cut is written again as a whole, on a line of its own.
             let last = done.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
             let start = last.unwrap_or_default();
-            self.cut |= written > start;
+            self.cut |= written > start && !self.output.mends();
             written = start;
             self.failed(&error);
             if let Some(why) = self.hopeless(again) {
@@ -159,13 +168,14 @@ impl<O: Output> Courier<O> {
     }
 
     /// Goes on where the last attempt ended.
-    fn write(&mut self, written: &mut usize) -> io::Result<()> {
+    fn write(&mut self, signals: &[Arc<Signal>], written: &mut usize) -> io::Result<()> {
         self.output.prepare(self.text.len() - *written)?;
         self.tell_of_losses()?;
         if self.cut {
             put(&mut self.output, b"\n", &mut 0)?;
             self.cut = false;
         }
+        self.output.lines(signals, &self.ends);
         put(&mut self.output, &self.text, written)?;
         self.output.flush()
     }

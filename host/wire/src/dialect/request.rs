@@ -25,6 +25,7 @@ listed! {
         Presence,
         PresenceInfo,
         Refresh,
+        /// Signals. They are no request that is read here: who takes them in reads them.
         Telemetry,
         Answer,
         /// There is no such request.
