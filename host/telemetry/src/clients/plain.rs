@@ -67,7 +67,7 @@ pub(super) fn text(said: &str, most: usize) -> String {
             out.push_str(name);
             out.push('=');
             out.push_str(redact::MASK);
-            let end = value.find(|sign: char| is_end(sign)).unwrap_or(value.len());
+            let end = value.find(is_end).unwrap_or(value.len());
             rest = value.get(end..).unwrap_or_default();
         }
     }
