@@ -131,14 +131,16 @@ fn no_link_is_followed_and_what_is_not_ours_stays() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("pages");
     fs::create_dir(&pages).unwrap();
-    let target = folder.path().join("target");
-    fs::write(&target, "precious").unwrap();
-    symlink(&target, pages.join(format!("{}.jsonl", id(1)))).unwrap();
-    fs::hard_link(&target, pages.join(format!("{}.jsonl", id(2)))).unwrap();
+    let targets = ["one", "other"].map(|name| folder.path().join(name));
+    targets.iter().for_each(|target| fs::write(target, "precious").unwrap());
+    symlink(&targets[0], pages.join(format!("{}.jsonl", id(1)))).unwrap();
+    fs::hard_link(&targets[1], pages.join(format!("{}.jsonl", id(2)))).unwrap();
     fs::write(pages.join("notes.txt"), "x".repeat(5000)).unwrap();
     let station = sink(&pages, limits());
     (1..=5).for_each(|number| say(&station, &id(number), "hello"));
-    assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    for target in &targets {
+        assert_eq!(fs::read_to_string(target).unwrap(), "precious");
+    }
     assert_eq!(fs::read_to_string(pages.join("notes.txt")).unwrap().len(), 5000);
     assert_eq!(station.stats().processed, 5);
 }
