@@ -292,9 +292,9 @@ impl Visit for Fields<'_> {
                 let said = value.downcast_ref::<Failure>().cloned();
                 let mut failure = said.unwrap_or_else(|| Failure::of(value));
                 let wholly = self.is_wholly_cleaned();
-                let clean = |text| redact::cleaned(text, wholly);
-                failure.message = clean(failure.message);
-                failure.causes = failure.causes.into_iter().map(clean).collect();
+                failure.message = redact::cleaned(failure.message, wholly);
+                let causes = failure.causes.into_iter();
+                failure.causes = causes.map(|cause| redact::cleaned(cause, wholly)).collect();
                 self.signal.error = Some(failure);
             }
             _ => self.text(field, Failure::of(value).to_string()),
