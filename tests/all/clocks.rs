@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 19] = [
+const READERS: [(&str, &str); 20] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -23,6 +23,7 @@ const READERS: [(&str, &str); 19] = [
     ("telemetry/src/metrics/outlet.rs", "when something was counted, for collectors"),
     ("telemetry/src/encode/mod.rs", "when losses were told, for people"),
     ("telemetry/src/record.rs", "when a signal was made"),
+    ("telemetry/src/station/handout.rs", "how old a signal is when it is delivered"),
     ("telemetry/src/writer/file.rs", "files carry the time of day: when one was begun"),
     (
         "server/src/upgrade/authentication.rs",

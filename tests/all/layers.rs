@@ -24,6 +24,7 @@ const ROOMS: [(&[&str], &[&str]); 9] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
+            "crc32fast",
             "flate2",
             "opentelemetry",
             "opentelemetry-otlp",

@@ -45,6 +45,7 @@ mod roles;
 mod security;
 mod sente;
 mod sente_lite;
+mod sinks;
 mod telemetry;
 mod timers;
 mod trace;

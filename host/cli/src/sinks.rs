@@ -206,13 +206,23 @@ fn lines(seen: &Value) -> Vec<String> {
     for (name, sink) in seen.get("sinks").and_then(Value::as_object).into_iter().flatten() {
         let dropped = sink.get("dropped").and_then(Value::as_object).into_iter().flatten();
         let lost: u64 = dropped.filter_map(|(_, count)| count.as_u64()).sum();
+        let on_disk = match number(sink, "spilled") {
+            0 => String::new(),
+            spilled => format!(", {spilled} on the disk"),
+        };
+        let breaker = match word(sink, "breaker").as_str() {
+            "" | "closed" => String::new(),
+            phase => format!(", breaker {phase}"),
+        };
         lines.push(format!(
-            "{name:<16} {:<8} {} of {} delivered, {} waiting, {lost} dropped, {}/s",
+            "{name:<16} {:<8} {} of {} delivered, {} waiting{on_disk}, {lost} dropped, {}/s in, {}/s out{}{breaker}",
             word(sink, "health"),
             number(sink, "processed"),
             number(sink, "accepted"),
             number(sink, "queued") + number(sink, "in_flight"),
+            number(sink, "accepted_per_s"),
             number(sink, "processed_per_s"),
+            within(sink.get("latency").unwrap_or(&empty)),
         ));
         let advice = word(sink, "advice");
         if !advice.is_empty() {
@@ -223,6 +233,25 @@ fn lines(seen: &Value) -> Vec<String> {
         lines.push(format!("raised: {raised}"));
     }
     lines
+}
+
+/// How long most of its signals took; nothing where there were none.
+fn within(latency: &Value) -> String {
+    let number = |key: &str| latency.get(key).and_then(Value::as_u64);
+    let told = |micros: Option<u64>| match micros {
+        None => "over 10 s".to_owned(),
+        Some(micros) if micros < 1000 => format!("{micros} µs"),
+        Some(micros) if micros < 1_000_000 => format!("{} ms", micros as f64 / 1000.0),
+        Some(micros) => format!("{} s", micros as f64 / 1_000_000.0),
+    };
+    match number("count").unwrap_or_default() {
+        0 => String::new(),
+        _ => format!(
+            ", half within {}, 99 % within {}",
+            told(number("p50_us")),
+            told(number("p99_us"))
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -239,14 +268,15 @@ mod tests {
             "raised": [],
             "sinks": { "file": {
                 "health": "failing", "processed": 5, "accepted": 8, "queued": 1, "in_flight": 1,
-                "dropped": { "queue_full": 1 }, "processed_per_s": 2, "advice": "make room",
+                "dropped": { "queue_full": 1 }, "accepted_per_s": 3, "processed_per_s": 2, "advice": "make room",
+                "breaker": "open", "spilled": 4, "latency": { "count": 5, "p50_us": 250, "p99_us": 2500 },
             } },
         });
         assert_eq!(
             lines(&seen),
             [
                 "signals: 9 created, 8 accepted; level info",
-                "file             failing  5 of 8 delivered, 2 waiting, 1 dropped, 2/s",
+                "file             failing  5 of 8 delivered, 2 waiting, 4 on the disk, 1 dropped, 3/s in, 2/s out, half within 250 µs, 99 % within 2.5 ms, breaker open",
                 "  make room",
             ]
         );

@@ -30,5 +30,5 @@ pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;
-pub use sink::{Files, Format, FullSink, Per, Rotation, Rule, Sink, SinkKind};
+pub use sink::{Files, Format, FullSink, Per, Rotation, Rule, Sink, SinkKind, Spill};
 pub use telemetry::{Otlp, Protocol, Telemetry};

@@ -53,6 +53,8 @@ settings! {
         rotate: Option<Rotation> = table_if_there();
         /// What there may be of files where there is one for each connection.
         files: Option<Files> = table_if_there();
+        /// Where signals wait that find no room; without it, they are dropped.
+        spill: Option<Spill> = table_if_there();
         /// What of the signals goes there.
         filter: Filter = table();
         /// what is changed in signals on their way there, in this order
@@ -91,6 +93,18 @@ settings! {
         open: NonZeroUsize = count().within(at_least_one(1)..=at_least_one(1000)).or(at_least_one(64));
         /// a file that was not written to for so long is removed
         age: Duration = duration().within(Duration::from_secs(60)..=Duration::from_secs(366 * 86_400)).or(Duration::from_secs(7 * 86_400));
+    }
+}
+
+settings! {
+    /// Signals on the disk, in order, until the sink has caught up: what finds no room in `buffer`, what comes while the
+    /// sink keeps failing, and what is left at the end, for the next start. Written, not synced.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Spill {
+        /// a folder that nothing else uses; made if it is not there
+        path: PathBuf = path().required(PathBuf::new(), "\"spill/file\"", "say where, as in path = \"spill/file\"");
+        /// most bytes of its files; over it, as `when_full` says
+        size: NonZeroUsize = size().within(at_least_one(64 << 10)..=at_least_one(1 << 40)).or(at_least_one(64 << 20));
     }
 }
 
@@ -195,6 +209,11 @@ impl Sink {
         self.name.as_deref().or(plugin.map(PluginName::as_str)).unwrap_or(self.kind.word())
     }
 
+    /// Whether who says something writes it, and waits for that.
+    pub fn writes_at_once(&self) -> bool {
+        self.synchronous && self.kind != SinkKind::Plugin
+    }
+
     /// Which keys go together.
     fn check(&mut self, table: &Table<'_>) {
         match self.kind {
@@ -233,6 +252,10 @@ impl Sink {
         only("files", self.kind == SinkKind::File && !is_one, "`file`, with `per`");
         only("format", !is_plugin, "`stdout`, `stderr` or `file`");
         only("synchronous", !is_plugin || !self.synchronous, "`stdout`, `stderr` or `file`");
+        if let (true, Some(spill)) = (self.writes_at_once(), table.get("spill")) {
+            let what = "is not used: what is synchronous never waits for room";
+            table.document.warning(&spill.place, what);
+        }
     }
 }
 
@@ -253,6 +276,13 @@ impl Rotation {
     /// The defaults.
     pub fn new() -> Self {
         Self::usual()
+    }
+}
+
+impl Spill {
+    /// The defaults, in this folder.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::usual() }
     }
 }
 

@@ -36,6 +36,8 @@ settings! {
         slow: Duration = duration().within(Duration::from_millis(1)..=Duration::from_secs(3600)).or(Duration::from_secs(1));
         /// bytes of what no filter lets pass that each thread keeps, to be told with an error of its connection; absent: nothing
         recorder: Option<NonZeroUsize> = size().absent("\"4MiB\"");
+        /// says so often, as a signal, how each sink is doing; absent: never
+        accounts: Option<Duration> = duration().within(Duration::from_secs(1)..=Duration::from_secs(86_400)).absent("\"60s\"");
         /// Where traces and metrics go.
         otlp: Option<Otlp> = table_if_there();
         /// Which signals there are at all.

@@ -5,6 +5,7 @@ use crate::{
     encode::{Encoder, Format},
     filter::Filter,
     pipe::{Pipe, Unattached},
+    spill,
     station::{Station, Traits},
     writer::{self, Output, Pace, by_connection::ByConnection, file::Growing, stream::Stream},
 };
@@ -20,6 +21,8 @@ use tokio_util::task::TaskTracker;
 
 /// How much longer than its deadline a sink is waited for: only if it cannot run, for it has the same deadline.
 const LATE: Duration = Duration::from_millis(100);
+/// What the disk is given of the time until the deadline, at most; never more than a quarter.
+const FOR_THE_DISK: Duration = Duration::from_secs(1);
 
 /// The handle of a sink; without it, it ends at once.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Attached {
     station: Arc<Station>,
     /// Closed when nobody delivers any more.
     done: watch::Receiver<()>,
+    /// Closed when the disk has what is left for it.
+    kept: watch::Receiver<()>,
 }
 
 impl Attached {
@@ -40,8 +45,9 @@ impl Attached {
     ) -> Result<Self, TelemetryError> {
         let station = Station::new(Traits::of(settings), Filter::new(&settings.filter, "trace")?);
         attach(pipe, &station)?;
+        let kept = keep(pipe, &station, settings)?;
         let done = delivery::start(&station, &sink, settings, tasks);
-        Ok(Self { pipe: Arc::clone(pipe), station, done })
+        Ok(Self { pipe: Arc::clone(pipe), station, done, kept })
     }
 
     /// A stream or a file, as the configuration has it.
@@ -83,6 +89,7 @@ impl Attached {
         encoder: Encoder,
     ) -> Result<Self, TelemetryError> {
         attach(pipe, station)?;
+        let kept = keep(pipe, station, settings)?;
         let pace = Pace { batch: settings.batch, delay: settings.delay };
         let done = match settings.synchronous {
             true => {
@@ -93,11 +100,12 @@ impl Attached {
                 let started = writer::start(Arc::clone(station), output, encoder, pace);
                 started.map_err(|error| {
                     pipe.detach(station);
+                    station.keep_the_rest();
                     TelemetryError::Log(error)
                 })?
             }
         };
-        Ok(Self { pipe: Arc::clone(pipe), station: Arc::clone(station), done })
+        Ok(Self { pipe: Arc::clone(pipe), station: Arc::clone(station), done, kept })
     }
 
     pub(crate) fn station(&self) -> &Arc<Station> {
@@ -105,18 +113,44 @@ impl Attached {
     }
 
     /// Takes no more signals; the future ends when the queued ones are delivered, or at the deadline: what is left then is
-    /// lost, and counted.
+    /// on the disk, if there is one, or lost, and counted.
     pub(crate) fn stop(&self, deadline: Instant) -> impl Future<Output = ()> + use<> {
         self.pipe.detach(&self.station);
-        self.station.close(deadline);
-        let (mut done, station) = (self.done.clone(), Arc::clone(&self.station));
+        let station = Arc::clone(&self.station);
+        let for_the_disk = match station.traits.spills {
+            true => (deadline.saturating_duration_since(Instant::now()) / 4).min(FOR_THE_DISK),
+            false => Duration::ZERO,
+        };
+        let until = deadline - for_the_disk;
+        station.close(until);
+        let (done, kept) = (self.done.clone(), self.kept.clone());
         async move {
-            let ended = time::timeout_at((deadline + LATE).into(), async {
-                while done.changed().await.is_ok() {}
-            });
-            ended.await.unwrap_or_default();
+            closed(done, until + LATE).await;
+            station.keep_the_rest();
+            closed(kept, deadline + LATE).await;
             station.abandon();
         }
+    }
+}
+
+/// Waits until it is closed, but no longer than this.
+async fn closed(mut it: watch::Receiver<()>, until: Instant) {
+    let ended = time::timeout_at(until.into(), async { while it.changed().await.is_ok() {} });
+    ended.await.unwrap_or_default();
+}
+
+/// Has somebody keep what is aside, if there is a disk for it.
+fn keep(
+    pipe: &Pipe,
+    station: &Arc<Station>,
+    settings: &settings::Sink,
+) -> Result<watch::Receiver<()>, TelemetryError> {
+    match settings.spill.as_ref().filter(|_| station.traits.spills) {
+        None => Ok(watch::channel(()).1),
+        Some(spill) => spill::start(station, spill).map_err(|error| {
+            pipe.detach(station);
+            TelemetryError::Log(error)
+        }),
     }
 }
 
@@ -132,5 +166,6 @@ impl Drop for Attached {
     fn drop(&mut self) {
         self.pipe.detach(&self.station);
         self.station.close(Instant::now());
+        self.station.keep_the_rest();
     }
 }

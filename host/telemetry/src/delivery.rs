@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tengen_core::{
     often::{Often, Times},
@@ -25,10 +25,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long one delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause after a first failure; it doubles with each further one.
-const PAUSE: Duration = Duration::from_millis(100);
 /// No pause is longer, whatever a sink asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_WISH: Duration = Duration::from_secs(30);
 /// Failures in a row after which a batch is given up.
 const ATTEMPTS: u32 = 5;
 
@@ -104,7 +102,10 @@ impl Courier {
                     station.look(since);
                 }
                 Next::Wait => {
-                    woken.await;
+                    tokio::select! {
+                        () = woken => {}
+                        () = expired(&station) => {}
+                    }
                     self.gather().await;
                 }
             }
@@ -130,8 +131,16 @@ impl Courier {
         let (mut rest, mut failures) = (batch.signals.as_slice(), 0);
         while !rest.is_empty() {
             if self.station.is_gone() {
-                self.station.lose(rest.len(), Loss::SinkError);
+                self.station.lose(rest, Loss::SinkError);
                 break;
+            }
+            if self.station.leaves_the_rest() {
+                self.station.lose(rest, Loss::Shutdown);
+                break;
+            }
+            if let Err(pause) = self.station.admit(time::Instant::now().into_std()) {
+                self.pause(pause).await;
+                continue;
             }
             match self.attempt(rest).await {
                 Outcome::Taken(taken) => {
@@ -141,26 +150,28 @@ impl Courier {
                 }
                 Outcome::Later(pause) => {
                     self.station.retried();
+                    self.station.withdrew();
                     self.pause(pause).await;
                 }
                 Outcome::Failed(error) => {
                     failures += 1;
                     if failures == ATTEMPTS {
-                        self.station.lose(rest.len(), Loss::SinkError);
+                        self.station.lose(rest, Loss::SinkError);
                         self.failed(&error);
                         break;
                     }
-                    self.failed(&error);
-                    self.pause(PAUSE * 2_u32.pow(failures - 1)).await;
+                    let pause = self.failed(&error);
+                    self.pause(pause).await;
                 }
                 Outcome::GivenUp(error) => {
-                    self.station.lose(rest.len(), Loss::SinkError);
+                    self.station.lose(rest, Loss::SinkError);
                     self.failed(&error);
                     break;
                 }
                 Outcome::Fatal(error) => self.give_up(&error),
                 Outcome::OutOfTime => {
-                    self.station.lose(rest.len(), Loss::Shutdown);
+                    self.station.withdrew();
+                    self.station.lose(rest, Loss::Shutdown);
                     break;
                 }
             }
@@ -194,12 +205,21 @@ impl Courier {
         outcome
     }
 
-    /// Waits before the next attempt, but not past the deadline.
+    /// Waits before the next attempt, but not past the deadline; when the end begins, there is one at once.
     async fn pause(&self, pause: Duration) {
+        let is_closing = self.station.until().is_some();
+        let enough = async {
+            match is_closing {
+                true => expired(&self.station).await,
+                false => {
+                    closing(&self.station).await;
+                }
+            }
+        };
         tokio::select! {
-            () = expired(&self.station) => {}
+            () = enough => {}
             // At least a moment: a sink that says `retry after nothing` must not keep a processor busy.
-            () = time::sleep(pause.clamp(Duration::from_millis(1), LONGEST_PAUSE)) => {}
+            () = time::sleep(pause.clamp(Duration::from_millis(1), LONGEST_WISH)) => {}
         }
     }
 
@@ -212,13 +232,14 @@ impl Courier {
 
     /// To be called when what the failure costs is counted. Told now and then, however it is worded: a failure that lasts
     /// would be told never if it had to be another than the one before.
-    fn failed(&self, error: &str) {
-        self.station.failed(error);
+    fn failed(&self, error: &str) -> Duration {
         let now = time::Instant::now().into_std();
+        let pause = self.station.failed(error, now);
         if let Some(Times { untold, .. }) = self.often.count("sink", now) {
             let (sink, lost) = (self.station.name(), self.station.lost());
             tracing::warn!(sink, error, untold, lost, "a sink failed");
         }
+        pause
     }
 
     async fn flush(&self) {
@@ -233,20 +254,31 @@ impl Courier {
         };
         match answer {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => self.failed(&error),
-            Ok(Err(_)) => self.failed("the sink panicked"),
-            Err(_) => self.failed(&format!("no answer within {PATIENCE:?}")),
+            Ok(Ok(Err(error))) => {
+                self.failed(&error);
+            }
+            Ok(Err(_)) => {
+                self.failed("the sink panicked");
+            }
+            Err(_) => {
+                self.failed(&format!("no answer within {PATIENCE:?}"));
+            }
         }
     }
 }
 
 /// Waits until the moment by which all has to have ended, if there will be one.
 async fn expired(station: &Station) {
+    time::sleep_until(closing(station).await.into()).await;
+}
+
+/// Waits until the end begins; by when all has to have ended.
+async fn closing(station: &Station) -> Instant {
     loop {
         let mut woken = pin!(station.wake.notified());
         woken.as_mut().enable();
         if let Some(until) = station.until() {
-            return time::sleep_until(until.into()).await;
+            return until;
         }
         woken.await;
     }

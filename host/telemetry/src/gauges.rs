@@ -68,11 +68,28 @@ fn of_sink(name: &str, sink: &SinkStats, into: &mut Samples) {
         (Metric::SinkMemory, sink.bytes),
         (Metric::SinkErrors, sink.errors),
         (Metric::SinkRetries, sink.retries),
+        (Metric::SinkBreakerOpened, sink.breaker_openings),
+    ] {
+        into.add(metric, &[name], value);
+    }
+    let spill = sink.spill.clone().unwrap_or_default();
+    for (metric, value) in [
+        (Metric::SinkSpilled, sink.spilled),
+        (Metric::SinkSpillMemory, spill.bytes),
+        (Metric::SinkRecovered, spill.recovered),
+        (Metric::SinkDamaged, spill.damaged),
+        (Metric::SinkSpillErrors, spill.errors),
     ] {
         into.add(metric, &[name], value);
     }
     into.add(Metric::SinkOldest, &[name], sink.oldest_ms as f64 / 1000.0);
+    into.add(Metric::SinkLatency, &[name], sink.latency.times.clone());
+    into.add(Metric::SinkRate, &[name, "accepted"], sink.accepted_per_s);
+    into.add(Metric::SinkRate, &[name, "processed"], sink.processed_per_s);
     into.add(Metric::SinkGone, &[name], sink.gone);
+    for phase in ["closed", "half-open", "open"] {
+        into.add(Metric::SinkBreaker, &[name, phase], sink.breaker == phase);
+    }
     for health in ["healthy", "behind", "failing", "paused", "gone"] {
         into.add(Metric::SinkHealth, &[name, health], sink.health == health);
     }

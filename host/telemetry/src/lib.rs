@@ -48,6 +48,7 @@
 pub mod log;
 pub mod stats;
 
+mod accounts;
 mod attached;
 mod clients;
 mod control;
@@ -67,6 +68,7 @@ mod queue;
 mod record;
 mod recorder;
 mod redact;
+mod spill;
 mod station;
 mod tracer;
 mod writer;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
+use tengen_core::meter::Reading;
 
 /// A snapshot of all telemetry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -97,7 +98,8 @@ pub struct SignalStats {
 
 /// Every signal that was offered to this sink is in one of the counts:
 /// `offered = filtered + sampled_out + limited + withheld + accepted` and
-/// `accepted = processed + dropped + queued + in_flight`.
+/// `accepted = processed + dropped + queued + in_flight + spilled`. What an earlier run left on the disk is accepted as well,
+/// and was offered to that one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SinkStats {
     pub kind: &'static str,
@@ -115,6 +117,10 @@ pub struct SinkStats {
     pub in_flight: u64,
     /// What is queued and in flight takes up, about.
     pub bytes: u64,
+    /// On the disk, until it has caught up.
+    pub spilled: u64,
+    /// How its disk is, if it has one.
+    pub spill: Option<SpillStats>,
     /// Most that may be queued.
     pub buffer: u64,
     pub dropped: SignalsDropped,
@@ -127,6 +133,11 @@ pub struct SinkStats {
     pub processed_per_s: u64,
     /// How long the first in the queue has waited.
     pub oldest_ms: u64,
+    pub latency: Latency,
+    /// `closed`, or `open` because it kept failing, or `half-open`: one batch is being tried.
+    pub breaker: &'static str,
+    /// How often that opened.
+    pub breaker_openings: u64,
     /// `healthy`, `behind`, `failing`, `paused` or `gone`.
     pub health: &'static str,
     /// What to do about it.
@@ -134,6 +145,42 @@ pub struct SinkStats {
     pub last_error: Option<String>,
     /// Whether the sink gave itself up.
     pub gone: bool,
+}
+
+/// What a sink has on its disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SpillStats {
+    /// What its files take up.
+    pub bytes: u64,
+    /// Signals that an earlier run had left there.
+    pub recovered: u64,
+    /// What could not be read of that, in bytes.
+    pub damaged: u64,
+    /// Times that it could not be read or written.
+    pub errors: u64,
+    /// Why, if it cannot be now.
+    pub error: Option<String>,
+}
+
+/// From when a signal was said to when the sink had taken it, of all that it has taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    pub count: u64,
+    /// Half of them took no longer, by the ends of the histogram's ranges; none where there are none, or it is over 10 s.
+    pub p50_us: Option<u64>,
+    /// The same of 99 %.
+    pub p99_us: Option<u64>,
+    #[serde(skip)]
+    pub times: Reading,
+}
+
+impl Latency {
+    pub(crate) fn of(times: Reading) -> Self {
+        let within = |share| {
+            times.within(share).map(|end| u64::try_from(end.as_micros()).unwrap_or(u64::MAX))
+        };
+        Self { count: times.count(), p50_us: within(0.5), p99_us: within(0.99), times }
+    }
 }
 
 /// Records that a sink did not get, by reason.
@@ -147,13 +194,17 @@ pub struct SignalsDropped {
     pub rule: u64,
     /// The sink refused them or kept failing.
     pub sink_error: u64,
+    /// There was no room for them on the disk either.
+    pub spill_full: u64,
+    /// The disk did not take them, or does not give them back.
+    pub spill_failed: u64,
     /// The gateway ended first.
     pub shutdown: u64,
 }
 
 impl SignalsDropped {
     pub fn total(self) -> u64 {
-        self.queue_full + self.displaced + self.rule + self.sink_error + self.shutdown
+        self.by_reason().into_iter().map(|(_, count)| count).sum()
     }
 
     /// Those that the sink was to get and did not.
@@ -162,12 +213,14 @@ impl SignalsDropped {
     }
 
     /// With the words for their reasons.
-    pub fn by_reason(self) -> [(&'static str, u64); 5] {
+    pub fn by_reason(self) -> [(&'static str, u64); 7] {
         [
             ("queue-full", self.queue_full),
             ("displaced", self.displaced),
             ("rule", self.rule),
             ("sink-error", self.sink_error),
+            ("spill-full", self.spill_full),
+            ("spill-failed", self.spill_failed),
             ("shutdown", self.shutdown),
         ]
     }
@@ -184,6 +237,8 @@ pub struct Report {
     pub metrics_lost: Option<String>,
     /// Records that were lost while ending, by sink; only sinks that lost some.
     pub signals_lost: BTreeMap<String, u64>,
+    /// Those that wait on the disk for the next start.
+    pub signals_kept: BTreeMap<String, u64>,
     /// The final counts.
     pub stats: Stats,
 }
@@ -215,7 +270,9 @@ impl Report {
             })
             .collect();
         let metrics_lost = Self::metrics_lost(before, &after);
-        Self { spans_lost, last_error, metrics_lost, signals_lost, stats: after }
+        let kept = after.sinks.iter().filter(|(_, sink)| sink.spilled > 0);
+        let signals_kept = kept.map(|(name, sink)| (name.clone(), sink.spilled)).collect();
+        Self { spans_lost, last_error, metrics_lost, signals_lost, signals_kept, stats: after }
     }
 
     fn metrics_lost(before: &Stats, after: &Stats) -> Option<String> {
@@ -227,8 +284,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = |(sink, kept)| format!("{kept} signals for sink `{sink}` wait on its disk");
+        let kept: Vec<_> = self.signals_kept.iter().map(kept).collect();
         if self.is_complete() {
-            return f.write_str("all telemetry was delivered");
+            f.write_str("all telemetry was delivered")?;
+            return kept.iter().try_for_each(|kept| write!(f, "; {kept}"));
         }
         let mut parts = Vec::new();
         if self.spans_lost > 0 {
@@ -242,7 +302,8 @@ impl fmt::Display for Report {
                 .iter()
                 .map(|(sink, lost)| format!("{lost} signals for sink `{sink}`")),
         );
-        write!(f, "not delivered: {}", parts.join(", "))
+        write!(f, "not delivered: {}", parts.join(", "))?;
+        kept.iter().try_for_each(|kept| write!(f, "; {kept}"))
     }
 }
 

@@ -138,6 +138,13 @@ impl Gathered {
         [waited, decided]
     }
 
+    /// These times.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let mut gathered = Self::default();
+        times.into_iter().for_each(|time| gathered.record(nanos(time), 1));
+        gathered
+    }
+
     fn record(&mut self, nanos: u64, times: u32) {
         if let Some(range) = self.ranges.get_mut(range(nanos)) {
             *range += times;
@@ -187,6 +194,18 @@ impl Reading {
         seconds(self.nanos)
     }
 
+    /// The end of the range within which this share of all times is, 0 to 1. None where nothing was recorded, or where it is
+    /// the range without an end.
+    pub fn within(&self, share: f64) -> Option<Duration> {
+        let wanted = (self.count() as f64 * share).ceil().max(1.0);
+        let mut so_far = 0;
+        let reached = self.ranges.iter().position(|count| {
+            so_far += count;
+            so_far as f64 >= wanted
+        });
+        reached.and_then(|range| BOUNDS.get(range)).map(|bound| Duration::from_nanos(*bound))
+    }
+
     /// How many are in each range, with its upper end in seconds; the last has none.
     pub fn ranges(&self) -> impl Iterator<Item = (f64, u64)> {
         let ends = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
@@ -219,6 +238,19 @@ mod tests {
         let expected = [(0.00001, 2), (0.000025, 1), (0.001, 1), (10.0, 1), (f64::INFINITY, 1)];
         assert_eq!(filled(&reading), expected);
         assert_eq!((reading.count(), reading.seconds()), (6, 20.001_020_002));
+    }
+
+    #[test]
+    fn a_share_of_the_times_is_within_the_end_of_its_range() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.read().within(0.5), None, "nothing was recorded");
+        let millis = |millis| Duration::from_millis(millis);
+        histogram.add(&Gathered::of((1..=100).map(millis)));
+        let reading = histogram.read();
+        let within = [0.0, 0.5, 0.51, 0.99, 1.0].map(|share| reading.within(share));
+        assert_eq!(within, [1, 50, 100, 100, 100].map(|end| Some(millis(end))));
+        histogram.record(Duration::from_secs(3600));
+        assert_eq!(histogram.read().within(1.0), None, "it has no end");
     }
 
     #[test]

@@ -289,7 +289,7 @@ metrics! {
     SinkPassed = Counter "tengen_sink_passed_over" "signals" ["sink", "reason"] []
         "Signals that are not for it: by its filter, its share, its limit, or because its own work says them";
     SinkAccepted = Counter "tengen_sink_accepted" "signals" ["sink"] []
-        "Signals that it is to get; each is processed, dropped, queued or in flight";
+        "Signals that it is to get, those that an earlier run left on its disk included; each is processed, dropped, queued, in flight or spilled";
     SinkProcessed = Counter "tengen_sink_processed" "signals" ["sink"] []
         "Signals that it has taken";
     SinkDropped = Counter "tengen_sink_dropped" "signals" ["sink", "reason"] []
@@ -302,12 +302,30 @@ metrics! {
         "What signals take up that are queued or in flight";
     SinkOldest = Gauge "tengen_sink_oldest" "seconds" ["sink"] []
         "How long the first signal of its queue has waited";
+    SinkLatency = Histogram "tengen_sink_latency" "seconds" ["sink"] []
+        "From when a signal was said to when the sink had taken it";
+    SinkRate = Gauge "tengen_sink_rate" "" ["sink", "of"] []
+        "Signals a second over the last ten seconds, about: `accepted` and `processed`";
+    SinkSpilled = Gauge "tengen_sink_spilled" "signals" ["sink"] []
+        "Signals that wait for it on the disk";
+    SinkSpillMemory = Gauge "tengen_sink_spill" "bytes" ["sink"] []
+        "What its files take up on the disk";
+    SinkRecovered = Counter "tengen_sink_recovered" "signals" ["sink"] []
+        "Signals that an earlier run had left on the disk";
+    SinkDamaged = Counter "tengen_sink_spill_damaged" "bytes" ["sink"] []
+        "Of files of an earlier run, what could not be read";
+    SinkSpillErrors = Counter "tengen_sink_spill" "errors" ["sink"] []
+        "Times that its files could not be read or written";
     SinkHealth = Gauge "tengen_sink_health" "" ["sink", "health"] []
         "1 for how it is, 0 for the others: `healthy`, `behind`, `failing`, `paused` or `gone`";
     SinkErrors = Counter "tengen_sink" "errors" ["sink"] []
         "Deliveries that failed";
     SinkRetries = Counter "tengen_sink" "retries" ["sink"] []
         "Deliveries that were, or are to be, repeated";
+    SinkBreaker = Gauge "tengen_sink_breaker" "" ["sink", "phase"] []
+        "1 for the phase that its breaker is in, 0 for the others: `closed`, `half-open` or `open`";
+    SinkBreakerOpened = Counter "tengen_sink_breaker" "openings" ["sink"] []
+        "How often it was left alone for a while because it kept failing";
     SinkGone = Gauge "tengen_sink_gone" "" ["sink"] []
         "1: the sink gave itself up";
     LostLines = Counter "tengen_log_lost" "lines" [] ["log.lost-lines"]

@@ -143,6 +143,14 @@ impl Metric {
             Self::SinkDropped => "tengen.sink.dropped",
             Self::SinkQueued => "tengen.sink.queued",
             Self::SinkInFlight => "tengen.sink.in_flight",
+            Self::SinkLatency => "tengen.sink.latency",
+            Self::SinkSpilled => "tengen.sink.spilled",
+            Self::SinkSpillMemory => "tengen.sink.spill.size",
+            Self::SinkRecovered => "tengen.sink.recovered",
+            Self::SinkDamaged => "tengen.sink.spill.damaged",
+            Self::SinkSpillErrors => "tengen.sink.spill.errors",
+            Self::SinkBreaker => "tengen.sink.breaker.phase",
+            Self::SinkBreakerOpened => "tengen.sink.breaker.openings",
             Self::SinkErrors => "tengen.sink.errors",
             Self::SinkRetries => "tengen.sink.retries",
             Self::SinkGone => "tengen.sink.gone",
@@ -208,6 +216,8 @@ impl Metric {
                 | Self::SpanMemory
                 | Self::SinkQueued
                 | Self::SinkInFlight
+                | Self::SinkSpilled
+                | Self::SinkSpillMemory
         )
     }
 

@@ -262,6 +262,7 @@ impl Shared {
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
         work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(expire_raised(Arc::clone(self), work.stop.clone()));
+        work.tasks.spawn(sinks::say_accounts(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));

@@ -3,9 +3,21 @@
 
 use super::{Shared, plugins::LoadError};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tengen_settings::{Settings, Sink, SinkKind};
 use tengen_telemetry as telemetry;
-use tokio_util::task::TaskTracker;
+use tokio::time;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Says how the sinks are doing as often as the configuration wants it, if it does.
+pub(super) async fn say_accounts(shared: Arc<Shared>, stop: CancellationToken) {
+    let Some(every) = shared.settings.load().telemetry.accounts else { return };
+    let mut due = time::interval_at(time::Instant::now() + every, every);
+    due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(due.tick()).await.is_some() {
+        shared.telemetry.say_accounts();
+    }
+}
 
 impl Shared {
     pub(super) fn attach_sinks(

@@ -138,6 +138,18 @@ fn sinks(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
             root.document.mistake(&table.place_of("name"), what);
             continue;
         }
+        let spills_there = |other: &&Sink| {
+            let both = other.spill.as_ref().zip(sink.spill.as_ref());
+            both.is_some_and(|(one, other)| one.path == other.path)
+        };
+        if let Some(other) = settings.telemetry.sinks.iter().find(spills_there) {
+            let what = format!(
+                "the sink `{}` spills there already; give this one a folder of its own",
+                other.label()
+            );
+            root.document.mistake(&table.place_of("spill"), what);
+            continue;
+        }
         settings.telemetry.sinks.extend(table.is_whole().then_some(sink));
     }
 }

@@ -1,7 +1,11 @@
 //! A sink gets everything in order, or it is counted why not.
 
 use super::*;
-use crate::{filter::Filter, station::Traits, stats::SinkStats};
+use crate::{
+    filter::Filter,
+    station::{OPENS, PAUSE, Traits},
+    stats::SinkStats,
+};
 use futures_util::future::BoxFuture;
 use std::{collections::VecDeque, sync::Mutex};
 use tengen_core::{sink::Level, testing::somebody_listens};
@@ -258,4 +262,39 @@ async fn a_failure_that_lasts_is_in_the_log_with_what_it_costs() {
     let end = r#"sink="test" error="no answer within 10s" untold=5 lost=512"#;
     assert!(second.ends_with(end), "{second}");
     assert_eq!(stats.dropped.sink_error, 512);
+}
+
+// A plugin that trapped on every batch was handed the next at once, until it had broken on all that waited.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_keeps_failing_is_left_alone_and_goes_on_by_itself() {
+    let script: VecDeque<_> = (0..7).map(|_| Answer::Refuse(Refusal::Drop("no".into()))).collect();
+    let sink = Arc::new(Scripted { script: Mutex::new(script), ..Scripted::default() });
+    let settings = settings::Sink { batch: NonZeroUsize::MIN, ..settings::Sink::of_plugin("test") };
+    let begun = time::Instant::now();
+    let delivery = Delivery::with(&settings, sink.clone(), &["a"; 10]);
+    time::sleep(Duration::from_secs(1)).await;
+    let stats = delivery.station.stats();
+    assert_eq!((stats.breaker, stats.breaker_openings), ("open", 1));
+    let waiting = stats.queued + stats.in_flight;
+    assert_eq!((stats.errors, waiting), (u64::from(OPENS), 5), "the others wait");
+    assert!(stats.advice.unwrap().contains("failed 5 times in a row (no)"));
+    while delivery.station.stats().processed < 3 {
+        time::sleep(Duration::from_millis(100)).await;
+    }
+    let pauses = PAUSE * (16 + 32 + 64);
+    assert!((pauses..pauses + PAUSE * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    let stats = delivery.stop(Duration::from_secs(1)).await;
+    assert_eq!((stats.breaker, stats.dropped.sink_error), ("closed", 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_pause_ends_when_the_end_begins() {
+    let script = [Answer::Refuse(Refusal::RetryAfter(Duration::from_secs(25)))];
+    let sink = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
+    let delivery = Delivery::with(&settings::Sink::of_plugin("test"), sink.clone(), &["a"]);
+    while delivery.station.stats().retries == 0 {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    let stats = delivery.stop(Duration::from_secs(5)).await;
+    assert_eq!((stats.processed, stats.dropped.total()), (1, 0));
 }

@@ -1,6 +1,7 @@
 //! Where signals of clients come into a pipe: like all others, but asked for before they are made.
 
 use super::Pipe;
+use std::sync::Arc;
 use tengen_core::sink::{Level, Signal};
 
 /// Whether a signal that is not made yet may go anywhere.
@@ -20,13 +21,12 @@ impl Pipe {
         if (site.passes && site.sinks != 0) || is_raised {
             return Fits::Yes;
         }
-        self.created.add(1);
         self.filtered.add(1);
         Fits::Not
     }
 
     /// Takes in a signal that fits; its share and how often it may pass are asked for now.
     pub(crate) fn put_of_client(&self, signal: Signal) {
-        self.put_into(&self.state.load(), signal, None);
+        self.put_into(&self.state.load(), Arc::new(signal), None);
     }
 }

@@ -31,7 +31,7 @@ impl Account {
     }
 
     /// Every few seconds, what was counted becomes the rate.
-    fn turn(&mut self, now: Instant) {
+    pub(super) fn turn(&mut self, now: Instant) {
         let (since, accepted, delivered) = *self.since.get_or_insert((now, 0, 0));
         let passed = now.saturating_duration_since(since).as_secs_f64();
         if passed >= SECONDS {
@@ -57,5 +57,24 @@ impl Account {
         let old = before * (SECONDS - passed).max(0.0);
         let rate = ((now - then) as f64 + old) / SECONDS.max(passed);
         rate.round() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn rates_are_of_the_last_seconds_and_go_down_where_nothing_happens() {
+        let (mut account, now) = (Account::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        account.turn(now);
+        account.accepted(1000);
+        account.delivered += 500;
+        account.turn(later(10));
+        assert_eq!((account.accepted_per_s(), account.delivered_per_s()), (100, 50));
+        account.turn(later(20));
+        assert_eq!((account.accepted_per_s(), account.delivered_per_s()), (0, 0));
     }
 }

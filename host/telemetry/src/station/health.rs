@@ -1,6 +1,9 @@
 //! How a sink is, in a word and with one sentence of advice; it does not change with every signal.
 
-use super::Traits;
+use super::{
+    Traits,
+    breaker::{Breaker, LONGEST_PAUSE, Phase},
+};
 use std::time::{Duration, Instant};
 
 /// A queue that is as full as this, in percent, makes a sink one that is behind,
@@ -48,13 +51,11 @@ impl Health {
         self.is_behind = true;
     }
 
-    /// Whether it is the first in a row.
-    pub(super) fn failed(&mut self, error: &str) -> bool {
+    pub(super) fn failed(&mut self, error: &str) {
         self.failures = self.failures.saturating_add(1);
         self.successes = 0;
         self.is_failing |= self.failures >= FAILING;
         self.last_error = Some(error.to_owned());
-        self.failures == 1
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -77,7 +78,12 @@ impl Health {
     }
 
     /// What to do about it; none where all is well.
-    pub(super) fn advice(&self, traits: &Traits, is_paused: bool) -> Option<String> {
+    pub(super) fn advice(
+        &self,
+        traits: &Traits,
+        is_paused: bool,
+        breaker: &Breaker,
+    ) -> Option<String> {
         let name = &traits.name;
         let error = self.last_error.as_deref().unwrap_or("it does not say why");
         if self.is_gone {
@@ -87,6 +93,13 @@ impl Health {
         }
         if is_paused {
             return Some(format!("`{name}` is paused: `tengen sinks resume {name}` lets it go on"));
+        }
+        if breaker.phase() != Phase::Closed {
+            let failures = breaker.failures();
+            return Some(format!(
+                "`{name}` failed {failures} times in a row ({error}): mend it; one batch is tried every {} s at most, and it goes on by itself",
+                LONGEST_PAUSE.as_secs()
+            ));
         }
         if self.is_failing {
             return Some(format!(
@@ -124,9 +137,9 @@ mod tests {
     #[test]
     fn one_failure_and_one_success_change_nothing() {
         let mut health = Health::default();
-        assert!(health.failed("no"));
+        health.failed("no");
         assert_eq!(health.word(), "healthy");
-        assert!(!health.failed("no"));
+        health.failed("no");
         health.failed("no space");
         assert_eq!(health.word(), "failing");
         health.succeeded();
@@ -139,17 +152,26 @@ mod tests {
     #[test]
     fn there_is_one_sentence_of_advice_and_none_where_all_is_well() {
         let traits = Traits::new("file", "file");
-        let mut health = Health::default();
-        assert_eq!(health.advice(&traits, false), None);
+        let (mut health, mut breaker) = (Health::default(), Breaker::default());
+        assert_eq!(health.advice(&traits, false, &breaker), None);
         health.lost();
-        assert!(health.advice(&traits, false).unwrap().contains("narrow its `filter`"));
-        assert!(health.advice(&traits, true).unwrap().contains("`tengen sinks resume file`"));
+        assert!(health.advice(&traits, false, &breaker).unwrap().contains("narrow its `filter`"));
+        assert!(
+            health.advice(&traits, true, &breaker).unwrap().contains("`tengen sinks resume file`")
+        );
         for _ in 0..3 {
             health.failed("no space");
         }
-        assert!(health.advice(&traits, false).unwrap().contains("fails (no space)"));
+        assert!(health.advice(&traits, false, &breaker).unwrap().contains("fails (no space)"));
+        let now = Instant::now();
+        for _ in 0..5 {
+            breaker.broke(now);
+        }
+        let open = health.advice(&traits, false, &breaker).unwrap();
+        assert!(open.contains("failed 5 times in a row (no space): mend it"), "{open}");
+        breaker.passed();
         health.look(Sight { fill: 0, now: Instant::now() + LOST });
         (0..3).for_each(|_| health.succeeded());
-        assert_eq!(health.advice(&traits, false), None, "what is past is past");
+        assert_eq!(health.advice(&traits, false, &breaker), None, "what is past is past");
     }
 }

@@ -5,7 +5,11 @@
 //! sleeps, and the next signal wakes it.
 
 use super::{Batch, Lingering, Next, Station, Traits, Waiting};
-use std::{num::NonZeroUsize, sync::PoisonError, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
 /// So many bytes are delivered without waiting for more.
 const EAGER_BYTES: usize = 1 << 20;
@@ -34,8 +38,11 @@ impl Station {
 
     fn next_of(&self, most: NonZeroUsize, soon: bool) -> Next {
         let mut waiting = self.lock();
+        if waiting.leaves_the_rest() {
+            return Next::End;
+        }
         if waiting.queue.is_empty() || (waiting.is_paused && !waiting.is_closed) {
-            return match (waiting.is_closed, soon) {
+            return match (waiting.is_closed && waiting.has_no_more(), soon) {
                 (true, _) => Next::End,
                 (false, true) => Next::Linger(waiting.linger(self.enough(most))),
                 (false, false) => {
@@ -46,9 +53,11 @@ impl Station {
         }
         let sight = waiting.sight(&self.traits);
         waiting.health.look(sight);
+        waiting.account.turn(sight.now);
         let count = most.get().min(waiting.queue.len());
         let taken: Vec<_> = waiting.queue.drain(..count).collect();
         waiting.account.in_flight += count as u64;
+        self.tell_keeper(&waiting);
         drop(waiting);
         let bytes = taken.iter().map(|(_, weight)| weight).sum();
         let rules = &self.traits.rules;
@@ -72,15 +81,30 @@ impl Station {
                 Next::End => return None,
                 Next::Linger(since) => self.stay(since, LINGER),
                 Next::Wait => {
-                    let waiting = self.lock();
-                    let idle = |waiting: &mut Waiting| waiting.asleep > 0 && !waiting.is_closed;
-                    drop(self.filled.wait_while(waiting, idle));
+                    self.sleep();
                     if let Some(since) = self.gather(most, delay) {
                         self.stay(since, delay);
                     }
                 }
             }
             next = self.next(most);
+        }
+    }
+
+    /// Waits on a thread until there is something to do.
+    fn sleep(&self) {
+        let waiting = self.lock();
+        match waiting.until {
+            None => {
+                let idle = |waiting: &mut Waiting| waiting.asleep > 0 && !waiting.is_closed;
+                drop(self.filled.wait_while(waiting, idle));
+            }
+            // Something is on its way from the disk.
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                let idle = |waiting: &mut Waiting| waiting.asleep > 0;
+                drop(self.filled.wait_timeout_while(waiting, left, idle));
+            }
         }
     }
 

@@ -1,11 +1,16 @@
 //! What waits for a sink, and what gives way.
 
 use super::*;
+use crate::stats::SinkStats;
 use recent::{BYTES as RECENT_BYTES, COUNT as RECENT};
 use rules::Rules;
-use std::{num::NonZeroUsize, thread};
+use std::{
+    num::NonZeroUsize,
+    thread,
+    time::{Duration, SystemTime},
+};
 use tengen_core::sink::Level;
-use tengen_settings as settings;
+use tengen_settings::{self as settings, FullSink};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 const MANY: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
@@ -264,4 +269,19 @@ fn a_filter_that_asks_each_signal_is_asked_from_when_it_is_set() {
     station.set_filter(Filter::default());
     offer(&station, "c");
     assert_eq!((adds_up(&station).sampled_out, taken(&station)), (1, vec!["a".into(), "c".into()]));
+}
+
+#[test]
+fn what_it_takes_from_when_a_signal_is_said_to_when_it_is_delivered_is_counted_by_ranges() {
+    let station = station(FullSink::DropNewest, 1000);
+    let old = SystemTime::now() - Duration::from_millis(300);
+    for at in [old; 99] {
+        let signal = Arc::new(Signal { at, ..Signal::new(Level::Info, "test", "x") });
+        station.take_in(&signal, signal.weight(), true);
+    }
+    let latency = station.stats().latency;
+    assert_eq!((latency.count, latency.p50_us), (0, None));
+    taken(&station);
+    let latency = station.stats().latency;
+    assert_eq!((latency.count, latency.p50_us, latency.p99_us), (99, Some(500_000), Some(500_000)));
 }

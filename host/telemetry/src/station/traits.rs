@@ -21,6 +21,8 @@ pub(crate) struct Traits {
     /// The plugin behind it, or nothing.
     pub(crate) plugin: Arc<str>,
     pub(crate) rules: Rules,
+    /// What finds no room waits on a disk: somebody has to keep it there ([`crate::spill::start`]).
+    pub(crate) spills: bool,
 }
 
 impl Traits {
@@ -42,6 +44,7 @@ impl Traits {
             is_guarded: sink.kind == settings::SinkKind::Plugin,
             plugin: sink.plugin.as_ref().map(|name| name.as_str().into()).unwrap_or_default(),
             rules: Rules::new(&sink.rules),
+            spills: sink.spill.is_some() && !sink.writes_at_once(),
         }
     }
 }

@@ -25,10 +25,8 @@ use tengen_core::{
 };
 use tokio::sync::watch;
 
-/// The pause after a first failure; it doubles with each further one,
-const PAUSE: Duration = Duration::from_millis(50);
-/// up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// When the end has begun, what failed is tried again after so long.
+const AT_THE_END: Duration = Duration::from_millis(50);
 /// While signals are being lost all the time, it is told so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -112,7 +110,6 @@ struct Courier<O> {
     cut: bool,
     /// How many were lost that the stream was told of, and when.
     told: (u64, Option<Instant>),
-    failures: u32,
     often: Often,
 }
 
@@ -126,7 +123,6 @@ impl<O: Output> Courier<O> {
             ends: Vec::new(),
             cut: false,
             told: (0, None),
-            failures: 0,
             often: Often::default(),
         }
     }
@@ -136,12 +132,22 @@ impl<O: Output> Courier<O> {
         self.encode(&batch.signals);
         let (mut written, mut done) = (0, 0);
         while done < batch.signals.len() {
+            if self.station.leaves_the_rest() {
+                self.station.lose(batch.signals.get(done..).unwrap_or_default(), Loss::Shutdown);
+                break;
+            }
+            if let Err(pause) = self.station.admit(Instant::now()) {
+                if let Some(why) = self.hopeless(again, pause) {
+                    self.station.lose(batch.signals.get(done..).unwrap_or_default(), why);
+                    break;
+                }
+                continue;
+            }
             let result = self.write(&batch.signals, &mut written);
             let whole = self.ends.partition_point(|end| *end <= written);
             if let Some(taken) = batch.signals.get(done..whole).filter(|taken| !taken.is_empty()) {
                 self.station.delivered(taken);
                 done = whole;
-                self.failures = 0;
             }
             let Err(error) = result else { continue };
             // What was cut is written again as a whole, on a line of its own.
@@ -149,11 +155,12 @@ impl<O: Output> Courier<O> {
             let start = last.unwrap_or_default();
             self.cut |= written > start && !self.output.mends();
             written = start;
-            self.failed(&error);
-            if let Some(why) = self.hopeless(again) {
-                self.station.lose(batch.signals.len() - done, why);
+            let pause = self.failed(&error);
+            if let Some(why) = self.hopeless(again, pause) {
+                self.station.lose(batch.signals.get(done..).unwrap_or_default(), why);
                 break;
             }
+            self.station.retried();
         }
         self.station.release(batch);
     }
@@ -200,28 +207,27 @@ impl<O: Output> Courier<O> {
         Ok(())
     }
 
-    fn failed(&mut self, error: &io::Error) {
-        self.failures = self.failures.saturating_add(1);
-        self.station.failed(&error.to_string());
+    /// How long the next attempt is to wait.
+    fn failed(&mut self, error: &io::Error) -> Duration {
+        let pause = self.station.failed(&error.to_string(), Instant::now());
         if let Some(Times { untold, .. }) = self.often.count("sink", Instant::now()) {
             let (sink, lost) = (self.station.name(), self.station.lost());
             tracing::warn!(sink, %error, untold, lost, "a sink failed");
         }
+        pause
     }
 
-    /// Waits until the next attempt; some: there will be none.
-    fn hopeless(&self, again: bool) -> Option<Loss> {
+    /// Waits for the next attempt; some: there will be none.
+    fn hopeless(&self, again: bool, pause: Duration) -> Option<Loss> {
         if !again {
             return Some(Loss::SinkError);
         }
-        let pause = (PAUSE * 2_u32.pow(self.failures.min(16) - 1)).min(LONGEST_PAUSE);
         let now = Instant::now();
         match self.station.until() {
             None => self.station.pause_until(now + pause),
             Some(until) if now >= until => return Some(Loss::Shutdown),
-            Some(until) => thread::sleep(PAUSE.min(until.saturating_duration_since(now))),
+            Some(until) => thread::sleep(AT_THE_END.min(until.saturating_duration_since(now))),
         }
-        self.station.retried();
         None
     }
 
@@ -229,7 +235,7 @@ impl<O: Output> Courier<O> {
     fn end(&mut self) {
         self.told.1 = None;
         if let Err(error) = self.tell_of_losses().and_then(|()| self.output.flush()) {
-            self.station.failed(&error.to_string());
+            self.station.failed(&error.to_string(), Instant::now());
         }
     }
 }

@@ -1,0 +1,414 @@
+//! Records in files, in order, within a budget.
+//!
+//! ```text
+//! FOLDER/0000000100000000.spill    head, record, record, …
+//! head    "tengen", its version (u16)
+//! record  length of the body (u32), CRC-32 of the body (u32), body; numbers are little-endian
+//! ```
+//!
+//! A file is written once from its beginning to its end, and removed when all of it was read. A file of an earlier run is
+//! never written to: where its end was lost, only that is lost. Nothing is synced: what a crash of the gateway finds written
+//! is there afterwards; what a power failure finds may not be.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+const HEAD: [u8; 8] = *b"tengen\x01\x00";
+/// Of each record, before its body.
+const RECORD_HEAD: usize = 8;
+/// No body is longer: what says so is damaged.
+const LONGEST: usize = 64 << 20;
+/// A file is no larger than this,
+const LARGEST: u64 = 4 << 20;
+/// nor than this share of the budget, so that making room costs little.
+const SHARE: u64 = 8;
+/// The number of the first file: there is room before it for what has to be read first.
+const FIRST: u64 = 1 << 32;
+const END: &str = ".spill";
+
+/// The files of one folder, which nobody else uses meanwhile.
+#[derive(Debug)]
+pub(super) struct Store {
+    folder: PathBuf,
+    /// Held as long as this is there.
+    _lock: File,
+    budget: u64,
+    /// From the oldest to the newest.
+    files: VecDeque<Segment>,
+    /// The last of them, if it was begun by us and may grow.
+    growing: Option<File>,
+    /// The first of them, from where it was read.
+    reading: Option<BufReader<File>>,
+}
+
+/// A file, as far as its records are whole.
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    /// Its head and its records.
+    bytes: u64,
+    /// Of these, what was read.
+    read: u64,
+    /// Those that were not.
+    records: u64,
+}
+
+/// What there was when it was opened.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) records: u64,
+    /// What cannot be read.
+    pub(super) damaged: u64,
+}
+
+/// Bodies of records, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// With their heads.
+    bytes: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Records {
+    /// Adds one that is written by this.
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        self.bytes.extend([0; RECORD_HEAD]);
+        write(&mut self.bytes);
+        let (length, sum) = {
+            let body = self.bytes.get(start + RECORD_HEAD..).unwrap_or_default();
+            (u32::try_from(body.len()).unwrap_or(u32::MAX), crc32fast::hash(body))
+        };
+        let head = [length.to_le_bytes(), sum.to_le_bytes()].concat();
+        if let Some(place) = self.bytes.get_mut(start..start + RECORD_HEAD) {
+            place.copy_from_slice(&head);
+        }
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn end(&self, records: usize) -> usize {
+        records.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
+    }
+
+    /// From this record on, as many as have room in so many bytes; where the last of them ends, and how many there are then.
+    fn fitting(&self, from: usize, room: u64) -> (usize, &[u8]) {
+        let start = self.end(from);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let until = self.ends.partition_point(|end| end.saturating_sub(start) <= room).max(from);
+        (until, self.bytes.get(start..self.end(until)).unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// Takes the folder and looks through its files, so it takes as long as reading them.
+    pub(super) fn open(folder: &Path, budget: u64) -> io::Result<(Self, Found)> {
+        fs::create_dir_all(folder)?;
+        let lock = private().create(true).append(true).open(folder.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another gateway spills there"),
+            TryLockError::Error(error) => error,
+        })?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let number = name.strip_suffix(END).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            files.extend(number);
+        }
+        files.sort_unstable();
+        let (files_there, mut found) = (files, Found::default());
+        let mut files = VecDeque::new();
+        for number in files_there {
+            let (segment, damaged) = look_through(&named(folder, number), number)?;
+            found.records += segment.records;
+            found.damaged += damaged;
+            match segment.records {
+                0 => fs::remove_file(named(folder, number))?,
+                _ => files.push_back(segment),
+            }
+        }
+        let folder = folder.to_owned();
+        Ok((Self { folder, _lock: lock, budget, files, growing: None, reading: None }, found))
+    }
+
+    /// Records that were not read.
+    pub(super) fn records(&self) -> u64 {
+        self.files.iter().map(|file| file.records).sum()
+    }
+
+    /// What the files take up.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Writes as many as the budget allows, from the first; how many, and why no more if it is not that.
+    pub(super) fn append(&mut self, records: &Records) -> (usize, io::Result<()>) {
+        let mut done = 0;
+        while done < records.len() {
+            match self.append_some(records, done) {
+                Ok(until) if until == done => break,
+                Ok(until) => done = until,
+                Err(error) => return (done, Err(error)),
+            }
+        }
+        (done, Ok(()))
+    }
+
+    /// As many as go into one file.
+    fn append_some(&mut self, records: &Records, done: usize) -> io::Result<usize> {
+        let left = self.budget.saturating_sub(self.bytes());
+        let largest = LARGEST.min(self.budget / SHARE);
+        let growing = self.growing.is_some().then(|| self.files.back()).flatten();
+        let room = growing.map_or(0, |file| largest.saturating_sub(file.bytes));
+        let (until, _) = records.fitting(done, room.min(left));
+        if until == done {
+            // One that is larger than a file may be has one to itself.
+            let left = left.saturating_sub(HEAD.len() as u64);
+            let (until, _) = records.fitting(done, largest.min(left));
+            let until =
+                if until == done { records.fitting(done, left).0.min(done + 1) } else { until };
+            if until == done {
+                return Ok(done);
+            }
+            self.begin()?;
+            return self.grow(records, done, until);
+        }
+        self.grow(records, done, until)
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.growing = None;
+        let number = self.files.back().map_or(FIRST, |file| file.number + 1);
+        let mut file = private().create_new(true).write(true).open(named(&self.folder, number))?;
+        if let Err(error) = file.write_all(&HEAD) {
+            // What cannot be removed has no record in it.
+            fs::remove_file(named(&self.folder, number)).ok();
+            return Err(error);
+        }
+        self.growing = Some(file);
+        let bytes = HEAD.len() as u64;
+        self.files.push_back(Segment { number, bytes, read: bytes, records: 0 });
+        Ok(())
+    }
+
+    fn grow(&mut self, records: &Records, from: usize, until: usize) -> io::Result<usize> {
+        let bytes = records.bytes.get(records.end(from)..records.end(until)).unwrap_or_default();
+        let (Some(file), Some(segment)) = (&mut self.growing, self.files.back_mut()) else {
+            return Ok(from);
+        };
+        if let Err(error) = file.write_all(bytes) {
+            // What was written in part is not counted; the next begins a file of its own.
+            file.set_len(segment.bytes).ok();
+            self.growing = None;
+            if segment.records == 0 {
+                self.forget_last();
+            }
+            return Err(error);
+        }
+        segment.bytes += bytes.len() as u64;
+        segment.records += (until - from) as u64;
+        Ok(until)
+    }
+
+    fn forget_last(&mut self) {
+        if self.files.len() == 1 {
+            self.reading = None;
+        }
+        if let Some(last) = self.files.pop_back() {
+            fs::remove_file(named(&self.folder, last.number)).ok();
+        }
+    }
+
+    /// Reads so many bodies at most, from the oldest. What is damaged is passed over with the rest of its file: how many
+    /// records that costs.
+    pub(super) fn read(&mut self, most: usize) -> io::Result<(Vec<Vec<u8>>, u64)> {
+        let (mut bodies, mut lost) = (Vec::new(), 0);
+        while bodies.len() < most
+            && let Some(first) = self.files.front_mut()
+        {
+            if first.records == 0 {
+                self.forget_first();
+                continue;
+            }
+            let reader = match &mut self.reading {
+                Some(reader) => reader,
+                None => match open_at(&named(&self.folder, first.number), first.read) {
+                    Ok(reader) => self.reading.insert(reader),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        lost += first.records;
+                        first.records = 0;
+                        continue;
+                    }
+                    Err(_) if !bodies.is_empty() => break,
+                    Err(error) => return Err(error),
+                },
+            };
+            match record(reader, first.bytes - first.read) {
+                Ok(Some(body)) => {
+                    first.read += (RECORD_HEAD + body.len()) as u64;
+                    first.records -= 1;
+                    bodies.push(body);
+                }
+                Ok(None) => {
+                    lost += first.records;
+                    first.records = 0;
+                }
+                Err(error) => {
+                    self.reading = None;
+                    if bodies.is_empty() {
+                        return Err(error);
+                    }
+                    break;
+                }
+            }
+        }
+        if self.files.front().is_some_and(|first| first.records == 0) {
+            self.forget_first();
+        }
+        Ok((bodies, lost))
+    }
+
+    /// The oldest file gives way; how many records that costs.
+    pub(super) fn drop_oldest(&mut self) -> u64 {
+        let records = self.files.front().map_or(0, |file| file.records);
+        self.forget_first();
+        records
+    }
+
+    fn forget_first(&mut self) {
+        self.reading = None;
+        if self.files.len() == 1 {
+            self.growing = None;
+        }
+        if let Some(first) = self.files.pop_front() {
+            // What cannot be removed is read again by the next run: better twice than never.
+            fs::remove_file(named(&self.folder, first.number)).ok();
+        }
+    }
+
+    /// The last thing to do: what was read and not delivered goes before all others, and what was delivered of the first
+    /// file is taken out of it.
+    pub(super) fn finish(mut self, before: &Records) -> Finished {
+        self.reading = None;
+        let (records, bytes) = (self.records(), self.bytes());
+        let head = HEAD.len() as u64;
+        let (number, from, until) = match self.files.front() {
+            Some(first) if first.read > head => (first.number, first.read, first.bytes),
+            Some(first) if before.len() > 0 => (first.number - 1, head, head),
+            None if before.len() > 0 => (FIRST, head, head),
+            _ => return Finished { done: 0, records, bytes, result: Ok(()) },
+        };
+        // What was read of a file goes, and its head stays.
+        let gone = if from > head { from - head } else { 0 };
+        let more = if from > head { 0 } else { head };
+        let left = (self.budget + gone).saturating_sub(bytes + more);
+        let (done, text) = before.fitting(0, left);
+        match rewrite(&self.folder, number, text, (from, until)) {
+            Ok(()) => {
+                let bytes = bytes + more + text.len() as u64 - gone;
+                Finished { done, records: records + done as u64, bytes, result: Ok(()) }
+            }
+            Err(error) => Finished { done: 0, records, bytes, result: Err(error) },
+        }
+    }
+}
+
+/// How the last thing went.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// Of those before all others, how many had room.
+    pub(super) done: usize,
+    /// All that is there for the next run,
+    pub(super) records: u64,
+    /// and what it takes up.
+    pub(super) bytes: u64,
+    pub(super) result: io::Result<()>,
+}
+
+/// Makes a file of these records, and the rest of the one that it takes the place of.
+fn rewrite(folder: &Path, number: u64, before: &[u8], (from, until): (u64, u64)) -> io::Result<()> {
+    let partly = folder.join("part");
+    let mut file = private().create(true).truncate(true).write(true).open(&partly)?;
+    file.write_all(&HEAD)?;
+    file.write_all(before)?;
+    if until > from {
+        let rest = open_at(&named(folder, number), from)?;
+        io::copy(&mut rest.take(until - from), &mut file)?;
+    }
+    fs::rename(&partly, named(folder, number))
+}
+
+fn named(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}{END}"))
+}
+
+/// For nobody else's eyes.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn open_at(path: &Path, offset: u64) -> io::Result<BufReader<File>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    Ok(BufReader::new(file))
+}
+
+/// How much of a file is whole, and how much of it is not.
+fn look_through(path: &Path, number: u64) -> io::Result<(Segment, u64)> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let all = reader.get_ref().metadata()?.len();
+    let mut segment = Segment { number, bytes: 0, read: HEAD.len() as u64, records: 0 };
+    let mut head = [0; HEAD.len()];
+    match reader.read_exact(&mut head) {
+        Ok(()) if head == HEAD => segment.bytes = HEAD.len() as u64,
+        Ok(()) => return Ok((segment, all)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((segment, all)),
+        Err(error) => return Err(error),
+    }
+    while let Some(body) = record(&mut reader, all - segment.bytes)? {
+        segment.bytes += (RECORD_HEAD + body.len()) as u64;
+        segment.records += 1;
+    }
+    let damaged = all - segment.bytes;
+    Ok((segment, damaged))
+}
+
+/// The next body, of what is left of a file; none: there is no whole one.
+fn record(reader: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> {
+    if left < RECORD_HEAD as u64 {
+        return Ok(None);
+    }
+    let (mut length, mut sum) = ([0; 4], [0; 4]);
+    let Some(()) = whole(reader.read_exact(&mut length))? else { return Ok(None) };
+    let Some(()) = whole(reader.read_exact(&mut sum))? else { return Ok(None) };
+    let length = u32::from_le_bytes(length) as usize;
+    if length > LONGEST || length as u64 > left - RECORD_HEAD as u64 {
+        return Ok(None);
+    }
+    let mut body = vec![0; length];
+    let Some(()) = whole(reader.read_exact(&mut body))? else { return Ok(None) };
+    Ok((crc32fast::hash(&body) == u32::from_le_bytes(sum)).then_some(body))
+}
+
+/// That a file is at its end is no failure.
+fn whole(result: io::Result<()>) -> io::Result<Option<()>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+//! What deliveries say became of the signals that they took.
+
+use super::{Batch, Loss, Station, Waiting, breaker::Phase};
+use std::{
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+use tengen_core::{meter::Gathered, sink::Signal};
+
+impl Station {
+    /// Waits on a thread, but not past the end.
+    pub(crate) fn pause_until(&self, until: Instant) {
+        let waiting = self.lock();
+        let left = until.saturating_duration_since(Instant::now());
+        drop(self.filled.wait_timeout_while(waiting, left, |waiting| !waiting.is_closed));
+    }
+
+    /// Lets a delivery begin, or says how long it is to wait before it asks again. At the end nobody waits.
+    pub(crate) fn admit(&self, now: Instant) -> Result<(), Duration> {
+        let mut waiting = self.lock();
+        match waiting.is_closed {
+            true => Ok(()),
+            false => waiting.breaker.admit(now),
+        }
+    }
+
+    /// So many of those under way were delivered, from the first.
+    pub(crate) fn delivered(&self, signals: &[Arc<Signal>]) {
+        // Read once for all of them; one that is set back makes no time negative.
+        let now = SystemTime::now();
+        let age = |signal: &Arc<Signal>| now.duration_since(signal.at).unwrap_or_default();
+        self.latency.add(&Gathered::of(signals.iter().map(age)));
+        let mut waiting = self.lock();
+        let count = signals.len() as u64;
+        waiting.account.in_flight -= count;
+        waiting.account.delivered(count);
+        waiting.health.succeeded();
+        let closed = waiting.breaker.passed();
+        drop(waiting);
+        // Under a lock of its own: freeing what is forgotten takes longer than who says something should wait.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(signals);
+        if closed {
+            tracing::info!(sink = self.name(), "a sink that kept failing works again");
+        }
+    }
+
+    /// These of those under way are lost; at the end they go back where they came from, if there is a disk for them.
+    pub(crate) fn lose(&self, signals: &[Arc<Signal>], why: Loss) {
+        let (mut waiting, count) = (self.lock(), signals.len() as u64);
+        waiting.account.in_flight -= count;
+        match why {
+            Loss::SinkError => waiting.account.dropped.sink_error += count,
+            Loss::Shutdown if waiting.aside.as_ref().is_some_and(|aside| !aside.is_over()) => {
+                for signal in signals.iter().rev() {
+                    let weight = signal.weight();
+                    waiting.bytes += weight;
+                    waiting.queue.push_front((Arc::clone(signal), weight));
+                }
+            }
+            Loss::Shutdown => waiting.account.dropped.shutdown += count,
+        }
+    }
+
+    /// A batch takes up no more memory.
+    pub(crate) fn release(&self, batch: &Batch) {
+        let mut waiting = self.lock();
+        waiting.bytes -= batch.bytes;
+        let blocked = waiting.blocked > 0;
+        self.tell_keeper(&waiting);
+        drop(waiting);
+        if blocked {
+            self.room.notify_all();
+        }
+    }
+
+    /// There may be room for what is on the disk.
+    pub(super) fn tell_keeper(&self, waiting: &Waiting) {
+        if waiting.aside.is_some() {
+            self.errands.notify_all();
+        }
+    }
+
+    /// A delivery failed; how long the next is to wait.
+    pub(crate) fn failed(&self, error: &str, now: Instant) -> Duration {
+        let mut waiting = self.lock();
+        waiting.account.errors += 1;
+        waiting.health.failed(error);
+        let (pause, opened) = waiting.breaker.broke(now);
+        drop(waiting);
+        if opened {
+            let sink = self.name();
+            tracing::warn!(sink, error, "a sink keeps failing: one batch is tried now and then");
+        }
+        pause
+    }
+
+    /// Whether nothing more is to be delivered, because the end has begun and there is a disk for what is left.
+    pub(crate) fn leaves_the_rest(&self) -> bool {
+        self.lock().leaves_the_rest()
+    }
+
+    /// A delivery came to nothing, which says nothing of the sink.
+    pub(crate) fn withdrew(&self) {
+        self.lock().breaker.withdrew();
+    }
+
+    pub(crate) fn retried(&self) {
+        self.lock().account.retries += 1;
+    }
+
+    /// It wants no more.
+    pub(crate) fn give_up(&self) {
+        self.lock().health.is_gone = true;
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().health.is_gone
+    }
+}
+
+impl Waiting {
+    /// Whether nothing is on its way from the disk.
+    pub(super) fn has_no_more(&self) -> bool {
+        !self.aside.as_ref().is_some_and(|aside| aside.is_in_use())
+    }
+
+    /// At the end, whether the disk gets what is left: it is too late to deliver it, or the sink keeps failing.
+    pub(super) fn leaves_the_rest(&self) -> bool {
+        let is_late = || self.until.is_some_and(|until| until <= Instant::now());
+        let fails = self.breaker.phase() != Phase::Closed;
+        self.is_closed && self.aside.is_some() && (fails || is_late())
+    }
+}
