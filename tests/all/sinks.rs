@@ -68,6 +68,7 @@ impl Scene {
         let gateway = gateway::start(settings).await?;
         let client = Client::json(gateway.address(), "/ws").await?;
         let (stop, stopped) = watch::channel(false);
+        #[expect(clippy::disallowed_methods, reason = "ended by the scene, which waits for it")]
         let talk = tokio::spawn(talk(client, stopped));
         Ok(Self { gateway, name, stop, talk })
     }

@@ -307,7 +307,7 @@ impl Store {
             _ => return Finished { done: 0, records, bytes, result: Ok(()) },
         };
         // What was read of a file goes, and its head stays.
-        let gone = if from > head { from - head } else { 0 };
+        let gone = from.saturating_sub(head);
         let more = if from > head { 0 } else { head };
         let left = (self.budget + gone).saturating_sub(bytes + more);
         let (done, text) = before.fitting(0, left);
