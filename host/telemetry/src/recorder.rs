@@ -157,8 +157,8 @@ mod tests {
         recorder.record(said("a", 3).into());
         recorder.record(said("b", 4).into());
         recorder.record(said("", 5).into());
-        let (started, wait) = std::sync::mpsc::channel();
-        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let (started, wait) = std::sync::mpsc::sync_channel(1);
+        let (end, ends) = std::sync::mpsc::sync_channel::<()>(1);
         let other = Arc::clone(&recorder);
         let thread = std::thread::spawn(move || {
             other.record(said("a", 1).into());

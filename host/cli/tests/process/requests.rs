@@ -43,8 +43,10 @@ fn readers_that_do_not_read_cost_little() {
     let readers: Vec<_> = (0..READERS).map(|_| ask()).collect();
     // Answered after all of them have been written as much as their sockets take, or nearly.
     assert_eq!(gateway.ask("a/b 7").status.code(), Some(0));
+    // What hyper writes ahead for each is up to 400 KiB, and the allocator keeps for a moment what was freed.
     let grown = resident().saturating_sub(before);
-    assert!(grown < 32 << 20, "{} MiB for {READERS} readers", grown >> 20);
+    let most = (READERS as u64) << 20;
+    assert!(grown < most, "{} MiB for {READERS} readers", grown >> 20);
     drop((first, readers));
 }
 
