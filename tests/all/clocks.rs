@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 20] = [
+const READERS: [(&str, &str); 22] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -18,12 +18,14 @@ const READERS: [(&str, &str); 20] = [
     ("engine/src/shared.rs", "when something went wrong last, for people"),
     ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),
+    ("server/src/hub/signals.rs", "when a batch came: the client's own clock is corrected by it"),
     ("server/src/router/mod.rs", "when an event happened, for plugins"),
     ("telemetry/src/lib.rs", "since when is counted, for collectors"),
     ("telemetry/src/metrics/outlet.rs", "when something was counted, for collectors"),
     ("telemetry/src/encode/mod.rs", "when losses were told, for people"),
     ("telemetry/src/record.rs", "when a signal was made"),
     ("telemetry/src/station/handout.rs", "how old a signal is when it is delivered"),
+    ("telemetry/src/writer/by_connection.rs", "files carry the time of day: which are old"),
     ("telemetry/src/writer/file.rs", "files carry the time of day: when one was begun"),
     (
         "server/src/upgrade/authentication.rs",
