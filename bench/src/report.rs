@@ -90,13 +90,6 @@ impl Report {
         self.rows.push(Row { measure: measure.into(), value, unit, limits: None, verdict, how });
     }
 
-    /// A measure of something that is not there yet. No gate waits for it.
-    pub(crate) fn absent(&mut self, measure: &str, limits: Limits, unit: Unit) {
-        let (value, verdict) = (Err("not there yet".to_owned()), Verdict::Reported);
-        let (measure, how) = (measure.into(), String::new());
-        self.rows.push(Row { measure, value, unit, limits: Some(limits), verdict, how });
-    }
-
     pub(crate) fn note(&mut self, text: String) {
         self.notes.push(text);
     }

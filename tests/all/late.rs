@@ -22,7 +22,14 @@ const REPLIES: usize = 256;
 const TOLERANCE: u64 = 1_000_000;
 
 async fn start(collector: &Collector, failures_per_second: usize) -> Result<gateway::Running> {
-    let mut settings = Settings::default();
+    start_with(collector, failures_per_second, Settings::default()).await
+}
+
+async fn start_with(
+    collector: &Collector,
+    failures_per_second: usize,
+    mut settings: Settings,
+) -> Result<gateway::Running> {
     settings.telemetry.slow = SLOW;
     settings.telemetry.otlp =
         Some(Otlp { sample: Some(0.0), failures_per_second, ..Otlp::new(collector.endpoint()) });
@@ -128,6 +135,36 @@ async fn of_a_thousand_events_those_that_matter_are_told_whole_and_no_others() -
     assert_eq!((slow, unknown, trapped, refused), (GOOD / 100, GOOD / 100, 3, 1));
     let spans = &stats["telemetry"]["spans"];
     assert_eq!(spans["late_over_limit"], 0, "{spans}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_told_as_often_as_it_is_answered_so() -> Result<()> {
+    let collector = Collector::grpc().await?;
+    let mut settings = Settings::default();
+    settings.limits.waiting_events = 1;
+    settings.limits.wait = Duration::from_millis(1);
+    let gateway = start_with(&collector, 10_000, settings).await?;
+    let mut client = Client::json(gateway.address(), "/ws").await?;
+    for number in 0..20 {
+        client
+            .send_text(&json!([["hostile/slow", null], format!("c{number}")]).to_string())
+            .await?;
+    }
+    let (mut answered, mut overloaded) = (0, 0);
+    while answered < 20 {
+        let frame = client.next_json().await?;
+        answered += 1;
+        overloaded += usize::from(frame.to_string().contains("overloaded"));
+    }
+    drop(client);
+    gateway.drain().await;
+    let told = traces(collector.take()).into_values();
+    let errors = told.map(|trace| Ok(root(&trace)?.text("error.type").map(str::to_owned)));
+    let errors = errors.collect::<Result<Vec<_>>>()?;
+    let refused = errors.iter().filter(|error| error.as_deref() == Some("overloaded")).count();
+    assert!(overloaded > 0, "there was room for all");
+    assert_eq!(refused, overloaded, "{errors:?}");
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 use crate::{
     Found,
     rig::{Rig, account, sink},
-    say::{said, unsaid},
+    say::{kept, said, unsaid},
 };
 use anyhow::{Result, ensure};
 use std::{
+    num::NonZeroUsize,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -49,6 +50,18 @@ pub(crate) fn sampled_out(count: u64) -> Result<Found> {
     let ns = best(count, said);
     let report = rig.end()?;
     ensure!(report.stats.signals.accepted == 0, "something was accepted");
+    Ok(vec![("ns", ns)])
+}
+
+/// A signal about a connection that the filter of all does not let pass and the recorder keeps.
+pub(crate) fn recorded(count: u64) -> Result<Found> {
+    let recorder = NonZeroUsize::new(4 << 20);
+    let rig = Rig::new(settings::Telemetry { recorder, ..settings::Telemetry::default() })?;
+    let _sink = rig.count(&sink("count"))?;
+    let ns = best(count, kept);
+    let report = rig.end()?;
+    let signals = report.stats.signals;
+    ensure!(signals.accepted == 0 && signals.recorded > 0, "nothing was kept, or something said");
     Ok(vec![("ns", ns)])
 }
 

@@ -27,6 +27,7 @@ fn main() -> Result<()> {
     let found = match case.as_str() {
         "filtered" => calls::filtered(count)?,
         "sampled-out" => calls::sampled_out(count)?,
+        "recorded" => calls::recorded(count)?,
         "accepted" => calls::accepted(count)?,
         "flow" => flow::capacity(count)?,
         "half" => flow::half(count)?,

@@ -159,82 +159,102 @@ fn check_next_run(seed: u64, of: &settings::Sink, left: u64) {
     drop(sink);
 }
 
-fn check(seed: u64) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
-    let folder = tempfile::tempdir().unwrap();
-    let pipe = Arc::<Pipe>::default();
+/// A sink, the lines that its output was given, and its settings.
+type Sunk = (Attached, Arc<AtomicU64>, settings::Sink);
+
+fn filter(dice: &mut Dice) -> Filter {
     let filter = settings::Filter {
         sample: if dice.one_in(2) { 0.7 } else { 1.0 },
         limit: dice.one_in(2).then(|| settings::Rate::per_minute(200)),
         ..settings::Filter::default()
     };
-    pipe.set_filter(Filter::new(&filter, "debug").unwrap());
-    let sinks: Vec<_> = (0..=dice.below(4) as usize)
-        .map(|place| {
-            let of = settings(&mut dice, place, folder.path());
-            let station = Station::new(Traits::of(&of), Filter::new(&of.filter, "trace").unwrap());
-            let lines = Arc::<AtomicU64>::default();
-            let moody = Moody { dice: Dice(dice.below(u64::MAX)), lines: Arc::clone(&lines) };
-            let encoder = Encoder(Format::Json);
-            (Attached::stream(&pipe, &station, &of, moody, encoder).unwrap(), lines, of)
-        })
-        .collect();
-    let (over, early) = (AtomicBool::new(false), dice.one_in(2));
-    let said: u64 = thread::scope(|scope| {
-        let speakers: Vec<_> = (0..3)
-            .map(|_| {
-                let (dice, pipe, over) = (Dice(dice.below(u64::MAX)), &pipe, &over);
-                scope.spawn(move || speak(pipe, dice, over))
-            })
-            .collect();
-        for _ in 0..dice.below(40) {
-            let (sink, ..) = &sinks[dice.below(sinks.len() as u64) as usize];
-            match dice.below(4) {
-                0 => sink.station().pause(true),
-                1 => sink.station().pause(false),
-                2 => pipe.set_filter_of(sink.station(), Filter::of_level("test", "info").unwrap()),
-                _ => adds_up(seed, sink.station()),
-            }
-        }
-        if early {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(end(&sinks, Duration::from_millis(dice.below(30))));
-            over.store(true, Ordering::Relaxed);
-        }
-        speakers.into_iter().map(|speaker| speaker.join().unwrap()).sum()
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // For a disk that others use as well, too.
-    runtime.block_on(end(&sinks, Duration::from_secs(4)));
-    let all = pipe.stats();
-    assert_eq!(all.created, said, "seed {seed}");
-    assert_eq!(
-        all.created,
-        all.filtered + all.sampled_out + all.limited + all.accepted,
-        "seed {seed}"
-    );
-    for (sink, lines, of) in &sinks {
-        // The end waits no longer than it may; a thread that had no processor meanwhile counts what it has a moment later.
-        let is_over = of.spill.is_some() || sink.station().drain(Duration::from_secs(20));
-        assert!(is_over, "seed {seed}");
-        let stats = sink.station().stats();
-        adds_up(seed, sink.station());
-        assert_eq!((stats.queued, stats.in_flight), (0, 0), "seed {seed}: {stats:?}");
-        let passed_over = stats.filtered + stats.sampled_out + stats.limited + stats.withheld;
-        assert_eq!(stats.offered, passed_over + stats.accepted, "seed {seed}: {stats:?}");
-        assert!(early || stats.offered == all.accepted, "seed {seed}: {stats:?} {all:?}");
-        assert!(lines.load(Ordering::Relaxed) >= stats.processed, "seed {seed}: {stats:?}");
-        if !early && of.spill.is_some() && !of.synchronous {
-            check_next_run(seed, of, stats.spilled);
+    Filter::new(&filter, "debug").unwrap()
+}
+
+fn sunk(dice: &mut Dice, pipe: &Arc<Pipe>, place: usize, folder: &Path) -> Sunk {
+    let of = settings(dice, place, folder);
+    let station = Station::new(Traits::of(&of), Filter::new(&of.filter, "trace").unwrap());
+    let lines = Arc::<AtomicU64>::default();
+    let moody = Moody { dice: Dice(dice.below(u64::MAX)), lines: Arc::clone(&lines) };
+    let encoder = Encoder(Format::Json);
+    (Attached::stream(pipe, &station, &of, moody, encoder).unwrap(), lines, of)
+}
+
+/// While others say something: sinks are paused, go on, and get other filters, and each account adds up at every moment.
+fn disturb(seed: u64, dice: &mut Dice, pipe: &Pipe, sinks: &[Sunk]) {
+    for _ in 0..dice.below(40) {
+        let (sink, ..) = &sinks[dice.below(sinks.len() as u64) as usize];
+        match dice.below(4) {
+            0 => sink.station().pause(true),
+            1 => sink.station().pause(false),
+            2 => pipe.set_filter_of(sink.station(), Filter::of_level("test", "info").unwrap()),
+            _ => adds_up(seed, sink.station()),
         }
     }
 }
 
-async fn end(sinks: &[(Attached, Arc<AtomicU64>, settings::Sink)], within: Duration) {
+/// How much was said by three, while the sinks are disturbed, or end `early`.
+fn say(seed: u64, dice: &mut Dice, pipe: &Arc<Pipe>, sinks: &[Sunk], early: bool) -> u64 {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let speakers: Vec<_> = (0..3)
+            .map(|_| {
+                let (dice, pipe, over) = (Dice(dice.below(u64::MAX)), pipe, &over);
+                scope.spawn(move || speak(pipe, dice, over))
+            })
+            .collect();
+        disturb(seed, dice, pipe, sinks);
+        if early {
+            end(sinks, Duration::from_millis(dice.below(30)));
+            over.store(true, Ordering::Relaxed);
+        }
+        speakers.into_iter().map(|speaker| speaker.join().unwrap()).sum()
+    })
+}
+
+fn check(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = Arc::<Pipe>::default();
+    pipe.set_filter(filter(&mut dice));
+    let sinks: Vec<_> = (0..=dice.below(4) as usize)
+        .map(|place| sunk(&mut dice, &pipe, place, folder.path()))
+        .collect();
+    let early = dice.one_in(2);
+    let said = say(seed, &mut dice, &pipe, &sinks, early);
+    // For a disk that others use as well, too.
+    end(&sinks, Duration::from_secs(4));
+    let all = pipe.stats();
+    let sum = all.filtered + all.sampled_out + all.limited + all.accepted;
+    assert_eq!((all.created, all.created), (said, sum), "seed {seed}");
+    for one in &sinks {
+        check_end(seed, one, (!early).then_some(all.accepted));
+    }
+}
+
+/// What became of a sink's signals. `offered`: how many there were, if it was there until all was said.
+fn check_end(seed: u64, (sink, lines, of): &Sunk, offered: Option<u64>) {
+    // The end waits no longer than it may; a thread that had no processor meanwhile counts what it has a moment later.
+    let is_over = of.spill.is_some() || sink.station().drain(Duration::from_secs(20));
+    assert!(is_over, "seed {seed}");
+    let stats = sink.station().stats();
+    adds_up(seed, sink.station());
+    assert_eq!((stats.queued, stats.in_flight), (0, 0), "seed {seed}: {stats:?}");
+    let passed_over = stats.filtered + stats.sampled_out + stats.limited + stats.withheld;
+    assert_eq!(stats.offered, passed_over + stats.accepted, "seed {seed}: {stats:?}");
+    assert_eq!(stats.offered, offered.unwrap_or(stats.offered), "seed {seed}: {stats:?}");
+    assert!(lines.load(Ordering::Relaxed) >= stats.processed, "seed {seed}: {stats:?}");
+    if offered.is_some() && of.spill.is_some() && !of.synchronous {
+        check_next_run(seed, of, stats.spilled);
+    }
+}
+
+/// Ends all of them, within so long.
+fn end(sinks: &[Sunk], within: Duration) {
     let until = Instant::now() + within;
     let ends: Vec<_> = sinks.iter().map(|(sink, ..)| sink.stop(until)).collect();
-    futures_util::future::join_all(ends).await;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(futures_util::future::join_all(ends));
 }
 
 #[test]
