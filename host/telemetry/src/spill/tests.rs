@@ -208,6 +208,10 @@ fn over_its_budget_a_disk_takes_no_more_or_gives_up_the_oldest_as_it_is_told() {
         let stats = sink.wait_for(|stats| stats.spilled + stats.queued + stats.in_flight == 0);
         let heard = sink.heard();
         assert!(heard.is_sorted() && heard.len() as u64 == stats.processed, "{heard:?}");
+        // What was in the queue stays; behind it, the oldest is missing or the newest.
+        let gap = heard.windows(2).position(|two| two[0] + 1 != two[1]);
+        let in_queue = settings.buffer.get() + settings.batch.get();
+        assert!(gap.is_none_or(|place| place < in_queue), "{gap:?} in {heard:?}");
         let last = heard.last().copied();
         assert_eq!(last == Some(399), when_full == FullSink::DropOldest, "{last:?}");
     }

@@ -285,3 +285,17 @@ fn what_it_takes_from_when_a_signal_is_said_to_when_it_is_delivered_is_counted_b
     let latency = station.stats().latency;
     assert_eq!((latency.count, latency.p50_us, latency.p99_us), (99, Some(500_000), Some(500_000)));
 }
+
+#[test]
+fn while_something_is_on_the_disk_what_comes_goes_behind_it_though_the_queue_has_room() {
+    let traits = Traits { spills: true, ..Traits::new("test", "file") };
+    let station = Station::new(traits, Filter::default());
+    station.settled(Some((1, 0)), 100);
+    offer(&station, "newer");
+    assert!(!matches!(station.next(MANY), Next::Deliver(_)), "it would be before what is older");
+    station.read_back(vec![Signal::new(Level::Info, "test", "older")], 0, (0, 0));
+    station.keep_the_rest();
+    let Errand::End(before, behind) = station.errand(true, None) else { panic!("it is over") };
+    let texts = before.iter().chain(&behind).map(|signal| &*signal.message);
+    assert_eq!(texts.collect::<Vec<_>>(), ["older", "newer"]);
+}
