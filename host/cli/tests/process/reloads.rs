@@ -44,6 +44,8 @@ fn filters_and_sinks_follow_the_file_and_what_cannot_is_named() {
     let sinks = gateway.admin("/sinks");
     assert_eq!(sinks["filter"]["level"], "error,tengen=info");
     assert!(sinks["sinks"]["gone"].is_null(), "{sinks}");
+    let accepted = sinks["sinks"]["kept"]["accepted"].as_u64().unwrap();
+    assert!(accepted >= 2, "where only the filter changes, nothing begins anew: {sinks}");
     let reader = std::thread::spawn(move || log.count());
     gateway.signal("-TERM");
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
