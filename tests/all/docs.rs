@@ -135,3 +135,16 @@ fn a_test_is_found_by_its_path() {
     let text = "see `all::docs::a_test`, `cargo test`, `tengen_engine::fuzzing` and `b::it_holds`";
     assert_eq!(tests_in(text), ["all::docs::a_test", "b::it_holds"]);
 }
+
+#[test]
+fn every_mutant_has_its_result_written_down_once_and_in_order() {
+    let mut patches = files("tests/mutants", &[".patch"]).unwrap();
+    let name =
+        |path: &String| path.rsplit('/').next().unwrap().strip_suffix(".patch").unwrap().to_owned();
+    let number = |name: &String| name.split('-').next().unwrap().parse::<u32>().unwrap();
+    patches = patches.iter().map(name).collect();
+    patches.sort_by_key(number);
+    let text = read("docs/mutants.md").unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.collect::<Vec<_>>(), patches);
+}
