@@ -1,6 +1,6 @@
 //! The role that says who a new connection belongs to.
 
-use crate::{Admission, Fault, Message, Plugin, Upgrade, User, Verdict, instance::Instance};
+use crate::{Admission, Denial, Fault, Plugin, Upgrade, User, Verdict, instance::Instance};
 
 /// Says who a new connection belongs to, before the upgrade is answered.
 ///
@@ -9,19 +9,6 @@ pub trait Authenticator: Plugin {
     /// Decides about an upgrade request. What an [`Admission`] may hold is bounded, and its channels have to be in the
     /// plugin's grant `publish`: one that breaks a bound is refused as a whole, with status 503.
     fn authenticate(&mut self, upgrade: Upgrade) -> Verdict;
-
-    /// Decides from the first message, after [`Verdict::NeedFirstMessage`] (not called by this version of the gateway).
-    fn first_message(&mut self, upgrade: Upgrade, message: Message) -> Verdict {
-        let _ = (upgrade, message);
-        Verdict::deny(401, "unsupported", "authenticate in the upgrade request")
-    }
-
-    /// Decides about a new token that the client sent before the old one expired (not called by this version of the
-    /// gateway).
-    fn refresh(&mut self, user: User, message: Message) -> Verdict {
-        let _ = (user, message);
-        Verdict::deny(401, "unsupported", "connect again with the new token")
-    }
 }
 
 impl Verdict {
@@ -32,7 +19,15 @@ impl Verdict {
 
     /// Refuses with an HTTP status, such as 401 or 403 (400 to 599), and a reason that the peer may read.
     pub fn deny(status: u16, id: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Deny((status, Fault::new(id, message)))
+        let why = Fault::new(id, message);
+        Self::Deny(Denial { status, why, more: Vec::new() })
+    }
+}
+
+impl User {
+    /// A user of this id, with no claims and without an end.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), claims: Vec::new(), expires_at_ms: None, more: Vec::new() }
     }
 }
 
@@ -60,7 +55,8 @@ impl Upgrade {
 
     /// The first value of this name in the query, as sent (percent signs and all).
     pub fn query_value(&self, name: &str) -> Option<&str> {
-        self.query
+        let query = self.query.as_deref().unwrap_or_default();
+        query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .find(|(key, _)| *key == name)
@@ -78,20 +74,6 @@ fn answered<A: Authenticator>(
 #[doc(hidden)]
 pub fn authenticate<A: Authenticator>(instance: &Instance<A>, upgrade: Upgrade) -> Verdict {
     answered(instance, |plugin| plugin.authenticate(upgrade))
-}
-
-#[doc(hidden)]
-pub fn first_message<A: Authenticator>(
-    instance: &Instance<A>,
-    upgrade: Upgrade,
-    message: Message,
-) -> Verdict {
-    answered(instance, |plugin| plugin.first_message(upgrade, message))
-}
-
-#[doc(hidden)]
-pub fn refresh<A: Authenticator>(instance: &Instance<A>, user: User, message: Message) -> Verdict {
-    answered(instance, |plugin| plugin.refresh(user, message))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What goes out: bytes with the name of their encoding, faults, and whom a push is for.
 
 use crate::{
-    Content, Encoding, Fault, Handle, Message, Payload, Target,
+    Body, Content, Encoding, Fault, Handle, Message, Payload, Target,
     signals::{Level, emit},
 };
 use serde::{Deserialize, Serialize};
@@ -35,17 +35,17 @@ impl IntoContent for Content {
 impl Payload {
     /// A value as JSON.
     pub fn from_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, Fault> {
-        Ok(Self { encoding: Encoding::Json, body: serde_json::to_vec(value)? })
+        Ok(Self { encoding: Encoding::Json, body: Body::Text(serde_json::to_string(value)?) })
     }
 
     /// Text that the gateway does not read, for raw endpoints.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { encoding: Encoding::Text, body: text.into().into_bytes() }
+        Self { encoding: Encoding::Text, body: Body::Text(text.into()) }
     }
 
     /// Bytes that the gateway does not read, for raw endpoints.
     pub fn binary(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { encoding: Encoding::Binary, body: bytes.into() }
+        Self { encoding: Encoding::Binary, body: Body::Bytes(bytes.into()) }
     }
 
     /// Reads JSON into a type; the fault, `malformed`, says what does not fit, and where: it is for whoever sent the payload.
@@ -54,7 +54,7 @@ impl Payload {
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
         let message = match self.encoding {
             Encoding::Json => {
-                return serde_json::from_slice(&self.body)
+                return serde_json::from_slice(self.bytes())
                     .map_err(|error| Fault::new("malformed", error.to_string()));
             }
             Encoding::Text | Encoding::Binary => "the data is a raw endpoint's, not JSON",
@@ -65,10 +65,21 @@ impl Payload {
         Err(Fault::new("unsupported", message))
     }
 
-    /// The bytes as text.
+    /// The value as text.
     pub fn as_text(&self) -> Result<&str, Fault> {
-        std::str::from_utf8(&self.body)
-            .map_err(|_| Fault::new("malformed", "the payload is not UTF-8 text"))
+        match &self.body {
+            Body::Text(text) => Ok(text),
+            Body::Bytes(bytes) => std::str::from_utf8(bytes)
+                .map_err(|_| Fault::new("malformed", "the payload is not UTF-8 text")),
+        }
+    }
+
+    /// The value's bytes, as they are.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Text(text) => text.as_bytes(),
+            Body::Bytes(bytes) => bytes,
+        }
     }
 }
 
@@ -80,7 +91,7 @@ impl Message {
 
     /// The payload's bytes, as they are.
     pub fn bytes(&self) -> &[u8] {
-        &self.payload.body
+        self.payload.bytes()
     }
 }
 
@@ -129,6 +140,11 @@ impl Target {
         Self::User(id.into())
     }
 
+    /// All connections of an endpoint, by its path.
+    pub fn endpoint(path: impl Into<String>) -> Self {
+        Self::Endpoint(path.into())
+    }
+
     /// All connections that are subscribed to a channel.
     pub fn channel(name: impl Into<String>) -> Self {
         Self::Channel(name.into())
@@ -167,8 +183,14 @@ mod tests {
     fn only_json_that_fits_is_read() {
         check(&Payload::from_json(&[1, 2]).unwrap(), Ok(vec![1, 2]));
         check(&Payload::from_json(&["one"]).unwrap(), Err("malformed"));
-        check(&Payload { encoding: Encoding::Edn, body: b"[1 2]".to_vec() }, Err("unsupported"));
-        check(&Payload { encoding: Encoding::Json, body: b"[1,".to_vec() }, Err("malformed"));
+        check(
+            &Payload { encoding: Encoding::Edn, body: Body::Text("[1 2]".to_owned()) },
+            Err("unsupported"),
+        );
+        check(
+            &Payload { encoding: Encoding::Json, body: Body::Bytes(b"[1,".to_vec()) },
+            Err("malformed"),
+        );
     }
 
     #[test]

@@ -1,53 +1,45 @@
 //! What a plugin can do about one event.
 
 use crate::{
-    Caused, Content, Effect, Failure, Fault, Handle, IntoContent, Result, Target,
+    Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Result,
+    Target,
     effects::{Close, Membership, Publish, Push, Reply, Timer, TimerName},
 };
 use std::time::Duration;
 
-/// One event's view of the batch: collects the effects that the event causes.
+/// One event's view of the batch: collects what is decided about the event.
 ///
-/// Nothing happens before the call returns. Effects are carried out in the order in which they were asked for; those
-/// of an event that fails are discarded.
+/// Nothing happens before the call returns. The reply is sent first, then effects are carried out in the order in which
+/// they were asked for; those of an event that fails are discarded.
 #[derive(Debug)]
-pub struct Context<'a> {
-    effects: &'a mut Vec<Caused>,
+pub struct Context {
+    effects: Vec<Effect>,
+    answer: Answer,
     by: u32,
     connection: Option<Handle>,
     seq: u32,
     at_ms: f64,
-    waiting: Waiting,
+    reply_to: Option<u32>,
     close_if_failed: Option<u16>,
 }
 
-/// Whether the event's sender waits for a reply.
-#[derive(Debug, Clone, Copy)]
-enum Waiting {
-    No,
-    For(u32),
-    Answered,
-}
-
-impl<'a> Context<'a> {
-    pub(crate) fn new(
-        effects: &'a mut Vec<Caused>,
-        by: u32,
-        connection: Option<Handle>,
-        seq: u32,
-        at_ms: f64,
-    ) -> Self {
-        Self { effects, by, connection, seq, at_ms, waiting: Waiting::No, close_if_failed: None }
+impl Context {
+    pub(crate) fn new(by: u32, connection: Option<Handle>, seq: u32, at_ms: f64) -> Self {
+        let (effects, answer) = (Vec::new(), Answer::Nothing);
+        Self { effects, answer, by, connection, seq, at_ms, reply_to: None, close_if_failed: None }
     }
 
     pub(crate) fn waits_for(&mut self, reply_to: Option<u32>) {
-        self.waiting = reply_to.map_or(Waiting::No, Waiting::For);
+        self.reply_to = reply_to;
     }
 
-    /// Discards the event's effects and says why.
-    pub(crate) fn fail(self, since: usize, why: Fault) -> Failure {
-        self.effects.truncate(since);
-        Failure { by: self.by, why, close: self.close_if_failed }
+    /// What was decided: a failure discards the event's effects.
+    pub(crate) fn decision(self, decided: Result) -> Decision {
+        let Self { effects, answer, close_if_failed: close, .. } = self;
+        match decided {
+            Ok(()) => Decision::Done(Done { answer, effects, more: Vec::new() }),
+            Err(why) => Decision::Failed(Failed { why, close, more: Vec::new() }),
+        }
     }
 
     /// The connection that the event is about; none for what happens to no single connection.
@@ -67,7 +59,7 @@ impl<'a> Context<'a> {
 
     /// Whether the sender waits for a reply that has not been given yet.
     pub fn is_awaited(&self) -> bool {
-        matches!(self.waiting, Waiting::For(_))
+        self.reply_to.is_some() && matches!(self.answer, Answer::Nothing)
     }
 
     /// The event's own payload as content, as its sender sent it: the gateway sends on the bytes that it already has, and
@@ -76,31 +68,44 @@ impl<'a> Context<'a> {
         Content::OfEvent(self.by)
     }
 
-    /// Replies to the event's sender. Does nothing when it waits for no reply; a second reply is a fault.
+    /// Replies to the event's sender, before any effect of the event is carried out. Does nothing when it waits for no
+    /// reply; a second reply is a fault.
     pub fn reply(&mut self, content: impl IntoContent) -> Result {
-        match self.waiting {
-            Waiting::No => Ok(()),
-            Waiting::Answered => Err(Fault::new("plugin-failed", "the event was answered twice")),
-            Waiting::For(reply_to) => {
-                let value = Ok(content.into_content()?);
-                self.waiting = Waiting::Answered;
-                self.effect(Effect::Reply(Reply { reply_to, value }));
-                Ok(())
-            }
+        if self.reply_to.is_none() {
+            return Ok(());
         }
+        let content = content.into_content()?;
+        self.answer(Answer::Given(content))
     }
 
-    /// Replies with a fault and lets the event's other effects stand. To discard them, return the fault as `Err`.
+    /// Replies with a fault and lets the event's effects stand. To discard them, return the fault as `Err`.
     pub fn reply_fault(&mut self, why: Fault) -> Result {
-        match self.waiting {
-            Waiting::No => Ok(()),
-            Waiting::Answered => Err(Fault::new("plugin-failed", "the event was answered twice")),
-            Waiting::For(reply_to) => {
-                self.waiting = Waiting::Answered;
-                self.effect(Effect::Reply(Reply { reply_to, value: Err(why) }));
-                Ok(())
-            }
+        self.answer(Answer::Fault(why))
+    }
+
+    /// Says that the reply comes with another event, by [`Context::reply_to`]. Returns the number to reply to; none when
+    /// nobody waits. A sender that is neither answered nor told to wait is told `unanswered` at once.
+    pub fn reply_later(&mut self) -> Result<Option<u32>> {
+        self.answer(Answer::Later).map(|()| self.reply_to)
+    }
+
+    /// Answers a message of an earlier event, by the number that [`Context::reply_later`] gave; at its place among the
+    /// effects.
+    pub fn reply_to(&mut self, reply_to: u32, value: Result<impl IntoContent>) -> Result<Sent<'_>> {
+        let value = match value {
+            Ok(content) => Ok(content.into_content()?),
+            Err(why) => Err(why),
+        };
+        Ok(self.effect(Action::Reply(Reply { reply_to, value })))
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result {
+        match (self.reply_to, &self.answer) {
+            (None, _) => {}
+            (Some(_), Answer::Nothing) => self.answer = answer,
+            _ => return Err(Fault::new("plugin-failed", "the event was answered twice")),
         }
+        Ok(())
     }
 
     /// Pushes an event to a connection, several, a user, a channel's subscribers, or an endpoint.
@@ -111,8 +116,8 @@ impl<'a> Context<'a> {
         content: impl IntoContent,
     ) -> Result<Sent<'_>> {
         let content = content.into_content()?;
-        let push = Push { to: to.into(), except: None, id: id.into(), content, key: None };
-        Ok(self.effect(Effect::Push(push)))
+        let push = Push { to: to.into(), exclude: None, id: id.into(), content };
+        Ok(self.effect(Action::Push(push)))
     }
 
     /// Publishes on a channel: every subscriber gets a `tengen/publication` with this id and content.
@@ -124,36 +129,35 @@ impl<'a> Context<'a> {
     ) -> Result<Sent<'_>> {
         let content = content.into_content()?;
         let (channel, id) = (channel.into(), id.into());
-        Ok(self.effect(Effect::Publish(Publish {
-            channel,
-            id,
-            content,
-            except: None,
-            keep: false,
-            key: None,
-        })))
+        let publish = Publish { channel, id, content, exclude: None, keep: false };
+        Ok(self.effect(Action::Publish(publish)))
     }
 
     /// Subscribes a connection to a channel, which needs the grant `publish` for it; ends with the connection at the
     /// latest. When it is refused, [`Handler::refused`](crate::Handler::refused) has the channel's name as its key.
     pub fn subscribe(&mut self, connection: Handle, channel: impl Into<String>) {
-        self.effect(Effect::Subscribe(Membership { connection, channel: channel.into() }));
+        let channel = channel.into();
+        let key = channel.clone();
+        self.effect(Action::Subscribe(Membership { connection, channel })).key(key);
     }
 
-    /// Ends a connection's subscription to a channel.
+    /// Ends a connection's subscription to a channel; its name is the key, as of [`Context::subscribe`].
     pub fn unsubscribe(&mut self, connection: Handle, channel: impl Into<String>) {
-        self.effect(Effect::Unsubscribe(Membership { connection, channel: channel.into() }));
+        let channel = channel.into();
+        let key = channel.clone();
+        self.effect(Action::Unsubscribe(Membership { connection, channel })).key(key);
     }
 
     /// Closes a connection, after what is queued for it: 1000, or 3000 to 4999.
     pub fn close(&mut self, connection: Handle, code: u16, reason: impl Into<String>) {
-        self.effect(Effect::Close(Close { connection, code, reason: reason.into() }));
+        self.effect(Action::Close(Close { connection, code, reason: reason.into() }));
     }
 
     /// Sets a timer of the event's connection, or of the plugin when the event has none. The same key replaces.
     ///
     /// Shorter than 10 ms counts as 10 ms; at most 16 of a connection and 1,024 of the plugin's own. Timers live in the
-    /// gateway: they survive reloads and traps, and fire once.
+    /// gateway: they survive reloads and traps, and fire once. When it is refused,
+    /// [`Handler::refused`](crate::Handler::refused) has the timer's key.
     pub fn set_timer(&mut self, key: impl Into<String>, after: Duration) {
         self.set_timer_of(self.connection, key, after);
     }
@@ -165,8 +169,9 @@ impl<'a> Context<'a> {
         key: impl Into<String>,
         after: Duration,
     ) {
-        let after_ms = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-        self.effect(Effect::SetTimer(Timer { connection, key: key.into(), after_ms }));
+        let (key, after_ms) = (key.into(), u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+        let timer = Timer { connection, key: key.clone(), after_ms };
+        self.effect(Action::SetTimer(timer)).key(key);
     }
 
     /// Cancels a timer of the event's connection or, when the event has none, of the plugin; one that is not there is no
@@ -177,7 +182,9 @@ impl<'a> Context<'a> {
 
     /// As [`Context::cancel_timer`], of another connection, or (`None`) of the plugin itself.
     pub fn cancel_timer_of(&mut self, connection: Option<Handle>, key: impl Into<String>) {
-        self.effect(Effect::CancelTimer(TimerName { connection, key: key.into() }));
+        let key = key.into();
+        let name = TimerName { connection, key: key.clone() };
+        self.effect(Action::CancelTimer(name)).key(key);
     }
 
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is
@@ -186,25 +193,25 @@ impl<'a> Context<'a> {
         self.close_if_failed = Some(code);
     }
 
-    /// Adds any effect as it stands in the interface.
-    pub fn effect(&mut self, what: Effect) -> Sent<'_> {
-        self.effects.push(Caused { by: self.by, what });
-        Sent { effect: self.effects.last_mut().map(|caused| &mut caused.what) }
+    /// Adds anything that can be done, as it stands in the interface.
+    pub fn effect(&mut self, what: Action) -> Sent<'_> {
+        self.effects.push(Effect { what, key: None, more: Vec::new() });
+        Sent { effect: self.effects.last_mut() }
     }
 }
 
-/// A push or a publication that has just been asked for, to be refined. What a kind of effect does not have is left.
+/// An effect that has just been asked for, to be refined. What a kind of effect does not have is left.
 #[derive(Debug)]
 pub struct Sent<'a> {
     effect: Option<&'a mut Effect>,
 }
 
 impl Sent<'_> {
-    /// Leaves this connection out.
+    /// Leaves this connection out: of a push, or a publication.
     pub fn except(mut self, connection: Handle) -> Self {
-        match self.effect.as_deref_mut() {
-            Some(Effect::Push(push)) => push.except = Some(connection),
-            Some(Effect::Publish(publish)) => publish.except = Some(connection),
+        match self.effect.as_deref_mut().map(|effect| &mut effect.what) {
+            Some(Action::Push(push)) => push.exclude = Some(connection),
+            Some(Action::Publish(publish)) => publish.exclude = Some(connection),
             _ => {}
         }
         self
@@ -212,10 +219,8 @@ impl Sent<'_> {
 
     /// Names the effect, to be told in [`Handler::refused`](crate::Handler::refused) when it was not carried out.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        match self.effect.as_deref_mut() {
-            Some(Effect::Push(push)) => push.key = Some(key.into()),
-            Some(Effect::Publish(publish)) => publish.key = Some(key.into()),
-            _ => {}
+        if let Some(effect) = self.effect.as_deref_mut() {
+            effect.key = Some(key.into());
         }
         self
     }
@@ -223,7 +228,7 @@ impl Sent<'_> {
     /// Keeps the publication in the channel's history. No channel has one in this version: the publication is delivered,
     /// and counted as refused; with a key, [`Handler::refused`](crate::Handler::refused) says so.
     pub fn keep(mut self) -> Self {
-        if let Some(Effect::Publish(publish)) = self.effect.as_deref_mut() {
+        if let Some(Action::Publish(publish)) = self.effect.as_deref_mut().map(|of| &mut of.what) {
             publish.keep = true;
         }
         self

@@ -82,7 +82,7 @@ macro_rules! __role {
         impl sdk::handler_role::exports::tengen::gateway::handler::Guest for Exported {
             fn handle(
                 events: ::std::vec::Vec<$crate::Event>,
-            ) -> ::std::result::Result<$crate::Outcome, ::std::string::String> {
+            ) -> ::std::result::Result<::std::vec::Vec<$crate::Decision>, ::std::string::String> {
                 INSTANCE.with(|instance| instance.with(|plugin| sdk::dispatch(plugin, events)))
             }
         }
@@ -92,14 +92,6 @@ macro_rules! __role {
         impl sdk::authenticator_role::exports::tengen::gateway::authenticator::Guest for Exported {
             fn authenticate(request: $crate::Upgrade) -> $crate::Verdict {
                 INSTANCE.with(|instance| sdk::authenticate(instance, request))
-            }
-
-            fn first_message(request: $crate::Upgrade, message: $crate::Message) -> $crate::Verdict {
-                INSTANCE.with(|instance| sdk::first_message(instance, request, message))
-            }
-
-            fn refresh(user: $crate::User, message: $crate::Message) -> $crate::Verdict {
-                INSTANCE.with(|instance| sdk::refresh(instance, user, message))
             }
         }
         sdk::export_authenticator!(Exported with_types_in sdk::authenticator_role);
@@ -122,20 +114,26 @@ macro_rules! __role {
         sdk::export_sink!(Exported with_types_in sdk::sink_role);
     };
     (Snapshot) => {
+        ::std::thread_local! {
+            static HANDING: ::std::cell::RefCell<sdk::Handing> = ::std::default::Default::default();
+        }
+
         impl sdk::snapshot_role::exports::tengen::gateway::snapshot::Guest for Exported {
-            fn save() -> ::std::result::Result<
-                sdk::snapshot_role::exports::tengen::gateway::snapshot::State,
+            fn save(number: u32) -> ::std::result::Result<
+                sdk::snapshot_role::exports::tengen::gateway::snapshot::Piece,
                 ::std::string::String,
             > {
-                INSTANCE.with(|instance| instance.with(sdk::save))?
+                INSTANCE.with(|instance| instance.with(|plugin| sdk::save(plugin, number)))?
             }
 
             fn load(
-                parts: ::std::vec::Vec<sdk::snapshot_role::exports::tengen::gateway::snapshot::State>,
-                part: u32,
-                of: u32,
+                piece: sdk::snapshot_role::exports::tengen::gateway::snapshot::Piece,
+                place: sdk::snapshot_role::exports::tengen::gateway::snapshot::Place,
             ) -> ::std::result::Result<(), ::std::string::String> {
-                INSTANCE.with(|instance| instance.with(|plugin| sdk::load(plugin, parts, part, of)))?
+                HANDING.with_borrow_mut(|handing| {
+                    INSTANCE
+                        .with(|instance| instance.with(|plugin| sdk::load(plugin, handing, piece, &place)))?
+                })
             }
         }
         sdk::export_snapshot!(Exported with_types_in sdk::snapshot_role);

@@ -1,8 +1,8 @@
 //! The role that decides about events.
 
 use crate::{
-    Answer, Closing, Connection, Context, Event, Fault, Fetched, Handle, Message, Occurrence,
-    Outcome, Plugin, Refused, Result, signals,
+    Closing, Connection, Context, Decision, Event, Fault, Handle, Message, Occurrence, Plugin,
+    Refused, Result, signals,
 };
 
 /// Decides about events: one method per kind, each empty unless written.
@@ -31,26 +31,6 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// The connection is subscribed to a channel (not told by this version of the gateway).
-    fn subscribed(&mut self, ctx: &mut Context, connection: Handle, channel: String) -> Result {
-        Ok(())
-    }
-
-    /// The connection is no longer subscribed to a channel (not told by this version of the gateway).
-    fn unsubscribed(&mut self, ctx: &mut Context, connection: Handle, channel: String) -> Result {
-        Ok(())
-    }
-
-    /// A user's first connection was opened (not told by this version of the gateway).
-    fn user_online(&mut self, ctx: &mut Context, user: String) -> Result {
-        Ok(())
-    }
-
-    /// A user's last connection is gone (not told by this version of the gateway).
-    fn user_offline(&mut self, ctx: &mut Context, user: String) -> Result {
-        Ok(())
-    }
-
     /// A timer is due: a connection's, or the plugin's own.
     fn timer(&mut self, ctx: &mut Context, connection: Option<Handle>, key: String) -> Result {
         Ok(())
@@ -67,47 +47,22 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
-    /// A client answered an `ask` (not offered by this version of the gateway).
-    fn answered(
-        &mut self,
-        ctx: &mut Context,
-        connection: Option<Handle>,
-        answer: Answer,
-    ) -> Result {
-        Ok(())
-    }
-
-    /// A `fetch` has ended (not offered by this version of the gateway).
-    fn fetched(&mut self, ctx: &mut Context, fetched: Fetched) -> Result {
-        Ok(())
-    }
-
-    /// An effect that had a key was not carried out, or not to all of its receivers; a subscription has the name of its
-    /// channel as its key.
+    /// An effect that had a key was not carried out, or not to all of its receivers. Subscriptions have the name of their
+    /// channel as their key, timers their own.
     fn refused(&mut self, ctx: &mut Context, refused: Refused) -> Result {
-        Ok(())
-    }
-
-    /// So many of the connection's messages never reached this plugin (not told by this version of the gateway).
-    fn lost(&mut self, ctx: &mut Context, connection: Handle, messages: u32) -> Result {
         Ok(())
     }
 }
 
-/// Deals a batch out to the methods and collects what they decided.
-pub fn dispatch<H: Handler>(handler: &mut H, events: Vec<Event>) -> Outcome {
-    let mut effects = Vec::with_capacity(events.len());
-    let mut failures = Vec::new();
-    for (by, event) in (0..).zip(events) {
-        let since = effects.len();
-        let mut ctx = Context::new(&mut effects, by, event.connection, event.seq, event.at_ms);
+/// Deals a batch out to the methods and collects what they decided, one for each event.
+pub fn dispatch<H: Handler>(handler: &mut H, events: Vec<Event>) -> Vec<Decision> {
+    let decided = (0..).zip(events).map(|(by, event)| {
+        let mut ctx = Context::new(by, event.connection, event.seq, event.at_ms);
         let decided =
             signals::about(by, || decide(handler, &mut ctx, event.connection, event.what));
-        if let Err(why) = decided {
-            failures.push(ctx.fail(since, why));
-        }
-    }
-    Outcome { effects, failures }
+        ctx.decision(decided)
+    });
+    decided.collect()
 }
 
 fn decide<H: Handler>(
@@ -126,17 +81,10 @@ fn decide<H: Handler>(
         Occurrence::Opened(opened) => handler.opened(ctx, opened),
         Occurrence::Adopted(adopted) => handler.adopted(ctx, adopted),
         Occurrence::Closed(closing) => handler.closed(ctx, of()?, closing),
-        Occurrence::Subscribed(channel) => handler.subscribed(ctx, of()?, channel),
-        Occurrence::Unsubscribed(channel) => handler.unsubscribed(ctx, of()?, channel),
-        Occurrence::UserOnline(user) => handler.user_online(ctx, user),
-        Occurrence::UserOffline(user) => handler.user_offline(ctx, user),
         Occurrence::Timer(key) => handler.timer(ctx, connection, key),
         Occurrence::ChannelOccupied(channel) => handler.channel_occupied(ctx, channel),
         Occurrence::ChannelVacated(channel) => handler.channel_vacated(ctx, channel),
-        Occurrence::Answered(answer) => handler.answered(ctx, connection, answer),
-        Occurrence::Fetched(fetched) => handler.fetched(ctx, fetched),
         Occurrence::Refused(refused) => handler.refused(ctx, refused),
-        Occurrence::Lost(messages) => handler.lost(ctx, of()?, messages),
         // Not asked for in `describe`, so never sent.
         Occurrence::Other(_) => Ok(()),
     }

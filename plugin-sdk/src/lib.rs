@@ -31,10 +31,6 @@
 //!   new instance hears of each open connection by [`Handler::adopted`] before anything else. An event that panicked alone is
 //!   not tried again, and its sender gets `plugin-failed`; others of its batch are run again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
-//!
-//! The imports `key-value`, `directory` and `history`, and the effects for `ask`, `put` and `fetch`, are part of
-//! the interface but not offered by this version of the gateway; the first have no functions here, the others come back
-//! refused as `unsupported`. Neither are the roles channel policy and handover, which have no traits here yet.
 
 #![deny(missing_docs)]
 
@@ -63,13 +59,15 @@ pub mod testing;
 
 pub use authenticator::Authenticator;
 pub use bindings::{
-    authenticator_role::exports::tengen::gateway::authenticator::{Admission, Upgrade, Verdict},
+    authenticator_role::exports::tengen::gateway::authenticator::{
+        Admission, Denial, Upgrade, Verdict,
+    },
     plugin_role::{
         exports::tengen::gateway::plugin::{Description, StartReason},
         tengen::gateway::types::{
-            Answer, Attribute, Caused, Closing, Connection, Content, Effect, Encoding, Event,
-            Failure, Fault, Fetched, Handle, Message, Occurrence, Outcome, Payload, Refused,
-            Target, User,
+            Action, Answer, Attribute, Body, Closing, Connection, ConnectionHandle as Handle,
+            Content, Decision, Done, Effect, Encoding, Event, Failed, Fault, Message, Occurrence,
+            Payload, Refused, Target, User,
         },
     },
     sink_role::exports::tengen::gateway::telemetry_sink::{Refusal, Signal},
@@ -85,10 +83,10 @@ pub use snapshot::{Part, Snapshot};
 /// What decisions return: nothing, or the fault that fails the event.
 pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 
-/// All kinds of effects and what they carry, for [`Context::effect`].
+/// What each [`Action`] carries, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Ask, Close, Membership, Publish, Push, Put, Reply, Request, Response, Timer, TimerName,
+        Close, Membership, Publish, Push, Reply, Timer, TimerName,
     };
 }
 
@@ -96,7 +94,7 @@ pub mod effects {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        authenticator::{authenticate, first_message, refresh},
+        authenticator::authenticate,
         bindings::{
             authenticator_role::{self, export_authenticator},
             handler_role::{self, export_handler},
@@ -107,6 +105,6 @@ pub mod __private {
         handler::dispatch,
         instance::Instance,
         plugin::describe,
-        snapshot::{describe as describe_snapshot, load, save},
+        snapshot::{Handing, describe as describe_snapshot, load, save},
     };
 }

@@ -38,5 +38,6 @@ pub fn describe<P: Plugin>(name: &str, version: &str) -> Description {
         snapshot_writes: None,
         snapshot_reads: Vec::new(),
         channels: P::CHANNELS.iter().map(|&pattern| pattern.to_owned()).collect(),
+        more: Vec::new(),
     }
 }

@@ -45,23 +45,22 @@ pub fn emit(level: Level, id: &str, message: &str, data: &[(String, Value)]) {
 pub fn said(level: Level, id: &str) -> Said {
     Said {
         level,
-        id: id.to_owned(),
+        id: (!id.is_empty()).then(|| id.to_owned()),
         message: String::new(),
         data: Vec::new(),
         error: Vec::new(),
-        location: place(Location::caller()),
-        parent: String::new(),
+        location: Some(place(Location::caller())),
+        parent: None,
         took_ms: None,
         by: None,
+        more: Vec::new(),
     }
 }
 
 /// Sends a signal. It gets the event in hand, and the timed work that it is a part of, where it does not name others.
 pub fn say(mut what: Said) {
     what.by = what.by.or_else(|| EVENT.get());
-    if what.parent.is_empty() {
-        what.parent = timed::parent();
-    }
+    what.parent = what.parent.or_else(timed::parent);
     target::say(&what);
 }
 
@@ -93,6 +92,11 @@ pub fn observe(histogram: &str, value: f64, attributes: &[(&str, &str)]) {
     target::observe(histogram, value, &attributes_of(attributes));
 }
 
+/// Sets a gauge: a value that goes up and down. Attributes make series: keep their values few.
+pub fn gauge(gauge: &str, value: f64, attributes: &[(&str, &str)]) {
+    target::set_gauge(gauge, value, &attributes_of(attributes));
+}
+
 fn attributes_of(pairs: &[(&str, &str)]) -> Vec<Attribute> {
     pairs
         .iter()
@@ -104,7 +108,7 @@ fn attributes_of(pairs: &[(&str, &str)]) -> Vec<Attribute> {
 pub(crate) fn report_panics() {
     #[cfg(target_family = "wasm")]
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(place).unwrap_or_default();
+        let location = panic.location().map(place);
         let message = panic.to_string();
         say(Said { location, message, ..said(Level::Fatal, "plugin/panicked") });
     }));
@@ -113,7 +117,7 @@ pub(crate) fn report_panics() {
 #[cfg(target_family = "wasm")]
 mod target {
     pub(super) use crate::bindings::plugin_role::tengen::gateway::signals::{
-        add, elapsed_ms, enabled, observe, say,
+        add, elapsed_ms, enabled, observe, say, set_gauge,
     };
 }
 
@@ -144,6 +148,8 @@ pub(crate) mod target {
     pub(super) fn add(_: &str, _: u32, _: &[Attribute]) {}
 
     pub(super) fn observe(_: &str, _: f64, _: &[Attribute]) {}
+
+    pub(super) fn set_gauge(_: &str, _: f64, _: &[Attribute]) {}
 }
 
 macro_rules! values {
@@ -163,7 +169,7 @@ values! {
     i32 => number => Integer(number.into());
     u32 => number => Integer(number.into());
     i64 => number => Integer(number);
-    f64 => number => Float(number);
+    f64 => number => Number(number);
     bool => truth => Boolean(truth);
     Vec<u8> => bytes => Bytes(bytes);
 }

@@ -1,7 +1,8 @@
 //! The role that carries state from one version to the next.
 
 use crate::{
-    Description, Plugin, bindings::snapshot_role::exports::tengen::gateway::snapshot::State,
+    Description, Plugin,
+    bindings::snapshot_role::exports::tengen::gateway::snapshot::{Piece, Place},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -63,23 +64,40 @@ pub fn describe<S: Snapshot>(description: &mut Description) {
     description.snapshot_reads = S::READS.iter().map(|&format| format.to_owned()).collect();
 }
 
+/// What of a state is there so far: pieces come one after the other.
 #[doc(hidden)]
-pub fn save<S: Snapshot>(plugin: &mut S) -> Result<State, String> {
-    Ok(State { format: S::WRITES.to_owned(), bytes: plugin.save()? })
+#[derive(Debug, Default)]
+pub struct Handing {
+    parts: Vec<Part>,
+}
+
+#[doc(hidden)]
+pub fn save<S: Snapshot>(plugin: &mut S, number: u32) -> Result<Piece, String> {
+    match number {
+        0 => Ok(Piece { format: S::WRITES.to_owned(), bytes: plugin.save()?, is_last: true }),
+        _ => Err("the state has one piece".to_owned()),
+    }
 }
 
 #[doc(hidden)]
 pub fn load<S: Snapshot>(
     plugin: &mut S,
-    parts: Vec<State>,
-    part: u32,
-    of: u32,
+    handing: &mut Handing,
+    piece: Piece,
+    place: &Place,
 ) -> Result<(), String> {
-    if let Some(unknown) = parts.iter().find(|state| !S::READS.contains(&state.format.as_str())) {
-        return Err(format!("this version does not read snapshots of format `{}`", unknown.format));
+    let Piece { format, bytes, .. } = piece;
+    if !S::READS.contains(&format.as_str()) {
+        return Err(format!("this version does not read snapshots of format `{format}`"));
     }
-    let parts = parts.into_iter().map(|State { format, bytes }| Part { format, bytes }).collect();
-    plugin.load(parts, part, of)
+    match handing.parts.last_mut().filter(|_| place.number > 0) {
+        Some(part) => part.bytes.extend(bytes),
+        None => handing.parts.push(Part { format, bytes }),
+    }
+    if !place.is_last {
+        return Ok(());
+    }
+    plugin.load(std::mem::take(&mut handing.parts), place.target, place.targets)
 }
 
 #[cfg(test)]
@@ -113,11 +131,28 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_loaded() {
-        let saved = save(&mut Counter(4)).unwrap();
-        let older = State { format: "counter/1".to_owned(), bytes: b"3".to_vec() };
-        let mut counter = Counter(0);
-        load(&mut counter, vec![saved, older], 0, 1).unwrap();
-        assert_eq!(counter.0, 7);
+        let saved = save(&mut Counter(4), 0).unwrap();
+        assert!(saved.is_last && save(&mut Counter(4), 1).is_err());
+        let piece = |bytes: &[u8]| Piece {
+            format: "counter/1".to_owned(),
+            bytes: bytes.to_vec(),
+            is_last: false,
+        };
+        let (mut counter, mut handing) = (Counter(0), Handing::default());
+        let place = |source, number, is_last| Place {
+            source,
+            sources: 2,
+            number,
+            target: 0,
+            targets: 1,
+            is_last,
+        };
+        // The second instance's state comes in two pieces.
+        load(&mut counter, &mut handing, saved, &place(0, 0, false)).unwrap();
+        load(&mut counter, &mut handing, piece(b"3"), &place(1, 0, false)).unwrap();
+        assert_eq!(counter.0, 0, "not before all is there");
+        load(&mut counter, &mut handing, piece(b"0"), &place(1, 1, true)).unwrap();
+        assert_eq!(counter.0, 34);
     }
 
     #[test]
@@ -134,8 +169,10 @@ mod tests {
 
     #[test]
     fn a_format_that_is_not_read_is_refused_before_anything_is_loaded() {
-        let newer = State { format: "counter/3".to_owned(), bytes: b"3".to_vec() };
-        let refusal = load(&mut Counter(0), vec![newer], 0, 1).unwrap_err();
+        let newer = Piece { format: "counter/3".to_owned(), bytes: b"3".to_vec(), is_last: true };
+        let place =
+            Place { source: 0, sources: 1, number: 0, target: 0, targets: 1, is_last: true };
+        let refusal = load(&mut Counter(0), &mut Handing::default(), newer, &place).unwrap_err();
         assert!(refusal.contains("counter/3"), "{refusal}");
     }
 }

@@ -23,8 +23,8 @@
 //!   grants and limits are the gateway's to check.
 
 use crate::{
-    Closing, Connection, Content, Effect, Event, Handle, Handler, Message, Occurrence, Outcome,
-    Payload, Plugin, StartReason, Upgrade, handler,
+    Action, Answer, Closing, Connection, Content, Decision, Done, Effect, Event, Failed, Fault,
+    Handle, Handler, Message, Occurrence, Payload, Plugin, StartReason, Upgrade, handler,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -38,9 +38,64 @@ pub fn start<P: Plugin>() -> P {
     }
 }
 
+/// What a handler decided about a batch, and which numbers it was asked to reply to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// One for each event, in order.
+    pub decisions: Vec<Decision>,
+    reply_tos: Vec<Option<u32>>,
+}
+
+impl Outcome {
+    /// What is to be done, over all events that did not fail.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.effects().map(|effect| &effect.what)
+    }
+
+    /// As [`Outcome::actions`], with their keys.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        let effects = self.decisions.iter().map(|decision| match decision {
+            Decision::Done(done) => done.effects.as_slice(),
+            Decision::Failed(_) => &[],
+        });
+        effects.flatten()
+    }
+
+    /// The events that failed, with their places in the batch.
+    pub fn failures(&self) -> impl Iterator<Item = (usize, &Failed)> {
+        let failed = self.decisions.iter().enumerate();
+        failed.filter_map(|(place, decision)| match decision {
+            Decision::Failed(failed) => Some((place, failed)),
+            Decision::Done(_) => None,
+        })
+    }
+
+    /// What the sender that waits at this number is told at once, or by an effect; none: it is told nothing, or later.
+    pub fn reply(&self, reply_to: u32) -> Option<Result<&Content, &Fault>> {
+        let asked = self.reply_tos.iter().zip(&self.decisions);
+        let own = asked.filter(|(asked, _)| **asked == Some(reply_to));
+        let own = own.filter_map(|(_, decision)| match decision {
+            Decision::Done(Done { answer: Answer::Given(content), .. }) => Some(Ok(content)),
+            Decision::Done(Done { answer: Answer::Fault(why), .. }) => Some(Err(why)),
+            Decision::Failed(failed) => Some(Err(&failed.why)),
+            Decision::Done(_) => None,
+        });
+        let later = self.actions().filter_map(|action| match action {
+            Action::Reply(reply) if reply.reply_to == reply_to => Some(reply.value.as_ref()),
+            _ => None,
+        });
+        own.chain(later).next()
+    }
+}
+
 /// Hands a batch of events to a handler.
 pub fn handle<H: Handler>(plugin: &mut H, events: Vec<Event>) -> Outcome {
-    handler::dispatch(plugin, events)
+    let reply_to = |event: &Event| match &event.what {
+        Occurrence::Message(message) => message.reply_to,
+        _ => None,
+    };
+    let reply_tos = events.iter().map(reply_to).collect();
+    Outcome { decisions: handler::dispatch(plugin, events), reply_tos }
 }
 
 /// What `config` answers from here on, on this thread.
@@ -66,7 +121,7 @@ pub fn heard() -> Vec<crate::signals::Said> {
 
 /// Any event, its connection's first, at the time 0; `connection` is none for what happens to no single one.
 pub fn event(connection: Option<Handle>, what: Occurrence) -> Event {
-    Event { connection, seq: 1, at_ms: 0.0, what }
+    Event { connection, seq: 1, at_ms: 0.0, what, more: Vec::new() }
 }
 
 /// The event at another time, in milliseconds since the Unix epoch.
@@ -87,7 +142,7 @@ pub fn connection(handle: Handle) -> Connection {
         id: format!("00000000-0000-7000-8000-{handle:012}"),
         user: None,
         endpoint: "/ws".to_owned(),
-        peer: "127.0.0.1:50000".to_owned(),
+        peer: Some("127.0.0.1:50000".to_owned()),
         dialect: "tengen".to_owned(),
         more: Vec::new(),
     }
@@ -116,23 +171,23 @@ fn sent<T: Serialize + ?Sized>(
     reply_to: Option<u32>,
 ) -> Event {
     let payload = Payload::from_json(data).unwrap_or_else(|why| panic!("{why}"));
-    event(Some(connection), Occurrence::Message(Message { id: id.to_owned(), payload, reply_to }))
+    let message = Message { id: id.to_owned(), payload, reply_to, more: Vec::new() };
+    event(Some(connection), Occurrence::Message(message))
 }
 
 /// A connection was closed by its peer.
 pub fn closed(connection: Handle) -> Event {
-    let closing = Closing { code: 1000, reason: String::new(), clean: true };
+    let closing = Closing { code: 1000, reason: String::new(), clean: true, more: Vec::new() };
     event(Some(connection), Occurrence::Closed(closing))
 }
 
 /// An upgrade request with no headers, for authenticators.
 pub fn upgrade(path: &str, query: &str) -> Upgrade {
     Upgrade {
-        handle: 1,
         endpoint: path.to_owned(),
         path: path.to_owned(),
-        query: query.to_owned(),
-        peer: "127.0.0.1:50000".to_owned(),
+        query: (!query.is_empty()).then(|| query.to_owned()),
+        peer: Some("127.0.0.1:50000".to_owned()),
         headers: Vec::new(),
         subprotocols: vec!["tengen.v1.json".to_owned()],
         more: Vec::new(),
@@ -150,18 +205,13 @@ pub fn content_json(content: &Content) -> Value {
 
 /// The JSON that a request was answered with, if it was and not with a fault.
 pub fn reply_json(outcome: &Outcome, reply_to: u32) -> Option<Value> {
-    outcome.effects.iter().find_map(|caused| match &caused.what {
-        Effect::Reply(reply) if reply.reply_to == reply_to => {
-            reply.value.as_ref().ok().map(content_json)
-        }
-        _ => None,
-    })
+    outcome.reply(reply_to)?.ok().map(content_json)
 }
 
 /// The pushes of an event id, as JSON, in order.
 pub fn pushes_json(outcome: &Outcome, id: &str) -> Vec<Value> {
-    let pushes = outcome.effects.iter().filter_map(|caused| match &caused.what {
-        Effect::Push(push) if push.id == id => Some(content_json(&push.content)),
+    let pushes = outcome.actions().filter_map(|action| match action {
+        Action::Push(push) if push.id == id => Some(content_json(&push.content)),
         _ => None,
     });
     pushes.collect()

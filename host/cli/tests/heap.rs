@@ -87,7 +87,7 @@ fn surroundings() -> Arc<Surroundings> {
     };
     routes.push(&route, None, Destination { plugin: "echo".into(), handler: Arc::new(echo) });
     router.set_routes(routes.build());
-    let rights = Rights { endpoints: vec![true], ..Rights::default() };
+    let rights = Rights { endpoints: vec![Some("/ws".into())], ..Rights::default() };
     hub.set_rights(HashMap::from([("echo".into(), rights)]));
     Arc::new(Surroundings {
         hub,

@@ -69,8 +69,8 @@ pub enum Mistake {
     Grant,
     /// A welcome that is too large, or that the client's format cannot hold.
     Welcome,
-    /// It wants to see a message first, which is not offered.
-    FirstMessage,
+    /// It says something that this version of the gateway does not know.
+    Unknown,
 }
 
 impl Mistake {
@@ -84,7 +84,7 @@ impl Mistake {
             Self::Channels => "channels",
             Self::Grant => "grant",
             Self::Welcome => "welcome",
-            Self::FirstMessage => "first-message",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -97,7 +97,7 @@ impl Wrong {
     /// What the mistake counts as: there is no verdict.
     pub fn fault(&self) -> Fault {
         let id = match self.mistake {
-            Mistake::FirstMessage => FaultId::Unsupported,
+            Mistake::Unknown => FaultId::Unsupported,
             _ => FaultId::PluginFailed,
         };
         Fault::new(id, self.why.clone())

@@ -45,7 +45,7 @@ pub struct Connection {
 /// One thing that happened, on its way to a handler.
 #[derive(Debug)]
 pub struct Event {
-    /// None for what happens to no single connection (a plugin's own timer, `user-online`).
+    /// None for what happens to no single connection (a plugin's own timer, channels).
     pub connection: Option<Arc<Connection>>,
     /// Counts the connection's events from 1.
     pub seq: u32,
@@ -63,21 +63,22 @@ impl Event {
     pub fn take_on(&mut self) -> Self {
         let permit = self.permit.take();
         let span = std::mem::replace(&mut self.span, Span::none());
-        Self { permit, span, ..self.another() }
+        let whole = Self { permit, span, ..self.another() };
+        // Whoever it goes to answers it.
+        if let Occurrence::Message(message) = &mut self.what {
+            message.reply_to = None;
+        }
+        whole
     }
 
-    /// The same message for somebody else as well; what is no message, is lost to it.
+    /// The same for somebody else as well.
     #[must_use]
     pub fn another(&self) -> Self {
-        let what = match &self.what {
-            Occurrence::Message(message) => Occurrence::Message(message.clone()),
-            _ => Occurrence::Lost(1),
-        };
         Self {
             connection: self.connection.clone(),
             seq: self.seq,
             at: self.at,
-            what,
+            what: self.what.clone(),
             span: Span::none(),
             permit: self.permit.as_ref().map(Permit::another),
         }

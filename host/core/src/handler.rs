@@ -104,6 +104,8 @@ pub struct Work {
     pub settled: usize,
     /// By the event's place; empty when none failed.
     failed: Vec<bool>,
+    /// The places of events that are answered later, in order.
+    later: Vec<u32>,
     told: Vec<Refused>,
     tallies: Vec<Tally>,
 }
@@ -111,7 +113,7 @@ pub struct Work {
 impl Work {
     /// `events`: how many the batch has.
     pub fn new(outcome: Outcome, events: usize) -> Self {
-        let Outcome { effects, failures } = outcome;
+        let Outcome { effects, failures, later } = outcome;
         let mut failed = Vec::new();
         if !failures.is_empty() {
             failed.resize(events, false);
@@ -127,6 +129,7 @@ impl Work {
             paused: None,
             settled: 0,
             failed,
+            later,
             told: Vec::new(),
             tallies: Vec::new(),
         }
@@ -136,6 +139,11 @@ impl Work {
     pub fn has_failed(&self, by: u32) -> bool {
         let failed = usize::try_from(by).ok().and_then(|by| self.failed.get(by));
         failed.copied().unwrap_or(false)
+    }
+
+    /// Whether the event at this place of the batch is answered later.
+    pub fn is_later(&self, by: u32) -> bool {
+        self.later.binary_search(&by).is_ok()
     }
 
     /// Whether there is nothing left to do.
@@ -170,6 +178,7 @@ impl Work {
     /// All that is left, taken out: for an actor that needs no steps.
     pub fn take(&mut self) -> Outcome {
         let (effects, failures) = (&mut self.effects, &mut self.failures);
-        Outcome { effects: effects.collect(), failures: failures.collect() }
+        let later = std::mem::take(&mut self.later);
+        Outcome { effects: effects.collect(), failures: failures.collect(), later }
     }
 }

@@ -48,9 +48,12 @@ pub(super) struct Own {
 /// One of a plugin's own measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Measure {
-    /// How often it was added to or observed.
+    /// How often it was added to, observed or set.
     pub count: u64,
     pub sum: f64,
+    /// The value that a gauge was set to last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<f64>,
 }
 
 impl Own {
@@ -60,7 +63,16 @@ impl Own {
     }
 
     pub(super) fn observe(&self, name: &str, value: f64) {
-        if !value.is_finite() || !self.takes(name, value) {
+        self.note(name, value, |measure| measure.sum += value);
+    }
+
+    /// A gauge has no sum.
+    pub(super) fn set(&self, name: &str, value: f64) {
+        self.note(name, value, |measure| measure.last = Some(value));
+    }
+
+    fn note(&self, name: &str, value: f64, change: impl FnOnce(&mut Measure)) {
+        if !value.is_finite() || !self.takes(name, change) {
             let before = self.dropped.fetch_add(1, Ordering::Relaxed);
             if before == 0 {
                 let name = plain(name, 64);
@@ -69,7 +81,7 @@ impl Own {
         }
     }
 
-    fn takes(&self, name: &str, value: f64) -> bool {
+    fn takes(&self, name: &str, change: impl FnOnce(&mut Measure)) -> bool {
         let mut own = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let name = plain(name, 64);
         if own.len() >= NAMES && !own.contains_key(&name) {
@@ -77,7 +89,7 @@ impl Own {
         }
         let measure = own.entry(name).or_default();
         measure.count += 1;
-        measure.sum += value;
+        change(measure);
         true
     }
 
@@ -104,6 +116,10 @@ mod tests {
         own.add("n0", 3);
         let all = own.all();
         assert_eq!((all.len(), own.dropped()), (NAMES, 11), "what is not kept is counted");
-        assert_eq!(all.get("n0"), Some(&Measure { count: 2, sum: 5.0 }));
+        assert_eq!(all.get("n0"), Some(&Measure { count: 2, sum: 5.0, last: None }));
+        own.set("n1", 7.0);
+        own.set("n1", 3.0);
+        let expected = Measure { count: 3, sum: 2.0, last: Some(3.0) };
+        assert_eq!(own.all().get("n1"), Some(&expected), "a gauge is not summed up");
     }
 }

@@ -272,11 +272,6 @@ impl CallError {
             Self::TooMuch { .. } => Broken::TooMuch,
         }
     }
-
-    /// Whether the events of the call may be given to a fresh instance: not when the guest had decided about them.
-    pub(super) fn may_be_tried_again(&self) -> bool {
-        !matches!(self, Self::Unreadable(_))
-    }
 }
 
 /// A deeper cause, as text: it may hold what a guest wrote, so it is kept to one bounded line.

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 
 thread_local! {
     /// The id of the timed work in hand.
-    static PARENT: RefCell<String> = const { RefCell::new(String::new()) };
+    static PARENT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-pub(super) fn parent() -> String {
-    PARENT.with_borrow(String::clone)
+pub(super) fn parent() -> Option<String> {
+    PARENT.with_borrow(Option::clone)
 }
 
 /// Does some work, and says how long it took: in steps of 0.1 ms, as the clocks of guests go.
@@ -32,14 +32,14 @@ pub struct Timed {
     what: Said,
     began_ms: f64,
     /// Of what it is a part itself.
-    within: String,
+    within: Option<String>,
 }
 
 impl Timed {
     /// Begins. The sentence is for people, and for when it has ended.
     #[track_caller]
     pub fn begin(level: Level, id: &str, message: &str) -> Self {
-        let within = PARENT.with_borrow_mut(|parent| std::mem::replace(parent, id.to_owned()));
+        let within = PARENT.with_borrow_mut(|parent| parent.replace(id.to_owned()));
         let what = Said { message: message.to_owned(), ..said(level, id) };
         Self { what, began_ms: target::elapsed_ms(), within }
     }
@@ -57,9 +57,9 @@ impl Timed {
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        let within = std::mem::take(&mut self.within);
+        let within = self.within.take();
         PARENT.with_borrow_mut(|parent| *parent = within);
-        if enabled(self.what.level, &self.what.id) {
+        if enabled(self.what.level, self.what.id.as_deref().unwrap_or_default()) {
             let took_ms = Some((target::elapsed_ms() - self.began_ms).max(0.0));
             say(Said { took_ms, ..self.what.clone() });
         }

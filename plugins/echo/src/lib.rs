@@ -22,7 +22,7 @@ export!(Echo: Handler);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tengen_plugin::{Content, Effect, Target, testing};
+    use tengen_plugin::{Action, Content, Target, testing};
 
     #[test]
     fn a_request_is_answered_and_anything_else_comes_back() {
@@ -31,11 +31,10 @@ mod tests {
             testing::message(7, "other/thing", "data"),
         ];
         let outcome = testing::handle(&mut testing::start::<Echo>(), events);
-        assert_eq!(outcome.failures, []);
-        let [reply, push] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
-        let Effect::Reply(reply) = &reply.what else { panic!("{reply:?}") };
-        assert_eq!((reply.reply_to, &reply.value), (1, &Ok(Content::OfEvent(0))));
-        let Effect::Push(push) = &push.what else { panic!("{push:?}") };
+        assert_eq!(outcome.failures().count(), 0);
+        assert_eq!(outcome.reply(1), Some(Ok(&Content::OfEvent(0))));
+        let actions: Vec<_> = outcome.actions().collect();
+        let [Action::Push(push)] = actions.as_slice() else { panic!("{outcome:?}") };
         assert_eq!((&push.to, push.id.as_str()), (&Target::Connection(7), "other/thing"));
         assert_eq!(push.content, Content::OfEvent(1));
     }

@@ -69,7 +69,7 @@ mod tests {
             at_ns: 7_000_000,
             level: Level::Info,
             namespace: "plugin.chat".to_owned(),
-            id: "chat/joined".to_owned(),
+            id: Some("chat/joined".to_owned()),
             message: message.to_owned(),
             data: vec![
                 ("n".to_owned(), Value::Integer(3)),
@@ -77,13 +77,14 @@ mod tests {
             ],
             error: Some("no seat: the room is full".to_owned()),
             causes: vec!["the room is full".to_owned()],
-            location: String::new(),
-            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
-            span_id: String::new(),
-            connection: String::new(),
-            user: "ann".to_owned(),
-            parent: "chat/sweep".to_owned(),
+            location: None,
+            trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
+            span_id: None,
+            connection: None,
+            user: Some("ann".to_owned()),
+            parent: Some("chat/sweep".to_owned()),
             took_ms: Some(1.5),
+            more: Vec::new(),
         }
     }
 

@@ -14,8 +14,8 @@ struct Line<'a> {
     level: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     namespace: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
     message: &'a str,
     #[serde(skip_serializing_if = "Data::is_empty")]
     data: Data<'a>,
@@ -23,18 +23,18 @@ struct Line<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     causes: &'a [String],
-    #[serde(skip_serializing_if = "str::is_empty")]
-    location: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    trace_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    span_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    connection: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    user: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    parent: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<f64>,
 }
@@ -45,17 +45,17 @@ pub fn write(signal: &Signal, lines: &mut Vec<u8>) {
         at: rfc3339(signal.at_s, signal.at_ns),
         level: word(signal.level),
         namespace: &signal.namespace,
-        id: &signal.id,
+        id: signal.id.as_deref(),
         message: &signal.message,
         data: Data(&signal.data),
         error: signal.error.as_deref(),
         causes: &signal.causes,
-        location: &signal.location,
-        trace_id: &signal.trace_id,
-        span_id: &signal.span_id,
-        connection: &signal.connection,
-        user: &signal.user,
-        parent: &signal.parent,
+        location: signal.location.as_deref(),
+        trace_id: signal.trace_id.as_deref(),
+        span_id: signal.span_id.as_deref(),
+        connection: signal.connection.as_deref(),
+        user: signal.user.as_deref(),
+        parent: signal.parent.as_deref(),
         took_ms: signal.took_ms,
     };
     append(&line, lines);
@@ -69,17 +69,17 @@ pub fn write_gap(dropped: u32, next: Option<&Signal>, lines: &mut Vec<u8>) {
         at: rfc3339(at_s, at_ns),
         level: "warn",
         namespace: "plugin.log-sink",
-        id: "sink/dropped",
+        id: Some("sink/dropped"),
         message: "signals before this one were lost because the sink was too slow",
         data: Data(&data),
         error: None,
         causes: &[],
-        location: "",
-        trace_id: "",
-        span_id: "",
-        connection: "",
-        user: "",
-        parent: "",
+        location: None,
+        trace_id: None,
+        span_id: None,
+        connection: None,
+        user: None,
+        parent: None,
         took_ms: None,
     };
     append(&line, lines);
@@ -109,7 +109,7 @@ impl Serialize for Data<'_> {
             match value {
                 Value::Text(text) => map.serialize_entry(key, text)?,
                 Value::Integer(number) => map.serialize_entry(key, number)?,
-                Value::Float(number) => map.serialize_entry(key, number)?,
+                Value::Number(number) => map.serialize_entry(key, number)?,
                 Value::Boolean(truth) => map.serialize_entry(key, truth)?,
                 Value::Bytes(bytes) => map.serialize_entry(key, &BASE64.encode(bytes))?,
             }

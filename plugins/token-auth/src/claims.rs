@@ -35,7 +35,7 @@ pub fn user_of(claims: Claims, settings: &Settings, now_ms: u64) -> Result<User,
     if id.is_empty() || id.len() > USER_MAX || id.chars().any(char::is_control) {
         return Err(Trouble::NoUser { claim: settings.user_claim.clone() });
     }
-    Ok(User { id, claims: attributes(claims, settings), expires_at_ms })
+    Ok(User { claims: attributes(claims, settings), expires_at_ms, ..User::new(id) })
 }
 
 /// Until when the token is believed, in milliseconds since the Unix epoch, if it is good now: its end and the leeway that

@@ -7,7 +7,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tengen_plugin::{
-    Attribute, User, json,
+    Attribute, Denial, User, json,
     testing::{self, set_config},
 };
 
@@ -56,7 +56,9 @@ fn user(verdict: Verdict) -> User {
 
 #[track_caller]
 fn check_denied(verdict: Verdict, why: &str) {
-    let Verdict::Deny((401, fault)) = verdict else { panic!("{verdict:?}") };
+    let Verdict::Deny(Denial { status: 401, why: fault, .. }) = verdict else {
+        panic!("{verdict:?}")
+    };
     assert!(fault.message.contains(why), "{}", fault.message);
 }
 
@@ -150,7 +152,10 @@ fn a_token_is_found_wherever_it_is_put() {
     assert_eq!(user(with_token(&config, &token)).id, "7");
     let header = ("Authorization".to_owned(), format!("bearer  {token}").into_bytes());
     assert_eq!(user(ask(&config, |upgrade| upgrade.headers.push(header))).id, "7");
-    assert_eq!(user(ask(&config, |upgrade| upgrade.query = format!("a=b&token={token}"))).id, "7");
+    assert_eq!(
+        user(ask(&config, |upgrade| upgrade.query = Some(format!("a=b&token={token}")))).id,
+        "7"
+    );
 }
 
 #[test]
@@ -273,5 +278,5 @@ fn without_the_time_nothing_can_be_said() {
     set_config(&[("secret", SECRET)]);
     let verdict =
         testing::start::<TokenAuth>().authenticate(testing::upgrade("/ws", "token=a.b.c"));
-    assert!(matches!(verdict, Verdict::Deny((503, _))), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Deny(Denial { status: 503, .. })), "{verdict:?}");
 }

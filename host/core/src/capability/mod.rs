@@ -20,18 +20,13 @@ use texts::Texts;
 
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Channel, UserId},
+    id::Channel,
 };
 
 /// What there is to know of an effect, whatever it is.
 trait Wanted {
     /// What an operator can do where it was refused for this reason; else what holds for every effect.
     const REMEDIES: &'static [(FaultId, &'static str)] = &[];
-
-    /// By which the plugin hears that it was refused; none: it is only counted.
-    fn key(&self) -> Option<&str> {
-        None
-    }
 
     /// What it sends to whoever gets it.
     fn content(&self) -> Option<&Content> {
@@ -70,7 +65,7 @@ macro_rules! capabilities {
         }
 
         /// What happened.
-        #[derive(Debug)]
+        #[derive(Debug, Clone)]
         pub enum Occurrence {
             $($($(
                 $(#[$happened])*
@@ -82,13 +77,6 @@ macro_rules! capabilities {
             pub fn kind(&self) -> Kind {
                 match self {
                     $($($(Self::$effect(_) => Kind::$effect,)+)?)+
-                }
-            }
-
-            /// By which the plugin hears that it was refused; none: it is only counted.
-            pub fn key(&self) -> Option<&str> {
-                match self {
-                    $($($(Self::$effect(it) => it.key(),)+)?)+
                 }
             }
 
@@ -159,17 +147,15 @@ capabilities! {
         counts {
             /// What a plugin said of an event that failed.
             Failure = "failure",
+            /// What a plugin said beside its decision about an event.
+            Decision = "decision",
         }
         occurrences {
             Opened = "opened",
             /// It was open before this instance began: plugin added later, trap, reload without a snapshot.
             Adopted = "adopted",
-            /// So many of the connection's messages never reached the plugin.
-            Lost(u32) = "lost",
             /// An effect that carried a key was not carried out.
             Refused { key: String, why: Fault, } = "refused",
-            UserOnline(UserId) = "user-online",
-            UserOffline(UserId) = "user-offline",
         }
     }
     reply {
@@ -205,10 +191,6 @@ capabilities! {
             Subscribe = "subscribe",
             Unsubscribe = "unsubscribe",
         }
-        occurrences {
-            Subscribed(Channel) = "subscribed",
-            Unsubscribed(Channel) = "unsubscribed",
-        }
     }
     close {
         effects {
@@ -230,9 +212,6 @@ capabilities! {
     }
     unsupported {
         effects {
-            Ask = "ask",
-            Put = "put",
-            Fetch = "fetch",
             /// A kind of a later version.
             Other = "other",
         }

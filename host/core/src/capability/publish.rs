@@ -16,15 +16,10 @@ pub struct Publish {
     pub except: Option<Handle>,
     /// Its channel's history is to have it.
     pub keep: bool,
-    pub key: Option<String>,
 }
 
 impl Wanted for Publish {
     const REMEDIES: &'static [(FaultId, &'static str)] = UNFIT;
-
-    fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
 
     fn content(&self) -> Option<&Content> {
         Some(&self.content)

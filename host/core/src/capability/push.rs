@@ -14,8 +14,8 @@ pub enum Target {
     User(UserId),
     Users(Vec<UserId>),
     Channel(Channel),
-    /// All connections of the endpoint that the causing event came from.
-    Endpoint,
+    /// All connections of the endpoint with this path.
+    Endpoint(String),
 }
 
 /// Sends an event to connections.
@@ -26,15 +26,10 @@ pub struct Push {
     pub except: Option<Handle>,
     pub id: EventId,
     pub content: Content,
-    pub key: Option<String>,
 }
 
 impl Wanted for Push {
     const REMEDIES: &'static [(FaultId, &'static str)] = UNFIT;
-
-    fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
 
     fn content(&self) -> Option<&Content> {
         Some(&self.content)

@@ -1,4 +1,4 @@
-//! Connections that come into channels, and go. A channel's name is the key of its subscriptions.
+//! Connections that come into channels, and go.
 
 use super::Wanted;
 use tengen_wire::id::{Channel, Handle};
@@ -17,14 +17,6 @@ pub struct Unsubscribe {
     pub channel: Channel,
 }
 
-impl Wanted for Subscribe {
-    fn key(&self) -> Option<&str> {
-        Some(&self.channel)
-    }
-}
+impl Wanted for Subscribe {}
 
-impl Wanted for Unsubscribe {
-    fn key(&self) -> Option<&str> {
-        Some(&self.channel)
-    }
-}
+impl Wanted for Unsubscribe {}

@@ -1,10 +1,7 @@
 //! How much text comes with what happens: it is copied into the guest that hears of it.
 
 use super::{close::Closing, reply::Message};
-use tengen_wire::{
-    fault::Fault,
-    id::{Channel, UserId},
-};
+use tengen_wire::{fault::Fault, id::Channel};
 
 /// What an occurrence carries.
 pub(super) trait Texts {
@@ -24,21 +21,9 @@ impl Texts for Channel {
     }
 }
 
-impl Texts for UserId {
-    fn texts(&self) -> usize {
-        self.as_str().len()
-    }
-}
-
 impl Texts for Fault {
     fn texts(&self) -> usize {
         self.message.len()
-    }
-}
-
-impl Texts for u32 {
-    fn texts(&self) -> usize {
-        0
     }
 }
 

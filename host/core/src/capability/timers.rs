@@ -19,14 +19,6 @@ pub struct CancelTimer {
     pub key: String,
 }
 
-impl Wanted for SetTimer {
-    fn key(&self) -> Option<&str> {
-        Some(&self.key)
-    }
-}
+impl Wanted for SetTimer {}
 
-impl Wanted for CancelTimer {
-    fn key(&self) -> Option<&str> {
-        Some(&self.key)
-    }
-}
+impl Wanted for CancelTimer {}

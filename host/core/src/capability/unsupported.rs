@@ -1,42 +1,6 @@
-//! What the interface has and this version of the gateway does not carry out: only what it takes to say so is kept.
+//! What a later version of the interface has: only what it takes to say that this gateway does not carry it out is kept.
 
 use super::Wanted;
-
-/// Asks a client something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    pub key: String,
-}
-
-impl Wanted for Ask {
-    fn key(&self) -> Option<&str> {
-        Some(&self.key)
-    }
-}
-
-/// Writes a value into a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Put {
-    pub key: String,
-}
-
-impl Wanted for Put {
-    fn key(&self) -> Option<&str> {
-        Some(&self.key)
-    }
-}
-
-/// Makes an HTTP request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    pub key: String,
-}
-
-impl Wanted for Fetch {
-    fn key(&self) -> Option<&str> {
-        Some(&self.key)
-    }
-}
 
 /// A kind of a later version, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,15 @@ use tengen_wire::fault::Fault;
 pub struct Caused {
     pub by: u32,
     pub what: Effect,
+    /// By which the plugin hears that it was refused; none: it is only counted.
+    pub key: Option<String>,
+}
+
+impl Caused {
+    /// An effect that nobody asks about.
+    pub fn new(by: u32, what: Effect) -> Self {
+        Self { by, what, key: None }
+    }
 }
 
 /// What went wrong with one event. Its effects are discarded, the others' stand.
@@ -29,4 +38,18 @@ pub struct Failure {
 pub struct Outcome {
     pub effects: Vec<Caused>,
     pub failures: Vec<Failure>,
+    /// Events, by their places in order, whose senders get their reply later. Whoever else gets none here is told so.
+    pub later: Vec<u32>,
+}
+
+impl Outcome {
+    /// Nothing but failures.
+    pub fn failed(failures: Vec<Failure>) -> Self {
+        Self { failures, ..Self::default() }
+    }
+
+    /// Nothing but effects.
+    pub fn of(effects: Vec<Caused>) -> Self {
+        Self { effects, ..Self::default() }
+    }
 }

@@ -260,6 +260,8 @@ metrics! {
         "How often the plugin added to, or observed, a measure of its own";
     PluginOwnSum = Gauge "tengen_plugin_own_sum" "" ["plugin", "measure"] []
         "The sum of what it added or observed, in the measure's own unit";
+    PluginOwnGauge = Gauge "tengen_plugin_own_gauge" "" ["plugin", "measure"] []
+        "The value that the plugin set a gauge of its own to last, in the gauge's own unit";
     LateTraces = Counter "tengen_late" "traces" ["outcome"] []
         "Traces of events that were not among the sample and failed, were refused or slow: sent after the fact (`recorded`), or too many within a second (`over-limit`)";
     EndedSpans = Counter "tengen_ended" "spans" [] []

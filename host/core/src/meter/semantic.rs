@@ -122,6 +122,7 @@ impl Metric {
             Self::PluginMemory => "tengen.plugin.memory",
             Self::PluginOwnTimes => "tengen.plugin.measure.observations",
             Self::PluginOwnSum => "tengen.plugin.measure.sum",
+            Self::PluginOwnGauge => "tengen.plugin.measure.last",
             _ => return None,
         })
     }

@@ -51,20 +51,18 @@ impl Said {
 pub(crate) fn verdict(said: wit::Verdict, grants: &Grants) -> Result<Verdict, Wrong> {
     match said {
         wit::Verdict::Allow(said) => admission(said, grants).map(Verdict::Allow),
-        wit::Verdict::Deny((status, why)) => {
+        wit::Verdict::Deny(wit::Denial { status, why, more }) => {
+            known(&more)?;
             Ok(Verdict::Deny { status, why: fault(&why.id, &why.message, why.retry_after_ms) })
         }
-        wit::Verdict::NeedFirstMessage => Err(Wrong::new(
-            Mistake::FirstMessage,
-            "the authenticator wants the first message, which this gateway does not support yet",
-        )),
     }
 }
 
 fn admission(said: wit::Admission, grants: &Grants) -> Result<Admission, Wrong> {
     let claims = said.user.as_ref().map_or(&[][..], |user| &user.claims);
     check_claims(claims.iter().chain(&said.more))?;
-    if let Some(welcome) = &said.welcome
+    let welcome = said.welcome.map(welcome);
+    if let Some(welcome) = &welcome
         && welcome.body.len() > WELCOME_MAX
     {
         let size = welcome.body.len();
@@ -75,10 +73,25 @@ fn admission(said: wit::Admission, grants: &Grants) -> Result<Admission, Wrong> 
     }
     Ok(Admission {
         user: said.user.map(user).transpose()?,
-        welcome: said.welcome.map(|said| Payload::new(said.encoding.into(), said.body)),
+        welcome,
         channels: channels(said.channels, grants)?,
         more: pairs(said.more),
     })
+}
+
+fn welcome(said: types::Payload) -> Payload {
+    let encoding = said.encoding.into();
+    match said.body {
+        types::Body::Text(text) => Payload::new(encoding, text),
+        types::Body::Bytes(bytes) => Payload::new(encoding, bytes),
+    }
+}
+
+/// What an authenticator counts on and this version does not know is not let pass.
+fn known(more: &[types::Attribute]) -> Result<(), Wrong> {
+    let Some(first) = more.first() else { return Ok(()) };
+    let word = plain(&first.key, NAME_MAX);
+    Err(Wrong::new(Mistake::Unknown, format!("this version of the gateway does not know `{word}`")))
 }
 
 fn check_claims<'a>(all: impl Iterator<Item = &'a types::Attribute>) -> Result<(), Wrong> {
@@ -127,6 +140,7 @@ fn user(said: types::User) -> Result<User, Wrong> {
     if !is_name(&said.id) {
         return Err(Wrong::new(Mistake::UserId, no_name("user", &said.id)));
     }
+    known(&said.more)?;
     Ok(User {
         expires_at: said.expires_at_ms.map(end).transpose()?.flatten(),
         id: UserId::new(said.id),
@@ -168,6 +182,7 @@ mod tests {
             id: id.to_owned(),
             claims: vec![attribute("role", 5)],
             expires_at_ms: None,
+            more: Vec::new(),
         };
         wit::Admission { user: Some(user), welcome: None, channels: Vec::new(), more: Vec::new() }
     }
@@ -239,7 +254,8 @@ mod tests {
     #[test]
     fn a_welcome_is_bounded() {
         let welcome = |bytes| {
-            Some(types::Payload { encoding: types::Encoding::Json, body: vec![b' '; bytes] })
+            let body = types::Body::Bytes(vec![b' '; bytes]);
+            Some(types::Payload { encoding: types::Encoding::Json, body })
         };
         check(|said| said.welcome = welcome(64 << 10), None);
         check(|said| said.welcome = welcome((64 << 10) + 1), Some(Mistake::Welcome));

@@ -36,7 +36,7 @@ async fn elsewhere(decided: Decided, tasks: &TaskTracker) -> Decided {
             let why = Fault::new(FaultId::PluginFailed, "what the plugin sent was not read");
             let failure = |by| Failure { by, why: why.clone(), close: None };
             let failures = causes.into_iter().map(failure).collect();
-            let outcome = Outcome { effects: Vec::new(), failures };
+            let outcome = Outcome::failed(failures);
             Decided { outcome, refused: Vec::new() }
         }
     }
@@ -73,7 +73,7 @@ fn now(mut decided: Decided) -> Decided {
 
 /// Reads what one effect sends. Err: why it is refused; a reply says so to whoever waits for it.
 fn read_effect(caused: &mut Caused) -> Result<(), Box<Refused>> {
-    let Caused { by, what } = caused;
+    let Caused { by, what, key } = caused;
     let kind = what.kind();
     let Some(payload) = payload(what) else { return Ok(()) };
     let unread = std::mem::replace(payload, Payload::nil(payload.encoding));
@@ -84,7 +84,7 @@ fn read_effect(caused: &mut Caused) -> Result<(), Box<Refused>> {
         }
         Err(why) => why,
     };
-    let key = what.key().map(str::to_owned);
+    let key = key.take();
     if let Effect::Reply(reply) = what {
         reply.value = Err(why.clone());
     }
@@ -116,8 +116,8 @@ mod tests {
     use tengen_wire::id::{EventId, Handle};
 
     fn decided(effects: Vec<Effect>) -> Decided {
-        let effects = (0..).zip(effects).map(|(by, what)| Caused { by, what }).collect();
-        Decided { outcome: Outcome { effects, failures: Vec::new() }, refused: Vec::new() }
+        let effects = (0..).zip(effects).map(|(by, what)| Caused::new(by, what)).collect();
+        Decided { outcome: Outcome::of(effects), refused: Vec::new() }
     }
 
     fn edn(text: &str) -> Content {
@@ -130,7 +130,6 @@ mod tests {
             except: None,
             id: EventId::from("a/b"),
             content: edn(text),
-            key: Some("k".into()),
         })
     }
 
@@ -176,12 +175,16 @@ mod tests {
         let tasks = TaskTracker::new();
         for text in ["{:a}".to_owned(), format!("[{}", "1 ".repeat(AT_ONCE))] {
             let effects = vec![push(&text), push("1"), reply(&text)];
-            let Decided { outcome, refused } = read(decided(effects), &tasks).await;
+            let mut decided = decided(effects);
+            for caused in &mut decided.outcome.effects {
+                caused.key = Some("k".to_owned());
+            }
+            let Decided { outcome, refused } = read(decided, &tasks).await;
             let kinds: Vec<_> = refused.iter().map(|refused| (refused.kind, refused.by)).collect();
             assert_eq!(kinds, [(Kind::Push, Some(0)), (Kind::Reply, Some(2))]);
             assert_eq!(refused.first().and_then(|refused| refused.key.as_deref()), Some("k"));
             assert!(refused.iter().all(|refused| refused.why.id == FaultId::Malformed));
-            let [kept, Caused { by: 2, what: Effect::Reply(Reply { value: Err(why), .. }) }] =
+            let [kept, Caused { by: 2, what: Effect::Reply(Reply { value: Err(why), .. }), .. }] =
                 outcome.effects.as_slice()
             else {
                 panic!("{outcome:?}")

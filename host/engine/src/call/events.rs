@@ -147,8 +147,8 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
         (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)?),
         (other, _) => say(other).ok_or_else(unprepared)?,
     };
-    let handle = event.connection.as_ref().map(|connection| connection.handle.0);
-    Ok(wit::Event { connection: handle, seq: event.seq, at_ms: millis(event.at), what })
+    let connection = event.connection.as_ref().map(|connection| connection.handle.0);
+    Ok(wit::Event { connection, seq: event.seq, at_ms: millis(event.at), what, more: &[] })
 }
 
 /// Never: what [`prepare`] makes something for has its own arm.
@@ -163,8 +163,18 @@ fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Messag
             format!("no plugin can read `{word}`, and this value has no form in another format");
         return Err(Fault::new(FaultId::Unsupported, why));
     };
-    let payload = wit::PayloadParam { encoding, body: &payload.body };
-    Ok(wit::Message { id: message.id.as_str(), payload, reply_to: message.reply_to })
+    let payload = wit::PayloadParam { encoding, body: body(payload) };
+    let Message { id, reply_to, .. } = message;
+    Ok(wit::Message { id: id.as_str(), payload, reply_to: *reply_to, more: &[] })
+}
+
+/// Text as text: as bytes, guests that are interpreted read it a byte at a time. What is no UTF-8 although it should be is
+/// bytes, and the guest that reads it as text finds out.
+fn body(payload: &Payload) -> wit::BodyParam<'_> {
+    match payload.encoding.is_text().then(|| std::str::from_utf8(&payload.body)) {
+        Some(Ok(text)) => wit::BodyParam::Text(text),
+        _ => wit::BodyParam::Bytes(&payload.body),
+    }
 }
 
 fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connection<'a>, Fault> {
@@ -177,14 +187,15 @@ fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connectio
         id: &made.id,
         user: connection.user.as_ref().map(|known| user(known, &made.claims)),
         endpoint: &connection.endpoint,
-        peer: &made.peer,
+        peer: Some(&made.peer),
         dialect: connection.dialect,
         more: &made.more,
     })
 }
 
 fn user<'a>(user: &'a User, claims: &'a [wit::AttributeParam<'a>]) -> wit::User<'a> {
-    wit::User { id: user.id.as_str(), claims, expires_at_ms: user.expires_at.map(millis) }
+    let expires_at_ms = user.expires_at.map(millis);
+    wit::User { id: user.id.as_str(), claims, expires_at_ms, more: &[] }
 }
 
 fn attributes(pairs: &[(String, String)]) -> Vec<wit::AttributeParam<'_>> {

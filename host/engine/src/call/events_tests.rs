@@ -37,7 +37,13 @@ fn check_for(
     let Some(wit::Event { what: Said::Message(message), .. }) = told.records.first() else {
         panic!("a message");
     };
-    assert_eq!((message.payload.encoding, message.payload.body), expected);
+    let (is_text, body) = match message.payload.body {
+        wit::BodyParam::Text(text) => (true, text.as_bytes()),
+        wit::BodyParam::Bytes(bytes) => (false, bytes),
+    };
+    assert_eq!((message.payload.encoding, body), expected);
+    let encoding = Encoding::from(message.payload.encoding);
+    assert_eq!(is_text, encoding.is_text(), "text comes as text, and only text");
 }
 
 #[test]
@@ -60,6 +66,16 @@ fn messagepack_comes_and_goes_as_any_other_format() {
     for_msgpack(Encoding::Edn, b"#{:a}", (wit::Encoding::Msgpack, b"\x91\xa1a"));
     for_msgpack(Encoding::Edn, b"{[1] 2}", (wit::Encoding::Edn, b"{[1] 2}"));
     for_msgpack(Encoding::Binary, &[0, 255], (wit::Encoding::Binary, &[0, 255]));
+}
+
+#[test]
+fn what_should_be_text_and_is_none_comes_as_bytes() {
+    let events = [event(Encoding::Text, &[b'a', 0xff])];
+    let told = tell(&events, &[]);
+    let Some(wit::Event { what: Said::Message(message), .. }) = told.records.first() else {
+        panic!("a message");
+    };
+    assert!(matches!(message.payload.body, wit::BodyParam::Bytes(&[b'a', 0xff])));
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Allowance {
         let spare = cpu.saturating_mul(9).min(SPARE).saturating_add(Duration::from_secs(1));
         Self { cpu, wall: cpu.saturating_add(spare), bytes }
     }
+
+    /// So much of its time is over: for what is done in several calls.
+    pub(super) fn spend(&mut self, time: Duration) {
+        self.cpu = self.cpu.saturating_sub(time);
+        self.wall = self.wall.saturating_sub(time);
+    }
 }
 
 /// What does not change while a version runs.
@@ -96,6 +102,7 @@ impl TryFrom<Description> for About {
         bounded("others", &said.others, FORMATS, NAME_BYTES)?;
         bounded("snapshot-writes", &said.snapshot_writes, 1, NAME_BYTES)?;
         bounded("snapshot-reads", &said.snapshot_reads, FORMATS, NAME_BYTES)?;
+        bounded("more", said.more.iter().map(|more| &more.key), 0, NAME_BYTES)?;
         Ok(Self {
             // Written out, the characters that a terminal obeys take more room.
             name: plain(&said.name, NAME_BYTES),
@@ -220,6 +227,7 @@ mod tests {
             snapshot_writes: Some("w".into()),
             snapshot_reads: vec!["r".into(); FORMATS],
             channels: vec!["c".repeat(PATTERN_BYTES); PATTERNS],
+            more: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 use super::{
     fuel,
     generation::{About, Allowance, COPIES, Generation, describing, lifecycle},
+    saved::Saved,
     whose::Whose,
 };
 use crate::{
@@ -16,7 +17,8 @@ use crate::{
             VERSION, authenticator,
             handling::{handler, types},
             plugin::{self, StartReason},
-            snapshot, telemetry_sink,
+            snapshot::{self, Place},
+            telemetry_sink,
         },
         data::{Data, HandedTooMuch},
         stopwatch::Stopwatch,
@@ -33,7 +35,7 @@ use std::{
 use tengen_core::meter::PluginHappened;
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use wasmtime::{
     PoolConcurrencyLimitError, Store, Trap, WasmBacktrace, component::Instance as Component,
 };
@@ -178,33 +180,43 @@ impl Instance {
     }
 
     /// The state. Only after [`PluginError::Call`] the instance is lost; whatever else is wrong, it can go on serving.
-    pub(crate) async fn save(
-        &mut self,
-        generation: &Generation,
-    ) -> Result<snapshot::State, PluginError> {
+    pub(crate) async fn save(&mut self, generation: &Generation) -> Result<Saved, PluginError> {
         let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
-        self.store.data_mut().memory.widen(COPIES);
-        let saved = said("save", call!(self, generation.hand_over(), guest, call_save()));
-        self.store.data_mut().memory.widen(1);
-        let (state, limit) = (saved?, generation.settings.memory);
-        match state.bytes.len() {
-            size if size > limit => Err(PluginError::StateTooLarge { size, limit }),
-            _ => Ok(state),
+        let mut allowance = generation.hand_over();
+        let (mut state, limit) = (Saved::default(), generation.settings.memory);
+        loop {
+            let (number, began) = (state.next(), Instant::now());
+            self.store.data_mut().memory.widen(COPIES);
+            let saved = said("save", call!(self, allowance, guest, call_save(number)));
+            self.store.data_mut().memory.widen(1);
+            allowance.spend(began.elapsed());
+            let is_last = state.add(saved?)?;
+            match state.size {
+                size if size > limit => return Err(PluginError::StateTooLarge { size, limit }),
+                _ if is_last => return Ok(state),
+                _ => {}
+            }
         }
     }
 
     pub(crate) async fn load(
         &mut self,
         generation: &Generation,
-        state: snapshot::State,
+        state: Saved,
     ) -> Result<(), PluginError> {
         let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
-        self.store.data_mut().memory.widen(COPIES);
-        let states = [state];
-        let loaded =
-            said("load", call!(self, generation.hand_over(), guest, call_load(&states, 0, 1)));
-        self.store.data_mut().memory.widen(1);
-        loaded
+        let mut allowance = generation.hand_over();
+        for (number, piece) in (0..).zip(&state.pieces) {
+            let is_last = piece.is_last;
+            let place = Place { source: 0, sources: 1, number, target: 0, targets: 1, is_last };
+            let began = Instant::now();
+            self.store.data_mut().memory.widen(COPIES);
+            let loaded = said("load", call!(self, allowance, guest, call_load(piece, place)));
+            self.store.data_mut().memory.widen(1);
+            loaded?;
+            allowance.spend(began.elapsed());
+        }
+        Ok(())
     }
 
     pub(crate) async fn handle(
@@ -212,7 +224,7 @@ impl Instance {
         allowance: Allowance,
         events: &[types::Event<'_>],
         about: Whose<'_>,
-    ) -> Result<Result<types::Outcome, String>, CallError> {
+    ) -> Result<Result<Vec<types::Decision>, String>, CallError> {
         let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
         call!(self, allowance, guest, call_handle(events), about about)
     }

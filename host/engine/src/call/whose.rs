@@ -62,7 +62,7 @@ mod tests {
             connection: Some(Arc::new(connection)),
             seq: 1,
             at: SystemTime::UNIX_EPOCH,
-            what: Occurrence::Lost(1),
+            what: Occurrence::Timer("t".to_owned()),
             span: Span::left_out(context, None),
             permit: None,
         }

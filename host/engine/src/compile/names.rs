@@ -41,11 +41,12 @@ fn refusal(import: &str) -> Option<&'static str> {
     let name = import.split('@').next().unwrap_or(import);
     match name.split_once('/') {
         Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config")) => None,
-        Some(("tengen:gateway", "key-value" | "directory" | "history")) => Some(
-            "this gateway does not offer it yet; a handler's `config` and `signals` are offered",
-        ),
+        Some((
+            "tengen:gateway",
+            "plugin" | "handler" | "authenticator" | "telemetry-sink" | "snapshot",
+        )) => Some("plugins export this interface, the gateway does not offer it"),
         Some(("tengen:gateway", _)) => {
-            Some("plugins export this interface, the gateway does not offer it")
+            Some("this gateway does not offer it yet; `config` and `signals` are offered")
         }
         Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
         Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,

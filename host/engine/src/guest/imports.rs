@@ -41,9 +41,10 @@ impl signals::Host for Data {
     fn say(&mut self, what: signals::Said) -> wasmtime::Result<()> {
         let of_data = what.data.iter().map(|(key, value)| key.len() + size_of(value));
         let of_error = what.error.iter().map(|text| text.len() + PLACE);
-        let texts = [&what.id, &what.message, &what.location, &what.parent];
-        let texts = texts.into_iter().map(String::len);
-        self.charge(of_data.chain(of_error).chain(texts).sum())?;
+        let texts = [&what.id, &what.location, &what.parent].into_iter().flatten();
+        let texts = texts.chain([&what.message]).map(String::len);
+        let more = size_of_all(&what.more);
+        self.charge(of_data.chain(of_error).chain(texts).sum::<usize>() + more)?;
         self.signals.say(what);
         Ok(())
     }
@@ -75,6 +76,19 @@ impl signals::Host for Data {
         self.charge(histogram.len() + size_of_all(&attributes))?;
         if !self.signals.rehearsal {
             self.counters.own.observe(&histogram, value);
+        }
+        Ok(())
+    }
+
+    fn set_gauge(
+        &mut self,
+        gauge: String,
+        value: f64,
+        attributes: Vec<types::Attribute>,
+    ) -> wasmtime::Result<()> {
+        self.charge(gauge.len() + size_of_all(&attributes))?;
+        if !self.signals.rehearsal {
+            self.counters.own.set(&gauge, value);
         }
         Ok(())
     }

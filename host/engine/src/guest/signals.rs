@@ -125,17 +125,22 @@ impl Signals {
     /// The guest says something with all that can be said of it. It is held, if somebody listens and there is room.
     pub(super) fn say(&mut self, what: signals::Said) {
         if is_enabled(what.level) && self.has_room() {
-            let named = |text: &str, most| (!text.is_empty()).then(|| plain(text, most));
+            let named = |text: Option<String>, most| text.map(|text| plain(&text, most));
+            self.dropped += u64::from(!what.more.is_empty());
             let mut error = what.error.iter().take(CAUSES).map(|text| plain(text, MESSAGE_MAX));
             let error = error.next().map(|message| Failure { message, causes: error.collect() });
             self.hold(Held {
-                location: named(&what.location, LOCATION_MAX),
-                parent: named(&what.parent, 128),
+                location: named(what.location, LOCATION_MAX),
+                parent: named(what.parent, 128),
                 took_ms: what.took_ms.filter(|took| took.is_finite() && *took >= 0.0),
                 by: what.by,
                 error,
                 facts: Facts(facts(what.data)),
-                ..Held::new(what.level, plain(&what.id, 128), plain(&what.message, MESSAGE_MAX))
+                ..Held::new(
+                    what.level,
+                    named(what.id, 128).unwrap_or_default(),
+                    plain(&what.message, MESSAGE_MAX),
+                )
             });
         }
     }
@@ -296,7 +301,7 @@ fn fact((key, value): (String, signals::Value)) -> (String, Value) {
     let value = match value {
         signals::Value::Text(text) => Value::Text(plain(&text, MESSAGE_MAX)),
         signals::Value::Integer(number) => Value::Integer(number),
-        signals::Value::Float(number) => Value::Float(number),
+        signals::Value::Number(number) => Value::Float(number),
         signals::Value::Boolean(truth) => Value::Boolean(truth),
         signals::Value::Bytes(mut bytes) => {
             bytes.truncate(MESSAGE_MAX);

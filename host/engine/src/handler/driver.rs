@@ -10,8 +10,8 @@ use super::{
     runner::{Next, Runner},
 };
 use crate::{
+    call::saved::Saved,
     error::PluginError,
-    guest::bindings::snapshot,
     shared::{Shared, State},
 };
 use futures_util::FutureExt as _;
@@ -56,7 +56,7 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 enum Request {
     /// The state, for the rehearsal of a reload.
-    Save(Turn<snapshot::State>),
+    Save(Turn<Saved>),
     Swap(Box<Next>, Turn<bool>),
     /// Work off what waits, as long as there is time, and end.
     Stop(Instant, oneshot::Sender<()>),
@@ -98,7 +98,7 @@ impl Seat {
         self.queue.len()
     }
 
-    pub(crate) async fn save(&self) -> Result<snapshot::State, PluginError> {
+    pub(crate) async fn save(&self) -> Result<Saved, PluginError> {
         self.take_turn(Request::Save).await
     }
 

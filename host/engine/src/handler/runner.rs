@@ -22,10 +22,11 @@ use crate::{
         generation::Generation,
         instance::{Instance, STOP},
         numbering::Numbering,
+        saved::Saved,
         whose::Whose,
     },
     error::{CallError, PluginError},
-    guest::bindings::{handling::types, snapshot},
+    guest::bindings::handling::types,
     shared::{At, Shared, State},
     text::plain,
 };
@@ -122,14 +123,13 @@ impl Runner {
             let mut spans = self.calls().spans(&batch.events, &told);
             let answer = self.call(&told, &batch.events).await;
             match answer {
-                Ok(Ok(outcome)) => {
+                Ok(Ok(decisions)) => {
                     suspect = self.passed(batch);
                     let (events, numbering) = (&batch.events, &told.numbering);
-                    decided = match effects::is_large(&outcome) {
-                        false => {
-                            effects::decide(outcome, events, numbering, &self.generation.settings)
-                        }
-                        true => Box::pin(self.decide_in_steps(outcome, events, numbering)).await,
+                    let limits = &self.generation.settings;
+                    decided = match effects::is_large(&decisions) {
+                        false => effects::decide(decisions, events, numbering, limits),
+                        true => Box::pin(self.decide_in_steps(decisions, events, numbering)).await,
                     };
                     decided = contents::read(decided, &self.shared.tasks).await;
                 }
@@ -166,12 +166,12 @@ impl Runner {
     /// Others have their turn while a large outcome is checked.
     async fn decide_in_steps(
         &mut self,
-        outcome: types::Outcome,
+        decisions: Vec<types::Decision>,
         events: &[Event],
         numbering: &Numbering,
     ) -> Decided {
         let limits = Arc::clone(&self.generation);
-        let mut steps = effects::Steps::new(outcome, events, numbering, &limits.settings);
+        let mut steps = effects::Steps::new(decisions, events, numbering, &limits.settings);
         loop {
             if let Some(decided) = steps.step() {
                 return decided;
@@ -184,7 +184,7 @@ impl Runner {
         &mut self,
         told: &Told<'_>,
         events: &[Event],
-    ) -> Result<Result<types::Outcome, String>, CallError> {
+    ) -> Result<Result<Vec<types::Decision>, String>, CallError> {
         let counters = &self.shared.counters;
         counters.note(PluginHappened::Called);
         counters.note(PluginHappened::Told(told.records.len() as u64));
@@ -193,6 +193,7 @@ impl Runner {
         let began = Instant::now();
         let about = Whose { events, numbering: &told.numbering };
         let answer = instance.handle(allowance, &told.records, about).await;
+        let answer = answer.map(|decided| whole(decided?, told.records.len()));
         let took = began.elapsed();
         counters.meter.call_took(took);
         self.called = Some(Called { began, took, records: told.records.len(), error: None });
@@ -234,7 +235,7 @@ impl Runner {
 
     /// The instance's state. An instance that is lost at it is replaced: nothing can be got out of a guest that has trapped,
     /// so its state is gone, and that is what is said.
-    pub(super) async fn save(&mut self) -> Result<snapshot::State, PluginError> {
+    pub(super) async fn save(&mut self) -> Result<Saved, PluginError> {
         let Some(instance) = &mut self.instance else {
             return Err(PluginError::NotRunning { why: "it could not be started again" });
         };
@@ -273,7 +274,7 @@ impl Runner {
             .map(|(by, _)| Failure { by, why: why.clone(), close: None })
             .collect();
         let mut batch = Batch { events, alone: false };
-        let outcome = Outcome { effects: Vec::new(), failures };
+        let outcome = Outcome::failed(failures);
         self.conclude(&mut batch, Decided { outcome, refused: Vec::new() }).await;
     }
 
@@ -363,6 +364,14 @@ impl Runner {
         {
             tracing::warn!(plugin = %self.shared.name, dropped, untold, "the plugin is not told of all refused effects");
         }
+    }
+}
+
+/// As many decisions as there were events, or an error that says how many there are.
+fn whole(decisions: Vec<types::Decision>, events: usize) -> Result<Vec<types::Decision>, String> {
+    match decisions.len() {
+        count if count == events => Ok(decisions),
+        count => Err(format!("there are {count} decisions for {events} events")),
     }
 }
 

@@ -284,12 +284,10 @@ impl Sink for Pool {
 
 fn request(upgrade: Upgrade) -> wit::Upgrade {
     wit::Upgrade {
-        // A connection has no handle before it is let in.
-        handle: 0,
         endpoint: upgrade.endpoint,
         path: upgrade.path,
-        query: upgrade.query,
-        peer: upgrade.peer.to_string(),
+        query: Some(upgrade.query).filter(|query| !query.is_empty()),
+        peer: Some(upgrade.peer.to_string()),
         headers: upgrade.headers,
         subprotocols: upgrade.subprotocols,
         more: attributes(upgrade.more),
@@ -307,7 +305,7 @@ fn record(signal: &Signal) -> telemetry_sink::Signal {
         at_ns: since.subsec_nanos(),
         level: level(signal.level),
         namespace: signal.namespace.to_string(),
-        id: signal.id.to_string(),
+        id: text(&signal.id),
         message: signal.message.to_string(),
         data: signal
             .data
@@ -316,14 +314,20 @@ fn record(signal: &Signal) -> telemetry_sink::Signal {
             .collect(),
         error: signal.error.as_ref().map(ToString::to_string),
         causes: signal.error.as_ref().map(|error| error.causes.clone()).unwrap_or_default(),
-        location: signal.location.to_string(),
-        trace_id: signal.trace_id.clone(),
-        span_id: signal.span_id.clone(),
-        connection: signal.connection.clone(),
-        user: signal.user.clone(),
-        parent: signal.parent.clone(),
+        location: text(&signal.location.to_string()),
+        trace_id: text(&signal.trace_id),
+        span_id: text(&signal.span_id),
+        connection: text(&signal.connection),
+        user: text(&signal.user),
+        parent: text(&signal.parent),
         took_ms: signal.took.map(|took| took.as_secs_f64() * 1e3),
+        more: Vec::new(),
     }
+}
+
+/// What is not known is none.
+fn text(of: &str) -> Option<String> {
+    (!of.is_empty()).then(|| of.to_owned())
 }
 
 fn level(level: Level) -> signal_types::Level {
@@ -341,7 +345,7 @@ fn value(value: &Value) -> signal_types::Value {
     match value {
         Value::Text(text) => signal_types::Value::Text(text.clone()),
         Value::Integer(number) => signal_types::Value::Integer(*number),
-        Value::Float(number) => signal_types::Value::Float(*number),
+        Value::Float(number) => signal_types::Value::Number(*number),
         Value::Boolean(truth) => signal_types::Value::Boolean(*truth),
         Value::Bytes(bytes) => signal_types::Value::Bytes(bytes.clone()),
     }
@@ -352,7 +356,7 @@ fn refusal(refusal: telemetry_sink::Refusal) -> Refusal {
         telemetry_sink::Refusal::RetryAfterMs(ms) => {
             Refusal::RetryAfter(Duration::from_millis(ms.into()))
         }
-        telemetry_sink::Refusal::Drop(why) => Refusal::Drop(plain(&why, 1024)),
+        telemetry_sink::Refusal::Discard(why) => Refusal::Drop(plain(&why, 1024)),
         telemetry_sink::Refusal::Fatal(why) => Refusal::Fatal(plain(&why, 1024)),
     }
 }

@@ -38,6 +38,9 @@ impl Status {
         for (measure, own) in &self.measures {
             into.add(Metric::PluginOwnTimes, &[name, measure], own.count);
             into.add(Metric::PluginOwnSum, &[name, measure], own.sum);
+            if let Some(last) = own.last {
+                into.add(Metric::PluginOwnGauge, &[name, measure], last);
+            }
         }
     }
 

@@ -3,12 +3,14 @@
 use super::*;
 use tengen_core::handler::Wants;
 
-/// One effect of kind `$kind` with these words after it, caused by event `$by`.
-fn effect(by: u32, kind: u32, words: &str) -> String {
-    format!(
-        "(i32.store (i32.const 4096) (i32.const {by})) (i32.store8 (i32.const 4100) (i32.const {kind})) {words}
-         (i32.store (i32.const 260) (i32.const 4096)) (i32.store (i32.const 264) (i32.const 1)) (i32.const 256)"
-    )
+/// The first event's effects are so many, which are at 4096, 72 bytes each.
+fn first_has(effects: u32) -> String {
+    store(65568, 4096) + &store(65572, effects) + guests::NOTHING
+}
+
+/// One effect of kind `$kind` with these words after it, of the first event.
+fn effect(kind: u32, words: &str) -> String {
+    format!("(i32.store8 (i32.const 4096) (i32.const {kind})) {words} {}", first_has(1))
 }
 
 fn store(at: u32, value: u32) -> String {
@@ -39,8 +41,9 @@ async fn messages_are_answered_in_order_and_in_batches() {
 
 /// A reply to 7 with so many bytes at 5000, which are said to be JSON.
 fn reply_of_json(bytes: u32) -> String {
-    let words = [store(4104, 7), store(4108, 0), store(4112, 0), store(4116, 0)].concat();
-    effect(0, 0, &(words + &store(4120, 5000) + &store(4124, bytes)))
+    let words = [store(4100, 7), store(4104, 0), store(4108, 0), store(4112, 0)].concat();
+    // In bytes, which is as good as a text.
+    effect(0, &(words + &store(4116, 1) + &store(4120, 5000) + &store(4124, bytes)))
 }
 
 #[tokio::test]
@@ -93,7 +96,7 @@ async fn fails(guest: Guest, fault: &str, counted: fn(&Status) -> u64) {
             .expect("the guest runs");
     for number in 1..=2 {
         let peer = connection(number);
-        running.offer(event(&peer, Occurrence::Lost(number)));
+        running.offer(event(&peer, Occurrence::Timer(number.to_string())));
         while !running.decided().await.iter().any(|word| word == fault) {}
         assert!(counted(&running.status()) >= u64::from(number), "{:?}", running.status());
         // The adoption fails as well: the plugin is not told of this connection again.
@@ -131,9 +134,10 @@ async fn deep_recursion_ends_in_a_trap() {
 
 #[tokio::test]
 async fn results_that_make_no_sense_are_traps() {
-    // A list of 2^30 effects, a result outside the memory, an outcome that is neither.
-    let endless = format!("{} {} (i32.const 256)", store(260, 4096), store(264, 1 << 30));
+    // Lists of 2^30 decisions and effects, a result outside the memory, an answer that is neither.
+    let endless = format!("{} {}", store(264, 1 << 30), guests::NOTHING);
     fails(Guest::handling(endless), "f:plugin-failed", |status| status.traps).await;
+    fails(Guest::handling(first_has(1 << 30)), "f:plugin-failed", |status| status.traps).await;
     fails(Guest::handling("(i32.const -8)"), "f:plugin-failed", |status| status.traps).await;
     fails(
         Guest::handling(format!("{} (i32.const 256)", store(256, 7))),
@@ -142,33 +146,34 @@ async fn results_that_make_no_sense_are_traps() {
     )
     .await;
     let no_text = effect(
-        0,
-        8,
+        7,
         &format!(
             "(i32.store8 (i32.const 5000) (i32.const 0xff)) {} {}",
-            store(4112, 5000),
-            store(4116, 1)
+            store(4108, 5000),
+            store(4112, 1)
         ),
     );
     fails(Guest::handling(no_text), "f:plugin-failed", |status| status.traps).await;
-    let no_kind = effect(0, 99, "");
+    let no_kind = effect(99, "");
     fails(Guest::handling(no_kind), "f:plugin-failed", |status| status.traps).await;
 }
 
 #[tokio::test]
 async fn results_that_would_take_too_much_of_the_gateway_are_refused() {
     // Every one of the effects names the same text: small in the guest, large in the gateway.
-    let guest = Guest::handling(
-        "(local.set $out (i32.const 4096))
+    let guest = Guest::handling(format!(
+        "(local.set $out (i32.const 160000))
          (loop $each
-           (i32.store (local.get $out) (i32.const 0))
-           (i32.store8 offset=4 (local.get $out) (i32.const 8))
-           (i32.store offset=16 (local.get $out) (i32.const 70000))
-           (i32.store offset=20 (local.get $out) (i32.const 60000))
-           (local.set $out (i32.add (local.get $out) (i32.const 64)))
+           (i32.store8 (local.get $out) (i32.const 7))
+           (i32.store offset=12 (local.get $out) (i32.const 70000))
+           (i32.store offset=16 (local.get $out) (i32.const 60000))
+           (local.set $out (i32.add (local.get $out) (i32.const 72)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
-         (i32.store (i32.const 260) (i32.const 4096)) (i32.store (i32.const 264) (i32.const 1000)) (i32.const 256)",
-    );
+         {} {} {}",
+        store(65568, 160_000),
+        store(65572, 1000),
+        guests::NOTHING
+    ));
     fails(guest, "f:limit-reached", |status| status.traps).await;
 }
 
@@ -177,15 +182,13 @@ async fn an_event_may_cause_so_many_effects_and_no_more() {
     let guest = Guest::handling(format!(
         "(local.set $out (i32.const 4096))
          (loop $each
-           (i32.store (local.get $out) (i32.const 0))
-           (i32.store8 offset=4 (local.get $out) (i32.const 8))
-           (i32.store offset=16 (local.get $out) (i32.const 1064))
-           (i32.store offset=20 (local.get $out) (i32.const 1))
-           (local.set $out (i32.add (local.get $out) (i32.const 64)))
+           (i32.store8 (local.get $out) (i32.const 7))
+           (i32.store offset=12 (local.get $out) (i32.const 1064))
+           (i32.store offset=16 (local.get $out) (i32.const 1))
+           (local.set $out (i32.add (local.get $out) (i32.const 72)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))))
-         {} {} (i32.const 256)",
-        store(260, 4096),
-        store(264, 5)
+         {}",
+        first_has(5)
     ));
     let mut running =
         load(&guest.component(), |settings| settings.effects_per_event = 4).await.expect("it runs");
@@ -197,10 +200,10 @@ async fn an_event_may_cause_so_many_effects_and_no_more() {
 #[tokio::test]
 async fn effects_that_may_not_be_are_refused_counted_and_told() {
     let refused = [
-        // Caused by an event that is not in the batch.
-        effect(9, 8, &(store(4112, 1064) + &store(4116, 1))),
+        // A timer whose key is none.
+        effect(7, &(store(4108, 1064) + &store(4112, 0))),
         // A close code that only protocols use.
-        effect(0, 6, &(store(4104, 1) + &store(4108, 1002) + &store(4112, 0) + &store(4116, 0))),
+        effect(5, &(store(4100, 1) + &store(4104, 1002))),
     ];
     for handle in refused {
         let running = run(&Guest::handling(handle)).await;
@@ -215,8 +218,7 @@ async fn memory_grows_to_its_limit_and_no_further() {
     // Grows by 16 MiB: refused; by one page: fine; then says so by a close code.
     let grows = "(if (i32.ne (memory.grow (i32.const 256)) (i32.const -1)) (then unreachable))
         (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))";
-    let close =
-        effect(0, 6, &(store(4104, 1) + &store(4108, 3000) + &store(4112, 0) + &store(4116, 0)));
+    let close = effect(5, &(store(4100, 1) + &store(4104, 3000)));
     let mut running = run(&Guest::handling(format!("{grows} {close}"))).await;
     running.offer(event(&connection(1), Occurrence::Opened));
     assert_eq!(running.decided().await, ["close 3000"]);

@@ -59,7 +59,7 @@ async fn the_cost_of_a_call() {
             for _ in 0..calls {
                 let outcome =
                     instance.handle(generation.allowance(size), &told.records, Whose::NOBODY).await;
-                assert_eq!(outcome.expect("it answers").expect("well").effects.len(), size);
+                assert_eq!(outcome.expect("it answers").expect("well").len(), size);
             }
             began.elapsed().as_nanos() as f64 / (calls * size) as f64
         });

@@ -90,7 +90,7 @@ fn touches(name: (u32, u32), error: Option<u32>) -> String {
 /// Runs this code at a message, with a folder that has a pipe `wat`, a file `k`, and a link `1.0` to the pipe: names that
 /// every guest has in its memory. The code leads to an effect when it does not trap.
 async fn tries(code: &str) -> tempfile::TempDir {
-    let code = format!("{code} {}", effect(6, &[1, 3000, 0, 0]));
+    let code = format!("{code} {}", effect(5, &[1, 3000, 0, 0]));
     let packages = &[CLOCKS, FILES];
     let guest = Guest { world: WORLD, imports: IMPORTS, packages, ..on_messages(&code) };
     let folder = tempfile::tempdir().expect("a folder");

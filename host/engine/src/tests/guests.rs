@@ -35,35 +35,29 @@ pub(crate) struct Guest {
     pub(crate) strings: StringEncoding,
 }
 
-/// Leaves the empty outcome.
+/// Leaves a decision to do nothing about each event: they are at 65536, 48 bytes each, before the guest's own code begins.
 pub(crate) const NOTHING: &str = "(i32.const 256)";
 
 /// Answers every message that waits for a reply with its own payload; traps on one whose payload begins with `x`,
 /// loops on `l`, returns an error on `e`, and says `p` when it is to push into a reserved namespace.
 pub(crate) const PICKY: &str = r#"
-  (local.set $out (i32.const 4096))
+  (local.set $out (i32.const 65536))
   (block $done (loop $each
     (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
     (if (i32.eq (i32.load8_u offset=24 (local.get $at)) (i32.const 2)) (then
-      (local.set $first (i32.load8_u (i32.load offset=44 (local.get $at))))
+      (local.set $first (i32.load8_u (i32.load offset=48 (local.get $at))))
       (if (i32.eq (local.get $first) (i32.const 120)) (then unreachable))
       (if (i32.eq (local.get $first) (i32.const 108)) (then (loop $for_ever (br $for_ever))))
       (if (i32.eq (local.get $first) (i32.const 101)) (then (return (i32.const 320))))
-      (if (i32.load8_u offset=52 (local.get $at)) (then
-        (i32.store (local.get $out) (local.get $by))
-        (i32.store8 offset=4 (local.get $out) (i32.const 0))
-        (i32.store offset=8 (local.get $out) (i32.load offset=56 (local.get $at)))
-        (i32.store8 offset=12 (local.get $out) (i32.const 0))
-        (i32.store8 offset=16 (local.get $out) (i32.const 1))
-        (i32.store offset=20 (local.get $out) (local.get $by))
-        (local.set $out (i32.add (local.get $out) (i32.const 64)))
-        (local.set $n (i32.add (local.get $n) (i32.const 1)))))))
-    (local.set $at (i32.add (local.get $at) (i32.const 120)))
+      (if (i32.load8_u offset=56 (local.get $at)) (then
+        (i32.store8 offset=4 (local.get $out) (i32.const 2))
+        (i32.store8 offset=8 (local.get $out) (i32.const 1))
+        (i32.store offset=12 (local.get $out) (local.get $by))))))
+    (local.set $out (i32.add (local.get $out) (i32.const 48)))
+    (local.set $at (i32.add (local.get $at) (i32.const 144)))
     (local.set $by (i32.add (local.get $by) (i32.const 1)))
     (br $each)))
-  (i32.store (i32.const 292) (i32.const 4096))
-  (i32.store (i32.const 296) (local.get $n))
-  (i32.const 288)
+  (i32.const 256)
 "#;
 
 impl Default for Guest {
@@ -129,8 +123,9 @@ impl Guest {
         let (items, imports, locals, data) = (self.items, self.imports, self.locals, self.data());
         let snapshot = self.snapshot.map_or_else(String::new, |(save, load)| {
             format!(
-                r#"(func (export "tengen:gateway/snapshot@0.1.0#save") (result i32) {save})
-  (func (export "tengen:gateway/snapshot@0.1.0#load") (param i32 i32 i32 i32) (result i32) {load})"#
+                r#"(func (export "tengen:gateway/snapshot@0.1.0#save") (param $number i32) (result i32) {save})
+  (func (export "tengen:gateway/snapshot@0.1.0#load")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) {load})"#
             )
         });
         format!(
@@ -154,7 +149,10 @@ impl Guest {
   (func (export "tengen:gateway/plugin@0.1.0#stop") {stop})
   (func (export "tengen:gateway/handler@0.1.0#handle") (param $at i32) (param $count i32) (result i32)
     (local $end i32) (local $out i32) (local $n i32) (local $by i32) (local $first i32) {locals}
-    (local.set $end (i32.add (local.get $at) (i32.mul (local.get $count) (i32.const 120))))
+    (local.set $end (i32.add (local.get $at) (i32.mul (local.get $count) (i32.const 144))))
+    (memory.fill (i32.const 65536) (i32.const 0) (i32.mul (local.get $count) (i32.const 48)))
+    (i32.store (i32.const 256) (i32.const 0)) (i32.store (i32.const 260) (i32.const 65536))
+    (i32.store (i32.const 264) (local.get $count))
     {handle})
   (func (export "cabi_post_tengen:gateway/handler@0.1.0#handle") (param i32)
     {post_return}
@@ -164,8 +162,8 @@ impl Guest {
         )
     }
 
-    /// 16: the description; 128: `ok` of `start`; 192: its error; 256: the empty outcome; 320: an error of `handle`;
-    /// 384: a saved state.
+    /// 16: the description; 128: `ok` of `start`; 192: its error; 256: the decisions of `handle`; 320: an error of it;
+    /// 384: a saved state, whole.
     fn data(&self) -> String {
         let mut text = String::new();
         let mut put = |at: u32, bytes: &[u8]| {
@@ -189,7 +187,7 @@ impl Guest {
         if self.snapshot.is_some() {
             put(1080, &words(&[1064, 1]));
             put(56, &words(&[1, 1064, 1, 1080, 1]));
-            put(384, &words(&[0, 1064, 1, 1064, 1]));
+            put(384, &words(&[0, 1064, 1, 1064, 1, 1]));
         }
         put(192, &words(&[1, 1040, 9]));
         put(320, &words(&[1, 1040, 9]));
@@ -205,6 +203,8 @@ fn words(words: &[u32]) -> Vec<u8> {
 fn interface() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let mut text = String::from("package tengen:gateway@0.1.0;\n");
+    // One of a later version, which this gateway does not offer.
+    text.push_str("interface later { is-connected: func(user: string) -> bool; }\n");
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
         let file = entry.expect("an entry").path();
         let part = std::fs::read_to_string(&file).expect("readable");

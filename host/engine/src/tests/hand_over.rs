@@ -10,21 +10,20 @@ use std::fs;
 const ENDLESS: &str = "(loop $for_ever (br $for_ever)) unreachable";
 /// Writes down four bytes: how many messages there were.
 const SAVED: &str = "(i32.store (i32.const 396) (i32.const 448)) (i32.store (i32.const 400) (i32.const 4)) (i32.const 384)";
-const LOADED: &str =
-    "(i32.store (i32.const 448) (i32.load (i32.load offset=8 (local.get 0)))) (i32.const 128)";
+const LOADED: &str = "(i32.store (i32.const 448) (i32.load (local.get 2))) (i32.const 128)";
 const REFUSED: &str = "(i32.const 320)";
 /// Writes down so many bytes that begin with the count, from memory that it gets for that.
 const COPIED: &str = "(local i32)
-    (local.set 0 (i32.mul (memory.grow (i32.const 257)) (i32.const 65536)))
-    (if (i32.lt_s (local.get 0) (i32.const 0)) (then unreachable))
-    (memory.copy (local.get 0) (i32.const 448) (i32.const 4))
-    (i32.store (i32.const 396) (local.get 0)) (i32.store (i32.const 400) (i32.const 16777216)) (i32.const 384)";
+    (local.set 1 (i32.mul (memory.grow (i32.const 257)) (i32.const 65536)))
+    (if (i32.lt_s (local.get 1) (i32.const 0)) (then unreachable))
+    (memory.copy (local.get 1) (i32.const 448) (i32.const 4))
+    (i32.store (i32.const 396) (local.get 1)) (i32.store (i32.const 400) (i32.const 16777216)) (i32.const 384)";
 
 /// Closes each time with one more than the time before: 3001, 3002.
 fn counting(snapshot: Option<(&'static str, &'static str)>, items: &'static str) -> Guest {
     let count = "(i32.store (i32.const 448) (i32.add (i32.const 1) (i32.load (i32.const 448))))";
-    let code = "(i32.store (i32.const 4108) (i32.add (i32.const 3000) (i32.load (i32.const 448))))";
-    let (effect, list) = (stores(4096, &[0, 6, 1, 0, 0, 0]), stores(260, &[4096, 1]));
+    let code = "(i32.store (i32.const 4104) (i32.add (i32.const 3000) (i32.load (i32.const 448))))";
+    let (effect, list) = (stores(4096, &[5, 1, 0, 0, 0]), stores(65568, &[4096, 1]));
     let handle = on_messages(&format!("{count} {effect} {code} {list} (i32.const 256)")).handle;
     Guest { snapshot, items, max_batch: 1, ..Guest::handling(handle) }
 }

@@ -18,13 +18,13 @@ pub(super) fn stores(mut at: u32, words: &[u32]) -> String {
     })
 }
 
-/// Code that returns one effect of this kind with these words.
+/// Code that returns one effect of the first event, of this kind, with these words.
 pub(super) fn effect(kind: u32, words: &[u32]) -> String {
     format!(
         "{} {} {} (i32.const 256)",
-        stores(4096, &[0, kind]),
-        stores(4104, words),
-        stores(260, &[4096, 1])
+        stores(4096, &[kind]),
+        stores(4100, words),
+        stores(65_568, &[4096, 1])
     )
 }
 
@@ -160,8 +160,8 @@ async fn bulk_operations_are_interrupted_between_each_other() {
 async fn results_outside_the_memory_are_traps() {
     check(on_messages("(i32.const 257)"), TRAPS.saying("not aligned")).await;
     check(on_messages("(i32.const -4)"), TRAPS).await;
-    check(on_messages(&effect(8, &[0, 0, 1024, 1 << 30])), TRAPS).await;
-    check(on_messages(&effect(8, &[0, 0, u32::MAX - 3, 16])), TRAPS).await;
+    check(on_messages(&effect(7, &[0, 0, 1024, 1 << 30])), TRAPS).await;
+    check(on_messages(&effect(7, &[0, 0, u32::MAX - 3, 16])), TRAPS).await;
     check(on_messages(&effect(1, &[1, 4098, 5])), TRAPS.saying("not aligned")).await;
 }
 
@@ -171,7 +171,7 @@ async fn results_that_are_small_in_the_guest_and_large_here_are_refused() {
     let users = list(3000, 8, &[70_000, 60_000]);
     let nested = format!("{users} {}", effect(1, &[3, 131_072, 3000]));
     check(on_messages(&nested), TOO_MUCH).await;
-    // A million effects, as short as can be.
+    // A million decisions, as short as can be.
     let million = format!("{} (i32.const 256)", stores(260, &[131_072, 1_000_000]));
     check(Guest { pages: 1000, ..on_messages(&million) }, TOO_MUCH).await;
 }
@@ -201,7 +201,7 @@ async fn what_is_handed_over_in_many_host_calls_counts_together() {
     for (times, fault) in [(2, None), (3, Some("f:limit-reached"))] {
         let some = emit(4, (196_608, 3 << 20), (0, 0)).repeat(times);
         let guest =
-            Guest { pages: 60, ..on_messages(&format!("{some} {}", effect(6, &[1, 3000, 0, 0]))) };
+            Guest { pages: 60, ..on_messages(&format!("{some} {}", effect(5, &[1, 3000, 0, 0]))) };
         let patient = |settings: &mut settings::Plugin| settings.deadline = Duration::from_secs(20);
         let mut running = load(&guest.component(), patient).await.expect("it runs");
         running.offer(message(&connection(1), "a/b", "1", 1));
@@ -262,7 +262,7 @@ async fn an_allocator_that_misbehaves_costs_the_events_it_was_for() {
 async fn ids_of_the_gateways_namespaces_are_refused() {
     // A push of `chsk/x` to connection 1, with the key `k`; and one of a text that is no id.
     for id in [[1056, 6], [1024, 3]] {
-        let words = [0, 1, 0, 0, 0, id[0], id[1], 0, 0, 1024, 3, 1, 1064, 1];
+        let words = [0, 1, 0, 0, 0, id[0], id[1], 0, 0, 0, 1024, 3, 1, 1064, 1];
         let mut running = run(&on_messages(&effect(1, &words))).await;
         running.offer(message(&connection(1), "a/b", "1", 1));
         wait(&running, |status| status.refused_effects > 0).await;
@@ -274,7 +274,7 @@ async fn ids_of_the_gateways_namespaces_are_refused() {
 #[tokio::test]
 async fn a_refusal_that_came_of_a_refusal_is_not_told() {
     // Whatever it hears of, it does the same again; and it is told of that once.
-    let words = [0, 1, 0, 0, 0, 1056, 6, 0, 0, 1024, 3, 1, 1064, 1];
+    let words = [0, 1, 0, 0, 0, 1056, 6, 0, 0, 0, 1024, 3, 1, 1064, 1];
     let again = Guest { max_batch: 1, ..Guest::handling(effect(1, &words)) };
     let running = run(&again).await;
     running.offer(event(&connection(1), Occurrence::Opened));

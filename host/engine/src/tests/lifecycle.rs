@@ -102,14 +102,14 @@ async fn a_version_that_asks_for_more_is_held_back() {
     let mut running = run(&Guest::handling(PICKY)).await;
     answers(&mut running).await;
     let more = Guest {
-        world: "import tengen:gateway/signals@0.1.0; import tengen:gateway/directory@0.1.0;
+        world: "import tengen:gateway/signals@0.1.0; import tengen:gateway/later@0.1.0;
             export tengen:gateway/plugin@0.1.0; export tengen:gateway/handler@0.1.0;",
-        imports: r#"(import "tengen:gateway/directory@0.1.0" "is-connected" (func (param i32 i32) (result i32)))"#,
+        imports: r#"(import "tengen:gateway/later@0.1.0" "is-connected" (func (param i32 i32) (result i32)))"#,
         ..Guest::handling(PICKY)
     };
     fs::write(&running.file, more.component()).expect("written");
     let why = running.plugin.reload(None).await.expect_err("it is not offered").explain();
-    assert!(why.contains("`tengen:gateway/directory@0.1.0`"), "{why}");
+    assert!(why.contains("`tengen:gateway/later@0.1.0`"), "{why}");
     assert_eq!((running.status().generation, running.status().failed_reloads), (1, 1));
     answers(&mut running).await;
 }

@@ -86,7 +86,7 @@ pub(super) fn with_wasi(worst: &str) -> Guest {
 
 /// Closes with 3000, which says that all was as expected; a trap says that it was not.
 fn well() -> String {
-    effect(6, &[1, 3000, 0, 0])
+    effect(5, &[1, 3000, 0, 0])
 }
 
 async fn goes_well(guest: Guest) -> Running {

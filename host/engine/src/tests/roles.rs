@@ -12,15 +12,12 @@ fn with_roles(roles: &[&str], count: u32) -> Vec<u8> {
         "import tengen:gateway/signals@0.1.0; export tengen:gateway/plugin@0.1.0; {}",
         exports.collect::<String>()
     );
-    let parameters = "(param i32)".repeat(15);
+    let parameters = "(param i32)".repeat(16);
     let items = format!(
         r#"(func (export "tengen:gateway/authenticator@0.1.0#authenticate") {parameters} (result i32)
              (local $n i32)
              (loop $l (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const {count}))))
              (i32.const 2048))
-           (func (export "tengen:gateway/authenticator@0.1.0#first-message") (param i32) (result i32) unreachable)
-           (func (export "tengen:gateway/authenticator@0.1.0#refresh")
-             (param i32 i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
            (func (export "tengen:gateway/telemetry-sink@0.1.0#deliver") (param i32 i32 i32) (result i32) (i32.const 256))
            (func (export "tengen:gateway/telemetry-sink@0.1.0#flush") (result i32) (i32.const 128))"#
     );

@@ -113,7 +113,7 @@ async fn connect(setup: Setup) -> Bench {
     };
     routes.push(&route, None, Destination { plugin: "echo".into(), handler });
     router.set_routes(routes.build());
-    let rights = Rights { endpoints: vec![true], ..Rights::default() };
+    let rights = Rights { endpoints: vec![Some("/ws".into())], ..Rights::default() };
     hub.set_rights(HashMap::from([("echo".into(), rights)]));
     let wire = Wire { dialect, format };
     let id = ConnectionId::from_bytes([7; 16]);

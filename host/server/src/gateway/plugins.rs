@@ -311,15 +311,15 @@ impl Shared {
                 .unwrap_or_default();
             let own = rights.entry(route.plugin.clone()).or_insert_with(|| Rights {
                 grants,
-                endpoints: vec![false; settings.endpoints.len()],
+                endpoints: vec![None; settings.endpoints.len()],
             });
-            match route.endpoint.as_ref().and_then(|path| self.index_of(path)) {
-                None => own.endpoints.fill(true),
-                Some(only) => {
-                    if let Some(owned) = own.endpoints.get_mut(usize::from(only.0)) {
-                        *owned = true;
-                    }
-                }
+            let only = route.endpoint.as_ref().and_then(|path| self.index_of(path));
+            let only = only.map(|only| usize::from(only.0));
+            let of_route = own.endpoints.iter_mut().zip(&settings.endpoints).enumerate();
+            for (_, (own, endpoint)) in
+                of_route.filter(|(index, _)| only.is_none_or(|only| only == *index))
+            {
+                own.get_or_insert_with(|| endpoint.path.as_str().into());
             }
         }
         rights

@@ -2,13 +2,14 @@
 
 use super::{
     Hub,
-    capabilities::{Carried, Fate, Key, Stage, carry_out},
+    capabilities::{Carried, Fate, Stage, carry_out},
+    replies::Said,
     send::Asleep,
     step::Step,
 };
 use std::{cell::OnceCell, sync::Arc};
 use tengen_core::{
-    effect::{Caused, Effect, Failure, Kind, Refused},
+    effect::{Caused, Failure, Kind, Refused},
     event::{Connection, Event, Occurrence},
     handler::{Actor, Progress, Work},
 };
@@ -39,7 +40,7 @@ struct Begun {
 struct Cause {
     by: u32,
     kind: Kind,
-    key: Key,
+    key: Option<String>,
 }
 
 impl Actor for Hub {
@@ -65,9 +66,9 @@ impl Carrying<'_> {
         loop {
             if let Some(begun) = self.begun.take() {
                 self.go_on(*begun, work);
-            } else if let Some(Caused { by, what }) = work.effects.next() {
-                if !work.has_failed(by) {
-                    self.effect(by, what, work);
+            } else if let Some(caused) = work.effects.next() {
+                if !work.has_failed(caused.by) {
+                    self.effect(caused, work);
                 }
                 self.step.spend(1);
             } else if let Some(failure) = work.failures.next() {
@@ -87,10 +88,10 @@ impl Carrying<'_> {
         }
     }
 
-    fn effect(&mut self, by: u32, what: Effect, work: &mut Work) {
+    fn effect(&mut self, Caused { by, what, key }: Caused, work: &mut Work) {
         let kind = what.kind();
         self.step.deliveries.next_message();
-        let (key, carried) = carry_out(&mut self.step, by, what, work);
+        let carried = carry_out(&mut self.step, by, what, work);
         self.note(Cause { by, kind, key }, carried, work);
     }
 
@@ -110,7 +111,7 @@ impl Carrying<'_> {
             Ok(Fate::AllBut(kind, why)) => (kind, why),
             Err(why) => (cause.kind, why),
         };
-        work.refuse(Refused { by: Some(cause.by), kind, key: cause.key.text(), why });
+        work.refuse(Refused { by: Some(cause.by), kind, key: cause.key, why });
     }
 }
 
@@ -130,7 +131,7 @@ impl Step<'_> {
     fn tell_sender(&self, event: &Event, why: &Fault) {
         let Occurrence::Message(message) = &event.what else { return };
         match message.reply_to {
-            Some(number) => self.hub.decided(number, self.plugin, Some(why)),
+            Some(number) => self.hub.decided(number, self.plugin, Said::Failed(why)),
             None => {
                 if let Some(link) = self.link_of(event) {
                     self.hub.send_fault(&link, why, Some(&message.id), None);
@@ -139,7 +140,7 @@ impl Step<'_> {
         }
     }
 
-    /// The batch is decided: senders that got no reply will be told so, unless one comes in time after all.
+    /// The batch is decided: senders that got no reply are told so, unless one is to come later.
     fn leave_unanswered(&self, work: &Work) {
         let asked = self.events.iter().filter(|event| event.reply_to().is_some()).count();
         if asked <= work.settled {
@@ -149,7 +150,8 @@ impl Step<'_> {
             if let Some(number) = event.reply_to()
                 && !work.has_failed(by)
             {
-                self.hub.decided(number, self.plugin, None);
+                let said = if work.is_later(by) { Said::Later } else { Said::Nothing };
+                self.hub.decided(number, self.plugin, said);
             }
         }
     }

@@ -74,8 +74,8 @@ const EXPIRED_AT_ONCE: usize = 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
     pub grants: Grants,
-    /// By endpoint index.
-    pub endpoints: Vec<bool>,
+    /// By endpoint index: the paths of those whose connections are its own.
+    pub endpoints: Vec<Option<Arc<str>>>,
 }
 
 /// Why the hub does not take a new connection.
@@ -301,7 +301,8 @@ impl Hub {
 
 impl Rights {
     fn owns(&self, link: &Link) -> bool {
-        self.endpoints.get(usize::from(link.facts.endpoint_index.0)).copied().unwrap_or(false)
+        let index = usize::from(link.facts.endpoint_index.0);
+        self.endpoints.get(index).is_some_and(Option::is_some)
     }
 }
 

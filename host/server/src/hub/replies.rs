@@ -41,6 +41,8 @@ pub struct Expected {
     deciding: usize,
     /// Why the first of those failed who did.
     failed: Option<Box<Fault>>,
+    /// Whether somebody said that the reply comes later.
+    later: bool,
     /// The handler that was asked, of several the last one, as [`Part`] knows it: to its share it counts.
     share: usize,
     /// None before its place is taken.
@@ -57,10 +59,21 @@ impl Expected {
             others: Vec::new(),
             deciding: 1,
             failed: None,
+            later: false,
             share: 0,
             deadline: None,
         }
     }
+}
+
+/// What a plugin that gives no reply now says instead.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Said<'a> {
+    /// There is none.
+    Nothing,
+    /// It comes with another event's decision.
+    Later,
+    Failed(&'a Fault),
 }
 
 /// A caller that gets no reply, and why.
@@ -126,17 +139,15 @@ impl Replies {
         self.part(number)?.take(number, plugin, &self.bounds)
     }
 
-    /// A plugin has decided about the event, by a failure or without a reply. What is returned has failed: of those who
-    /// decided somebody did, and nobody else is at it.
-    ///
-    /// A plugin that decided without a reply may still give one, from another event's call.
+    /// A plugin has decided about the event, and has given no reply. What is returned gets none: nobody is at it any more, and
+    /// nobody is to reply later.
     pub(super) fn decided(
         &self,
         number: u32,
         plugin: &PluginName,
-        failed: Option<&Fault>,
+        said: Said<'_>,
     ) -> Option<Ended> {
-        self.part(number)?.decided(number, plugin, failed, &self.bounds)
+        self.part(number)?.decided(number, plugin, said, &self.bounds)
     }
 
     /// A plugin has failed at the event, and these have it now instead; none: others have it already. What is returned has

@@ -1,6 +1,8 @@
 //! Delivery: one message, encoded at most once per wire and transport, to any number of outboxes.
 
-use super::{Ended, Expected, Hub, Link, budget, frames::Frames, subscriptions::Subscriber};
+use super::{
+    Ended, Expected, Hub, Link, budget, frames::Frames, replies::Said, subscriptions::Subscriber,
+};
 use std::{
     sync::Arc,
     time::{self, Duration},
@@ -16,7 +18,7 @@ use tengen_core::{
 };
 use tengen_wire::{
     dialect::{self, Publication, Publisher, Wire},
-    fault::Fault,
+    fault::{Fault, FaultId},
     id::{Channel, EventId, Handle, PluginName},
     payload::{self, Frame, Payload},
 };
@@ -376,8 +378,7 @@ impl Hub {
         event.recall(&*self.tracer, at);
         event.span.fail(why.id.word());
         let failure = Failure { by: 0, why, close: None };
-        let outcome = Outcome { effects: Vec::new(), failures: vec![failure] };
-        let mut work = Work::new(outcome, 1);
+        let mut work = Work::new(Outcome::failed(vec![failure]), 1);
         while self.act(plugin, std::slice::from_ref(&event), &mut work) == Progress::More {}
     }
 
@@ -394,9 +395,12 @@ impl Hub {
     }
 
     /// A handler is done with an event whose sender waits for a reply, and gave none; or failed.
-    pub(super) fn decided(&self, number: u32, plugin: &PluginName, failed: Option<&Fault>) {
-        let ended = self.replies.decided(number, plugin, failed);
+    pub(super) fn decided(&self, number: u32, plugin: &PluginName, said: Said<'_>) {
+        let ended = self.replies.decided(number, plugin, said);
         if let Some(Ended { expected, why }) = ended {
+            if why.id == FaultId::Unanswered {
+                self.meter.note(Happened::Unanswered);
+            }
             self.answer_fault(&expected, &why);
         }
     }

@@ -48,7 +48,7 @@ fn left(link: &Link) -> Left {
 
 fn hub(grants: Grants) -> Hub {
     let hub = Hub::new(Limits { subscriptions: 2, ..Limits::default() }, Arc::new(NoTracer));
-    let rights = Rights { grants, endpoints: vec![true, false] };
+    let rights = Rights { grants, endpoints: vec![Some("/ws".into()), None] };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights)]));
     hub
 }
@@ -104,18 +104,12 @@ fn event(link: &Arc<Link>, reply_to: Option<u32>) -> Event {
 }
 
 fn push(to: Target, except: Option<Handle>) -> Effect {
-    Effect::Push(Push {
-        to,
-        except,
-        id: "a/b".into(),
-        content: Content::OfEvent(0),
-        key: Some("k".into()),
-    })
+    Effect::Push(Push { to, except, id: "a/b".into(), content: Content::OfEvent(0) })
 }
 
 /// Carries out one effect caused by an event of `link`; the fault when it was refused.
 fn act(hub: &Hub, link: &Arc<Link>, what: Effect) -> Result<(), FaultId> {
-    let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+    let outcome = Outcome::of(vec![Caused::new(0, what)]);
     let work = carry_out(hub, PLUGIN, &[event(link, None)], outcome);
     match work.tallies() {
         [] => Ok(()),
@@ -159,8 +153,8 @@ fn a_plugin_changes_nothing_of_connections_that_are_not_its_own() {
         Effect::Unsubscribe(Unsubscribe { connection, channel: Channel::new("tea") }),
         Effect::Close(Close { connection, code: 3000, reason: String::new() }),
     ];
-    let effects = worst.into_iter().map(|what| Caused { by: 0, what }).collect();
-    let outcome = Outcome { effects, failures: Vec::new() };
+    let effects = worst.into_iter().map(|what| Caused::new(0, what)).collect();
+    let outcome = Outcome::of(effects);
     carry_out(&hub, PLUGIN, &[event(&own, None)], outcome);
     assert_eq!(hub.meter.sum(Metric::RefusedEffects), 3);
     assert!(foreign.subscriptions().is_empty());
@@ -171,8 +165,11 @@ fn a_plugin_changes_nothing_of_connections_that_are_not_its_own() {
 fn users_and_the_endpoint_need_a_grant() {
     let bare = hub(Grants::default());
     let own = connect(&bare, 0, Some("ann"));
-    for target in [Target::User("ann".into()), Target::Users(vec!["ann".into()]), Target::Endpoint]
-    {
+    for target in [
+        Target::User("ann".into()),
+        Target::Users(vec!["ann".into()]),
+        Target::Endpoint("/ws".into()),
+    ] {
         assert_eq!(act(&bare, &own, push(target, None)), Err(FaultId::NotAllowed));
     }
 
@@ -184,8 +181,13 @@ fn users_and_the_endpoint_need_a_grant() {
     assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (1, 1, 0));
     let mixed = Target::Users(vec!["ann".into(), "bob".into()]);
     assert_eq!(act(&hub, &one, push(mixed, None)), Err(FaultId::NotAllowed));
-    assert_eq!(act(&hub, &one, push(Target::Endpoint, Some(one.facts.handle))), Ok(()));
+    assert_eq!(
+        act(&hub, &one, push(Target::Endpoint("/ws".into()), Some(one.facts.handle))),
+        Ok(())
+    );
     assert_eq!((frames(&one).len(), frames(&two).len(), frames(&bob).len()), (0, 0, 1));
+    let elsewhere = push(Target::Endpoint("/elsewhere".into()), None);
+    assert_eq!(act(&hub, &one, elsewhere), Err(FaultId::NotAllowed), "it is not the plugin's");
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn subscribe(link: &Link, channel: &str) -> Effect {
 fn publish(channel: &str, except: Option<Handle>) -> Effect {
     let (channel, id) = (channel.into(), "a/said".into());
     let content = Content::OfEvent(0);
-    Effect::Publish(Publish { channel, id, content, except, keep: false, key: Some("k".into()) })
+    Effect::Publish(Publish { channel, id, content, except, keep: false })
 }
 
 #[test]
@@ -262,7 +264,7 @@ fn expect(hub: &Hub, link: &Arc<Link>, callback: &'static str) -> u32 {
 
 fn reply(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32) {
     let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
-    let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+    let outcome = Outcome::of(vec![Caused::new(0, what)]);
     carry_out(hub, plugin, &[event(link, None)], outcome);
 }
 
@@ -305,11 +307,12 @@ fn effects_of_a_failed_event_are_discarded_and_its_sender_is_told() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let number = expect(&hub, &link, r#""cb1""#);
-    let effect = |by| Caused { by, what: push(Target::Connection(link.facts.handle), None) };
+    let effect = |by| Caused::new(by, push(Target::Connection(link.facts.handle), None));
     let why = Fault::application("full", "the room is full");
     let outcome = Outcome {
         effects: vec![effect(0), effect(1)],
         failures: vec![Failure { by: 0, why, close: Some(4900) }],
+        ..Outcome::default()
     };
     carry_out(&hub, PLUGIN, &[event(&link, Some(number)), event(&link, None)], outcome);
     let seen = frames(&link);

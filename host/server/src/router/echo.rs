@@ -42,15 +42,13 @@ impl Handler for Echo {
                 except: None,
                 id: message.id.clone(),
                 content: Content::OfEvent(0),
-                key: None,
             }),
         };
-        let effects = vec![Caused { by: 0, what }];
-        let work = self.act(&event, Outcome { effects, failures: Vec::new() });
+        let work = self.act(&event, Outcome::of(vec![Caused::new(0, what)]));
         // An echo that cannot come back is told to its sender; who was answered knows already.
         if let Some(refused) = work.tallies().first() {
             let failure = Failure { by: 0, why: refused.why.clone(), close: None };
-            self.act(&event, Outcome { effects: Vec::new(), failures: vec![failure] });
+            self.act(&event, Outcome::failed(vec![failure]));
         }
         Ok(())
     }

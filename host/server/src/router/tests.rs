@@ -75,7 +75,10 @@ fn bench(handlers: &[(Mode, Wants, Option<FaultId>)]) -> Bench {
         });
         let handler = Arc::clone(&stub) as Arc<dyn Handler>;
         stubs.push(stub);
-        rights.insert(plugin.clone(), Rights { endpoints: vec![true], ..Rights::default() });
+        rights.insert(
+            plugin.clone(),
+            Rights { endpoints: vec![Some("/ws".into())], ..Rights::default() },
+        );
         let event = Pattern("*".into());
         let route = Route { event, plugin: plugin.clone(), endpoint: None, mode: *mode };
         routes.push(&route, None, Destination { plugin, handler });
@@ -139,7 +142,7 @@ impl Bench {
         let event = self.taken(place).expect("it has the event");
         let reply_to = event.reply_to().expect("the number to answer by");
         let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
-        let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+        let outcome = Outcome::of(vec![Caused::new(0, what)]);
         self.acts(place, event, outcome);
     }
 
@@ -151,7 +154,7 @@ impl Bench {
             Some(onward) => onward.go_on(event, why),
             None => {
                 let failures = vec![Failure { by: 0, why, close: None }];
-                let outcome = Outcome { effects: Vec::new(), failures };
+                let outcome = Outcome::failed(failures);
                 self.acts(place, event, outcome);
             }
         }

@@ -9,7 +9,7 @@ pub(super) use words::fault;
 use super::numbering::Numbering;
 use crate::guest::bindings::handling::types as wit;
 use capabilities::{Wish, take};
-use std::vec;
+use std::{iter::Enumerate, vec};
 use tengen_core::{
     effect::{Caused, Content, Failure, Kind, Outcome, Refused},
     event::{Event, Occurrence},
@@ -20,7 +20,7 @@ use tengen_wire::{
     fault::{Fault, FaultId},
     payload::Payload,
 };
-use words::{not_to_be_closed_with, said};
+use words::{named, not_to_be_closed_with, said, unknown};
 
 /// The code of a connection that a plugin closes with a code that is not its own.
 const INTERNAL: u16 = 1011;
@@ -33,70 +33,79 @@ pub(crate) struct Decided {
     pub(crate) refused: Vec<Refused>,
 }
 
-/// Effects and failures that are checked in one go.
+/// Effects and decisions that are checked in one go.
 const AT_ONCE: usize = 4096;
 
-/// Whether an outcome is so large that others have their turn while it is checked.
-pub(crate) fn is_large(wanted: &wit::Outcome) -> bool {
-    wanted.effects.len() + wanted.failures.len() > AT_ONCE
+/// Whether decisions are so many that others have their turn while they are checked.
+pub(crate) fn is_large(wanted: &[wit::Decision]) -> bool {
+    let effects = |decision: &wit::Decision| match decision {
+        wit::Decision::Done(done) => done.effects.len(),
+        wit::Decision::Failed(_) => 0,
+    };
+    wanted.iter().map(effects).sum::<usize>() + wanted.len() > AT_ONCE
 }
 
-/// Checks a call's outcome. `numbering` says which event of the batch each of the guest's is.
+/// Checks a call's decisions, one for each record. `numbering` says which event of the batch each of the guest's is.
 pub(crate) fn decide(
-    wanted: wit::Outcome,
+    wanted: Vec<wit::Decision>,
     events: &[Event],
     numbering: &Numbering,
     limits: &settings::Plugin,
 ) -> Decided {
-    let mut reader = Reader::new(events, numbering, limits);
-    for failure in wanted.failures {
-        reader.failure(failure);
+    let mut steps = Steps::new(wanted, events, numbering, limits);
+    loop {
+        if let Some(decided) = steps.step() {
+            return decided;
+        }
     }
-    reader.decided.outcome.effects.reserve(wanted.effects.len());
-    for caused in wanted.effects {
-        take(&mut reader, caused);
-    }
-    reader.decided
 }
 
-/// As [`decide`], for an outcome that [`is_large`]: between two steps others have their turn.
+/// As [`decide`], for decisions that are [large](is_large): between two steps others have their turn.
 pub(crate) struct Steps<'a> {
     reader: Reader<'a>,
-    failures: vec::IntoIter<wit::Failure>,
-    effects: vec::IntoIter<wit::Caused>,
+    decisions: Enumerate<vec::IntoIter<wit::Decision>>,
+    /// The event in hand, and what is left of its effects.
+    current: Option<(Cause, vec::IntoIter<wit::Effect>)>,
 }
 
 impl<'a> Steps<'a> {
     pub(crate) fn new(
-        wanted: wit::Outcome,
+        wanted: Vec<wit::Decision>,
         events: &'a [Event],
         numbering: &'a Numbering,
         limits: &'a settings::Plugin,
     ) -> Self {
-        Self {
-            reader: Reader::new(events, numbering, limits),
-            failures: wanted.failures.into_iter(),
-            effects: wanted.effects.into_iter(),
-        }
+        let reader = Reader { events, numbering, limits, decided: Decided::default() };
+        Self { reader, decisions: wanted.into_iter().enumerate(), current: None }
     }
 
     /// Checks some more of it; what is decided, once nothing is left.
     pub(crate) fn step(&mut self) -> Option<Decided> {
-        let Self { reader, failures, effects } = self;
-        let before = failures.len();
-        failures.by_ref().take(AT_ONCE).for_each(|failure| reader.failure(failure));
-        let left = AT_ONCE.saturating_sub(before);
-        effects.by_ref().take(left).for_each(|caused| take(reader, caused));
-        let is_over = failures.len() + effects.len() == 0;
-        is_over.then(|| std::mem::take(&mut reader.decided))
+        for _ in 0..AT_ONCE {
+            if let Some((cause, effects)) = &mut self.current {
+                match effects.next() {
+                    Some(effect) if !cause.over => self.reader.effect(cause, effect),
+                    _ => self.current = None,
+                }
+                continue;
+            }
+            let Some((record, decision)) = self.decisions.next() else {
+                return Some(std::mem::take(&mut self.reader.decided));
+            };
+            self.current = self.reader.decision(record, decision);
+        }
+        None
     }
 }
 
-/// What one event's effects have taken so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Spent {
+/// An event, and what it has caused so far.
+#[derive(Debug, Clone, Copy)]
+struct Cause {
+    /// Its place in the batch.
+    by: u32,
     effects: usize,
     bytes: usize,
+    /// It has caused too much, and failed.
     over: bool,
 }
 
@@ -104,32 +113,36 @@ struct Reader<'a> {
     events: &'a [Event],
     numbering: &'a Numbering,
     limits: &'a settings::Plugin,
-    /// By the number that the guest knows an event by; as long as the highest one that caused something.
-    spent: Vec<Spent>,
-    /// By the place in the batch; empty as long as none failed.
-    failed: Vec<bool>,
     decided: Decided,
 }
 
-/// An effect that is not taken over: its key, and why.
-type Refusal = (Option<String>, Fault);
-
-impl<'a> Reader<'a> {
-    fn new(events: &'a [Event], numbering: &'a Numbering, limits: &'a settings::Plugin) -> Self {
-        let (spent, failed) = (Vec::new(), Vec::new());
-        Self { events, numbering, limits, spent, failed, decided: Decided::default() }
+impl Reader<'_> {
+    /// What of a decision is not its effects; those are left.
+    fn decision(
+        &mut self,
+        record: usize,
+        decision: wit::Decision,
+    ) -> Option<(Cause, vec::IntoIter<wit::Effect>)> {
+        let record = u32::try_from(record).ok()?;
+        let by = self.numbering.of(record, self.events.len())?;
+        match decision {
+            wit::Decision::Failed(failed) => {
+                self.failure(by, failed);
+                None
+            }
+            wit::Decision::Done(wit::Done { answer, effects, more }) => {
+                self.known(by, Kind::Decision, &more);
+                let mut cause = Cause { by, effects: 0, bytes: 0, over: false };
+                self.answer(&mut cause, answer);
+                Some((cause, effects.into_iter()))
+            }
+        }
     }
 
-    fn place(&self, by: u32) -> Option<u32> {
-        self.numbering.of(by, self.events.len())
-    }
-
-    fn failure(&mut self, failure: wit::Failure) {
-        let Some(by) = self.place(failure.by) else {
-            return self.refuse(None, Kind::Failure, (None, no_such_event(failure.by)));
-        };
-        let mut close = failure.close;
-        if let Some(code) = failure.close
+    fn failure(&mut self, by: u32, failed: wit::Failed) {
+        let wit::Failed { why, mut close, more } = failed;
+        self.known(by, Kind::Failure, &more);
+        if let Some(code) = close
             && !plugin_may_close_with(code)
         {
             // The connection is to end, whatever the number: refusing that would let it stay.
@@ -137,80 +150,83 @@ impl<'a> Reader<'a> {
             let message =
                 format!("{}: closed with {INTERNAL} instead", not_to_be_closed_with(code));
             let why = Fault::new(FaultId::NotAllowed, message);
-            self.refuse(Some(by), Kind::Failure, (None, why));
+            self.refuse(by, Kind::Failure, None, why);
         }
-        if !self.fail(Failure { by, why: said(failure.why), close }) {
-            let why = Fault::new(FaultId::Malformed, "the event is said to have failed twice");
-            self.refuse(Some(by), Kind::Failure, (None, why));
+        self.decided.outcome.failures.push(Failure { by, why: said(why), close });
+    }
+
+    /// What a plugin says beyond what this version knows is not silently left undone.
+    fn known(&mut self, by: u32, kind: Kind, more: &[wit::AttributeResult]) {
+        if let Some(why) = unknown(more) {
+            self.refuse(by, kind, None, why);
         }
     }
 
-    /// An event fails once; false when it has already.
-    fn fail(&mut self, failure: Failure) -> bool {
-        if self.failed.is_empty() {
-            self.failed.resize(self.events.len(), false);
-        }
-        let failed = usize::try_from(failure.by).ok().and_then(|by| self.failed.get_mut(by));
-        let Some(failed) = failed.filter(|failed| !**failed) else { return false };
-        *failed = true;
-        self.decided.outcome.failures.push(failure);
-        true
-    }
-
-    fn refuse(&mut self, by: Option<u32>, kind: Kind, (key, why): Refusal) {
-        self.decided.refused.push(Refused { by, kind, key, why });
-    }
-
-    fn wish<W: Wish>(&mut self, asked: u32, wish: W) {
-        let kind = W::KIND;
-        let Some(by) = self.place(asked) else {
-            return self.refuse(None, kind, (wish.key(), no_such_event(asked)));
+    /// The reply of the event's own message. Where nobody waits for one, there is nothing to do.
+    fn answer(&mut self, cause: &mut Cause, answer: wit::Answer) {
+        let place = usize::try_from(cause.by).ok();
+        let event = place.and_then(|place| self.events.get(place));
+        let Some(reply_to) = event.and_then(Event::reply_to) else { return };
+        let value = match answer {
+            wit::Answer::Nothing => return,
+            wit::Answer::Later => return self.decided.outcome.later.push(cause.by),
+            wit::Answer::Given(content) => Ok(content),
+            wit::Answer::Fault(why) => Err(why),
         };
-        if !self.within(asked, wish.size()) {
-            return self.over(by, asked);
+        self.wish(cause, (None, Vec::new()), wit::Reply { reply_to, value });
+    }
+
+    fn effect(&mut self, cause: &mut Cause, effect: wit::Effect) {
+        let wit::Effect { what, key, more } = effect;
+        take(self, cause, (key, more), what);
+    }
+
+    fn refuse(&mut self, by: u32, kind: Kind, key: Option<String>, why: Fault) {
+        self.decided.refused.push(Refused { by: Some(by), kind, key, why });
+    }
+
+    fn wish<W: Wish>(&mut self, cause: &mut Cause, (key, more): Manner, wish: W) {
+        let kind = W::KIND;
+        let size = wish.size() + key.as_ref().map_or(0, String::len);
+        if !self.within(cause, size) {
+            return self.over(cause);
         }
-        match wish.read(self, by) {
-            Ok(what) => self.decided.outcome.effects.push(Caused { by, what }),
-            Err(refusal) => self.refuse(Some(by), kind, refusal),
+        let by = cause.by;
+        let key = match key.map(named).transpose() {
+            Ok(key) => key,
+            Err(why) => return self.refuse(by, kind, None, why),
+        };
+        let read = unknown(&more).map_or_else(|| wish.read(self, by), Err);
+        match read {
+            Ok(what) => self.decided.outcome.effects.push(Caused { by, what, key }),
+            Err(why) => self.refuse(by, kind, key, why),
         }
     }
 
     /// Whether one more effect of this size is within what one event may cause.
-    fn within(&mut self, by: u32, size: usize) -> bool {
-        let Ok(by) = usize::try_from(by) else { return false };
-        if by >= self.spent.len() {
-            // Events that caused nothing so far have spent nothing. `by` is one of the batch's.
-            self.spent.resize(by + 1, Spent::default());
-        }
-        let Some(spent) = self.spent.get_mut(by) else { return false };
-        spent.effects += 1;
-        spent.bytes = spent.bytes.saturating_add(size);
-        spent.effects <= self.limits.effects_per_event && spent.bytes <= self.limits.effect_bytes
+    fn within(&self, cause: &mut Cause, size: usize) -> bool {
+        cause.effects += 1;
+        cause.bytes = cause.bytes.saturating_add(size);
+        cause.effects <= self.limits.effects_per_event && cause.bytes <= self.limits.effect_bytes
     }
 
-    /// The event caused too much: it fails, once, and what else it caused is passed over.
-    fn over(&mut self, by: u32, asked: u32) {
-        let Some(spent) = usize::try_from(asked).ok().and_then(|asked| self.spent.get_mut(asked))
-        else {
-            return;
-        };
-        if std::mem::replace(&mut spent.over, true) {
-            return;
-        }
+    /// The event caused too much: it fails, and what else it caused is passed over.
+    fn over(&mut self, cause: &mut Cause) {
+        cause.over = true;
         let message = format!(
             "the event caused more than {} effects or {} bytes of them",
             self.limits.effects_per_event, self.limits.effect_bytes
         );
-        self.fail(Failure { by, why: Fault::new(FaultId::LimitReached, message), close: None });
+        let (by, why) = (cause.by, Fault::new(FaultId::LimitReached, message));
+        self.decided.outcome.failures.push(Failure { by, why, close: None });
     }
 
     fn content(&self, content: wit::Content) -> Result<Content, Fault> {
         match content {
-            wit::Content::Payload(payload) => {
-                Ok(Content::Payload(Payload::new(payload.encoding.into(), payload.body)))
-            }
+            wit::Content::Payload(payload) => Ok(Content::Payload(written(payload))),
             wit::Content::OfEvent(asked) => {
-                let place = self.place(asked).ok_or_else(|| no_such_event(asked))?;
+                let place = self.numbering.of(asked, self.events.len());
+                let place = place.ok_or_else(|| no_such_event(asked))?;
                 match usize::try_from(place)
                     .ok()
                     .and_then(|place| self.events.get(place))
@@ -224,6 +240,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+}
+
+/// How an effect is to be done, beside what it is: its key, and further wishes.
+type Manner = (Option<String>, Vec<wit::AttributeResult>);
+
+/// What a guest has written, in whichever form.
+fn written(payload: wit::PayloadResult) -> Payload {
+    let encoding = payload.encoding.into();
+    match payload.body {
+        wit::BodyResult::Text(text) => Payload::new(encoding, text),
+        wit::BodyResult::Bytes(bytes) => Payload::new(encoding, bytes),
     }
 }
 

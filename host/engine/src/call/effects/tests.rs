@@ -1,7 +1,7 @@
-//! What of a guest's decision is taken over, and what becomes of the rest.
+//! What of a guest's decisions is taken over, and what becomes of the rest.
 
 use super::*;
-use crate::guest::bindings::handling::types::Effect as Wanted;
+use crate::guest::bindings::handling::types::Action as Wanted;
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
     capability::reply::Reply,
@@ -31,14 +31,34 @@ fn limits() -> settings::Plugin {
     settings::Plugin::new("x.wasm")
 }
 
-fn failed(by: u32, close: Option<u16>) -> wit::Failure {
+fn why() -> wit::FaultResult {
     let (id, message) = ("full".to_owned(), "the room is full".to_owned());
-    wit::Failure { by, why: wit::FaultResult { id, message, retry_after_ms: None }, close }
+    wit::FaultResult { id, message, retry_after_ms: None }
 }
 
-fn decided(effects: Vec<Wanted>, failures: Vec<wit::Failure>) -> Decided {
-    let effects = effects.into_iter().map(|what| wit::Caused { by: 0, what }).collect();
-    decide(wit::Outcome { effects, failures }, &events(2), &Numbering::Same, &limits())
+fn failed(close: Option<u16>) -> wit::Decision {
+    wit::Decision::Failed(wit::Failed { why: why(), close, more: Vec::new() })
+}
+
+fn effect(what: Wanted) -> wit::Effect {
+    wit::Effect { what, key: None, more: Vec::new() }
+}
+
+fn done(answer: wit::Answer, effects: Vec<wit::Effect>) -> wit::Decision {
+    wit::Decision::Done(wit::Done { answer, effects, more: Vec::new() })
+}
+
+fn cancel() -> wit::Effect {
+    effect(Wanted::CancelTimer(wit::TimerName { connection: None, key: "tick".to_owned() }))
+}
+
+fn unknown() -> Vec<wit::AttributeResult> {
+    vec![wit::AttributeResult { key: "once".to_owned(), value: "7".to_owned() }]
+}
+
+fn decided(decisions: Vec<wit::Decision>) -> Decided {
+    let events = events(decisions.len());
+    decide(decisions, &events, &Numbering::Same, &limits())
 }
 
 /// Kind, key and reason of what was refused.
@@ -47,17 +67,31 @@ fn refused(decided: &Decided) -> Vec<(Kind, Option<&str>, FaultId)> {
     refused.map(|refused| (refused.kind, refused.key.as_deref(), refused.why.id)).collect()
 }
 
+fn push(to: wit::Target, content: wit::Content) -> wit::Effect {
+    effect(Wanted::Push(wit::Push { to, exclude: None, id: "a/b".to_owned(), content }))
+}
+
 #[test]
-fn an_event_fails_once() {
-    let decided = decided(Vec::new(), vec![failed(0, None), failed(1, None), failed(0, None)]);
-    let places: Vec<_> = decided.outcome.failures.iter().map(|failure| failure.by).collect();
-    assert_eq!(places, [0, 1]);
-    assert_eq!(refused(&decided), [(Kind::Failure, None, FaultId::Malformed)]);
+fn a_decision_is_about_the_event_at_its_place() {
+    let close = |connection| {
+        let (code, reason) = (4000, String::new());
+        effect(Wanted::Close(wit::Close { connection, code, reason }))
+    };
+    let decisions = vec![
+        done(wit::Answer::Later, vec![close(1), close(2)]),
+        failed(None),
+        done(wit::Answer::Nothing, vec![close(3)]),
+    ];
+    let numbering = Numbering::Some(vec![0, 2, 4]);
+    let outcome = decide(decisions, &events(5), &numbering, &limits()).outcome;
+    let places: Vec<_> = outcome.effects.iter().map(|caused| caused.by).collect();
+    let failures: Vec<_> = outcome.failures.iter().map(|failure| failure.by).collect();
+    assert_eq!((places, failures, outcome.later), (vec![0, 0, 4], vec![2], vec![0]));
 }
 
 #[test]
 fn a_forbidden_close_code_of_a_failure_closes_all_the_same_and_is_counted() {
-    let decided = decided(Vec::new(), vec![failed(0, Some(1008)), failed(1, Some(4900))]);
+    let decided = decided(vec![failed(Some(1008)), failed(Some(4900))]);
     let codes: Vec<_> = decided.outcome.failures.iter().map(|failure| failure.close).collect();
     assert_eq!(codes, [Some(1011), Some(4900)]);
     assert_eq!(refused(&decided), [(Kind::Failure, None, FaultId::NotAllowed)]);
@@ -65,8 +99,7 @@ fn a_forbidden_close_code_of_a_failure_closes_all_the_same_and_is_counted() {
 
 #[test]
 fn a_reply_of_nothing_is_a_fault_for_the_caller() {
-    let reply = wit::Reply { reply_to: 7, value: Ok(wit::Content::OfEvent(9)) };
-    let decided = decided(vec![Wanted::Reply(reply)], Vec::new());
+    let decided = decided(vec![done(wit::Answer::Given(wit::Content::OfEvent(9)), Vec::new())]);
     let [Caused { what: Effect::Reply(Reply { reply_to: 7, value: Err(why) }), .. }] =
         decided.outcome.effects.as_slice()
     else {
@@ -77,57 +110,92 @@ fn a_reply_of_nothing_is_a_fault_for_the_caller() {
 }
 
 #[test]
-fn what_no_event_caused_comes_back_under_its_key() {
-    let membership = wit::Membership { connection: 1, channel: "room".to_owned() };
-    let timer = wit::Timer { connection: None, key: "tick".to_owned(), after_ms: 10 };
-    let wanted = [Wanted::Subscribe(membership), Wanted::SetTimer(timer)];
-    let effects = wanted.into_iter().map(|what| wit::Caused { by: 9, what }).collect();
-    let outcome = wit::Outcome { effects, failures: Vec::new() };
-    let decided = decide(outcome, &events(1), &Numbering::Same, &limits());
+fn the_answer_is_the_first_of_what_is_carried_out() {
+    let decided = decided(vec![done(wit::Answer::Fault(why()), vec![cancel()])]);
+    let kinds: Vec<_> = decided.outcome.effects.iter().map(|it| it.what.kind()).collect();
+    assert_eq!(kinds, [Kind::Reply, Kind::CancelTimer]);
+}
+
+#[test]
+fn what_a_plugin_wants_beyond_this_version_is_refused_and_not_left_undone_in_silence() {
+    let asked = wit::Effect { key: Some("k".to_owned()), more: unknown(), ..cancel() };
+    let beside =
+        wit::Done { answer: wit::Answer::Nothing, effects: vec![asked, cancel()], more: unknown() };
+    let failed = wit::Failed { why: why(), close: None, more: unknown() };
+    let decided = decided(vec![wit::Decision::Done(beside), wit::Decision::Failed(failed)]);
     let expected = [
-        (Kind::Subscribe, Some("room"), FaultId::Malformed),
-        (Kind::SetTimer, Some("tick"), FaultId::Malformed),
+        (Kind::Decision, None, FaultId::Unsupported),
+        (Kind::CancelTimer, Some("k"), FaultId::Unsupported),
+        (Kind::Failure, None, FaultId::Unsupported),
     ];
     assert_eq!(refused(&decided), expected);
+    assert_eq!((decided.outcome.effects.len(), decided.outcome.failures.len()), (1, 1));
+}
+
+#[test]
+fn a_key_that_is_no_name_refuses_its_effect() {
+    let keyed = |key: &str| wit::Effect { key: Some(key.to_owned()), ..cancel() };
+    let effects = vec![keyed("a\n"), keyed(""), keyed("good")];
+    let decided = decided(vec![done(wit::Answer::Nothing, effects)]);
+    let malformed = (Kind::CancelTimer, None, FaultId::Malformed);
+    assert_eq!(refused(&decided), [malformed, malformed]);
+    let keys = decided.outcome.effects.iter().map(|caused| caused.key.as_deref());
+    assert_eq!(keys.collect::<Vec<_>>(), [Some("good")]);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_refused_alone() {
+    let push = |bytes: &[u8]| {
+        let body = wit::BodyResult::Bytes(bytes.to_vec());
+        let payload = wit::PayloadResult { encoding: wit::Encoding::Json, body };
+        push(wit::Target::Connection(1), wit::Content::Payload(payload))
+    };
+    let decisions = vec![
+        done(wit::Answer::Nothing, vec![push(b"\"\xff\"")]),
+        done(wit::Answer::Nothing, vec![push("\"é\"".as_bytes())]),
+    ];
+    let tasks = tokio_util::task::TaskTracker::new();
+    let read = crate::call::contents::read(decided(decisions), &tasks).await;
+    assert_eq!(refused(&read), [(Kind::Push, None, FaultId::Malformed)]);
+    let places: Vec<_> = read.outcome.effects.iter().map(|caused| caused.by).collect();
+    assert_eq!(places, [1]);
 }
 
 #[test]
 fn a_long_list_of_users_counts_however_short_their_names_are() {
     let push = |users: usize| {
-        let users = vec!["a".to_owned(); users];
-        Wanted::Push(wit::Push {
-            to: wit::Target::Users(users),
-            except: None,
-            id: "a/b".to_owned(),
-            content: wit::Content::OfEvent(0),
-            key: Some("all".to_owned()),
-        })
+        let to = wit::Target::Users(vec!["a".to_owned(); users]);
+        let effects = vec![push(to, wit::Content::OfEvent(0))];
+        decided(vec![done(wit::Answer::Nothing, effects)]).outcome
     };
-    assert_eq!(decided(vec![push(100_000)], Vec::new()).outcome.failures, []);
-    let many = decided(vec![push(200_000)], Vec::new()).outcome;
+    assert_eq!(push(100_000).failures, []);
+    let many = push(200_000);
     assert_eq!(many.failures.first().map(|failure| failure.why.id), Some(FaultId::LimitReached));
     assert_eq!(many.effects, []);
 }
 
 #[test]
-fn a_large_outcome_is_checked_in_steps_to_the_same_end() {
+fn an_event_that_causes_too_much_fails_once_and_the_next_one_begins_anew() {
+    let much = done(wit::Answer::Nothing, (0..5000).map(|_| cancel()).collect());
+    let outcome = decided(vec![much, done(wit::Answer::Nothing, vec![cancel()])]).outcome;
+    let failures: Vec<_> = outcome.failures.iter().map(|it| (it.by, it.why.id)).collect();
+    assert_eq!(failures, [(0, FaultId::LimitReached)]);
+    assert_eq!(outcome.effects.iter().filter(|caused| caused.by == 1).count(), 1);
+}
+
+#[test]
+fn many_decisions_are_checked_in_steps_to_the_same_end() {
     let limits = settings::Plugin { effects_per_event: 10_000, ..limits() };
-    let outcome = || wit::Outcome {
-        effects: (0..10_000)
-            .map(|_| wit::Caused {
-                by: 0,
-                what: Wanted::CancelTimer(wit::TimerName {
-                    connection: None,
-                    key: "tick".to_owned(),
-                }),
-            })
-            .collect(),
-        failures: (0..5_000).map(|_| failed(1, None)).collect(),
+    let decisions = || {
+        let effects = (0..10_000).map(|_| cancel()).collect();
+        let mut decisions = vec![done(wit::Answer::Nothing, effects)];
+        decisions.extend((0..1_000).map(|_| failed(None)));
+        decisions
     };
-    assert!(is_large(&outcome()));
-    let (events, numbering) = (events(2), Numbering::Same);
-    let at_once = decide(outcome(), &events, &numbering, &limits);
-    let mut checking = Steps::new(outcome(), &events, &numbering, &limits);
+    assert!(is_large(&decisions()));
+    let (events, numbering) = (events(1_001), Numbering::Same);
+    let at_once = decide(decisions(), &events, &numbering, &limits);
+    let mut checking = Steps::new(decisions(), &events, &numbering, &limits);
     let mut steps = 1;
     let in_steps = loop {
         if let Some(decided) = checking.step() {
@@ -137,5 +205,5 @@ fn a_large_outcome_is_checked_in_steps_to_the_same_end() {
     };
     assert!(steps >= 3, "{steps}");
     assert_eq!(in_steps.outcome, at_once.outcome);
-    assert_eq!(in_steps.refused.len(), 4_999);
+    assert_eq!(in_steps.outcome.failures.len(), 1_000);
 }

@@ -1,6 +1,5 @@
 //! Words of guests: names, ids and faults, read and bounded.
 
-use super::Refusal;
 use crate::{guest::bindings::handling::types as wit, text::plain};
 use std::time::Duration;
 use tengen_wire::{
@@ -65,7 +64,10 @@ pub(super) fn told(fault: &Fault) -> wit::FaultParam<'_> {
     }
 }
 
-/// What names it is no name, so nobody could tell by it what was refused.
-pub(super) fn unkeyed(why: Fault) -> Refusal {
-    (None, why)
+/// Why what a plugin wants beyond this version is not done; none where it wants nothing.
+pub(super) fn unknown(more: &[wit::AttributeResult]) -> Option<Fault> {
+    let first = more.first()?;
+    let word = plain(&first.key, NAME_MAX);
+    let message = format!("this version of the gateway does not know `{word}`");
+    Some(Fault::new(FaultId::Unsupported, message))
 }

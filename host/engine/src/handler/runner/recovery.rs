@@ -26,8 +26,7 @@ use tengen_wire::{
 use tokio::time::Instant;
 
 impl Runner {
-    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one. What was
-    /// decided and cannot be read has been decided all the same: nothing of it is tried again.
+    /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one.
     pub(super) async fn broke(&mut self, batch: &mut Batch, error: CallError) {
         self.instance = None;
         let failure = match error {
@@ -37,8 +36,7 @@ impl Runner {
             _ => Fault::new(FaultId::PluginFailed, "the plugin failed"),
         };
         let others = batch.events.iter().filter(|event| !is_adoption(event)).count();
-        // Connections are adopted anew in any case.
-        let again = batch.events.len() > 1 && (others == 0 || error.may_be_tried_again());
+        let again = batch.events.len() > 1;
         let error = PluginError::Call { function: "handle", source: error };
         let replaced = match self.generation.saves() {
             Some(_) => {

@@ -1,6 +1,6 @@
 //! Closing connections.
 
-use super::{Carried, CarryOut, Fate, Key};
+use super::{Carried, CarryOut, Fate};
 use crate::hub::step::Step;
 use tengen_core::{capability::close::Close, handler::Work};
 use tengen_wire::{
@@ -10,9 +10,9 @@ use tengen_wire::{
 };
 
 impl CarryOut for Close {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
         let Self { connection, code, reason } = self;
-        (Key::Text(None), close(step, connection, code, reason))
+        close(step, connection, code, reason)
     }
 }
 

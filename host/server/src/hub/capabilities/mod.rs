@@ -19,7 +19,7 @@ use tengen_core::{
 };
 use tengen_wire::{
     fault::Fault,
-    id::{Channel, EventId, Handle},
+    id::{EventId, Handle},
 };
 
 /// How far an effect has got, that is not refused.
@@ -41,23 +41,6 @@ pub(super) trait Stage: fmt::Debug + Send {
     fn go_on(self: Box<Self>, step: &mut Step<'_>) -> Carried;
 }
 
-/// The key by which a plugin hears of an effect; only made into text when it is refused.
-#[derive(Debug)]
-pub(super) enum Key {
-    Text(Option<String>),
-    /// Subscriptions have the name of their channel.
-    Channel(Channel),
-}
-
-impl Key {
-    pub(super) fn text(self) -> Option<String> {
-        match self {
-            Self::Text(text) => text,
-            Self::Channel(channel) => Some(channel.to_string()),
-        }
-    }
-}
-
 /// What is sent, whoever gets it.
 #[derive(Debug)]
 struct Said {
@@ -69,17 +52,12 @@ struct Said {
 
 /// An effect that this gateway carries out, or refuses with its reason.
 trait CarryOut {
-    /// Does it, or begins to, for the event at this place of the batch; and the key by which the plugin hears of it.
-    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> (Key, Carried);
+    /// Does it, or begins to, for the event at this place of the batch.
+    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> Carried;
 }
 
 /// Carries an effect out that the event at this place of the batch caused, or begins to.
-pub(super) fn carry_out(
-    step: &mut Step<'_>,
-    by: u32,
-    what: Effect,
-    work: &mut Work,
-) -> (Key, Carried) {
+pub(super) fn carry_out(step: &mut Step<'_>, by: u32, what: Effect, work: &mut Work) -> Carried {
     match what {
         Effect::Reply(it) => it.carry_out(step, by, work),
         Effect::Push(it) => it.carry_out(step, by, work),
@@ -89,9 +67,6 @@ pub(super) fn carry_out(
         Effect::Close(it) => it.carry_out(step, by, work),
         Effect::SetTimer(it) => it.carry_out(step, by, work),
         Effect::CancelTimer(it) => it.carry_out(step, by, work),
-        Effect::Ask(it) => it.carry_out(step, by, work),
-        Effect::Put(it) => it.carry_out(step, by, work),
-        Effect::Fetch(it) => it.carry_out(step, by, work),
         Effect::Other(it) => it.carry_out(step, by, work),
     }
 }

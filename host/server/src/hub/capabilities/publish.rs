@@ -1,6 +1,6 @@
 //! Publishing on channels: the grant is `publish`.
 
-use super::{Carried, CarryOut, Fate, Key, Said, Stage};
+use super::{Carried, CarryOut, Fate, Said, Stage};
 use crate::hub::{
     fanout::Publishing,
     send::{Kind, Letter},
@@ -13,9 +13,9 @@ use tengen_wire::{
 };
 
 impl CarryOut for Publish {
-    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> (Key, Carried) {
-        let Self { channel, id, content, except, keep, key } = self;
-        (Key::Text(key), begin(step, by, channel, Said { id, content, except }, keep))
+    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> Carried {
+        let Self { channel, id, content, except, keep } = self;
+        begin(step, by, channel, Said { id, content, except }, keep)
     }
 }
 

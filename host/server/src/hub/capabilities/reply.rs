@@ -1,6 +1,6 @@
 //! Answering messages.
 
-use super::{Carried, CarryOut, Fate, Key};
+use super::{Carried, CarryOut, Fate};
 use crate::hub::step::Step;
 use std::sync::Arc;
 use tengen_core::{
@@ -9,8 +9,8 @@ use tengen_core::{
 use tengen_wire::fault::{Fault, FaultId};
 
 impl CarryOut for Reply {
-    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> (Key, Carried) {
-        (Key::Text(None), give(step, by, self.reply_to, self.value, work))
+    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> Carried {
+        give(step, by, self.reply_to, self.value, work)
     }
 }
 

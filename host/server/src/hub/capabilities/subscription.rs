@@ -1,6 +1,6 @@
 //! Putting connections into channels, and taking them out: the grant is `publish`.
 
-use super::{Carried, CarryOut, Fate, Key};
+use super::{Carried, CarryOut, Fate};
 use crate::hub::step::Step;
 use tengen_core::{
     capability::subscription::{Subscribe, Unsubscribe},
@@ -9,16 +9,14 @@ use tengen_core::{
 use tengen_wire::id::{Channel, Handle};
 
 impl CarryOut for Subscribe {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
-        let done = begin(step, self.connection, &self.channel);
-        (Key::Channel(self.channel), done)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
+        begin(step, self.connection, &self.channel)
     }
 }
 
 impl CarryOut for Unsubscribe {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
-        let done = end(step, self.connection, &self.channel);
-        (Key::Channel(self.channel), done)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
+        end(step, self.connection, &self.channel)
     }
 }
 

@@ -7,7 +7,7 @@
 //! its connection is open; whoever ends a connection takes its timers out under the same lock before its handlers hear of
 //! the end.
 
-use super::{Carried, CarryOut, Fate, Key};
+use super::{Carried, CarryOut, Fate};
 use crate::hub::{Hub, step::Step};
 use std::{
     collections::HashSet,
@@ -243,16 +243,14 @@ impl Hub {
 }
 
 impl CarryOut for SetTimer {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
-        let done = set(step, self.connection, &self.key, self.after);
-        (Key::Text(Some(self.key)), done)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
+        set(step, self.connection, &self.key, self.after)
     }
 }
 
 impl CarryOut for CancelTimer {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> (Key, Carried) {
-        let done = cancel(step, self.connection, &self.key);
-        (Key::Text(Some(self.key)), done)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
+        cancel(step, self.connection, &self.key)
     }
 }
 

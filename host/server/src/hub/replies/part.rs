@@ -3,7 +3,7 @@
 //! A reply's number counts up within its table, and says which table in its low bits.
 
 use super::{
-    Bounds, Ended, Expected,
+    Bounds, Ended, Expected, Said,
     lease::{Lease, Pool},
     too_late, unanswered,
 };
@@ -143,7 +143,7 @@ impl Part {
         &mut self,
         number: u32,
         plugin: &PluginName,
-        failed: Option<&Fault>,
+        said: Said<'_>,
         bounds: &Bounds,
     ) -> Option<Ended> {
         if !self.was_asked(self.waiting.get(number >> BITS)?, plugin) {
@@ -151,14 +151,17 @@ impl Part {
         }
         let expected = self.waiting.get_mut(number >> BITS)?;
         expected.deciding = expected.deciding.saturating_sub(1);
-        if expected.failed.is_none() {
-            expected.failed = failed.cloned().map(Box::new);
+        match said {
+            Said::Nothing => {}
+            Said::Later => expected.later = true,
+            Said::Failed(_) if expected.failed.is_some() => {}
+            Said::Failed(why) => expected.failed = Some(Box::new(why.clone())),
         }
-        if expected.deciding > 0 || expected.failed.is_none() {
+        if expected.deciding > 0 || expected.later {
             return None;
         }
         let mut expected = self.remove(number, bounds)?;
-        let why = *expected.failed.take()?;
+        let why = expected.failed.take().map_or_else(unanswered, |failed| *failed);
         Some(Ended { expected, why })
     }
 

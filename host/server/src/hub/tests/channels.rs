@@ -52,8 +52,10 @@ fn a_publication_names_the_one_before_it_where_that_is_not_one_less() {
     let all = || vec![Pattern("*".into())];
     let hub = hub(Grants { publish: all(), ..Grants::default() });
     let hub = hub.with_broker(Arc::new(Stream::default()));
-    let rights =
-        Rights { grants: Grants { publish: all(), ..Grants::default() }, endpoints: vec![true] };
+    let rights = Rights {
+        grants: Grants { publish: all(), ..Grants::default() },
+        endpoints: vec![Some("/ws".into())],
+    };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights)]));
     let link = connect(&hub, 0, None);
     for room in ["a", "b"] {

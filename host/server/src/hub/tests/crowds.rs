@@ -47,7 +47,7 @@ fn an_endpoint_is_all_of_its_connections() {
     let hub = hub(all_grants());
     let links: Vec<_> = (0..200).map(|_| connect(&hub, 0, None)).collect();
     let elsewhere = connect(&hub, 1, None);
-    assert_eq!(act(&hub, &links[0], push(Target::Endpoint, None)), Ok(()));
+    assert_eq!(act(&hub, &links[0], push(Target::Endpoint("/ws".into()), None)), Ok(()));
     assert!(links.iter().all(|link| frames(link) == [PUSHED]));
     assert!(frames(&elsewhere).is_empty());
     assert_eq!(hub.connections_of(&PLUGIN.into()).len(), 200);

@@ -16,21 +16,18 @@ fn everything() -> Grants {
 
 /// Carries out one effect that an event of `link` causes: by which key the plugin hears of it, and why.
 fn refused(hub: &Hub, link: &Arc<Link>, what: Effect) -> Option<(Kind, Option<String>, Fault)> {
-    let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+    let outcome = Outcome::of(vec![Caused { by: 0, what, key: Some("k".into()) }]);
     let mut work = carry_out(hub, PLUGIN, &[event(link, None)], outcome);
     let told = work.take_told().into_iter().find_map(|refused| refused.key);
     work.tallies().first().map(|tally| (tally.kind, told, tally.why.clone()))
 }
 
 #[test]
-fn a_refused_subscription_comes_back_under_its_channel() {
+fn a_refused_subscription_comes_back_under_its_key() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let (kind, key, why) = refused(&hub, &link, subscribe(&link, "room/1")).unwrap();
-    assert_eq!(
-        (kind, key.as_deref(), why.id),
-        (Kind::Subscribe, Some("room/1"), FaultId::NotAllowed)
-    );
+    assert_eq!((kind, key.as_deref(), why.id), (Kind::Subscribe, Some("k"), FaultId::NotAllowed));
     let refused = hub.meter.counts(Metric::RefusedEffects);
     assert_eq!(refused, [(vec!["subscribe".into(), "not-allowed".into()], 1)]);
 }
@@ -49,7 +46,7 @@ fn a_refused_timer_comes_back_under_its_key() {
     let cancel = Effect::CancelTimer(CancelTimer { connection: others, key: key() });
     for (what, expected) in [(set, Kind::SetTimer), (cancel, Kind::CancelTimer)] {
         let (kind, told, why) = refused(&hub, &link, what).unwrap();
-        assert_eq!((kind, told, why.id), (expected, Some(key()), FaultId::NotAllowed));
+        assert_eq!((kind, told, why.id), (expected, Some("k".to_owned()), FaultId::NotAllowed));
     }
 }
 
@@ -58,12 +55,11 @@ fn a_publication_that_nothing_keeps_is_delivered_and_said_not_to_be_kept() {
     let hub = hub(everything());
     let link = connect(&hub, 0, None);
     assert_eq!(act(&hub, &link, subscribe(&link, "room/1")), Ok(()));
-    let Effect::Publish(Publish { channel, id, content, except, key, .. }) =
-        publish("room/1", None)
+    let Effect::Publish(Publish { channel, id, content, except, .. }) = publish("room/1", None)
     else {
         unreachable!()
     };
-    let keep = Effect::Publish(Publish { channel, id, content, except, keep: true, key });
+    let keep = Effect::Publish(Publish { channel, id, content, except, keep: true });
     let (kind, key, why) = refused(&hub, &link, keep).unwrap();
     assert_eq!((kind, key.as_deref(), why.id), (Kind::Keep, Some("k"), FaultId::Unsupported));
     assert_eq!(frames(&link).len(), 1, "it is delivered all the same");
@@ -75,15 +71,7 @@ fn a_value_that_a_receivers_format_cannot_hold_is_told_to_whoever_sent_it() {
     let json = connect(&hub, 0, None);
     let edn = connect_as(&hub, Wire { dialect: Dialect::Sente, format: Encoding::Edn });
     let value = || Content::Payload(Payload::new(Encoding::Edn, &b"{[1] 2}"[..]));
-    let push = |to| {
-        Effect::Push(Push {
-            to,
-            except: None,
-            id: "a/b".into(),
-            content: value(),
-            key: Some("k".into()),
-        })
-    };
+    let push = |to| Effect::Push(Push { to, except: None, id: "a/b".into(), content: value() });
     let both = Target::Connections(vec![json.facts.handle, edn.facts.handle]);
     let (_, key, why) = refused(&hub, &json, push(both)).unwrap();
     assert_eq!((key.as_deref(), why.id), (Some("k"), FaultId::Unsupported));
@@ -144,8 +132,7 @@ fn a_connection_is_closed_by_a_failure_whatever_code_the_plugin_had() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let why = Fault::application("no", "go away");
-    let outcome =
-        Outcome { effects: Vec::new(), failures: vec![Failure { by: 0, why, close: Some(1011) }] };
+    let outcome = Outcome::failed(vec![Failure { by: 0, why, close: Some(1011) }]);
     carry_out(&hub, PLUGIN, &[event(&link, None)], outcome);
     assert_eq!(frames(&link).len(), 1);
     assert!(matches!(left(&link), Left::Close(Reason::Plugin { code: 1011, .. })));

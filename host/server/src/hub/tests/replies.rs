@@ -24,7 +24,7 @@ fn decides(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32, what: Optio
     match what {
         Some(Ok(())) => {
             let what = Effect::Reply(Reply { reply_to, value: Ok(Content::OfEvent(0)) });
-            outcome.effects.push(Caused { by: 0, what });
+            outcome.effects.push(Caused::new(0, what));
         }
         Some(Err(())) => {
             let why = Fault::application("no", "it is not done");
@@ -150,12 +150,18 @@ fn a_number_does_not_come_again_after_many_uses_of_its_place() {
     }
 }
 
+/// The plugin has decided, and says that its reply comes later.
+fn owes(hub: &Hub, plugin: &str, link: &Arc<Link>, reply_to: u32) {
+    let outcome = Outcome { later: vec![0], ..Outcome::default() };
+    carry_out(hub, plugin, &[event(link, Some(reply_to))], outcome);
+}
+
 #[test]
 fn a_caller_learns_whether_its_event_was_decided_at_all() {
     let hub = hub(Grants::default());
     let link = connect(&hub, 0, None);
     let number = ask(&hub, &link, PLUGIN, &[]).unwrap();
-    decides(&hub, PLUGIN, &link, number, None);
+    owes(&hub, PLUGIN, &link, number);
     assert!(frames(&link).is_empty(), "a reply may still come, from another event's call");
     hub.expire_replies(Instant::now() + LATE);
     let told = only_frame(&link);
@@ -174,13 +180,45 @@ fn a_caller_learns_whether_its_event_was_decided_at_all() {
 }
 
 #[test]
+fn a_caller_that_gets_no_reply_is_told_at_once_and_its_place_is_free() {
+    let hub = hub(Grants::default());
+    let link = connect(&hub, 0, None);
+    let number = ask(&hub, &link, PLUGIN, &[]).unwrap();
+    decides(&hub, PLUGIN, &link, number, None);
+    let told = only_frame(&link);
+    assert!(told.contains(r#""id":"unanswered""#), "{told}");
+    assert_eq!((hub.open_replies(), hub.meter.sum(Metric::UnansweredRequests)), (0, 1));
+
+    let number = ask(&hub, &link, "last", &["first"]).unwrap();
+    decides(&hub, "first", &link, number, None);
+    assert!(frames(&link).is_empty(), "another one is still at it");
+    decides(&hub, "last", &link, number, None);
+    assert!(only_frame(&link).contains(r#""id":"unanswered""#));
+}
+
+#[test]
+fn who_owes_a_reply_is_waited_for_whatever_the_others_decide() {
+    let hub = hub(Grants::default());
+    let link = connect(&hub, 0, None);
+    for other in [None, Some(Err(()))] {
+        let number = ask(&hub, &link, "last", &["first"]).unwrap();
+        owes(&hub, "first", &link, number);
+        decides(&hub, "last", &link, number, other);
+        assert!(frames(&link).is_empty(), "it is owed");
+        decides(&hub, "first", &link, number, Some(Ok(())));
+        assert_eq!(only_frame(&link), r#"[7,"cb"]"#);
+    }
+    assert_eq!(hub.open_replies(), 0);
+}
+
+#[test]
 fn a_reply_may_come_from_the_call_of_another_event() {
     let hub = hub(Grants::default());
     let (one, other) = (connect(&hub, 0, None), connect(&hub, 0, None));
     let number = ask(&hub, &one, PLUGIN, &[]).unwrap();
-    decides(&hub, PLUGIN, &one, number, None);
+    owes(&hub, PLUGIN, &one, number);
     let what = Effect::Reply(Reply { reply_to: number, value: Ok(Content::OfEvent(0)) });
-    let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+    let outcome = Outcome::of(vec![Caused::new(0, what)]);
     carry_out(&hub, PLUGIN, &[event(&other, None)], outcome);
     assert_eq!(only_frame(&one), r#"[7,"cb"]"#);
 }

@@ -17,8 +17,8 @@ pub(super) fn members(hub: &Hub, count: usize) -> Vec<Arc<Link>> {
 }
 
 pub(super) fn publications(count: usize) -> Work {
-    let effects = (0..count).map(|_| Caused { by: 0, what: publish("room", None) }).collect();
-    Work::new(Outcome { effects, failures: Vec::new() }, 1)
+    let effects = (0..count).map(|_| Caused::new(0, publish("room", None))).collect();
+    Work::new(Outcome::of(effects), 1)
 }
 
 /// The offsets that a member got, in its order.
@@ -78,7 +78,7 @@ fn two_who_publish_at_once_have_one_order_for_all_subscribers() {
     let hub = hub_of_channels();
     let rights = Rights {
         grants: Grants { publish: vec![Pattern("*".into())], ..Grants::default() },
-        endpoints: vec![true],
+        endpoints: vec![Some("/ws".into())],
     };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights.clone()), ("other".into(), rights)]));
     let links = members(&hub, 6_000);
@@ -118,9 +118,9 @@ fn pushes_to_lists_and_endpoints_are_cut_into_steps_too() {
     let links: Vec<_> = (0..9_000).map(|_| connect(&hub, 0, None)).collect();
     let events = [event(&links[0], None)];
     let all = links.iter().map(|link| link.facts.handle).collect();
-    for to in [Target::Connections(all), Target::Endpoint] {
-        let effects = vec![Caused { by: 0, what: push(to, None) }];
-        let mut work = Work::new(Outcome { effects, failures: Vec::new() }, 1);
+    for to in [Target::Connections(all), Target::Endpoint("/ws".into())] {
+        let effects = vec![Caused::new(0, push(to, None))];
+        let mut work = Work::new(Outcome::of(effects), 1);
         let (mut steps, _before) = (1, delivered(&hub));
         while act(&hub, PLUGIN, &events, &mut work) == Progress::More {
             assert!(delivered(&hub) <= 4096);
@@ -152,11 +152,12 @@ fn effects_and_failures_are_matched_in_one_pass() {
     hub.close(&link, &Reason::Lost);
     let events: Vec<_> = (0..count).map(|_| event(&link, None)).collect();
     let what = || Effect::Unsubscribe(Unsubscribe { connection: handle, channel: "room".into() });
-    let effects = (0..count).map(|by| Caused { by, what: what() }).collect();
+    let effects = (0..count).map(|by| Caused::new(by, what())).collect();
     let why = Fault::new(FaultId::NotFound, "no");
     let failures = (1..count).map(|by| Failure { by, why: why.clone(), close: None }).collect();
     let started = Instant::now();
-    let work = carry_out(&hub, PLUGIN, &events, Outcome { effects, failures });
+    let work =
+        carry_out(&hub, PLUGIN, &events, Outcome { effects, failures, ..Outcome::default() });
     assert_eq!(work.tallies()[0].count, 1, "only the event that did not fail has effects");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

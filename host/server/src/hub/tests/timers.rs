@@ -55,7 +55,7 @@ pub(super) fn set(hub: &Hub, connection: Option<Handle>, key: &str, after: u64) 
 }
 
 pub(super) fn act(hub: &Hub, what: Effect) -> Vec<FaultId> {
-    let outcome = Outcome { effects: vec![Caused { by: 0, what }], failures: Vec::new() };
+    let outcome = Outcome::of(vec![Caused { by: 0, what, key: Some("k".into()) }]);
     let mut work = Work::new(outcome, 0);
     while hub.act(&PLUGIN.into(), &[], &mut work) == Progress::More {}
     work.take_told().into_iter().map(|refused| refused.why.id).collect()

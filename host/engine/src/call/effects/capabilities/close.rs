@@ -2,7 +2,7 @@
 
 use super::Wish;
 use crate::{
-    call::effects::{Reader, Refusal, words::not_to_be_closed_with},
+    call::effects::{Reader, words::not_to_be_closed_with},
     guest::bindings::handling::types as wit,
 };
 use tengen_core::capability::{
@@ -18,18 +18,14 @@ use tengen_wire::{
 impl Wish for wit::Close {
     const KIND: Kind = Kind::Close;
 
-    fn key(self) -> Option<String> {
-        None
-    }
-
     fn size(&self) -> usize {
         self.reason.len()
     }
 
-    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Fault> {
         let Self { connection, code, mut reason } = self;
         if !plugin_may_close_with(code) {
-            return Err((None, Fault::new(FaultId::NotAllowed, not_to_be_closed_with(code))));
+            return Err(Fault::new(FaultId::NotAllowed, not_to_be_closed_with(code)));
         }
         let end = (0..=REASON_MAX.min(reason.len()))
             .rev()
@@ -41,5 +37,5 @@ impl Wish for wit::Close {
 }
 
 pub(super) fn closed(closing: &Closing) -> wit::Closing<'_> {
-    wit::Closing { code: closing.code, reason: &closing.reason, clean: closing.clean }
+    wit::Closing { code: closing.code, reason: &closing.reason, clean: closing.clean, more: &[] }
 }

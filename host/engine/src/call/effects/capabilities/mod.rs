@@ -10,40 +10,34 @@ mod timers;
 mod unsupported;
 
 use super::words::told;
-use super::{Reader, Refusal};
-use crate::guest::bindings::handling::types::{self as wit, Effect as Wanted, Occurrence as Said};
+use super::{Cause, Manner, Reader};
+use crate::guest::bindings::handling::types::{self as wit, Action as Wanted, Occurrence as Said};
 use tengen_core::capability::{Effect, Kind, Occurrence};
+use tengen_wire::fault::Fault;
 
 /// An effect as a guest says it.
 pub(super) trait Wish {
     const KIND: Kind;
 
-    /// The key by which the guest hears that it was refused.
-    fn key(self) -> Option<String>;
-
     /// What it counts against `effect_bytes`: what it carries.
     fn size(&self) -> usize;
 
     /// What of it is taken over; nothing in it is trusted. `by`: the place of the event that caused it.
-    fn read(self, reader: &mut Reader<'_>, by: u32) -> Result<Effect, Refusal>;
+    fn read(self, reader: &mut Reader<'_>, by: u32) -> Result<Effect, Fault>;
 }
 
 /// Takes over what a guest wants, as far as it may be carried out.
-pub(super) fn take(reader: &mut Reader<'_>, caused: wit::Caused) {
-    let by = caused.by;
-    match caused.what {
-        Wanted::Reply(wish) => reader.wish(by, wish),
-        Wanted::Push(wish) => reader.wish(by, wish),
-        Wanted::Publish(wish) => reader.wish(by, wish),
-        Wanted::Subscribe(who) => reader.wish(by, subscription::Begin(who)),
-        Wanted::Unsubscribe(who) => reader.wish(by, subscription::End(who)),
-        Wanted::Close(wish) => reader.wish(by, wish),
-        Wanted::SetTimer(wish) => reader.wish(by, wish),
-        Wanted::CancelTimer(wish) => reader.wish(by, wish),
-        Wanted::Ask(wish) => reader.wish(by, wish),
-        Wanted::Put(wish) => reader.wish(by, wish),
-        Wanted::Fetch(wish) => reader.wish(by, wish),
-        Wanted::Other(wish) => reader.wish(by, wish),
+pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: Wanted) {
+    match what {
+        Wanted::Reply(wish) => reader.wish(by, how, wish),
+        Wanted::Push(wish) => reader.wish(by, how, wish),
+        Wanted::Publish(wish) => reader.wish(by, how, wish),
+        Wanted::Subscribe(who) => reader.wish(by, how, subscription::Begin(who)),
+        Wanted::Unsubscribe(who) => reader.wish(by, how, subscription::End(who)),
+        Wanted::Close(wish) => reader.wish(by, how, wish),
+        Wanted::SetTimer(wish) => reader.wish(by, how, wish),
+        Wanted::CancelTimer(wish) => reader.wish(by, how, wish),
+        Wanted::Other(wish) => reader.wish(by, how, wish),
     }
 }
 
@@ -52,22 +46,22 @@ pub(in crate::call) fn say(what: &Occurrence) -> Option<Said<'_>> {
     Some(match what {
         Occurrence::Opened | Occurrence::Adopted | Occurrence::Message(_) => return None,
         Occurrence::Closed(closing) => Said::Closed(close::closed(closing)),
-        Occurrence::Subscribed(channel) => Said::Subscribed(channel.as_str()),
-        Occurrence::Unsubscribed(channel) => Said::Unsubscribed(channel.as_str()),
-        Occurrence::UserOnline(user) => Said::UserOnline(user.as_str()),
-        Occurrence::UserOffline(user) => Said::UserOffline(user.as_str()),
         Occurrence::Timer(key) => Said::Timer(key),
         Occurrence::ChannelOccupied(channel) => Said::ChannelOccupied(channel.as_str()),
         Occurrence::ChannelVacated(channel) => Said::ChannelVacated(channel.as_str()),
-        Occurrence::Refused { key, why } => Said::Refused(wit::Refused { key, why: told(why) }),
-        Occurrence::Lost(count) => Said::Lost(*count),
+        Occurrence::Refused { key, why } => {
+            Said::Refused(wit::Refused { key, why: told(why), more: &[] })
+        }
     })
 }
 
 /// What a content carries of its own.
 fn content_size(content: &wit::Content) -> usize {
     match content {
-        wit::Content::Payload(payload) => payload.body.len(),
+        wit::Content::Payload(payload) => match &payload.body {
+            wit::BodyResult::Text(text) => text.len(),
+            wit::BodyResult::Bytes(bytes) => bytes.len(),
+        },
         wit::Content::OfEvent(_) => 0,
     }
 }

@@ -3,7 +3,7 @@
 use super::{Wish, content_size};
 use crate::{
     call::effects::{
-        Reader, Refusal,
+        Reader,
         words::{event_id, named},
     },
     guest::bindings::handling::types as wit,
@@ -20,30 +20,25 @@ use tengen_wire::{
 impl Wish for wit::Push {
     const KIND: Kind = Kind::Push;
 
-    fn key(self) -> Option<String> {
-        self.key
-    }
-
     fn size(&self) -> usize {
-        let key = self.key.as_ref().map_or(0, String::len);
-        content_size(&self.content) + target_size(&self.to) + self.id.len() + key
+        content_size(&self.content) + target_size(&self.to) + self.id.len()
     }
 
-    fn read(self, reader: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        let Self { to, except, id, content, key } = self;
-        let parts = (|| Ok((target(to)?, event_id(&id)?, reader.content(content)?)))();
-        match parts {
-            Ok((to, id, content)) => {
-                Ok(Effect::Push(Push { to, except: except.map(Handle), id, content, key }))
-            }
-            Err(why) => Err((key, why)),
-        }
+    fn read(self, reader: &mut Reader<'_>, _: u32) -> Result<Effect, Fault> {
+        let Self { to, exclude, id, content } = self;
+        Ok(Effect::Push(Push {
+            to: target(to)?,
+            except: exclude.map(Handle),
+            id: event_id(&id)?,
+            content: reader.content(content)?,
+        }))
     }
 }
 
 fn target_size(target: &wit::Target) -> usize {
     match target {
-        wit::Target::Connection(_) | wit::Target::Endpoint => 0,
+        wit::Target::Connection(_) => 0,
+        wit::Target::Endpoint(path) => path.len(),
         wit::Target::Connections(handles) => handles.len() * 4,
         wit::Target::User(name) | wit::Target::Channel(name) => name.len(),
         // Each of them is looked up, however short its name is.
@@ -64,6 +59,6 @@ fn target(target: wit::Target) -> Result<Target, Fault> {
             users.into_iter().map(|user| named(user).map(UserId::new)).collect::<Result<_, _>>()?,
         ),
         wit::Target::Channel(channel) => Target::Channel(Channel::new(named(channel)?)),
-        wit::Target::Endpoint => Target::Endpoint,
+        wit::Target::Endpoint(path) => Target::Endpoint(path),
     })
 }

@@ -2,10 +2,7 @@
 
 use super::Wish;
 use crate::{
-    call::effects::{
-        Reader, Refusal,
-        words::{named, unkeyed},
-    },
+    call::effects::{Reader, words::named},
     guest::bindings::handling::types as wit,
 };
 use std::time::Duration;
@@ -13,23 +10,19 @@ use tengen_core::capability::{
     Effect, Kind,
     timers::{CancelTimer, SetTimer},
 };
-use tengen_wire::id::Handle;
+use tengen_wire::{fault::Fault, id::Handle};
 
 impl Wish for wit::Timer {
     const KIND: Kind = Kind::SetTimer;
-
-    fn key(self) -> Option<String> {
-        Some(self.key)
-    }
 
     fn size(&self) -> usize {
         self.key.len()
     }
 
-    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Fault> {
         Ok(Effect::SetTimer(SetTimer {
             connection: self.connection.map(Handle),
-            key: named(self.key).map_err(unkeyed)?,
+            key: named(self.key)?,
             after: Duration::from_millis(self.after_ms.into()),
         }))
     }
@@ -38,16 +31,12 @@ impl Wish for wit::Timer {
 impl Wish for wit::TimerName {
     const KIND: Kind = Kind::CancelTimer;
 
-    fn key(self) -> Option<String> {
-        Some(self.key)
-    }
-
     fn size(&self) -> usize {
         self.key.len()
     }
 
-    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Refusal> {
-        let key = named(self.key).map_err(unkeyed)?;
+    fn read(self, _: &mut Reader<'_>, _: u32) -> Result<Effect, Fault> {
+        let key = named(self.key)?;
         Ok(Effect::CancelTimer(CancelTimer { connection: self.connection.map(Handle), key }))
     }
 }

@@ -2,7 +2,7 @@
 
 mod reach;
 
-use super::{Carried, CarryOut, Fate, Key, Said, Stage, publish};
+use super::{Carried, CarryOut, Fate, Said, Stage, publish};
 use crate::hub::{
     fanout::Pushing,
     send::{Kind, Letter},
@@ -15,9 +15,9 @@ use tengen_core::{
 };
 
 impl CarryOut for Push {
-    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> (Key, Carried) {
-        let Self { to, except, id, content, key } = self;
-        (Key::Text(key), begin(step, by, to, Said { id, content, except }))
+    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> Carried {
+        let Self { to, except, id, content } = self;
+        begin(step, by, to, Said { id, content, except })
     }
 }
 
@@ -30,7 +30,7 @@ fn begin(step: &mut Step<'_>, by: u32, to: Target, said: Said) -> Carried {
         let letter = Letter { kind: Kind::Push { id }, content, except, span };
         return publish::fan_out(step, channel, letter, false);
     }
-    let gathering = Gathering::begin(step, by, to)?;
+    let gathering = Gathering::begin(step, to)?;
     let span = step.send_span(by, &id);
     let letter = Letter { kind: Kind::Push { id }, content, except, span };
     find(gathering, letter, step)

@@ -47,14 +47,14 @@ enum Wanted {
 
 impl Gathering {
     /// Channels have their own way, see `fanout`.
-    pub(super) fn begin(step: &mut Step<'_>, by: u32, to: Target) -> Result<Self, Fault> {
+    pub(super) fn begin(step: &mut Step<'_>, to: Target) -> Result<Self, Fault> {
         let (mut wanted, mut links) = (Wanted::Nobody, Vec::new());
         match to {
             Target::Connection(handle) => links = vec![step.own(handle)?],
             Target::Connections(handles) => wanted = Wanted::Connections(handles.into_iter()),
             Target::User(user) => links = step.of_user(&user)?,
             Target::Users(users) => wanted = Wanted::Users(users.into_iter()),
-            Target::Endpoint => links = step.of_endpoint(by)?,
+            Target::Endpoint(path) => links = step.of_endpoint(&path)?,
             Target::Channel(_) => {}
         }
         Ok(Self { wanted, found: Found { links, known: HashSet::default() } })
@@ -123,19 +123,19 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn of_endpoint(&mut self, by: u32) -> Result<Vec<Arc<Link>>, Fault> {
+    /// Of an endpoint that is not this plugin's, or that is not there, the plugin learns it.
+    fn of_endpoint(&mut self, path: &str) -> Result<Vec<Arc<Link>>, Fault> {
         if !self.rights.get().grants.endpoint {
-            return Err(Fault::new(
-                FaultId::NotAllowed,
-                "pushing to a whole endpoint needs `grant.endpoint`",
-            ));
+            let message = "pushing to a whole endpoint needs `grant.endpoint`";
+            return Err(Fault::new(FaultId::NotAllowed, message));
         }
-        let cause = self.events.get(by as usize).and_then(|event| event.connection.as_ref());
-        let Some(cause) = cause else {
-            return Err(Fault::new(FaultId::NotFound, "the causing event came from no connection"));
+        let mut own = self.rights.get().endpoints.iter();
+        let Some(index) = own.position(|own| own.as_deref() == Some(path)) else {
+            let path: String = path.chars().filter(|char| !char.is_control()).take(64).collect();
+            let message = format!("no endpoint `{path}` brings its events to this plugin");
+            return Err(Fault::new(FaultId::NotAllowed, message));
         };
-        let same = |link: &Link| link.facts.endpoint_index == cause.endpoint_index;
-        let links = self.hub.links.all(same);
+        let links = self.hub.links.all(|link| usize::from(link.facts.endpoint_index.0) == index);
         self.spend(budget::looking_up(links.len()));
         Ok(links)
     }
