@@ -197,7 +197,7 @@ async fn a_connection_has_its_share_of_open_replies_and_others_have_theirs() -> 
     let mut greedy = Client::json(gateway.address(), "/ws").await?;
     let mut other = Client::json(gateway.address(), "/ws").await?;
     for number in 0..300 {
-        greedy.send_text(&format!(r#"[["wants/nothing",null],"cb{number}"]"#)).await?;
+        greedy.send_text(&format!(r#"[["wants/to-owe",null],"cb{number}"]"#)).await?;
         if number % 32 == 31 && number < 256 {
             // No more than may wait for a decision.
             greedy.send("wants/to-keep", Value::Null).await?;

@@ -265,7 +265,7 @@ async fn one_component_has_every_role_that_it_exports() -> Result<()> {
     for (query, fault) in [
         ("trap", FaultId::PluginFailed),
         ("spin", FaultId::Timeout),
-        ("wait", FaultId::Unsupported),
+        ("odd", FaultId::Unsupported),
     ] {
         let answer = ask(query).await;
         ensure!(matches!(&answer, Err(why) if why.id == fault), "{query}: {answer:?}");
