@@ -262,11 +262,9 @@ async fn one_component_has_every_role_that_it_exports() -> Result<()> {
         matches!(&denied, Ok(Verdict::Deny { status: 401, why }) if why.code.as_deref() == Some("no-token")),
         "{denied:?}"
     );
-    for (query, fault) in [
-        ("trap", FaultId::PluginFailed),
-        ("spin", FaultId::Timeout),
-        ("odd", FaultId::Unsupported),
-    ] {
+    for (query, fault) in
+        [("trap", FaultId::PluginFailed), ("spin", FaultId::Timeout), ("odd", FaultId::Unsupported)]
+    {
         let answer = ask(query).await;
         ensure!(matches!(&answer, Err(why) if why.id == fault), "{query}: {answer:?}");
     }

@@ -1,25 +1,62 @@
-//! Outcomes of every shape, already read from a guest's memory.
+//! Decisions of every shape, already read from a guest's memory.
 
 use super::{is_bounded, settings};
 use arbitrary::{Result, Unstructured};
 use tengen_engine::fuzzing::{take, wit};
 
-/// How many events the batch has that outcomes are checked for; their places are 0, 1 and 2.
+/// How many events the batch has that decisions are checked for.
 const EVENTS: u32 = 3;
 
 pub fn effects(data: &[u8]) {
-    let Ok(wanted) = outcome(&mut Unstructured::new(data)) else { return };
-    let named: Vec<u32> = wanted.effects.iter().map(|caused| caused.by).collect();
+    let mut u = Unstructured::new(data);
+    let Ok(wanted) = (0..EVENTS).map(|_| decision(&mut u)).collect::<Result<Vec<_>>>() else {
+        return;
+    };
+    let wishes: usize = wanted.iter().map(wishes).sum();
     let taken = take(wanted, &settings());
     is_bounded(&taken, EVENTS, &settings());
-    let strangers = named.iter().filter(|by| **by >= EVENTS).count();
-    assert!(taken.refused.iter().filter(|by| by.is_none()).count() >= strangers);
-    let all = taken.outcome.effects.len() + taken.refused.len();
-    assert!(all <= named.len() + taken.outcome.failures.len() + 1024, "effects came from nowhere");
+    let all = taken.outcome.effects.len() + taken.outcome.later.len() + taken.refused.len();
+    assert!(all <= wishes + EVENTS as usize, "effects came from nowhere");
 }
 
-fn outcome(u: &mut Unstructured<'_>) -> Result<wit::Outcome> {
-    Ok(wit::Outcome { effects: list(u, caused)?, failures: list(u, failure)? })
+/// Effects, answers, and what can be refused beside them.
+fn wishes(decision: &wit::Decision) -> usize {
+    match decision {
+        wit::Decision::Done(done) => done.effects.len() + 2,
+        wit::Decision::Failed(_) => 2,
+    }
+}
+
+fn decision(u: &mut Unstructured<'_>) -> Result<wit::Decision> {
+    Ok(match u.ratio(3, 4)? {
+        true => wit::Decision::Done(wit::Done {
+            answer: answer(u)?,
+            effects: list(u, effect)?,
+            more: more(u)?,
+        }),
+        false => wit::Decision::Failed(wit::Failed {
+            why: fault(u)?,
+            close: u.arbitrary()?,
+            more: more(u)?,
+        }),
+    })
+}
+
+fn answer(u: &mut Unstructured<'_>) -> Result<wit::Answer> {
+    Ok(match u.int_in_range(0..=3)? {
+        0 => wit::Answer::Nothing,
+        1 => wit::Answer::Later,
+        2 => wit::Answer::Given(content(u)?),
+        _ => wit::Answer::Fault(fault(u)?),
+    })
+}
+
+/// Mostly nothing.
+fn more(u: &mut Unstructured<'_>) -> Result<Vec<wit::AttributeResult>> {
+    if u.ratio(7, 8)? {
+        return Ok(Vec::new());
+    }
+    Ok(vec![wit::AttributeResult { key: u.arbitrary()?, value: u.arbitrary()? }])
 }
 
 fn list<T>(
@@ -33,12 +70,8 @@ fn list<T>(
     Ok(items)
 }
 
-fn caused(u: &mut Unstructured<'_>) -> Result<wit::Caused> {
-    Ok(wit::Caused { by: u.int_in_range(0..=4)?, what: effect(u)? })
-}
-
-fn failure(u: &mut Unstructured<'_>) -> Result<wit::Failure> {
-    Ok(wit::Failure { by: u.int_in_range(0..=4)?, why: fault(u)?, close: u.arbitrary()? })
+fn effect(u: &mut Unstructured<'_>) -> Result<wit::Effect> {
+    Ok(wit::Effect { what: action(u)?, key: u.arbitrary()?, more: more(u)? })
 }
 
 fn fault(u: &mut Unstructured<'_>) -> Result<wit::FaultResult> {
@@ -61,7 +94,11 @@ fn content(u: &mut Unstructured<'_>) -> Result<wit::Content> {
     }
     let encoding =
         *u.choose(&[wit::Encoding::Json, wit::Encoding::Text, wit::Encoding::Msgpack])?;
-    Ok(wit::Content::Payload(wit::PayloadResult { encoding, body: bytes(u)? }))
+    let body = match u.arbitrary()? {
+        true => wit::BodyResult::Text(u.arbitrary()?),
+        false => wit::BodyResult::Bytes(bytes(u)?),
+    };
+    Ok(wit::Content::Payload(wit::PayloadResult { encoding, body }))
 }
 
 /// Sometimes more than an event may cause, which no input is long enough for.
@@ -79,7 +116,7 @@ fn target(u: &mut Unstructured<'_>) -> Result<wit::Target> {
         2 => wit::Target::User(u.arbitrary()?),
         3 => wit::Target::Users(u.arbitrary()?),
         4 => wit::Target::Channel(u.arbitrary()?),
-        _ => wit::Target::Endpoint,
+        _ => wit::Target::Endpoint(u.arbitrary()?),
     })
 }
 
@@ -87,61 +124,41 @@ fn membership(u: &mut Unstructured<'_>) -> Result<wit::Membership> {
     Ok(wit::Membership { connection: u.arbitrary()?, channel: u.arbitrary()? })
 }
 
-fn effect(u: &mut Unstructured<'_>) -> Result<wit::Effect> {
-    Ok(match u.int_in_range(0..=11)? {
-        0 => wit::Effect::Reply(wit::Reply {
+fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
+    Ok(match u.int_in_range(0..=8)? {
+        0 => wit::Action::Reply(wit::Reply {
             reply_to: u.arbitrary()?,
             value: if u.arbitrary()? { Ok(content(u)?) } else { Err(fault(u)?) },
         }),
-        1 => wit::Effect::Push(wit::Push {
+        1 => wit::Action::Push(wit::Push {
             to: target(u)?,
-            except: u.arbitrary()?,
+            exclude: u.arbitrary()?,
             id: id(u)?,
             content: content(u)?,
-            key: u.arbitrary()?,
         }),
-        2 => wit::Effect::Publish(wit::Publish {
+        2 => wit::Action::Publish(wit::Publish {
             channel: u.arbitrary()?,
             id: id(u)?,
             content: content(u)?,
-            except: u.arbitrary()?,
+            exclude: u.arbitrary()?,
             keep: u.arbitrary()?,
-            key: u.arbitrary()?,
         }),
-        3 => wit::Effect::Ask(wit::Ask {
-            connection: u.arbitrary()?,
-            key: u.arbitrary()?,
-            id: id(u)?,
-            content: content(u)?,
-            timeout_ms: u.arbitrary()?,
-        }),
-        4 => wit::Effect::Subscribe(membership(u)?),
-        5 => wit::Effect::Unsubscribe(membership(u)?),
-        6 => wit::Effect::Close(wit::Close {
+        3 => wit::Action::Subscribe(membership(u)?),
+        4 => wit::Action::Unsubscribe(membership(u)?),
+        5 => wit::Action::Close(wit::Close {
             connection: u.arbitrary()?,
             code: u.arbitrary()?,
             reason: u.arbitrary()?,
         }),
-        7 => wit::Effect::SetTimer(wit::Timer {
+        6 => wit::Action::SetTimer(wit::Timer {
             connection: u.arbitrary()?,
             key: u.arbitrary()?,
             after_ms: u.arbitrary()?,
         }),
-        8 => wit::Effect::CancelTimer(u.arbitrary()?),
-        9 => wit::Effect::Put(wit::Put {
-            bucket: u.arbitrary()?,
+        7 => wit::Action::CancelTimer(wit::TimerName {
+            connection: u.arbitrary()?,
             key: u.arbitrary()?,
-            value: u.arbitrary()?,
-            only_if_version: u.arbitrary()?,
         }),
-        10 => wit::Effect::Fetch(wit::Request {
-            key: u.arbitrary()?,
-            method: u.arbitrary()?,
-            url: u.arbitrary()?,
-            headers: Vec::new(),
-            body: bytes(u)?,
-            timeout_ms: u.arbitrary()?,
-        }),
-        _ => wit::Effect::Other((u.arbitrary()?, bytes(u)?)),
+        _ => wit::Action::Other((u.arbitrary()?, bytes(u)?)),
     })
 }

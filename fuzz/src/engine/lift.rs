@@ -9,7 +9,7 @@ use wit_component::StringEncoding;
 /// Copies the event's payload to the beginning of a memory that is otherwise zero, and says that the result is there.
 const RETURN_THE_PAYLOAD: &str = "
   (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536))
-  (memory.copy (i32.const 0) (i32.load offset=44 (local.get $at)) (i32.load offset=48 (local.get $at)))
+  (memory.copy (i32.const 0) (i32.load offset=48 (local.get $at)) (i32.load offset=52 (local.get $at)))
   (i32.const 0)";
 
 /// Larger inputs would write over what the host has put into the memory.

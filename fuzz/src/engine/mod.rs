@@ -50,6 +50,7 @@ fn is_bounded(taken: &Taken, events: u32, settings: &Plugin) {
     for caused in &outcome.effects {
         assert!(caused.by < events);
         effect(&caused.what, events);
+        caused.key.iter().for_each(|key| name(key));
     }
     for failure in &outcome.failures {
         assert!(failure.by < events);
@@ -90,8 +91,6 @@ fn effect(effect: &Effect, events: u32) {
         Effect::SetTimer(SetTimer { key, .. }) | Effect::CancelTimer(CancelTimer { key, .. }) => {
             name(key)
         }
-        // Their key is a guest's own text, which goes back to it as it came.
-        Effect::Ask(_) | Effect::Put(_) | Effect::Fetch(_) => {}
         Effect::Other(Other { name }) => assert!(name.len() <= NAME_MAX + 16, "{name}"),
     }
 }

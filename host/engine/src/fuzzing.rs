@@ -11,6 +11,7 @@ use crate::{
         generation::lifecycle,
         instance::Instance,
         numbering::Numbering,
+        whose::Whose,
     },
     compile::compiled::Compiled,
     counters::Counters,
@@ -37,14 +38,14 @@ pub struct Taken {
     pub refused: Vec<Option<u32>>,
 }
 
-/// Checks an outcome for a batch of a message, its connection's opening and another message.
-pub fn take(outcome: wit::Outcome, settings: &settings::Plugin) -> Taken {
+/// Checks decisions about a batch of a message, its connection's opening and another message.
+pub fn take(decisions: Vec<wit::Decision>, settings: &settings::Plugin) -> Taken {
     let events = [message(b"1"), event(Occurrence::Opened), message(b"2")];
-    taken(outcome, &events, settings)
+    taken(decisions, &events, settings)
 }
 
-fn taken(outcome: wit::Outcome, events: &[Event], settings: &settings::Plugin) -> Taken {
-    let decided = decide(outcome, events, &Numbering::Same, settings);
+fn taken(decisions: Vec<wit::Decision>, events: &[Event], settings: &settings::Plugin) -> Taken {
+    let decided = decide(decisions, events, &Numbering::Same, settings);
     let refused = decided.refused.iter().map(|refused| refused.by).collect();
     Taken { outcome: decided.outcome, refused }
 }
@@ -85,7 +86,8 @@ impl Guest {
             None => self.instantiate()?,
         };
         let allowance = lifecycle(&self.settings);
-        let called = self.runtime.block_on(instance.handle(allowance, &told.records, None)).ok()?;
+        let called =
+            self.runtime.block_on(instance.handle(allowance, &told.records, Whose::NOBODY)).ok()?;
         // Only what has not trapped is called again.
         self.instance = Some(instance);
         Some(called.map(|outcome| taken(outcome, &events, &self.settings)))
