@@ -11,6 +11,7 @@ mod serve;
 mod shown;
 mod sinks;
 mod token;
+mod wit;
 mod words;
 
 pub use compile::{compile, program};
@@ -213,6 +214,14 @@ enum Plugin {
         /// One of `admin.keys`; without it, the environment variable TENGEN_API_KEY
         #[arg(long)]
         key: Option<String>,
+    },
+    /// Write the WIT package that plugins are built against into a folder
+    Wit {
+        /// Made where it is not there
+        dir: PathBuf,
+        /// Overwrite files that say something else
+        #[arg(long)]
+        force: bool,
     },
 }
 

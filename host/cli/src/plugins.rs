@@ -6,6 +6,7 @@ use super::{
     find,
     inspect::Inspector,
     shown::{line_of, of_file, of_running},
+    wit,
 };
 use serde_json::Value;
 use std::{
@@ -21,11 +22,18 @@ pub(super) async fn run(command: Plugin, io: &mut Io) -> Exit {
         Plugin::List { running, files } => list(&running, &files, io).await,
         Plugin::Inspect(args) => inspect(&args, io).await,
         Plugin::Reload { name, running, key } => reload(&name, &running, key, io).await,
+        Plugin::Wit { dir, force } => write_wit(&dir, force, io),
     };
     done.unwrap_or_else(|error| {
         io.error(&*error);
         Exit::Failed
     })
+}
+
+fn write_wit(dir: &Path, force: bool, io: &mut Io) -> Done {
+    let written = wit::write(dir, force)?;
+    io.say(format_args!("{written} files of `tengen:gateway@0.1.0` are in `{}`", dir.display()));
+    Ok(Exit::Ok)
 }
 
 type Done = Result<Exit, Box<dyn Error + Send + Sync>>;
