@@ -128,8 +128,9 @@ async fn one_event_is_a_tree_of_spans(collector: Collector, protocol: Protocol) 
     client.ask("relay/join", Value::Null).await?;
     let meta = json!({ "traceparent": own(OF_EVENT), "unknown": 1 });
     client.send_text(&json!([["relay/say", "hello"], "cb", meta]).to_string()).await?;
-    let publication = client.next_json().await?;
+    // The answer is sent before the event's effects are carried out.
     let reply = client.next_json().await?;
+    let publication = client.next_json().await?;
     assert_eq!((&reply[0], &reply[1]), (&json!("hello"), &json!("cb")));
 
     let spans = collector
