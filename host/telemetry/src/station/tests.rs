@@ -113,12 +113,14 @@ async fn who_serves_connections_waits_for_no_sink() {
     let traits = Traits {
         when_full: FullSink::Block,
         buffer: ONE,
-        wait: Duration::from_secs(3600),
+        wait: Duration::from_secs(20),
         ..Traits::new("test", "file")
     };
     let station = Station::new(traits, Filter::default());
     offer(&station, "a");
+    let began = std::time::Instant::now();
     offer(&station, "b");
+    assert!(began.elapsed() < Duration::from_secs(20), "it waited");
     assert_eq!(adds_up(&station).dropped.queue_full, 1);
 }
 
