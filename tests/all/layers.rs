@@ -9,18 +9,19 @@ use source::{code_of, imports, is_test, module_of};
 use support::repository::{files, read};
 
 /// The gateway's crates from the bottom up, and which of the others each may depend on.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("wire", &[]),
     ("settings", &["wire"]),
     ("core", &["wire", "settings"]),
     ("engine", &["wire", "settings", "core"]),
+    ("store", &["core"]),
     ("telemetry", &["wire", "settings", "core"]),
     ("server", &["wire", "settings", "core", "engine", "telemetry"]),
     ("cli", &["wire", "settings", "core", "engine", "telemetry", "server"]),
 ];
 
 /// Foreign libraries, and the only crates that may depend on them.
-const ROOMS: [(&[&str], &[&str]); 9] = [
+const ROOMS: [(&[&str], &[&str]); 10] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
@@ -42,6 +43,7 @@ const ROOMS: [(&[&str], &[&str]); 9] = [
     (&["percent-encoding"], &["telemetry", "server"]),
     (&["tokio-tungstenite"], &["server", "cli"]),
     (&["clap", "mimalloc"], &["cli"]),
+    (&["redb"], &["store"]),
     (&["toml"], &["settings"]),
     (&["rmp"], &["wire"]),
     (&["tokio", "tokio-util"], &["engine", "telemetry", "server", "cli"]),

@@ -11,6 +11,7 @@ pub mod event;
 pub mod handler;
 pub mod intake;
 pub mod sink;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::repository::{files, read};
 
 /// All crates of the gateway.
-const CRATES: [&str; 7] = ["wire", "settings", "core", "engine", "telemetry", "server", "cli"];
+const CRATES: [&str; 8] =
+    ["wire", "settings", "core", "engine", "store", "telemetry", "server", "cli"];
 
 /// Which modules of a folder each of its modules imports; the folder by its path.
 type Graph = BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>>;

@@ -1,0 +1,98 @@
+//! The contract between plugins and who keeps what they put away: values by key, in buckets.
+//!
+//! What is read comes from memory, at once, and is what was written last. Whether a write is on a disk yet is the engine's business;
+//! the engines are in `tengen-store`, and what they have in common, without IO, is [`Tables`].
+
+mod tables;
+
+pub use tables::{Bounds, Change, ENTRY, Foreign, Tables, VERSION_MAX};
+
+use bytes::Bytes;
+use std::{fmt, sync::Arc};
+
+/// Entries of a page at most.
+pub const PAGE_ENTRIES: usize = 1000;
+/// Bytes of keys and values in a page at most, but for the first entry, which is in it however large it is.
+pub const PAGE_BYTES: usize = 256 << 10;
+
+/// Keeps values by key, in buckets. It waits for nobody in any of these, and who reads sees what was written before.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// What stands at a key.
+    fn get(&self, bucket: &str, key: &str) -> Option<Entry>;
+
+    /// Entries of a bucket in the order of their keys.
+    fn page(&self, bucket: &str, wanted: &Wanted<'_>) -> Page;
+
+    /// Puts a value at a key, or takes away what stands there. Returns its version; none where nothing stands there any more.
+    fn write(&self, write: Write) -> Result<Option<u64>, Refusal>;
+}
+
+/// What stands at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub value: Bytes,
+    /// Which write made it: a store counts its writes from 1, so no other value had, has or will have it, also not at this key
+    /// after it was taken away. Where writes were lost with a process that died, their numbers are left out.
+    pub version: u64,
+}
+
+/// A value for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub bucket: String,
+    pub key: String,
+    /// None: what stands there is taken away. That nothing stood there is no fault.
+    pub value: Option<Bytes>,
+    /// What has to stand there for it to be carried out; none: whatever does.
+    pub expected: Option<Expected>,
+}
+
+/// What whoever writes believes to stand at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    Absent,
+    Version(u64),
+}
+
+/// Which entries of a bucket are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// What their keys begin with.
+    pub prefix: &'a str,
+    /// Only those whose keys come after this one.
+    pub after: Option<&'a str>,
+    /// At most so many; one at least, and [`PAGE_ENTRIES`] at most.
+    pub limit: usize,
+}
+
+/// Entries, and where to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// By their keys, in the order of the bytes of these.
+    pub entries: Vec<(Arc<str>, Entry)>,
+    /// After this key there are more.
+    pub next: Option<Arc<str>>,
+}
+
+/// Why a write was not carried out. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The bucket's name is none.
+    BucketName,
+    /// The key is none.
+    KeyName,
+    /// Something else stands there than was expected: this version, or nothing.
+    Conflict { found: Option<u64> },
+    /// The value is larger than one may be.
+    TooLarge { most: usize },
+    /// The bucket would hold more bytes than it may,
+    BucketBytes { most: usize },
+    /// or more entries,
+    BucketEntries { most: usize },
+    /// or all buckets together more bytes.
+    StoreBytes { most: usize },
+    /// More waits for the disk than may.
+    Behind,
+    /// There is no further version: no store comes so far by writing.
+    Versions,
+}
