@@ -14,7 +14,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("settings", &["wire"]),
     ("core", &["wire", "settings"]),
     ("engine", &["wire", "settings", "core"]),
-    ("store", &["core"]),
+    ("store", &["wire", "core"]),
     ("telemetry", &["wire", "settings", "core"]),
     ("server", &["wire", "settings", "core", "engine", "telemetry"]),
     ("cli", &["wire", "settings", "core", "engine", "telemetry", "server"]),

@@ -18,6 +18,7 @@ mod schema;
 mod server;
 mod settings;
 mod sink;
+mod store;
 mod telemetry;
 
 pub use crate::origin::{Origin, Origins};
@@ -31,4 +32,5 @@ pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;
 pub use sink::{Files, Format, FullSink, Per, Rotation, Rule, Sink, SinkKind, Spill};
+pub use store::Store;
 pub use telemetry::{Otlp, Protocol, Telemetry};

@@ -71,12 +71,14 @@ settings! {
         push: Vec<Pattern> = pattern().list().or(Vec::new());
         /// whether it may push to a whole endpoint
         endpoint: bool = truth().or(false);
+        /// buckets it may read, and write to by `put`, as in `["rooms/*"]`
+        kv: Vec<Pattern> = pattern().list().or(Vec::new());
         /// environment variables it may read
         env: Vec<String> = Kind::new(variable, |it| quoted(it)).list().or(Vec::new());
         /// folders, as in `[{ host = "logs", guest = "/logs", writable = true }]`
         dirs: Vec<Directory> = inline_tables();
     }
-    later ["http", "kv", "directory", "claims"]
+    later ["http", "directory", "claims"]
 }
 
 settings! {
@@ -135,6 +137,11 @@ pub enum Mode {
 impl Grants {
     pub fn may_publish(&self, channel: &Channel) -> bool {
         self.publish.iter().any(|pattern| pattern.matches(channel))
+    }
+
+    /// Whether it may read this bucket and write to it.
+    pub fn may_keep(&self, bucket: &str) -> bool {
+        self.kv.iter().any(|pattern| pattern.matches(bucket))
     }
 
     pub fn may_push_to(&self, user: &str) -> bool {

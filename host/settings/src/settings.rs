@@ -6,6 +6,7 @@ use crate::{
     limits::{Limits, Outbox},
     plugins::{Plugin, Route},
     server::{Admin, Heartbeat, Server, Static},
+    store::Store,
     telemetry::Telemetry,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -19,6 +20,7 @@ pub struct Settings {
     pub heartbeat: Heartbeat,
     pub outbox: Outbox,
     pub limits: Limits,
+    pub store: Store,
     pub endpoints: Vec<Arc<Endpoint>>,
     pub plugins: BTreeMap<PluginName, Plugin>,
     pub routes: Vec<Route>,
@@ -40,6 +42,7 @@ impl Default for Settings {
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             limits: Limits::default(),
+            store: Store::default(),
             endpoints: [
                 ("/ws", Dialect::Tengen),
                 ("/chsk", Dialect::Sente),

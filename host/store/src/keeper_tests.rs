@@ -2,7 +2,10 @@ use super::*;
 use bytes::Bytes;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use tempfile::TempDir;
-use tengen_core::store::{Entry, Expected, Refusal, Wanted, Write};
+use tengen_core::{
+    meter::{Metric, Samples, Value},
+    store::{Entry, Expected, Refusal, Wanted, Write},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -46,6 +49,35 @@ fn who_writes_reads_it_at_once_with_and_without_a_disk() {
         assert_eq!(store.get("b", "k"), None);
         keeper.close(LONG).unwrap();
     }
+}
+
+#[test]
+fn what_became_of_writes_is_counted() {
+    let folder = TempDir::new().unwrap();
+    let keeper = open(&folder.path().join("kv"));
+    let store = keeper.store();
+    store.write(put("k", "value")).unwrap();
+    store.write(put("other", "value")).unwrap();
+    store.write(Write { value: None, ..put("k", "") }).unwrap();
+    store.write(Write { expected: Some(Expected::Absent), ..put("other", "") }).unwrap_err();
+    store.write(put("", "")).unwrap_err();
+    keeper.close(LONG).unwrap();
+    let mut samples = Samples::default();
+    store.collect(&mut samples);
+    let samples = samples.sorted();
+    let of = |metric| {
+        let its = samples.iter().filter(move |sample| sample.metric == metric);
+        its.map(|sample| (sample.labels.concat(), sample.value.clone())).collect::<Vec<_>>()
+    };
+    let whole = |label: &str, count| (label.to_owned(), Value::Whole(count));
+    let writes =
+        [whole("put", 2), whole("deleted", 1), whole("malformed", 1), whole("conflict", 1)];
+    assert_eq!(of(Metric::StoreWrites), writes);
+    assert_eq!(of(Metric::StoreEntries), [whole("", 1)]);
+    assert_eq!(of(Metric::StoreMemory), [whole("", 1024 + 1 + 192 + 5 + 5)]);
+    assert_eq!(of(Metric::StoreWaitingWrites), [whole("", 0)], "all of it is on the disk");
+    let [(_, Value::Times(commits))] = &of(Metric::StoreCommits)[..] else { panic!("one") };
+    assert!(commits.count() > 0);
 }
 
 #[test]

@@ -85,6 +85,8 @@ registry! {
     NotFound = "not-found",
     /// A count has reached its limit.
     LimitReached = "limit-reached",
+    /// Something else is there than was expected.
+    Conflict = "conflict",
     /// A plugin's own refusal; its id is in `code`.
     Application = "application",
 }

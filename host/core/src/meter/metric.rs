@@ -262,6 +262,22 @@ metrics! {
         "The sum of what it added or observed, in the measure's own unit";
     PluginOwnGauge = Gauge "tengen_plugin_own_gauge" "" ["plugin", "measure"] []
         "The value that the plugin set a gauge of its own to last, in the gauge's own unit";
+    StoreBuckets = Gauge "tengen_store" "buckets" [] ["store.buckets"]
+        "Buckets of the key-value store in which something is";
+    StoreEntries = Gauge "tengen_store" "entries" [] ["store.entries"]
+        "Keys at which something stands";
+    StoreMemory = Gauge "tengen_store_memory" "bytes" [] ["store.memory"]
+        "What they take, with what each costs beside its key and its value: at most `store.memory`";
+    StoreWrites = Counter "tengen_store" "writes" ["outcome"] ["store.writes.{outcome}"]
+        "Writes of plugins: `put`, `deleted`, or refused, by the reason";
+    StoreWaitingWrites = Gauge "tengen_store_waiting" "writes" [] ["store.waiting-writes"]
+        "Writes that are not on the disk yet";
+    StoreWaiting = Gauge "tengen_store_waiting" "bytes" [] ["store.waiting"]
+        "What they take: at most `store.waiting`";
+    StoreCommits = Histogram "tengen_store_commit" "seconds" [] []
+        "How long the disk took for a batch of writes";
+    StoreFailedCommits = Counter "tengen_store_failed" "commits" [] ["store.failed-commits"]
+        "Tries to bring a batch to the disk that failed; each batch is tried again";
     LateTraces = Counter "tengen_late" "traces" ["outcome"] []
         "Traces of events that were not among the sample and failed, were refused or slow: sent after the fact (`recorded`), or too many within a second (`over-limit`)";
     EndedSpans = Counter "tengen_ended" "spans" [] []

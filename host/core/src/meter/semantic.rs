@@ -39,6 +39,7 @@ impl Metric {
         self.of_connections()
             .or_else(|| self.of_events())
             .or_else(|| self.of_plugins())
+            .or_else(|| self.of_store())
             .or_else(|| self.of_telemetry())
             .map_or_else(|| Cow::Owned(self.derived()), Cow::Borrowed)
     }
@@ -123,6 +124,20 @@ impl Metric {
             Self::PluginOwnTimes => "tengen.plugin.measure.observations",
             Self::PluginOwnSum => "tengen.plugin.measure.sum",
             Self::PluginOwnGauge => "tengen.plugin.measure.last",
+            _ => return None,
+        })
+    }
+
+    fn of_store(self) -> Option<&'static str> {
+        Some(match self {
+            Self::StoreBuckets => "tengen.store.buckets",
+            Self::StoreEntries => "tengen.store.entries",
+            Self::StoreMemory => "tengen.store.memory",
+            Self::StoreWrites => "tengen.store.writes",
+            Self::StoreWaitingWrites => "tengen.store.write.waiting",
+            Self::StoreWaiting => "tengen.store.write.waiting_memory",
+            Self::StoreCommits => "tengen.store.commit.duration",
+            Self::StoreFailedCommits => "tengen.store.commit.failed",
             _ => return None,
         })
     }
@@ -212,6 +227,11 @@ impl Metric {
                 | Self::PluginWaiting
                 | Self::PluginInstances
                 | Self::PluginMemory
+                | Self::StoreBuckets
+                | Self::StoreEntries
+                | Self::StoreMemory
+                | Self::StoreWaitingWrites
+                | Self::StoreWaiting
                 | Self::QueuedSpans
                 | Self::InFlightSpans
                 | Self::SpanMemory

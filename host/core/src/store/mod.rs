@@ -7,8 +7,13 @@ mod tables;
 
 pub use tables::{Bounds, Change, ENTRY, Foreign, Tables, VERSION_MAX};
 
+use crate::meter::Samples;
 use bytes::Bytes;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+use tengen_wire::{
+    fault::{Fault, FaultId},
+    id::NAME_RULE,
+};
 
 /// Entries of a page at most.
 pub const PAGE_ENTRIES: usize = 1000;
@@ -25,6 +30,9 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Puts a value at a key, or takes away what stands there. Returns its version; none where nothing stands there any more.
     fn write(&self, write: Write) -> Result<Option<u64>, Refusal>;
+
+    /// What it holds, and what became of writes.
+    fn collect(&self, into: &mut Samples);
 }
 
 /// What stands at a key.
@@ -95,4 +103,40 @@ pub enum Refusal {
     Behind,
     /// There is no further version: no store comes so far by writing.
     Versions,
+}
+
+/// When a write that found too much before it may be tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Refusal {
+    pub fn id(self) -> FaultId {
+        match self {
+            Self::BucketName | Self::KeyName => FaultId::Malformed,
+            Self::Conflict { .. } => FaultId::Conflict,
+            Self::TooLarge { .. } => FaultId::TooLarge,
+            Self::BucketBytes { .. }
+            | Self::BucketEntries { .. }
+            | Self::StoreBytes { .. }
+            | Self::Versions => FaultId::LimitReached,
+            Self::Behind => FaultId::Overloaded,
+        }
+    }
+
+    /// What a plugin is told.
+    pub fn fault(self) -> Fault {
+        let message = match self {
+            Self::BucketName => format!("the bucket's name is none: {NAME_RULE}"),
+            Self::KeyName => format!("the key is no name: {NAME_RULE}"),
+            Self::Conflict { found: None } => "nothing stands there".into(),
+            Self::Conflict { found: Some(version) } => format!("version {version} stands there"),
+            Self::TooLarge { most } => format!("a value has {most} bytes at most"),
+            Self::BucketBytes { most } => format!("a bucket holds {most} bytes at most"),
+            Self::BucketEntries { most } => format!("a bucket has {most} entries at most"),
+            Self::StoreBytes { most } => format!("all buckets together hold {most} bytes at most"),
+            Self::Versions => "there is no further version".into(),
+            Self::Behind => "too much waits for the disk; try again later".into(),
+        };
+        let fault = Fault::new(self.id(), message);
+        if self == Self::Behind { fault.retry_after(AGAIN) } else { fault }
+    }
 }

@@ -36,6 +36,7 @@ pub fn diff(old: &Settings, new: &Settings) -> Vec<Change> {
     one("heartbeat", &old.heartbeat, &new.heartbeat, &mut changed);
     one("outbox", &old.outbox, &new.outbox, &mut changed);
     one("limits", &old.limits, &new.limits, &mut changed);
+    one("store", &old.store, &new.store, &mut changed);
     several("endpoint", (&old.endpoints, &new.endpoints), |it| &**it, &mut changed);
     several("route", (&old.routes, &new.routes), |it| it, &mut changed);
     several("channel", (&old.channels, &new.channels), |it| it, &mut changed);

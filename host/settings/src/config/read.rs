@@ -22,6 +22,7 @@ pub(super) fn settings(
     one(root, "heartbeat", &mut settings.heartbeat);
     one(root, "outbox", &mut settings.outbox);
     one(root, "limits", &mut settings.limits);
+    one(root, "store", &mut settings.store);
     one(root, "telemetry", &mut settings.telemetry);
     settings.statics = root.tables("static").iter().filter_map(Static::whole).collect();
     let mut plugins = Plugins::read(root);

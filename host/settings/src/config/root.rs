@@ -2,7 +2,7 @@
 
 use crate::{
     Admin, ChannelRule, Endpoint, Heartbeat, Limits, Outbox, Plugin, Route, Server, Sink, Static,
-    Telemetry,
+    Store, Telemetry,
     schema::{
         Part,
         section::{At, Section, Shown},
@@ -18,6 +18,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     Heartbeat::declare(&At::table("heartbeat"), &mut all);
     Outbox::declare(&At::table("outbox"), &mut all);
     Limits::declare(&At::table("limits"), &mut all);
+    Store::declare(&At::table("store"), &mut all);
     Endpoint::declare(&At::list("endpoint"), &mut all);
     Plugin::declare(&At::named("plugin", "chat").example(), &mut all);
     Route::declare(&At::list("route").example(), &mut all);

@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
-use tengen_core::store::{Change, Refusal};
+use tengen_core::{
+    meter::Histogram,
+    store::{Change, Refusal},
+};
 
 /// A batch goes to the disk so long after its first write, which leaves as long for the disk.
 pub(crate) const GATHERED: Duration = Duration::from_millis(5);
@@ -22,6 +25,15 @@ pub(crate) struct Line {
     for_thread: Condvar,
     /// or whoever waits for the end.
     for_owner: Condvar,
+    /// What became of batches.
+    pub(crate) account: Account,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// How long the disk took for each batch, from the first try.
+    pub(crate) took: Histogram,
+    pub(crate) failed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -87,6 +99,7 @@ impl Line {
             state: Mutex::new(state),
             for_thread: Condvar::new(),
             for_owner: Condvar::new(),
+            account: Account::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tengen_core::often::Often;
@@ -48,6 +48,7 @@ impl<D: Commit> Writer<D> {
         let started = Instant::now();
         while let Err(error) = self.commit(batch) {
             failed += 1;
+            self.line.account.failed.fetch_add(1, Ordering::Relaxed);
             self.tell(batch, &error);
             if !self.line.pause(pause) {
                 return false;
@@ -55,6 +56,7 @@ impl<D: Commit> Writer<D> {
             pause = PAUSES.1.min(pause * 2);
         }
         let took = started.elapsed();
+        self.line.account.took.record(took);
         if failed > 0 {
             tracing::info!(failed, ?took, "the key-value store is written again");
         } else if took > SLOW
