@@ -3,8 +3,9 @@
 use crate::{
     Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Result,
     Target,
-    effects::{Close, Membership, Publish, Push, Reply, Timer, TimerName},
+    effects::{Close, Expected, Membership, Publish, Push, Put, Reply, Timer, TimerName},
 };
+use serde::Serialize;
 use std::time::Duration;
 
 /// One event's view of the batch: collects what is decided about the event.
@@ -187,6 +188,36 @@ impl Context {
         self.effect(Action::CancelTimer(name)).key(key);
     }
 
+    /// Puts a value at a key of a bucket, which needs the grant `kv` for it: [`kv`](crate::kv) reads it from the next call on.
+    pub fn put(
+        &mut self,
+        bucket: impl Into<String>,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+    ) -> Sent<'_> {
+        self.put_or_remove(bucket.into(), key.into(), Some(value.into()))
+    }
+
+    /// As [`Context::put`], with the value as JSON.
+    pub fn put_json<T: Serialize + ?Sized>(
+        &mut self,
+        bucket: impl Into<String>,
+        key: impl Into<String>,
+        value: &T,
+    ) -> Result<Sent<'_>> {
+        let value = serde_json::to_vec(value)?;
+        Ok(self.put(bucket, key, value))
+    }
+
+    /// Takes away what stands at a key of a bucket; that nothing does is no fault.
+    pub fn remove(&mut self, bucket: impl Into<String>, key: impl Into<String>) -> Sent<'_> {
+        self.put_or_remove(bucket.into(), key.into(), None)
+    }
+
+    fn put_or_remove(&mut self, bucket: String, key: String, value: Option<Vec<u8>>) -> Sent<'_> {
+        self.effect(Action::Put(Put { bucket, key, value, compare: None }))
+    }
+
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is
     /// sent instead.
     pub fn close_if_failed(&mut self, code: u16) {
@@ -221,6 +252,23 @@ impl Sent<'_> {
     pub fn key(mut self, key: impl Into<String>) -> Self {
         if let Some(effect) = self.effect.as_deref_mut() {
             effect.key = Some(key.into());
+        }
+        self
+    }
+
+    /// Puts a value, or takes one away, only where nothing stands: otherwise it is refused with `conflict`.
+    pub fn if_absent(self) -> Self {
+        self.compare(Expected::Absent)
+    }
+
+    /// Puts a value, or takes one away, only where the entry of this version stands: otherwise it is refused with `conflict`.
+    pub fn if_version(self, version: f64) -> Self {
+        self.compare(Expected::Version(version))
+    }
+
+    fn compare(mut self, expected: Expected) -> Self {
+        if let Some(Action::Put(put)) = self.effect.as_deref_mut().map(|of| &mut of.what) {
+            put.compare = Some(expected);
         }
         self
     }

@@ -27,7 +27,8 @@
 //! - An `Err` fails one event: its effects are discarded, its sender gets the [`Fault`], other events stand.
 //! - A panic costs the instance: the gateway starts a fresh one with [`StartReason::RestartAfterTrap`]. All that was in its
 //!   memory is gone, of a [`Snapshot`] too: that is taken at reloads, not after each event. What survives is outside: the
-//!   connections, their users and subscriptions, what was carried out of earlier calls, and files in granted folders. The
+//!   connections, their users and subscriptions, what was carried out of earlier calls, what was put by key ([`kv`]), and
+//!   files in granted folders. The
 //!   new instance hears of each open connection by [`Handler::adopted`] before anything else. An event that panicked alone is
 //!   not tried again, and its sender gets `plugin-failed`; others of its batch are run again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
@@ -51,6 +52,7 @@ mod context;
 mod export;
 mod handler;
 mod instance;
+pub mod kv;
 mod plugin;
 pub mod signals;
 mod sink;
@@ -86,7 +88,7 @@ pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 /// What each [`Action`] carries, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Close, Membership, Publish, Push, Reply, Timer, TimerName,
+        Close, Expected, Membership, Publish, Push, Put, Reply, Timer, TimerName,
     };
 }
 

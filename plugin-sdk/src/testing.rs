@@ -105,6 +105,20 @@ pub fn set_config(values: &[(&str, &str)]) {
     crate::config::source::VALUES.set(values);
 }
 
+/// What stands in buckets from here on, on this thread, by bucket, key and value, with versions from 1 on. These buckets are
+/// granted, and no others.
+#[cfg(not(target_family = "wasm"))]
+pub fn set_kv(values: &[(&str, &str, &[u8])]) {
+    let mut buckets = std::collections::BTreeMap::<String, std::collections::BTreeMap<_, _>>::new();
+    for (version, (bucket, key, value)) in (1_u32..).zip(values) {
+        let (key, value) = ((*key).to_owned(), value.to_vec());
+        let entry =
+            crate::kv::Entry { key: key.clone(), value, version: version.into(), more: Vec::new() };
+        buckets.entry((*bucket).to_owned()).or_default().insert(key, entry);
+    }
+    crate::kv::source::VALUES.set(buckets);
+}
+
 /// From here on, what is said on this thread is kept for [`heard`].
 #[cfg(not(target_family = "wasm"))]
 pub fn listen() {

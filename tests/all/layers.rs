@@ -16,8 +16,8 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("engine", &["wire", "settings", "core"]),
     ("store", &["wire", "core"]),
     ("telemetry", &["wire", "settings", "core"]),
-    ("server", &["wire", "settings", "core", "engine", "telemetry"]),
-    ("cli", &["wire", "settings", "core", "engine", "telemetry", "server"]),
+    ("server", &["wire", "settings", "core", "engine", "store", "telemetry"]),
+    ("cli", &["wire", "settings", "core", "engine", "store", "telemetry", "server"]),
 ];
 
 /// Foreign libraries, and the only crates that may depend on them.

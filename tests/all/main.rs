@@ -28,6 +28,7 @@ mod hostile_guests;
 mod hostile_peers;
 mod identity;
 mod interop;
+mod kv;
 mod late;
 mod layers;
 mod metrics;

@@ -29,6 +29,7 @@ use std::{
     },
     thread,
 };
+use tengen_core::store::Store;
 use tengen_settings::Instances;
 use tokio::sync::Semaphore;
 use wasmtime::{
@@ -63,6 +64,8 @@ pub struct EngineParts {
     pub compiler: Compiler,
     /// The folder that keeps compiled components; none: each start and each reload compiles.
     pub cache: Option<PathBuf>,
+    /// What guests may read of what plugins have put away; none: nothing is kept.
+    pub kept: Option<Arc<dyn Store>>,
 }
 
 impl From<EngineLimits> for EngineParts {
@@ -94,7 +97,7 @@ impl Engine {
     }
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
-        let EngineParts { limits, wanted, compiler, cache } = parts;
+        let EngineParts { limits, wanted, compiler, cache, kept } = parts;
         let (wasm, layout) = lay_out(&layouts(limits.instances, wanted, Room::here()))?;
         let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
@@ -106,7 +109,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             linker,
             limits,
-            hosting: Hosting { ticks: clock.ticks.clone(), places },
+            hosting: Hosting { ticks: clock.ticks.clone(), places, kept },
             order: Order {
                 fingerprint: Fingerprint::of(&wasm),
                 space: layout.space,

@@ -7,6 +7,7 @@
 pub mod close;
 mod connection;
 mod content;
+pub mod key_value;
 pub mod publish;
 pub mod push;
 pub mod reply;
@@ -208,6 +209,11 @@ capabilities! {
         occurrences {
             /// The timer with this key is due.
             Timer(String) = "timer",
+        }
+    }
+    key_value {
+        effects {
+            Put = "put",
         }
     }
     unsupported {

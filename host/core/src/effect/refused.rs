@@ -37,6 +37,11 @@ impl Tally {
             tracing::info!(%plugin, effect, reason, "an effect was refused: {message}; further ones are only counted");
             return;
         }
+        if self.why.id == FaultId::Conflict {
+            // Somebody else was first, which is what comparing is for.
+            tracing::info!(%plugin, effect, reason, "an effect was refused: {message}; further ones are only counted");
+            return;
+        }
         if self.why.id == FaultId::NotAllowed {
             tracing::warn!(name: security::GRANT, %plugin, effect, reason, "an effect was refused: {message}. {remedy}. Further ones of this kind are only counted: see `tengen plugin list`");
             return;

@@ -40,13 +40,15 @@ pub(super) fn check_imports(imports: &[impl AsRef<str>]) -> Result<(), PluginErr
 fn refusal(import: &str) -> Option<&'static str> {
     let name = import.split('@').next().unwrap_or(import);
     match name.split_once('/') {
-        Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config")) => None,
+        Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config" | "key-value")) => {
+            None
+        }
         Some((
             "tengen:gateway",
             "plugin" | "handler" | "authenticator" | "telemetry-sink" | "snapshot",
         )) => Some("plugins export this interface, the gateway does not offer it"),
         Some(("tengen:gateway", _)) => {
-            Some("this gateway does not offer it yet; `config` and `signals` are offered")
+            Some("this gateway does not offer it yet; `config`, `key-value` and `signals` are offered")
         }
         Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
         Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
@@ -115,7 +117,8 @@ mod tests {
     fn imports_that_are_not_offered_are_refused_with_a_reason() {
         check("tengen:gateway/signals@0.1.0", None);
         check("wasi:io/streams@0.2.6", None);
-        check("tengen:gateway/key-value@0.1.0", Some("yet"));
+        check("tengen:gateway/key-value@0.1.0", None);
+        check("tengen:gateway/directory@0.1.0", Some("yet"));
         check("wasi:http/outgoing-handler@0.2.6", Some("outgoing HTTP"));
         check("wasi:cli/stdout@0.3.0", Some("version 0.2"));
         check("wasi:nn/graph@0.2.0", Some("version 0.2"));

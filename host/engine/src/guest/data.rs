@@ -8,6 +8,7 @@ use crate::{
     error::{Cause, PluginError, lacks_addresses},
 };
 use std::sync::{Arc, atomic::Ordering};
+use tengen_core::store::Store as Kept;
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,6 +41,8 @@ pub(crate) struct Hosting {
     pub(crate) ticks: Ticks,
     /// Places for them: each holds one as long as it is there.
     pub(crate) places: Arc<Semaphore>,
+    /// What plugins have put away; none: nothing is kept.
+    pub(crate) kept: Option<Arc<dyn Kept>>,
 }
 
 /// The data of a guest's store.
@@ -55,6 +58,7 @@ pub(crate) struct Data {
     handed_max: usize,
     /// How long the call in hand computes.
     pub(crate) stopwatch: Stopwatch,
+    pub(super) kept: Option<Arc<dyn Kept>>,
     /// Its place among all instances.
     _place: OwnedSemaphorePermit,
 }
@@ -83,6 +87,7 @@ impl Data {
             handed: 0,
             handed_max: 0,
             stopwatch: Stopwatch::new(&hosting.ticks),
+            kept: hosting.kept.clone(),
             _place: place,
         };
         let mut store = Store::new(wasm, data);

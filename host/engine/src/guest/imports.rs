@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What an entry of a list of the guest counts as beside its texts.
-const PLACE: usize = 32;
+pub(super) const PLACE: usize = 32;
 
 impl types::Host for Data {}
 

@@ -1,7 +1,7 @@
 //! What a guest has around it: the interface that it is built against, and what it may import.
 //!
 //! Each instance has a store of its own, and in it a `Data`: its limits, its grants, its time, and what it says. `bindings`
-//! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`; what it prints
+//! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`, or in `key_value`; what it prints
 //! arrives in `console`. The imports of WASI are wasmtime-wasi's, but for what they would tell or cost: time is coarse
 //! (`clocks`), and nobody waits for a pipe (`pipes`, `beneath`). `stopwatch` counts how long a call computes, by the `ticks` of the
 //! engine's clock.
@@ -20,3 +20,4 @@ pub(crate) mod ticks;
 mod beneath;
 mod clocks;
 mod imports;
+mod key_value;

@@ -68,7 +68,8 @@ impl Place {
 fn engine_with(program: &Path, time: Duration) -> Engine {
     let limits = EngineLimits { instances: 2, component_bytes: 64 << 10 };
     let compiler = Compiler::Child { program: program.into(), memory: 1 << 30, time };
-    Engine::new(EngineParts { limits, wanted: None, compiler, cache: None }).expect("an engine")
+    Engine::new(EngineParts { limits, wanted: None, compiler, cache: None, kept: None })
+        .expect("an engine")
 }
 
 async fn why(engine: &Engine, component: &Path) -> String {

@@ -9,6 +9,7 @@ mod reload;
 mod retries;
 mod sinks;
 mod source;
+mod store;
 
 pub use drain::Drained;
 pub use plugins::LoadError;
@@ -105,6 +106,8 @@ pub enum GatewayError {
     Bind(#[from] BindError),
     #[error("the admin listener cannot be opened; change `admin.listen`, or give `--admin off`")]
     Admin(#[source] BindError),
+    #[error(transparent)]
+    Store(#[from] tengen_store::OpenError),
     #[error("the plugin engine cannot start")]
     Engine(#[source] PluginError),
     #[error(transparent)]
@@ -160,6 +163,7 @@ pub(crate) struct Shared {
     requests: usize,
     pub(crate) since: Instant,
     pub(crate) telemetry: Telemetry,
+    keeper: store::Keeping,
     /// Of sinks that are added later.
     pub(crate) tasks: TaskTracker,
 }
@@ -173,8 +177,11 @@ impl Shared {
         work: &Work,
     ) -> Result<Self, GatewayError> {
         // Telemetry has tasks of its own: what may fail comes before it.
-        let engine =
-            Engine::new(engine_parts(&settings, &options)).map_err(GatewayError::Engine)?;
+        let keeper = store::open(&settings.store)?;
+        let kept = keeper.store();
+        let parts =
+            EngineParts { kept: Some(Arc::clone(&kept)), ..engine_parts(&settings, &options) };
+        let engine = Engine::new(parts).map_err(GatewayError::Engine)?;
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node);
         let tracer = telemetry.tracer();
@@ -187,7 +194,8 @@ impl Shared {
             Hub::new(limits, Arc::clone(&tracer))
                 .with_broker(broker)
                 .with_rules(rules::Rules::new(&settings.channels))
-                .with_intake(telemetry.intake()),
+                .with_intake(telemetry.intake())
+                .with_store(kept),
         );
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -213,6 +221,7 @@ impl Shared {
             address,
             since: Instant::now(),
             telemetry,
+            keeper: store::Keeping::new(keeper),
             tasks: work.tasks.clone(),
         })
     }
@@ -296,6 +305,7 @@ impl Shared {
     async fn give_up(&self, work: &Work) {
         self.telemetry.stop_sinks(LAST_WORDS / 5).await;
         self.plugins.stop(&self.settings.load_full(), LAST_WORDS / 5).await;
+        self.keeper.close(LAST_WORDS / 5).await;
         work.stop.cancel();
         work.tasks.close();
         if time::timeout(LAST_WORDS, work.tasks.wait()).await.is_err() {
@@ -377,6 +387,8 @@ impl Gateway {
         self.shared.telemetry.stop_sinks(left(deadline) / 3).await;
         let settings = self.shared.settings.load_full();
         self.shared.plugins.stop(&settings, left(deadline) / 2).await;
+        // Nobody writes any more.
+        self.shared.keeper.close(left(deadline) / 2).await;
         self.work.stop.cancel();
         self.work.tasks.close();
         if time::timeout_at(deadline, self.work.tasks.wait()).await.is_err() {
@@ -398,7 +410,7 @@ fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let instances = u32::try_from(settings.limits.plugin_instances.get()).unwrap_or(u32::MAX);
     let limits = EngineLimits { instances, ..EngineLimits::default() };
     let (wanted, compiler) = (Some(plugins::instances(settings)), options.compiler.clone());
-    EngineParts { limits, wanted, compiler, cache }
+    EngineParts { limits, wanted, compiler, cache, kept: None }
 }
 
 /// What HTTP connections of clients go by.

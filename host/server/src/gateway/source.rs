@@ -27,6 +27,7 @@ impl admin::Source for Shared {
         for plugin in self.plugins.running().values() {
             plugin.collect(&mut samples);
         }
+        self.keeper.collect(&mut samples);
         self.telemetry.stats().collect(&mut samples);
         samples.add(Metric::Build, &[env!("CARGO_PKG_VERSION")], Counted::Fact);
         samples.add(Metric::Uptime, &[], self.since.elapsed().as_secs());

@@ -57,6 +57,7 @@ use tengen_core::{
     meter::{Happened, Totals},
     often::Often,
     rules::Rules,
+    store::Store,
     trace::Tracer,
 };
 use tengen_settings::{Grants, Limits};
@@ -111,6 +112,8 @@ pub struct Hub {
     budget: Arc<Budget>,
     /// Who takes in signals of clients; none: nobody does.
     intake: Option<Arc<dyn Intake>>,
+    /// Where plugins put values by key; none: nowhere.
+    store: Option<Arc<dyn Store>>,
     /// What happens, and is counted.
     pub meter: Totals,
     /// What single peers make happen again and again, and an operator should look at once.
@@ -137,6 +140,7 @@ impl Hub {
             rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
             intake: None,
+            store: None,
             meter: Totals::default(),
             notable: Often::default(),
         }
@@ -156,6 +160,11 @@ impl Hub {
     /// The same, where clients' signals go there, of those that may send some.
     pub fn with_intake(self, intake: Arc<dyn Intake>) -> Self {
         Self { intake: Some(intake), ..self }
+    }
+
+    /// The same, where plugins may put values by key.
+    pub fn with_store(self, store: Arc<dyn Store>) -> Self {
+        Self { store: Some(store), ..self }
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.

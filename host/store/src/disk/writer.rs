@@ -28,9 +28,13 @@ impl<D: Commit> Writer<D> {
         Self { line, disk, often: Often::default() }
     }
 
-    /// Until the line ends. However it ends, the line is told.
-    pub(crate) fn run(mut self) {
+    /// Until the line ends. However it ends, the line is told, once the file is closed.
+    pub(crate) fn run(self) {
         let _over = Over(Arc::clone(&self.line));
+        self.bring_all();
+    }
+
+    fn bring_all(mut self) {
         while let Some(batch) = self.line.take() {
             if !self.bring(&batch) {
                 return;

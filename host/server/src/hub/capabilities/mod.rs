@@ -4,6 +4,7 @@
 //! goes, and says what has become of them. What it keeps beyond that (timers) and tells plugins later goes through the inbox.
 
 mod close;
+mod key_value;
 mod publish;
 mod push;
 mod reply;
@@ -67,6 +68,7 @@ pub(super) fn carry_out(step: &mut Step<'_>, by: u32, what: Effect, work: &mut W
         Effect::Close(it) => it.carry_out(step, by, work),
         Effect::SetTimer(it) => it.carry_out(step, by, work),
         Effect::CancelTimer(it) => it.carry_out(step, by, work),
+        Effect::Put(it) => it.carry_out(step, by, work),
         Effect::Other(it) => it.carry_out(step, by, work),
     }
 }

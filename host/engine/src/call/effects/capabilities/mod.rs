@@ -2,6 +2,7 @@
 //! here.
 
 mod close;
+mod key_value;
 mod publish;
 mod push;
 mod reply;
@@ -37,6 +38,7 @@ pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: W
         Wanted::Close(wish) => reader.wish(by, how, wish),
         Wanted::SetTimer(wish) => reader.wish(by, how, wish),
         Wanted::CancelTimer(wish) => reader.wish(by, how, wish),
+        Wanted::Put(wish) => reader.wish(by, how, wish),
         Wanted::Other(wish) => reader.wish(by, how, wish),
     }
 }

@@ -1,0 +1,298 @@
+//! Values that plugins put by key: who sees them, what is refused, and what of them outlives a gateway.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, BufReader},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use support::{
+    client::Client,
+    gateway::{self, Running},
+    guests,
+};
+use tengen_settings::{Grants, Mode, Pattern, Plugin, Route, Settings, Store};
+use tokio::time::{interval, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// In a process that runs a gateway to be killed: where its store is.
+const TO_BE_KILLED: &str = "TENGEN_TEST_STORE";
+
+fn keeps(buckets: &[&str]) -> Result<Plugin> {
+    let mut keeps = guests::plugin("handler_keeps")?;
+    let kv = buckets.iter().map(|bucket| Pattern((*bucket).to_owned())).collect();
+    keeps.grant = Grants { kv, ..Grants::default() };
+    Ok(keeps)
+}
+
+fn settings(store: Store, plugins: &[(&str, &[&str])]) -> Result<Settings> {
+    let mut settings = Settings { echo: false, store, ..Settings::default() };
+    for (name, buckets) in plugins {
+        settings.plugins.insert((*name).into(), keeps(buckets)?);
+        settings.routes.push(Route {
+            event: Pattern(format!("{name}/*")),
+            plugin: (*name).into(),
+            endpoint: None,
+            mode: Mode::First,
+        });
+    }
+    Ok(settings)
+}
+
+async fn start(store: Store, plugins: &[(&str, &[&str])]) -> Result<(Running, Client)> {
+    let gateway = gateway::start(settings(store, plugins)?).await?;
+    let client = Client::json(gateway.address(), "/ws").await?;
+    Ok((gateway, client))
+}
+
+fn on_disk(path: impl Into<PathBuf>) -> Store {
+    Store { path: Some(path.into()), ..Store::default() }
+}
+
+async fn put(client: &mut Client, plugin: &str, key: &str, value: &str) -> Result<()> {
+    let put = json!({ "bucket": "b", "key": key, "value": value, "fate": format!("put {key}") });
+    client.ask(&format!("{plugin}/put"), put).await?;
+    Ok(())
+}
+
+async fn get(client: &mut Client, plugin: &str, key: &str) -> Result<Value> {
+    client.ask(&format!("{plugin}/get"), json!({ "bucket": "b", "key": key })).await
+}
+
+fn fault(answer: &Value) -> &Value {
+    &answer["tengen/error"]["id"]
+}
+
+#[tokio::test]
+async fn plugins_see_each_others_values_in_buckets_that_both_were_granted() -> Result<()> {
+    let plugins: &[(&str, &[&str])] = &[("one", &["b", "own/*"]), ("two", &["b"]), ("three", &[])];
+    let (gateway, mut client) = start(Store::default(), plugins).await?;
+    assert_eq!(get(&mut client, "one", "k").await?, Value::Null);
+    put(&mut client, "one", "k", "first").await?;
+    assert_eq!(get(&mut client, "one", "k").await?, json!(["first", 1.0]));
+    assert_eq!(get(&mut client, "two", "k").await?, json!(["first", 1.0]));
+    put(&mut client, "two", "k", "second").await?;
+    assert_eq!(get(&mut client, "one", "k").await?, json!(["second", 2.0]));
+
+    assert_eq!(fault(&get(&mut client, "three", "k").await?), "not-allowed");
+    put(&mut client, "three", "k", "third").await?;
+    let told = client.ask("three/refused", Value::Null).await?;
+    assert_eq!(told, json!([["put k", "not-allowed"]]));
+    let own = json!({ "bucket": "own/one", "key": "k", "value": "v", "fate": "own" });
+    client.ask("one/put", own.clone()).await?;
+    client.ask("two/put", own.clone()).await?;
+    assert_eq!(client.ask("two/refused", Value::Null).await?, json!([["own", "not-allowed"]]));
+    assert_eq!(fault(&client.ask("two/list", own.clone()).await?), "not-allowed");
+    assert_eq!(client.ask("one/refused", Value::Null).await?, json!([]));
+    assert_eq!(client.ask("one/get", own).await?, json!(["v", 3.0]));
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_compares_in_vain_hears_of_it_by_its_key() -> Result<()> {
+    let (gateway, mut client) = start(Store::default(), &[("keeps", &["b"])]).await?;
+    let mut said = Vec::new();
+    for (fate, value, absent, version) in [
+        ("begun", Some("1"), true, None),
+        ("begun again", Some("2"), true, None),
+        ("next", Some("3"), false, Some(1.0)),
+        ("too late", Some("4"), false, Some(1.0)),
+        ("half", Some("5"), false, Some(1.5)),
+        ("gone", None, false, Some(1.0)),
+        ("taken", None, false, Some(2.0)),
+        ("nothing there", Some("6"), false, Some(2.0)),
+    ] {
+        let (bucket, key) = ("b", "k");
+        let put = json!({ "bucket": bucket, "key": key, "value": value, "absent": absent, "version": version, "fate": fate });
+        client.ask("keeps/put", put).await?;
+        said.push(get(&mut client, "keeps", "k").await?);
+    }
+    let third = json!(["3", 2.0]);
+    let expected = [
+        json!(["1", 1.0]),
+        json!(["1", 1.0]),
+        third.clone(),
+        third.clone(),
+        third.clone(),
+        third,
+        Value::Null,
+        Value::Null,
+    ];
+    assert_eq!(said, expected);
+    let told = client.ask("keeps/refused", Value::Null).await?;
+    let conflict = |fate: &str| json!([fate, "conflict"]);
+    let vain = [
+        conflict("begun again"),
+        conflict("too late"),
+        json!(["half", "malformed"]),
+        conflict("gone"),
+        conflict("nothing there"),
+    ];
+    assert_eq!(told, json!(vain));
+    let stats = gateway.gateway.stats();
+    let of_store = json!({ "put": 2, "deleted": 1, "conflict": 4 });
+    assert_eq!(stats["store"]["writes"], of_store);
+    assert_eq!(stats["plugins"]["keeps"]["refused-effects"]["conflict"]["put"], 4);
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn entries_are_listed_by_their_beginning_page_by_page() -> Result<()> {
+    let (gateway, mut client) = start(Store::default(), &[("keeps", &["b"])]).await?;
+    for key in ["a", "room/1", "room/2", "room/3", "z"] {
+        put(&mut client, "keeps", key, "v").await?;
+    }
+    let list = async |client: &mut Client, after: Option<&str>| {
+        let wanted = json!({ "bucket": "b", "key": "room/", "after": after, "limit": 2 });
+        client.ask("keeps/list", wanted).await
+    };
+    let first = json!({ "keys": ["room/1", "room/2"], "next": "room/2" });
+    assert_eq!(list(&mut client, None).await?, first);
+    let rest = json!({ "keys": ["room/3"], "next": null });
+    assert_eq!(list(&mut client, Some("room/2")).await?, rest);
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_kept_is_bounded_and_so_is_what_a_call_reads() -> Result<()> {
+    let size = |bytes| NonZeroUsize::new(bytes).context("some");
+    let store = Store {
+        value: size(100_000)?,
+        bytes: size(400_000)?,
+        entries: size(4)?,
+        ..Store::default()
+    };
+    let (gateway, mut client) = start(store, &[("keeps", &["b"])]).await?;
+    put(&mut client, "keeps", "large", &"v".repeat(100_001)).await?;
+    for key in ["1", "2", "3", "4"] {
+        put(&mut client, "keeps", key, &"v".repeat(100_000)).await?;
+    }
+    put(&mut client, "keeps", "4", "small").await?;
+    put(&mut client, "keeps", "5", "small").await?;
+    let told = client.ask("keeps/refused", Value::Null).await?;
+    let expected =
+        [["put large", "too-large"], ["put 4", "limit-reached"], ["put 5", "limit-reached"]];
+    assert_eq!(told, json!(expected));
+    assert_eq!(gateway.gateway.stats()["store"]["entries"], 4);
+    // 30 MB in one call.
+    let greedy = client.ask("keeps/greedy", json!({ "bucket": "b" })).await?;
+    assert_eq!(fault(&greedy), "plugin-failed");
+    assert_eq!(get(&mut client, "keeps", "4").await?[0], "small", "and all goes on");
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_outlive_the_gateway_on_a_disk_and_in_memory_they_do_not() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("kv");
+    for (store, after) in [(on_disk(&path), json!(["v", 1.0])), (Store::default(), Value::Null)] {
+        let plugins: &[(&str, &[&str])] = &[("keeps", &["b"])];
+        let (gateway, mut client) = start(store.clone(), plugins).await?;
+        put(&mut client, "keeps", "k", "v").await?;
+        gateway.drain().await;
+        let (gateway, mut client) = start(store, plugins).await?;
+        assert_eq!(get(&mut client, "keeps", "k").await?, after);
+        gateway.drain().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gateway_does_not_start_where_its_store_is_taken_or_is_none() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("kv");
+    let plugins: &[(&str, &[&str])] = &[("keeps", &["b"])];
+    let (gateway, mut client) = start(on_disk(&path), plugins).await?;
+    let why = async |path: &Path| {
+        let started = gateway::start(settings(on_disk(path), plugins)?).await;
+        anyhow::Ok(format!("{:#}", started.err().context("it does not start")?))
+    };
+    let taken = why(&path).await?;
+    ensure!(taken.contains("is in use by another process"), "{taken}");
+    let text = folder.path().join("text");
+    std::fs::write(&text, "hello")?;
+    let foreign = why(&text).await?;
+    ensure!(foreign.contains("name another file as `store.path`"), "{foreign}");
+    put(&mut client, "keeps", "k", "v").await?;
+    assert_eq!(get(&mut client, "keeps", "k").await?, json!(["v", 1.0]), "it is not disturbed");
+    gateway.drain().await;
+    Ok(())
+}
+
+/// Runs a gateway until somebody kills it; started by [`Killed`].
+#[tokio::test]
+#[ignore = "needs the environment that another test gives it"]
+async fn a_gateway_runs_to_be_killed() -> Result<()> {
+    let path = std::env::var_os(TO_BE_KILLED).context("where its store is")?;
+    let gateway = gateway::start(settings(on_disk(path), &[("keeps", &["b"])])?).await?;
+    println!("listens on {}", gateway.address());
+    let mut look = interval(Duration::from_millis(1));
+    let are_there = |store: &Value| store["entries"] == 100 && store["waiting-writes"] == 0;
+    while !are_there(&gateway.gateway.stats()["store"]) {
+        look.tick().await;
+    }
+    println!("all of 100 are there");
+    std::future::pending().await
+}
+
+/// That process.
+struct Killed(Child);
+
+impl Killed {
+    fn start(path: &Path) -> Result<(Self, impl Iterator<Item = String> + use<>)> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--exact", "kv::a_gateway_runs_to_be_killed", "--ignored", "--nocapture"])
+            .env(TO_BE_KILLED, path)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = process.stdout.take().context("its output")?;
+        Ok((Self(process), BufReader::new(lines).lines().map_while(Result::ok)))
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_keeps_all_that_was_on_the_disk() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("kv");
+    let (process, mut lines) = Killed::start(&path)?;
+    let mut said = tokio::task::spawn_blocking(move || {
+        let listens = lines.find_map(|line| Some(line.split_once("listens on ")?.1.to_owned()));
+        (listens, lines)
+    });
+    let (address, mut lines) = timeout(PATIENCE, &mut said).await??;
+    let mut client = Client::json(address.context("it listens")?.parse()?, "/ws").await?;
+    for number in 0..100 {
+        put(&mut client, "keeps", &format!("{number:03}"), "v").await?;
+    }
+    let all = tokio::task::spawn_blocking(move || lines.any(|line| line == "all of 100 are there"));
+    ensure!(timeout(PATIENCE, all).await??, "they got to the disk");
+    for number in 100..140 {
+        put(&mut client, "keeps", &format!("{number:03}"), "v").await?;
+    }
+    drop(process);
+    let (gateway, mut client) = start(on_disk(&path), &[("keeps", &["b"])]).await?;
+    let list = client.ask("keeps/list", json!({ "bucket": "b" })).await?;
+    let found = list["keys"].as_array().context("keys")?.clone();
+    let expected: Vec<_> = (0..found.len()).map(|number| json!(format!("{number:03}"))).collect();
+    assert_eq!(found, expected, "of what came last, the first");
+    ensure!(found.len() >= 100, "{} of 100", found.len());
+    put(&mut client, "keeps", "again", "v").await?;
+    let version = get(&mut client, "keeps", "again").await?[1].as_f64().context("a version")?;
+    ensure!(version > 140.0, "{version} may have been given before");
+    gateway.drain().await;
+    Ok(())
+}
