@@ -14,12 +14,14 @@ use support::{
     gateway::{self, Running},
     guests,
 };
-use tengen_settings::{Grants, Mode, Pattern, Plugin, Route, Settings, Store};
+use tengen_settings::{Cache, Grants, Mode, Pattern, Plugin, Route, Settings, Store};
 use tokio::time::{interval, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// In a process that runs a gateway to be killed: where its store is.
 const TO_BE_KILLED: &str = "TENGEN_TEST_STORE";
+/// One plugin, and its bucket.
+const KEEPS: &[(&str, &[&str])] = &[("keeps", &["b"])];
 
 fn keeps(buckets: &[&str]) -> Result<Plugin> {
     let mut keeps = guests::plugin("handler_keeps")?;
@@ -42,10 +44,17 @@ fn settings(store: Store, plugins: &[(&str, &[&str])]) -> Result<Settings> {
     Ok(settings)
 }
 
-async fn start(store: Store, plugins: &[(&str, &[&str])]) -> Result<(Running, Client)> {
-    let gateway = gateway::start(settings(store, plugins)?).await?;
+async fn start(settings: Settings) -> Result<(Running, Client)> {
+    let gateway = gateway::start(settings).await?;
     let client = Client::json(gateway.address(), "/ws").await?;
     Ok((gateway, client))
+}
+
+/// Compiles the component once for all who are started from there.
+fn cached(folder: &Path, store: Store) -> Result<Settings> {
+    let mut settings = settings(store, KEEPS)?;
+    settings.server.cache = Cache::Folder(folder.join("cache"));
+    Ok(settings)
 }
 
 fn on_disk(path: impl Into<PathBuf>) -> Store {
@@ -69,7 +78,7 @@ fn fault(answer: &Value) -> &Value {
 #[tokio::test]
 async fn plugins_see_each_others_values_in_buckets_that_both_were_granted() -> Result<()> {
     let plugins: &[(&str, &[&str])] = &[("one", &["b", "own/*"]), ("two", &["b"]), ("three", &[])];
-    let (gateway, mut client) = start(Store::default(), plugins).await?;
+    let (gateway, mut client) = start(settings(Store::default(), plugins)?).await?;
     assert_eq!(get(&mut client, "one", "k").await?, Value::Null);
     put(&mut client, "one", "k", "first").await?;
     assert_eq!(get(&mut client, "one", "k").await?, json!(["first", 1.0]));
@@ -94,7 +103,7 @@ async fn plugins_see_each_others_values_in_buckets_that_both_were_granted() -> R
 
 #[tokio::test]
 async fn who_compares_in_vain_hears_of_it_by_its_key() -> Result<()> {
-    let (gateway, mut client) = start(Store::default(), &[("keeps", &["b"])]).await?;
+    let (gateway, mut client) = start(settings(Store::default(), KEEPS)?).await?;
     let mut said = Vec::new();
     for (fate, value, absent, version) in [
         ("begun", Some("1"), true, None),
@@ -143,7 +152,7 @@ async fn who_compares_in_vain_hears_of_it_by_its_key() -> Result<()> {
 
 #[tokio::test]
 async fn entries_are_listed_by_their_beginning_page_by_page() -> Result<()> {
-    let (gateway, mut client) = start(Store::default(), &[("keeps", &["b"])]).await?;
+    let (gateway, mut client) = start(settings(Store::default(), KEEPS)?).await?;
     for key in ["a", "room/1", "room/2", "room/3", "z"] {
         put(&mut client, "keeps", key, "v").await?;
     }
@@ -168,7 +177,7 @@ async fn what_is_kept_is_bounded_and_so_is_what_a_call_reads() -> Result<()> {
         entries: size(4)?,
         ..Store::default()
     };
-    let (gateway, mut client) = start(store, &[("keeps", &["b"])]).await?;
+    let (gateway, mut client) = start(settings(store, KEEPS)?).await?;
     put(&mut client, "keeps", "large", &"v".repeat(100_001)).await?;
     for key in ["1", "2", "3", "4"] {
         put(&mut client, "keeps", key, &"v".repeat(100_000)).await?;
@@ -193,11 +202,10 @@ async fn values_outlive_the_gateway_on_a_disk_and_in_memory_they_do_not() -> Res
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("kv");
     for (store, after) in [(on_disk(&path), json!(["v", 1.0])), (Store::default(), Value::Null)] {
-        let plugins: &[(&str, &[&str])] = &[("keeps", &["b"])];
-        let (gateway, mut client) = start(store.clone(), plugins).await?;
+        let (gateway, mut client) = start(cached(folder.path(), store.clone())?).await?;
         put(&mut client, "keeps", "k", "v").await?;
         gateway.drain().await;
-        let (gateway, mut client) = start(store, plugins).await?;
+        let (gateway, mut client) = start(cached(folder.path(), store)?).await?;
         assert_eq!(get(&mut client, "keeps", "k").await?, after);
         gateway.drain().await;
     }
@@ -208,10 +216,9 @@ async fn values_outlive_the_gateway_on_a_disk_and_in_memory_they_do_not() -> Res
 async fn a_gateway_does_not_start_where_its_store_is_taken_or_is_none() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("kv");
-    let plugins: &[(&str, &[&str])] = &[("keeps", &["b"])];
-    let (gateway, mut client) = start(on_disk(&path), plugins).await?;
+    let (gateway, mut client) = start(settings(on_disk(&path), KEEPS)?).await?;
     let why = async |path: &Path| {
-        let started = gateway::start(settings(on_disk(path), plugins)?).await;
+        let started = gateway::start(settings(on_disk(path), KEEPS)?).await;
         anyhow::Ok(format!("{:#}", started.err().context("it does not start")?))
     };
     let taken = why(&path).await?;
@@ -230,8 +237,9 @@ async fn a_gateway_does_not_start_where_its_store_is_taken_or_is_none() -> Resul
 #[tokio::test]
 #[ignore = "needs the environment that another test gives it"]
 async fn a_gateway_runs_to_be_killed() -> Result<()> {
-    let path = std::env::var_os(TO_BE_KILLED).context("where its store is")?;
-    let gateway = gateway::start(settings(on_disk(path), &[("keeps", &["b"])])?).await?;
+    let path = PathBuf::from(std::env::var_os(TO_BE_KILLED).context("where its store is")?);
+    let folder = path.parent().context("its folder")?;
+    let gateway = gateway::start(cached(folder, on_disk(&path))?).await?;
     println!("listens on {}", gateway.address());
     let mut look = interval(Duration::from_millis(1));
     let are_there = |store: &Value| store["entries"] == 100 && store["waiting-writes"] == 0;
@@ -284,7 +292,7 @@ async fn a_gateway_that_is_killed_keeps_all_that_was_on_the_disk() -> Result<()>
         put(&mut client, "keeps", &format!("{number:03}"), "v").await?;
     }
     drop(process);
-    let (gateway, mut client) = start(on_disk(&path), &[("keeps", &["b"])]).await?;
+    let (gateway, mut client) = start(cached(folder.path(), on_disk(&path))?).await?;
     let list = client.ask("keeps/list", json!({ "bucket": "b" })).await?;
     let found = list["keys"].as_array().context("keys")?.clone();
     let expected: Vec<_> = (0..found.len()).map(|number| json!(format!("{number:03}"))).collect();

@@ -1,3 +1,5 @@
+//! A store as its owner has it: opened, written, closed, and killed.
+
 use super::*;
 use bytes::Bytes;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};

@@ -1,9 +1,26 @@
 //! Values by key, put into buckets.
 
 use super::Wanted;
+use bytes::Bytes;
 use tengen_wire::fault::FaultId;
 
-pub use crate::store::Write as Put;
+/// Puts a value at a key of a bucket, or takes away what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    pub bucket: String,
+    pub key: String,
+    /// None: what stands there is taken away. That nothing stood there is no fault.
+    pub value: Option<Bytes>,
+    /// What has to stand there for it to be carried out; none: whatever does.
+    pub expected: Option<Expected>,
+}
+
+/// What whoever puts something believes to stand at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    Absent,
+    Version(u64),
+}
 
 impl Wanted for Put {
     const REMEDIES: &'static [(FaultId, &'static str)] = &[

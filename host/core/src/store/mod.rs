@@ -5,6 +5,7 @@
 
 mod tables;
 
+pub use crate::capability::key_value::{Expected, Put as Write};
 pub use tables::{Bounds, Change, ENTRY, Foreign, Tables, VERSION_MAX};
 
 use crate::meter::Samples;
@@ -42,24 +43,6 @@ pub struct Entry {
     /// Which write made it: a store counts its writes from 1, so no other value had, has or will have it, also not at this key
     /// after it was taken away. Where writes were lost with a process that died, their numbers are left out.
     pub version: u64,
-}
-
-/// A value for a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
-    pub bucket: String,
-    pub key: String,
-    /// None: what stands there is taken away. That nothing stood there is no fault.
-    pub value: Option<Bytes>,
-    /// What has to stand there for it to be carried out; none: whatever does.
-    pub expected: Option<Expected>,
-}
-
-/// What whoever writes believes to stand at a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    Absent,
-    Version(u64),
 }
 
 /// Which entries of a bucket are wanted.

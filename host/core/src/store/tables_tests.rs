@@ -1,3 +1,5 @@
+//! Buckets against one plain map, and their bounds.
+
 use super::*;
 use bytes::Bytes;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What waits for the disk, in which order, and how much of it.
+
 use super::*;
 use bytes::Bytes;
 use std::thread;

@@ -1,3 +1,5 @@
+//! The thread that writes, with a disk that does as it is told.
+
 use super::*;
 use crate::disk::line::tests::change;
 use std::{
