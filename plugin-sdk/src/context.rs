@@ -262,8 +262,8 @@ impl Sent<'_> {
     }
 
     /// Puts a value, or takes one away, only where the entry of this version stands: otherwise it is refused with `conflict`.
-    pub fn if_version(self, version: f64) -> Self {
-        self.compare(Expected::Version(version))
+    pub fn if_version(self, version: impl Into<String>) -> Self {
+        self.compare(Expected::Version(version.into()))
     }
 
     fn compare(mut self, expected: Expected) -> Self {

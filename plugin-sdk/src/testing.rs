@@ -112,8 +112,12 @@ pub fn set_kv(values: &[(&str, &str, &[u8])]) {
     let mut buckets = std::collections::BTreeMap::<String, std::collections::BTreeMap<_, _>>::new();
     for (version, (bucket, key, value)) in (1_u32..).zip(values) {
         let (key, value) = ((*key).to_owned(), value.to_vec());
-        let entry =
-            crate::kv::Entry { key: key.clone(), value, version: version.into(), more: Vec::new() };
+        let entry = crate::kv::Entry {
+            key: key.clone(),
+            value,
+            version: version.to_string(),
+            more: Vec::new(),
+        };
         buckets.entry((*bucket).to_owned()).or_default().insert(key, entry);
     }
     crate::kv::source::VALUES.set(buckets);

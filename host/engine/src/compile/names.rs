@@ -47,9 +47,9 @@ fn refusal(import: &str) -> Option<&'static str> {
             "tengen:gateway",
             "plugin" | "handler" | "authenticator" | "telemetry-sink" | "snapshot",
         )) => Some("plugins export this interface, the gateway does not offer it"),
-        Some(("tengen:gateway", _)) => {
-            Some("this gateway does not offer it yet; `config`, `key-value` and `signals` are offered")
-        }
+        Some(("tengen:gateway", _)) => Some(
+            "this gateway does not offer it yet; `config`, `key-value` and `signals` are offered",
+        ),
         Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
         Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
         Some((package, _)) if package.starts_with("wasi:") => Some(

@@ -74,8 +74,7 @@ fn size_of(key: &str, entry: &store::Entry) -> usize {
 
 fn as_told(key: &str, entry: &store::Entry) -> Entry {
     let (key, value) = (key.to_owned(), entry.value.to_vec());
-    // Versions end where numbers of this kind do, see `VERSION_MAX`.
-    Entry { key, value, version: entry.version as f64, more: Vec::new() }
+    Entry { key, value, version: entry.version.to_string(), more: Vec::new() }
 }
 
 fn told(why: Fault) -> Told {

@@ -7,7 +7,7 @@ use crate::{
 };
 use tengen_core::{
     capability::{Effect, Kind, key_value::Put},
-    store::{Expected, VERSION_MAX},
+    store::Expected,
 };
 use tengen_wire::fault::{Fault, FaultId};
 
@@ -32,18 +32,18 @@ impl Wish for wit::Put {
 fn expected(compare: wit::Expected) -> Result<Expected, Fault> {
     match compare {
         wit::Expected::Absent => Ok(Expected::Absent),
-        wit::Expected::Version(version) => match whole(version) {
+        wit::Expected::Version(text) => match version(&text) {
             Some(version) => Ok(Expected::Version(version)),
-            None => Err(Fault::new(
-                FaultId::Malformed,
-                "a version to compare with is a whole number from 1, as it was read",
-            )),
+            None => {
+                let why = "a version to compare with is one that was read";
+                Err(Fault::new(FaultId::Malformed, why))
+            }
         },
     }
 }
 
-/// A version, which no guest's number can hold otherwise.
-fn whole(number: f64) -> Option<u64> {
-    let is_one = number.fract() == 0.0 && (1.0..=VERSION_MAX as f64).contains(&number);
-    is_one.then_some(number as u64)
+/// A version, as it is told.
+fn version(text: &str) -> Option<u64> {
+    let version: u64 = text.parse().ok()?;
+    (version > 0 && version.to_string() == text).then_some(version)
 }
