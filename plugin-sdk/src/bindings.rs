@@ -12,6 +12,7 @@ pub mod plugin_role {
                 import tengen:gateway/signals@0.1.0;
                 import tengen:gateway/config@0.1.0;
                 import tengen:gateway/key-value@0.1.0;
+                import tengen:gateway/outgoing@0.1.0;
                 export tengen:gateway/plugin@0.1.0;
             }
         ",

@@ -1,9 +1,9 @@
 //! What a plugin can do about one event.
 
 use crate::{
-    Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Result,
-    Target,
-    effects::{Close, Expected, Membership, Publish, Push, Put, Reply, Timer, TimerName},
+    Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Request,
+    Result, Target,
+    effects::{Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName},
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -216,6 +216,14 @@ impl Context {
 
     fn put_or_remove(&mut self, bucket: String, key: String, value: Option<Vec<u8>>) -> Sent<'_> {
         self.effect(Action::Put(Put { bucket, key, value, compare: None }))
+    }
+
+    /// Sends a request to somebody else's server, which the grant `http` has to name; how it ends comes to
+    /// [`Handler::fetched`](crate::Handler::fetched), under this name. When it is refused, because the grant does not have the
+    /// server or 64 requests are under way, [`Handler::refused`](crate::Handler::refused) has the name as its key.
+    pub fn fetch(&mut self, name: impl Into<String>, request: Request) -> Sent<'_> {
+        let name = name.into();
+        self.effect(Action::Fetch(Fetching { name: name.clone(), request })).key(name)
     }
 
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is

@@ -1,8 +1,8 @@
 //! The role that decides about events.
 
 use crate::{
-    Closing, Connection, Context, Decision, Event, Fault, Handle, Message, Occurrence, Plugin,
-    Refused, Result, signals,
+    Closing, Connection, Context, Decision, Event, Fault, Fetched, Handle, Message, Occurrence,
+    Plugin, Refused, Result, signals,
 };
 
 /// Decides about events: one method per kind, each empty unless written.
@@ -47,6 +47,16 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
+    /// A request of [`Context::fetch`] has ended. The connection is that of the event that caused it, if it is still open.
+    fn fetched(
+        &mut self,
+        ctx: &mut Context,
+        connection: Option<Handle>,
+        fetched: Fetched,
+    ) -> Result {
+        Ok(())
+    }
+
     /// An effect that had a key was not carried out, or not to all of its receivers. Subscriptions have the name of their
     /// channel as their key, timers their own.
     fn refused(&mut self, ctx: &mut Context, refused: Refused) -> Result {
@@ -84,6 +94,7 @@ fn decide<H: Handler>(
         Occurrence::Timer(key) => handler.timer(ctx, connection, key),
         Occurrence::ChannelOccupied(channel) => handler.channel_occupied(ctx, channel),
         Occurrence::ChannelVacated(channel) => handler.channel_vacated(ctx, channel),
+        Occurrence::Fetched(fetched) => handler.fetched(ctx, connection, fetched),
         Occurrence::Refused(refused) => handler.refused(ctx, refused),
         // Not asked for in `describe`, so never sent.
         Occurrence::Other(_) => Ok(()),

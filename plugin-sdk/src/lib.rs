@@ -50,6 +50,7 @@ pub mod config;
 mod content;
 mod context;
 mod export;
+mod fetch;
 mod handler;
 mod instance;
 pub mod kv;
@@ -68,14 +69,15 @@ pub use bindings::{
         exports::tengen::gateway::plugin::{Description, StartReason},
         tengen::gateway::types::{
             Action, Answer, Attribute, Body, Closing, Connection, ConnectionHandle as Handle,
-            Content, Decision, Done, Effect, Encoding, Event, Failed, Fault, Message, Occurrence,
-            Payload, Refused, Target, User,
+            Content, Decision, Done, Effect, Encoding, Event, Failed, Fault, Fetched, Message,
+            Occurrence, Payload, Refused, Request, Response, Target, User,
         },
     },
     sink_role::exports::tengen::gateway::telemetry_sink::{Refusal, Signal},
 };
 pub use content::IntoContent;
 pub use context::{Context, Sent};
+pub use fetch::fetch;
 pub use handler::Handler;
 pub use plugin::Plugin;
 pub use serde_json::json;
@@ -88,7 +90,7 @@ pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 /// What each [`Action`] carries, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Close, Expected, Membership, Publish, Push, Put, Reply, Timer, TimerName,
+        Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName,
     };
 }
 

@@ -23,8 +23,9 @@
 //!   grants and limits are the gateway's to check.
 
 use crate::{
-    Action, Answer, Closing, Connection, Content, Decision, Done, Effect, Event, Failed, Fault,
-    Handle, Handler, Message, Occurrence, Payload, Plugin, StartReason, Upgrade, handler,
+    Action, Answer, Body, Closing, Connection, Content, Decision, Done, Effect, Event, Failed,
+    Fault, Fetched, Handle, Handler, Message, Occurrence, Payload, Plugin, Request, Response,
+    StartReason, Upgrade, handler,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -121,6 +122,24 @@ pub fn set_kv(values: &[(&str, &str, &[u8])]) {
         buckets.entry((*bucket).to_owned()).or_default().insert(key, entry);
     }
     crate::kv::source::VALUES.set(buckets);
+}
+
+/// From here on, this answers what [`fetch`](crate::fetch()) asks on this thread.
+#[cfg(not(target_family = "wasm"))]
+pub fn answer_requests(server: impl FnMut(&Request) -> crate::Result<Response> + 'static) {
+    crate::fetch::source::SERVER.set(Some(Box::new(server)));
+}
+
+/// What a server answers, with this text and no headers.
+pub fn response(status: u16, text: &str) -> Response {
+    let body = Body::Text(text.to_owned());
+    Response { status, headers: Vec::new(), body, more: Vec::new() }
+}
+
+/// A request of this name has ended.
+pub fn fetched(connection: Option<Handle>, name: &str, value: crate::Result<Response>) -> Event {
+    let fetched = Fetched { name: name.to_owned(), value, more: Vec::new() };
+    event(connection, Occurrence::Fetched(fetched))
 }
 
 /// From here on, what is said on this thread is kept for [`heard`].

@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 22] = [
+const READERS: [(&str, &str); 23] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -16,6 +16,7 @@ const READERS: [(&str, &str); 22] = [
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
     ("engine/src/handler/spans.rs", "when a span was that is told after the fact"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
+    ("server/src/hub/capabilities/fetch.rs", "when a request had ended, for plugins"),
     ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),
     ("server/src/hub/signals.rs", "when a batch came: the client's own clock is corrected by it"),

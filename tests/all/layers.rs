@@ -9,24 +9,24 @@ use source::{code_of, imports, is_test, module_of};
 use support::repository::{files, read};
 
 /// The gateway's crates from the bottom up, and which of the others each may depend on.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("wire", &[]),
     ("settings", &["wire"]),
     ("core", &["wire", "settings"]),
     ("engine", &["wire", "settings", "core"]),
     ("store", &["wire", "core"]),
     ("telemetry", &["wire", "settings", "core"]),
-    ("server", &["wire", "settings", "core", "engine", "store", "telemetry"]),
-    ("cli", &["wire", "settings", "core", "engine", "store", "telemetry", "server"]),
+    ("fetch", &["wire", "settings", "core"]),
+    ("server", &["wire", "settings", "core", "engine", "store", "telemetry", "fetch"]),
+    ("cli", &["wire", "settings", "core", "engine", "store", "telemetry", "fetch", "server"]),
 ];
 
 /// Foreign libraries, and the only crates that may depend on them.
-const ROOMS: [(&[&str], &[&str]); 10] = [
+const ROOMS: [(&[&str], &[&str]); 13] = [
     (&["wasmtime", "wasmtime-wasi", "wasmparser"], &["engine"]),
     (
         &[
             "crc32fast",
-            "flate2",
             "opentelemetry",
             "opentelemetry-otlp",
             "opentelemetry-proto",
@@ -39,14 +39,17 @@ const ROOMS: [(&[&str], &[&str]); 10] = [
         ],
         &["telemetry"],
     ),
-    (&["hyper", "hyper-util", "http-body-util", "prometheus-client", "socket2"], &["server"]),
+    (&["flate2"], &["telemetry", "fetch"]),
+    (&["rustls-native-certs", "tokio-rustls", "url"], &["fetch"]),
+    (&["hyper", "hyper-util", "http-body-util"], &["server", "fetch"]),
+    (&["prometheus-client", "socket2"], &["server"]),
     (&["percent-encoding"], &["telemetry", "server"]),
     (&["tokio-tungstenite"], &["server", "cli"]),
     (&["clap", "mimalloc"], &["cli"]),
     (&["redb"], &["store"]),
     (&["toml"], &["settings"]),
     (&["rmp"], &["wire"]),
-    (&["tokio", "tokio-util"], &["engine", "telemetry", "server", "cli"]),
+    (&["tokio", "tokio-util"], &["engine", "telemetry", "fetch", "server", "cli"]),
 ];
 
 /// What these do without.
@@ -143,7 +146,7 @@ fn a_planted_dependency_is_found() {
     assert_eq!(
         misplaced("core", manifest),
         [
-            "host/core: `tokio` belongs to engine, telemetry, server, cli",
+            "host/core: `tokio` belongs to engine, telemetry, fetch, server, cli",
             "host/core: must not depend on `tengen-engine`"
         ]
     );

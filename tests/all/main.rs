@@ -22,6 +22,7 @@ mod docs;
 mod effects;
 mod errors;
 mod event_stream;
+mod fetch;
 mod files;
 mod grafana;
 mod hostile_guests;

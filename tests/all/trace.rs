@@ -1,5 +1,6 @@
 //! One event as an OpenTelemetry backend sees it: from the upgrade request to the write, over both protocols.
 
+use crate::fetch::backend::{Backend, header};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use support::{
     gateway, guests,
     otlp::{Collector, Kind, Span},
 };
-use tengen_settings::{Grants, Otlp, Pattern, Protocol, Settings, Traceparent};
+use tengen_settings::{Grants, Host, Otlp, Pattern, Protocol, Settings, Traceparent};
 
 /// The parents that a page's own tracing would send: one for the upgrade, one for the event.
 const OF_UPGRADE: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
@@ -199,5 +200,35 @@ async fn a_refused_upgrade_is_a_failed_span_without_secrets() -> Result<()> {
     assert_eq!(upgrade.text("error.type"), Some("origin"));
     assert!(!format!("{spans:?}").contains("s3cret"), "secrets stay out of spans: {spans:?}");
     gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_to_a_server_is_a_span_of_its_event_and_the_server_is_told() -> Result<()> {
+    let (collector, server) = (Collector::grpc().await?, Backend::start().await?);
+    let mut settings = Settings::default();
+    settings.telemetry.otlp = Some(Otlp {
+        protocol: Some(Protocol::Grpc),
+        sample: Some(1.0),
+        ..Otlp::new(collector.endpoint())
+    });
+    let mut fetches = guests::plugin("handler_fetches")?;
+    let granted = format!("http://127.0.0.1:{}", server.port());
+    fetches.grant.http = vec![Host::read(&granted, true).map_err(anyhow::Error::msg)?];
+    gateway::route_everything(&mut settings, "fetches", fetches);
+    let gateway = gateway::start(settings).await?;
+    let mut client = Client::json(gateway.address(), "/ws").await?;
+    let request = json!({ "name": "one", "url": server.url("127.0.0.1") });
+    client.ask("fetch/send", request).await?;
+    let asked = server.answer("204 No Content", "").await?;
+    client.next_event("fetch/done").await?;
+    drop(client);
+    gateway.drain().await;
+    let spans = collector.take();
+    let (event, fetch) = (named(&spans, "process fetch/send")?, named(&spans, "fetch")?);
+    assert!(fetch.is_child_of(event), "{fetch:?}");
+    assert_eq!(fetch.kind, Kind::Client);
+    let told = format!("00-{}-{}-01", fetch.trace_id, fetch.span_id);
+    assert_eq!(header(&asked, "traceparent")?, told);
     Ok(())
 }

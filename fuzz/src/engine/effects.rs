@@ -125,7 +125,7 @@ fn membership(u: &mut Unstructured<'_>) -> Result<wit::Membership> {
 }
 
 fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
-    Ok(match u.int_in_range(0..=8)? {
+    Ok(match u.int_in_range(0..=9)? {
         0 => wit::Action::Reply(wit::Reply {
             reply_to: u.arbitrary()?,
             value: if u.arbitrary()? { Ok(content(u)?) } else { Err(fault(u)?) },
@@ -159,6 +159,23 @@ fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
             connection: u.arbitrary()?,
             key: u.arbitrary()?,
         }),
+        8 => wit::Action::Fetch(wit::Fetching { name: u.arbitrary()?, request: request(u)? }),
         _ => wit::Action::Other((u.arbitrary()?, bytes(u)?)),
+    })
+}
+
+fn request(u: &mut Unstructured<'_>) -> Result<wit::Request> {
+    let body = match u.int_in_range(0..=2)? {
+        0 => None,
+        1 => Some(wit::BodyResult::Text(u.arbitrary()?)),
+        _ => Some(wit::BodyResult::Bytes(bytes(u)?)),
+    };
+    Ok(wit::Request {
+        method: u.arbitrary()?,
+        url: u.arbitrary()?,
+        headers: u.arbitrary()?,
+        body,
+        timeout_ms: u.arbitrary()?,
+        more: Vec::new(),
     })
 }

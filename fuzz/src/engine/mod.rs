@@ -10,6 +10,7 @@ pub use lift::{lift, prepare};
 
 use tengen_core::capability::{
     close::Close,
+    fetch::Fetch,
     publish::Publish,
     push::{Push, Target},
     reply::Reply,
@@ -91,6 +92,8 @@ fn effect(effect: &Effect, events: u32) {
         Effect::SetTimer(SetTimer { key, .. }) | Effect::CancelTimer(CancelTimer { key, .. }) => {
             name(key)
         }
+        // What it asks for is held against the grant by whoever carries it out.
+        Effect::Fetch(Fetch { name, .. }) => self::name(name),
         Effect::Other(Other { name }) => assert!(name.len() <= NAME_MAX + 16, "{name}"),
     }
 }

@@ -99,6 +99,7 @@ pub(super) async fn run(args: Serve, io: &mut Io) -> Exit {
         overrides,
         compiler: io.compiler.clone(),
         user_cache: user_cache(&io.env),
+        names: None,
     };
     match start((settings.clone(), &variables), options, signals.end(), io).await {
         Ok(gateway) => {

@@ -10,6 +10,7 @@ pub mod effect;
 pub mod event;
 pub mod handler;
 pub mod intake;
+pub mod outgoing;
 pub mod sink;
 pub mod store;
 #[cfg(feature = "testing")]

@@ -15,6 +15,7 @@ use std::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Server,
+    Client,
     Consumer,
     Producer,
     Internal,

@@ -29,7 +29,7 @@ use std::{
     },
     thread,
 };
-use tengen_core::store::Store;
+use tengen_core::{outgoing::Outgoing, store::Store};
 use tengen_settings::Instances;
 use tokio::sync::Semaphore;
 use wasmtime::{
@@ -66,6 +66,8 @@ pub struct EngineParts {
     pub cache: Option<PathBuf>,
     /// What guests may read of what plugins have put away; none: nothing is kept.
     pub kept: Option<Arc<dyn Store>>,
+    /// Who carries out what authenticators ask of servers; none: nobody does.
+    pub outgoing: Option<Arc<dyn Outgoing>>,
 }
 
 impl From<EngineLimits> for EngineParts {
@@ -97,7 +99,7 @@ impl Engine {
     }
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
-        let EngineParts { limits, wanted, compiler, cache, kept } = parts;
+        let EngineParts { limits, wanted, compiler, cache, kept, outgoing } = parts;
         let (wasm, layout) = lay_out(&layouts(limits.instances, wanted, Room::here()))?;
         let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
@@ -109,7 +111,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             linker,
             limits,
-            hosting: Hosting { ticks: clock.ticks.clone(), places, kept },
+            hosting: Hosting { ticks: clock.ticks.clone(), places, kept, outgoing },
             order: Order {
                 fingerprint: Fingerprint::of(&wasm),
                 space: layout.space,

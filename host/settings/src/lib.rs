@@ -4,11 +4,13 @@
 //! together, and `config` on top reads files. None of them needs one that needs it; a test holds that
 //! (`tests/all/layers/circles.rs`).
 
+pub mod address;
 mod channels;
 pub mod config;
 mod endpoint;
 pub mod file;
 mod filter;
+mod hosts;
 mod instances;
 mod limits;
 pub mod origin;
@@ -25,9 +27,10 @@ pub use crate::origin::{Origin, Origins};
 pub use channels::{ChannelName, ChannelRule, Named, Who};
 pub use endpoint::{ClientSignals, Endpoint, Traceparent};
 pub use filter::{Filter, LimitBy, Names, check_level, id_levels_of};
+pub use hosts::{Host, HostName};
 pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
-pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, Route};
+pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, RequestLimits, Route};
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;

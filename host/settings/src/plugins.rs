@@ -1,6 +1,7 @@
 //! Plugins: their files, what they may do, and which events are theirs.
 
 use crate::{
+    hosts::{Host, host},
     limits::at_least_one,
     schema::{
         Kind, Part,
@@ -50,6 +51,10 @@ settings! {
         effects_per_event: usize = plain_count().or(4096);
         /// most bytes of an event's effects
         effect_bytes: usize = plain_size().or(4 << 20);
+        /// most requests to servers that are under way
+        requests: usize = plain_count().within(1..=1024).or(64);
+        /// most bytes of a request's body, and of a response's
+        request_body: usize = plain_size().or(1 << 20);
     }
 }
 
@@ -77,8 +82,10 @@ settings! {
         env: Vec<String> = Kind::new(variable, |it| quoted(it)).list().or(Vec::new());
         /// folders, as in `[{ host = "logs", guest = "/logs", writable = true }]`
         dirs: Vec<Directory> = inline_tables();
+        /// servers it may send requests to, as in `["api.example.com", { host = "http://10.0.0.7:8080", private = true }]`
+        http: Vec<Host> = host().list().or(Vec::new());
     }
-    later ["http", "directory", "claims"]
+    later ["directory", "claims"]
 }
 
 settings! {
@@ -149,7 +156,20 @@ impl Grants {
     }
 }
 
+/// What one plugin's requests to servers may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests at once.
+    pub requests: usize,
+    /// Bytes of one request's body, and of one response's, as it came and as it is unpacked.
+    pub body: usize,
+}
+
 impl Plugin {
+    pub fn request_limits(&self) -> RequestLimits {
+        RequestLimits { requests: self.requests, body: self.request_body }
+    }
+
     /// How much the events of one call may weigh together: a part of its memory. What is copied into it is copied once
     /// more when it is read, and what the plugin makes of it has to fit in as well.
     pub fn batch_bytes(&self) -> usize {

@@ -220,6 +220,7 @@ fn kind(kind: Kind) -> SpanKind {
     match kind {
         Kind::Server => SpanKind::Server,
         Kind::Consumer => SpanKind::Consumer,
+        Kind::Client => SpanKind::Client,
         Kind::Producer => SpanKind::Producer,
         Kind::Internal => SpanKind::Internal,
     }

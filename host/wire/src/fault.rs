@@ -83,6 +83,8 @@ registry! {
     PluginUnavailable = "plugin-unavailable",
     /// The thing named does not exist.
     NotFound = "not-found",
+    /// The server that an outgoing request was for could not be reached, or did not answer as servers do.
+    Unreachable = "unreachable",
     /// A count has reached its limit.
     LimitReached = "limit-reached",
     /// Something else is there than was expected.

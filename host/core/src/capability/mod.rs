@@ -7,6 +7,7 @@
 pub mod close;
 mod connection;
 mod content;
+pub mod fetch;
 pub mod key_value;
 pub mod publish;
 pub mod push;
@@ -214,6 +215,15 @@ capabilities! {
     key_value {
         effects {
             Put = "put",
+        }
+    }
+    fetch {
+        effects {
+            Fetch = "fetch",
+        }
+        occurrences {
+            /// A request has ended.
+            Fetched(fetch::Fetched) = "fetched",
         }
     }
     unsupported {

@@ -1,6 +1,10 @@
 //! How much text comes with what happens: it is copied into the guest that hears of it.
 
-use super::{close::Closing, reply::Message};
+use super::{
+    close::Closing,
+    fetch::{Fetched, Response},
+    reply::Message,
+};
 use tengen_wire::{fault::Fault, id::Channel};
 
 /// What an occurrence carries.
@@ -24,6 +28,23 @@ impl Texts for Channel {
 impl Texts for Fault {
     fn texts(&self) -> usize {
         self.message.len()
+    }
+}
+
+impl Texts for Fetched {
+    fn texts(&self) -> usize {
+        let value = match &self.value {
+            Ok(response) => response.texts(),
+            Err(why) => why.texts(),
+        };
+        self.name.len() + value
+    }
+}
+
+impl Texts for Response {
+    fn texts(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.body.len() + headers.sum::<usize>()
     }
 }
 

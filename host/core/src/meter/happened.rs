@@ -52,6 +52,10 @@ pub enum Happened<'a> {
     TimerPutOff,
     /// So many timers went with a plugin that is configured no more.
     TimersForgotten(u64),
+    /// A plugin had no room for the end of a request: it is tried again,
+    AnswerPutOff,
+    /// or is no longer there to hear of it.
+    AnswerForgotten,
     /// A payload could not be said in a receiver's format.
     Unsupported,
 }

@@ -194,6 +194,20 @@ metrics! {
         "How often a timer found no room in its plugin's queue and was tried again";
     ForgottenTimers = Counter "tengen_forgotten" "timers" [] ["timers.forgotten"]
         "Timers that went with a plugin that left the configuration";
+    OutgoingRequests = Counter "tengen_outgoing" "requests" ["outcome"] ["outgoing.ended.{outcome}"]
+        "Requests of plugins to other people's servers that have ended: `answered`, whatever the status, or by the reason why there was no answer";
+    OutgoingUnderWay = Gauge "tengen_outgoing_under_way" "requests" [] ["outgoing.under-way"]
+        "Such requests that have a place: under way, or their plugin has not heard of the end yet";
+    OutgoingTime = Histogram "tengen_outgoing" "seconds" [] []
+        "How long such a request took, from its beginning to the last byte of the answer";
+    OutgoingSent = Counter "tengen_outgoing_sent" "bytes" [] ["outgoing.sent-bytes"]
+        "Bytes of their bodies";
+    OutgoingReceived = Counter "tengen_outgoing_received" "bytes" [] ["outgoing.received-bytes"]
+        "Bytes of the answers' bodies, as they were unpacked";
+    PutOffAnswers = Counter "tengen_put_off" "answers" [] ["outgoing.put-off"]
+        "How often the end of a request found no room in its plugin's queue and was tried again";
+    ForgottenAnswers = Counter "tengen_forgotten" "answers" [] ["outgoing.forgotten"]
+        "Ends of requests whose plugin had left the configuration";
     QueuedFrames = Counter "tengen_queued" "frames" [] ["outbox.enqueued"]
         "Frames that were put into an outbox";
     DroppedFrames = Counter "tengen_dropped" "frames" [] ["outbox.dropped"]

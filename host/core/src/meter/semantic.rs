@@ -88,6 +88,13 @@ impl Metric {
             Self::FiredTimers => "tengen.timer.fired",
             Self::PutOffTimers => "tengen.timer.put_off",
             Self::ForgottenTimers => "tengen.timer.forgotten",
+            Self::OutgoingRequests => "tengen.outgoing.requests",
+            Self::OutgoingUnderWay => "tengen.outgoing.under_way",
+            Self::OutgoingTime => "tengen.outgoing.duration",
+            Self::OutgoingSent => "tengen.outgoing.sent",
+            Self::OutgoingReceived => "tengen.outgoing.received",
+            Self::PutOffAnswers => "tengen.outgoing.put_off",
+            Self::ForgottenAnswers => "tengen.outgoing.forgotten",
             Self::DroppedFrames => "tengen.outbox.dropped",
             Self::UnsupportedPayloads => "tengen.payload.unsupported",
             Self::RefusedEffects => "tengen.effect.rejected",
@@ -224,6 +231,7 @@ impl Metric {
                 | Self::MemoryLimit
                 | Self::WaitingRequests
                 | Self::WaitingTimers
+                | Self::OutgoingUnderWay
                 | Self::PluginWaiting
                 | Self::PluginInstances
                 | Self::PluginMemory

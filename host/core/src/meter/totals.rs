@@ -41,6 +41,8 @@ pub struct Totals {
     timers_fired: AtomicU64,
     timers_put_off: AtomicU64,
     timers_forgotten: AtomicU64,
+    answers_put_off: AtomicU64,
+    answers_forgotten: AtomicU64,
     effects_refused: Refusals,
     round_trips: Spread,
 }
@@ -87,6 +89,8 @@ impl Totals {
             Happened::TimerFired => (&self.timers_fired, 1),
             Happened::TimerPutOff => (&self.timers_put_off, 1),
             Happened::TimersForgotten(count) => (&self.timers_forgotten, count),
+            Happened::AnswerPutOff => (&self.answers_put_off, 1),
+            Happened::AnswerForgotten => (&self.answers_forgotten, 1),
             Happened::Unsupported => (&self.unsupported, 1),
         };
         if by > 0 {
@@ -148,6 +152,8 @@ impl Totals {
             (Metric::FiredTimers, &self.timers_fired),
             (Metric::PutOffTimers, &self.timers_put_off),
             (Metric::ForgottenTimers, &self.timers_forgotten),
+            (Metric::PutOffAnswers, &self.answers_put_off),
+            (Metric::ForgottenAnswers, &self.answers_forgotten),
             (Metric::UnsupportedPayloads, &self.unsupported),
         ] {
             into.add(metric, &[], read(counter));
@@ -258,6 +264,8 @@ mod tests {
             Happened::TimerFired,
             Happened::TimerPutOff,
             Happened::TimersForgotten(1),
+            Happened::AnswerPutOff,
+            Happened::AnswerForgotten,
             Happened::Unsupported,
         ] {
             let counted = |totals: &Totals| {

@@ -1,6 +1,10 @@
 //! From the gateway's events to the interface's records, which lend what they can of them.
 
-use super::{contents, effects::say, numbering::Numbering};
+use super::{
+    contents,
+    effects::{fetch, say},
+    numbering::Numbering,
+};
 use crate::guest::bindings::handling::types::{self as wit, Occurrence as Said};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tengen_core::event::{Connection, Event, Message, Occurrence, User};
@@ -17,6 +21,8 @@ pub(crate) enum Made<'a> {
     /// The message's payload in the guest's encoding.
     Payload(Payload),
     Connection(Box<MadeConnection<'a>>),
+    /// A response's headers.
+    Headers(fetch::Headers<'a>),
     /// The event cannot be said in the guest's encoding.
     Unsaid(Fault),
 }
@@ -41,7 +47,7 @@ pub(crate) struct Told<'a> {
 pub(crate) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     let is_lent = |event: &Event| match &event.what {
         Occurrence::Message(message) => is_as_wanted(&message.payload, encoding),
-        Occurrence::Opened | Occurrence::Adopted => false,
+        Occurrence::Opened | Occurrence::Adopted | Occurrence::Fetched(_) => false,
         _ => true,
     };
     if events.iter().all(is_lent) {
@@ -99,6 +105,7 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
             })),
             None => Made::Nothing,
         },
+        Occurrence::Fetched(fetched) => Made::Headers(fetch::headers(fetched)),
         _ => Made::Nothing,
     }
 }
@@ -145,6 +152,9 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
             Said::Message(message(said, payload)?)
         }
         (Occurrence::Message(said), _) => Said::Message(message(said, &said.payload)?),
+        (Occurrence::Fetched(fetched), Made::Headers(headers)) => {
+            Said::Fetched(fetch::fetched(fetched, headers))
+        }
         (other, _) => say(other).ok_or_else(unprepared)?,
     };
     let connection = event.connection.as_ref().map(|connection| connection.handle.0);

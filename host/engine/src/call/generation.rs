@@ -5,7 +5,10 @@ use crate::{
     compile::compiled::Compiled,
     counters::Counters,
     error::{Excess, PluginError},
-    guest::bindings::{handling, plugin::Description, types},
+    guest::{
+        bindings::{handling, plugin::Description, types},
+        patience::WAIT,
+    },
     text::plain,
 };
 use std::{
@@ -163,6 +166,15 @@ impl Generation {
             .saturating_add(64 << 10);
         let count = u32::try_from(events).unwrap_or(u32::MAX);
         Allowance::of(self.settings.deadline.saturating_mul(count), bytes)
+    }
+
+    /// What a call may take that says who somebody is: one that asks servers waits for them beside what it computes.
+    pub(crate) fn asking(&self) -> Allowance {
+        let mut allowance = self.allowance(1);
+        if !self.settings.grant.http.is_empty() {
+            allowance.wall = allowance.wall.saturating_add(WAIT);
+        }
+        allowance
     }
 
     /// What a call outside the path of events may take.

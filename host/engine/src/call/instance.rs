@@ -21,6 +21,7 @@ use crate::{
             telemetry_sink,
         },
         data::{Data, HandedTooMuch},
+        patience::Patience,
         stopwatch::Stopwatch,
     },
     text::plain,
@@ -240,7 +241,10 @@ impl Instance {
         upgrade: &authenticator::Upgrade,
     ) -> Result<Option<authenticator::Verdict>, CallError> {
         let Some(guest) = &self.authenticator else { return Ok(None) };
-        call!(self, allowance, guest, call_authenticate(upgrade)).map(Some)
+        self.store.data_mut().patience = Patience::begin();
+        let said = call!(self, allowance, guest, call_authenticate(upgrade));
+        self.store.data_mut().patience = Patience::none();
+        said.map(Some)
     }
 
     pub(crate) async fn deliver(

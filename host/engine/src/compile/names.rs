@@ -40,9 +40,10 @@ pub(super) fn check_imports(imports: &[impl AsRef<str>]) -> Result<(), PluginErr
 fn refusal(import: &str) -> Option<&'static str> {
     let name = import.split('@').next().unwrap_or(import);
     match name.split_once('/') {
-        Some(("tengen:gateway", "types" | "signal-types" | "signals" | "config" | "key-value")) => {
-            None
-        }
+        Some((
+            "tengen:gateway",
+            "types" | "signal-types" | "signals" | "config" | "key-value" | "outgoing",
+        )) => None,
         Some((
             "tengen:gateway",
             "plugin" | "handler" | "authenticator" | "telemetry-sink" | "snapshot",
@@ -50,7 +51,9 @@ fn refusal(import: &str) -> Option<&'static str> {
         Some(("tengen:gateway", _)) => Some(
             "this gateway does not offer it yet; `config`, `key-value` and `signals` are offered",
         ),
-        Some(("wasi:http", _)) => Some("this gateway does not offer outgoing HTTP yet"),
+        Some(("wasi:http", _)) => Some(
+            "this gateway does not offer it: a handler asks servers by the effect `fetch`, an authenticator by `tengen:gateway/outgoing`",
+        ),
         Some((package, _)) if package.starts_with("wasi:") && is_wasi_0_2(package, import) => None,
         Some((package, _)) if package.starts_with("wasi:") => Some(
             "of WASI this gateway offers version 0.2 (cli, clocks, filesystem, io, random, sockets), with nothing granted",
@@ -118,8 +121,9 @@ mod tests {
         check("tengen:gateway/signals@0.1.0", None);
         check("wasi:io/streams@0.2.6", None);
         check("tengen:gateway/key-value@0.1.0", None);
+        check("tengen:gateway/outgoing@0.1.0", None);
         check("tengen:gateway/directory@0.1.0", Some("yet"));
-        check("wasi:http/outgoing-handler@0.2.6", Some("outgoing HTTP"));
+        check("wasi:http/outgoing-handler@0.2.6", Some("effect `fetch`"));
         check("wasi:cli/stdout@0.3.0", Some("version 0.2"));
         check("wasi:nn/graph@0.2.0", Some("version 0.2"));
         check("acme:db/store@1.0.0", Some("no such interface"));

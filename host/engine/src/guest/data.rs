@@ -1,14 +1,15 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
 use super::{
-    clocks::Coarse, console::Console, signals::Signals, stopwatch::Stopwatch, ticks::Ticks,
+    clocks::Coarse, console::Console, patience::Patience, signals::Signals, stopwatch::Stopwatch,
+    ticks::Ticks,
 };
 use crate::{
     counters::Counters,
     error::{Cause, PluginError, lacks_addresses},
 };
 use std::sync::{Arc, atomic::Ordering};
-use tengen_core::store::Store as Kept;
+use tengen_core::{outgoing::Outgoing, store::Store as Kept};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -43,6 +44,8 @@ pub(crate) struct Hosting {
     pub(crate) places: Arc<Semaphore>,
     /// What plugins have put away; none: nothing is kept.
     pub(crate) kept: Option<Arc<dyn Kept>>,
+    /// Who carries out requests to servers; none: nobody does.
+    pub(crate) outgoing: Option<Arc<dyn Outgoing>>,
 }
 
 /// The data of a guest's store.
@@ -59,6 +62,9 @@ pub(crate) struct Data {
     /// How long the call in hand computes.
     pub(crate) stopwatch: Stopwatch,
     pub(super) kept: Option<Arc<dyn Kept>>,
+    pub(super) outgoing: Option<Arc<dyn Outgoing>>,
+    /// How long it may wait for servers.
+    pub(crate) patience: Patience,
     /// Its place among all instances.
     _place: OwnedSemaphorePermit,
 }
@@ -88,6 +94,8 @@ impl Data {
             handed_max: 0,
             stopwatch: Stopwatch::new(&hosting.ticks),
             kept: hosting.kept.clone(),
+            outgoing: hosting.outgoing.clone(),
+            patience: Patience::none(),
             _place: place,
         };
         let mut store = Store::new(wasm, data);

@@ -35,8 +35,14 @@ impl Place {
 
     async fn load(&self, compiler: Compiler) -> Result<(), String> {
         let limits = EngineLimits { instances: 2, ..EngineLimits::default() };
-        let parts =
-            EngineParts { limits, wanted: None, compiler, cache: Some(self.folder()), kept: None };
+        let parts = EngineParts {
+            limits,
+            wanted: None,
+            compiler,
+            cache: Some(self.folder()),
+            outgoing: None,
+            kept: None,
+        };
         let engine = Engine::new(parts).expect("an engine");
         prepare::component(&engine, &self.file).await.map(drop).map_err(|error| error.explain())
     }

@@ -3,7 +3,7 @@
 use super::*;
 use tengen_core::handler::Wants;
 
-/// The first event's effects are so many, which are at 4096, 72 bytes each.
+/// The first event's effects are so many, which are at 4096, 88 bytes each.
 fn first_has(effects: u32) -> String {
     store(65568, 4096) + &store(65572, effects) + guests::NOTHING
 }
@@ -167,7 +167,7 @@ async fn results_that_would_take_too_much_of_the_gateway_are_refused() {
            (i32.store8 (local.get $out) (i32.const 7))
            (i32.store offset=12 (local.get $out) (i32.const 70000))
            (i32.store offset=16 (local.get $out) (i32.const 60000))
-           (local.set $out (i32.add (local.get $out) (i32.const 72)))
+           (local.set $out (i32.add (local.get $out) (i32.const 88)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
          {} {} {}",
         store(65568, 160_000),
@@ -185,7 +185,7 @@ async fn an_event_may_cause_so_many_effects_and_no_more() {
            (i32.store8 (local.get $out) (i32.const 7))
            (i32.store offset=12 (local.get $out) (i32.const 1064))
            (i32.store offset=16 (local.get $out) (i32.const 1))
-           (local.set $out (i32.add (local.get $out) (i32.const 72)))
+           (local.set $out (i32.add (local.get $out) (i32.const 88)))
            (br_if $each (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))))
          {}",
         first_has(5)

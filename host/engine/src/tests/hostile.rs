@@ -262,7 +262,7 @@ async fn an_allocator_that_misbehaves_costs_the_events_it_was_for() {
 async fn ids_of_the_gateways_namespaces_are_refused() {
     // A push of `chsk/x` to connection 1, with the key `k`; and one of a text that is no id.
     for id in [[1056, 6], [1024, 3]] {
-        let words = [0, 1, 0, 0, 0, id[0], id[1], 0, 0, 0, 1024, 3, 1, 1064, 1];
+        let words = [0, 1, 0, 0, 0, id[0], id[1], 0, 0, 0, 1024, 3, 0, 0, 0, 0, 1, 1064, 1];
         let mut running = run(&on_messages(&effect(1, &words))).await;
         running.offer(message(&connection(1), "a/b", "1", 1));
         wait(&running, |status| status.refused_effects > 0).await;
@@ -274,7 +274,7 @@ async fn ids_of_the_gateways_namespaces_are_refused() {
 #[tokio::test]
 async fn a_refusal_that_came_of_a_refusal_is_not_told() {
     // Whatever it hears of, it does the same again; and it is told of that once.
-    let words = [0, 1, 0, 0, 0, 1056, 6, 0, 0, 0, 1024, 3, 1, 1064, 1];
+    let words = [0, 1, 0, 0, 0, 1056, 6, 0, 0, 0, 1024, 3, 0, 0, 0, 0, 1, 1064, 1];
     let again = Guest { max_batch: 1, ..Guest::handling(effect(1, &words)) };
     let running = run(&again).await;
     running.offer(event(&connection(1), Occurrence::Opened));

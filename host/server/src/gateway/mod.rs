@@ -4,6 +4,7 @@ mod drain;
 mod files;
 mod memory;
 mod order;
+mod outgoing;
 mod plugins;
 mod reload;
 mod retries;
@@ -43,8 +44,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tengen_core::{broker::memory::Memory, often::Often, rules, trace::Tracer};
+use tengen_core::{broker::memory::Memory, often::Often, outgoing::Outgoing, rules, trace::Tracer};
 use tengen_engine::{Compiler, Engine, EngineLimits, EngineParts, PluginError, Watch};
+use tengen_fetch::Resolve;
 use tengen_settings::{Limits, Settings};
 use tengen_telemetry::{self as telemetry, Telemetry};
 use tokio::{runtime::Handle, time};
@@ -68,6 +70,8 @@ pub struct Options {
     pub compiler: Compiler,
     /// Where the user's compiled plugins are kept, unless the settings name a folder; none: nowhere.
     pub user_cache: Option<PathBuf>,
+    /// Who looks up the names of servers that plugins ask; none: this machine.
+    pub names: Option<Arc<dyn Resolve>>,
 }
 
 /// Settings that the command line may give.
@@ -154,6 +158,8 @@ pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) upgrades: Arc<Upgrades>,
     pub(crate) plugins: Plugins,
+    /// Who carries out the plugins' requests to servers.
+    pub(crate) outgoing: Arc<dyn Outgoing>,
     /// The configuration file is read by one at a time.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) ready: AtomicBool,
@@ -179,8 +185,12 @@ impl Shared {
         // Telemetry has tasks of its own: what may fail comes before it.
         let keeper = store::open(&settings.store)?;
         let kept = keeper.store();
-        let parts =
-            EngineParts { kept: Some(Arc::clone(&kept)), ..engine_parts(&settings, &options) };
+        let client = outgoing::client(&options);
+        let parts = EngineParts {
+            kept: Some(Arc::clone(&kept)),
+            outgoing: Some(Arc::clone(&client)),
+            ..engine_parts(&settings, &options)
+        };
         let engine = Engine::new(parts).map_err(GatewayError::Engine)?;
         let node = uuid::Uuid::now_v7().to_string();
         let telemetry = telemetry::start(&settings.telemetry, &node);
@@ -195,7 +205,8 @@ impl Shared {
                 .with_broker(broker)
                 .with_rules(rules::Rules::new(&settings.channels))
                 .with_intake(telemetry.intake())
-                .with_store(kept),
+                .with_store(kept)
+                .with_requesting(outgoing::requesting(Arc::clone(&client), work)),
         );
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = Arc::new(Surroundings {
@@ -216,6 +227,7 @@ impl Shared {
             router,
             upgrades,
             plugins,
+            outgoing: client,
             reloading: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             address,
@@ -273,6 +285,7 @@ impl Shared {
         work.tasks.spawn(expire_raised(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(sinks::say_accounts(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(outgoing::tell(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
@@ -410,7 +423,7 @@ fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let instances = u32::try_from(settings.limits.plugin_instances.get()).unwrap_or(u32::MAX);
     let limits = EngineLimits { instances, ..EngineLimits::default() };
     let (wanted, compiler) = (Some(plugins::instances(settings)), options.compiler.clone());
-    EngineParts { limits, wanted, compiler, cache, kept: None }
+    EngineParts { limits, wanted, compiler, cache, kept: None, outgoing: None }
 }
 
 /// What HTTP connections of clients go by.

@@ -304,14 +304,13 @@ impl Shared {
     fn rights(&self, settings: &Settings) -> HashMap<PluginName, Rights> {
         let mut rights: HashMap<PluginName, Rights> = HashMap::new();
         for route in self.routes(settings) {
-            let grants = settings
-                .plugins
-                .get(&route.plugin)
-                .map(|plugin| plugin.grant.clone())
-                .unwrap_or_default();
+            let plugin = settings.plugins.get(&route.plugin);
+            let grants = plugin.map(|plugin| plugin.grant.clone()).unwrap_or_default();
+            let requests = plugin.map(settings::Plugin::request_limits).unwrap_or_default();
             let own = rights.entry(route.plugin.clone()).or_insert_with(|| Rights {
                 grants,
                 endpoints: vec![None; settings.endpoints.len()],
+                requests,
             });
             let only = route.endpoint.as_ref().and_then(|path| self.index_of(path));
             let only = only.map(|only| usize::from(only.0));

@@ -24,6 +24,7 @@ impl admin::Source for Shared {
         let mut samples = Samples::default();
         self.hub.collect(&mut samples);
         self.upgrades.collect(&mut samples);
+        self.outgoing.collect(&mut samples);
         for plugin in self.plugins.running().values() {
             plugin.collect(&mut samples);
         }

@@ -28,12 +28,13 @@ mod tables;
 mod writers;
 
 pub use account::Account;
+pub use capabilities::fetch::Requesting;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
 use crate::channels::Channels;
 use arc_swap::ArcSwap;
-use capabilities::timers::Timers;
+use capabilities::{fetch::Fetches, timers::Timers};
 use directory::Directory;
 use fanout::FanOuts;
 use foldhash::fast::RandomState;
@@ -60,7 +61,7 @@ use tengen_core::{
     store::Store,
     trace::Tracer,
 };
-use tengen_settings::{Grants, Limits};
+use tengen_settings::{Grants, Limits, RequestLimits};
 use tengen_wire::{
     close::Reason,
     fault::FaultId,
@@ -77,6 +78,8 @@ pub struct Rights {
     pub grants: Grants,
     /// By endpoint index: the paths of those whose connections are its own.
     pub endpoints: Vec<Option<Arc<str>>>,
+    /// What its requests to servers may take.
+    pub requests: RequestLimits,
 }
 
 /// Why the hub does not take a new connection.
@@ -106,6 +109,7 @@ pub struct Hub {
     writers: Writers,
     inbox: Inbox,
     timers: Timers,
+    fetches: Fetches,
     occupancy: Occupancy,
     publications: Publications,
     rules: Rules,
@@ -135,6 +139,7 @@ impl Hub {
             writers: Writers::default(),
             inbox: Inbox::default(),
             timers: Timers::default(),
+            fetches: Fetches::default(),
             occupancy: Occupancy::default(),
             publications: Publications::default(),
             rules: Rules::default(),
@@ -165,6 +170,11 @@ impl Hub {
     /// The same, where plugins may put values by key.
     pub fn with_store(self, store: Arc<dyn Store>) -> Self {
         Self { store: Some(store), ..self }
+    }
+
+    /// The same, where plugins may send requests to servers; without, every such effect is refused.
+    pub fn with_requesting(self, requesting: Requesting) -> Self {
+        Self { fetches: Fetches::by(requesting), ..self }
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.
@@ -222,6 +232,7 @@ impl Hub {
     pub fn close(&self, link: &Arc<Link>, reason: &Reason) {
         self.write_tables().remove(link);
         self.timers.end(link.facts.handle);
+        self.fetches.end(link.facts.handle);
         self.leave_all(link);
         self.meter.note(Happened::Ended(reason));
         let lost = link.lost();

@@ -30,6 +30,7 @@ use tengen_wire::{
 
 mod channels;
 mod clients;
+mod fetch;
 mod occupancy;
 mod refusals;
 mod replies;
@@ -48,7 +49,7 @@ fn left(link: &Link) -> Left {
 
 fn hub(grants: Grants) -> Hub {
     let hub = Hub::new(Limits { subscriptions: 2, ..Limits::default() }, Arc::new(NoTracer));
-    let rights = Rights { grants, endpoints: vec![Some("/ws".into()), None] };
+    let rights = Rights { grants, endpoints: vec![Some("/ws".into()), None], ..Rights::default() };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights)]));
     hub
 }
@@ -64,9 +65,19 @@ fn connect_as(hub: &Hub, wire: Wire) -> Arc<Link> {
 }
 
 fn connect_with(hub: &Hub, endpoint: u16, user: Option<&str>, wire: Wire) -> Arc<Link> {
+    connect_at(hub, hub.reserve().unwrap(), endpoint, user, wire)
+}
+
+fn connect_at(
+    hub: &Hub,
+    handle: Handle,
+    endpoint: u16,
+    user: Option<&str>,
+    wire: Wire,
+) -> Arc<Link> {
     let user = user.map(|id| User { id: UserId::from(id), claims: Vec::new(), expires_at: None });
     let facts = Arc::new(Connection {
-        handle: hub.reserve().unwrap(),
+        handle,
         id: ConnectionId::from_bytes([0; 16]),
         user,
         endpoint: "/ws".into(),

@@ -139,7 +139,6 @@ fn what_the_file_cannot_say_yet_is_in_the_readmes_list() {
             "claims" => "a directory of users",
             "policy" => "policy plugins",
             "kv" => "key-value",
-            "http" => "outgoing HTTP",
             "name" | "path" | "when_full" | "synchronous" | "workers" => "sinks that are no plugin",
             "filter" => "filters",
             other => other,

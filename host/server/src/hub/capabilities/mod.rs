@@ -4,6 +4,7 @@
 //! goes, and says what has become of them. What it keeps beyond that (timers) and tells plugins later goes through the inbox.
 
 mod close;
+pub(super) mod fetch;
 mod key_value;
 mod publish;
 mod push;
@@ -69,6 +70,7 @@ pub(super) fn carry_out(step: &mut Step<'_>, by: u32, what: Effect, work: &mut W
         Effect::SetTimer(it) => it.carry_out(step, by, work),
         Effect::CancelTimer(it) => it.carry_out(step, by, work),
         Effect::Put(it) => it.carry_out(step, by, work),
+        Effect::Fetch(it) => it.carry_out(step, by, work),
         Effect::Other(it) => it.carry_out(step, by, work),
     }
 }

@@ -55,6 +55,7 @@ fn a_publication_names_the_one_before_it_where_that_is_not_one_less() {
     let rights = Rights {
         grants: Grants { publish: all(), ..Grants::default() },
         endpoints: vec![Some("/ws".into())],
+        ..Rights::default()
     };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights)]));
     let link = connect(&hub, 0, None);

@@ -79,6 +79,7 @@ fn two_who_publish_at_once_have_one_order_for_all_subscribers() {
     let rights = Rights {
         grants: Grants { publish: vec![Pattern("*".into())], ..Grants::default() },
         endpoints: vec![Some("/ws".into())],
+        ..Rights::default()
     };
     hub.set_rights(HashMap::from([(PLUGIN.into(), rights.clone()), ("other".into(), rights)]));
     let links = members(&hub, 6_000);

@@ -2,6 +2,7 @@
 //! here.
 
 mod close;
+pub(in crate::call) mod fetch;
 mod key_value;
 mod publish;
 mod push;
@@ -39,6 +40,7 @@ pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: W
         Wanted::SetTimer(wish) => reader.wish(by, how, wish),
         Wanted::CancelTimer(wish) => reader.wish(by, how, wish),
         Wanted::Put(wish) => reader.wish(by, how, wish),
+        Wanted::Fetch(wish) => reader.wish(by, how, wish),
         Wanted::Other(wish) => reader.wish(by, how, wish),
     }
 }
@@ -46,7 +48,10 @@ pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: W
 /// What happened, as a guest is told of it. None: it is said with what was made for that before, see `call/events`.
 pub(in crate::call) fn say(what: &Occurrence) -> Option<Said<'_>> {
     Some(match what {
-        Occurrence::Opened | Occurrence::Adopted | Occurrence::Message(_) => return None,
+        Occurrence::Opened
+        | Occurrence::Adopted
+        | Occurrence::Message(_)
+        | Occurrence::Fetched(_) => return None,
         Occurrence::Closed(closing) => Said::Closed(close::closed(closing)),
         Occurrence::Timer(key) => Said::Timer(key),
         Occurrence::ChannelOccupied(channel) => Said::ChannelOccupied(channel.as_str()),
