@@ -54,3 +54,4 @@ mod trace;
 mod transit;
 mod tree;
 mod wit;
+mod wit_names;

@@ -3,6 +3,7 @@
 //! Cargo decides what has to be compiled again; the component is written only when its bytes changed, under a temporary
 //! name that is then renamed, so that a gateway watching the folder sees each version once and whole.
 
+use crate::{languages, workspace::Workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use std::{
@@ -30,14 +31,15 @@ const COMPONENT_PREAMBLE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0
 
 /// How `cargo xtask guests` is called.
 pub(crate) const USAGE: &str = "\
-cargo xtask guests [--plugins | --fixtures | --path DIR] [--out DIR]
-  Builds the guests in `plugins` and `tests/fixtures` (or one of these, or the guest in DIR)
-  into `guests/NAME.wasm` in cargo's target directory, or into the folder that --out names.";
+cargo xtask guests [--plugins | --fixtures | --rooms | --path DIR] [--out DIR]
+  Builds the guests in `plugins`, `tests/fixtures` and `examples/room` (or one of these, or the guest
+  in DIR) into `guests/NAME.wasm` in cargo's target directory, or into the folder that --out names.
+  --rooms: the room example in the languages that are not Rust; one whose tools are missing is left out.";
 
 /// Which guests to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// The shipped plugins and the test fixtures.
+    /// The shipped plugins, the test fixtures and the room example.
     All,
     /// The packages in `plugins`.
     Plugins,
@@ -48,26 +50,34 @@ pub(crate) enum Which {
 }
 
 /// The command `cargo xtask guests`: builds and prints one path per component.
-pub(crate) fn run(args: &[String]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
     let mut which = Which::All;
-    let mut out = None;
+    let (mut out, mut rooms_only) = (None, false);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().with_context(|| format!("`{arg}` needs a folder"));
         match arg.as_str() {
             "--plugins" => which = Which::Plugins,
             "--fixtures" => which = Which::Fixtures,
+            "--rooms" => rooms_only = true,
             "--path" => which = Which::Path(PathBuf::from(value()?)),
             "--out" => out = Some(PathBuf::from(value()?)),
             _ => bail!("`{arg}` is not an option of `guests`\n{USAGE}"),
         }
     }
-    let components = match out {
-        Some(folder) => build_into(&which, &folder)?,
-        None => build(which)?,
+    let folder = match out {
+        Some(folder) => folder,
+        None => target_directory()?.join("guests"),
     };
-    for component in components {
-        say(&component.display().to_string());
+    if !rooms_only {
+        for component in build_into(&which, &folder)? {
+            say(&component.display().to_string());
+        }
+    }
+    if rooms_only || which == Which::All {
+        for room in languages::build(workspace, &folder)? {
+            say(&room.to_string());
+        }
     }
     Ok(())
 }
@@ -234,7 +244,8 @@ fn componentize(name: &str, module: &Path) -> Result<Vec<u8>> {
         .with_context(|| format!("the module of `{name}` makes no component"))
 }
 
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Under a temporary name first, so that whoever watches the file sees it whole.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
@@ -280,8 +291,18 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
 
 /// What cargo says of a manifest's workspace, its dependencies left out.
 pub(crate) fn metadata(manifest: &Path) -> Result<Value> {
+    metadata_with(manifest, &["--no-deps"])
+}
+
+/// What cargo says of this workspace and of all that it depends on.
+pub(crate) fn whole_metadata() -> Result<Value> {
+    metadata_with(&root().join("Cargo.toml"), &["--offline"])
+}
+
+fn metadata_with(manifest: &Path, options: &[&str]) -> Result<Value> {
     let mut cargo = cargo();
-    cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
+    cargo.args(["metadata", "--format-version", "1"]).args(options);
+    cargo.arg("--manifest-path").arg(manifest);
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
     ensure!(output.status.success(), "`{}` cannot be read by cargo", manifest.display());
     serde_json::from_slice(&output.stdout).context("cargo's metadata cannot be read")

@@ -18,6 +18,7 @@ mod git;
 mod guests;
 mod hostile;
 mod interop;
+mod languages;
 mod mutants;
 mod setup;
 mod steps;
@@ -36,8 +37,9 @@ cargo xtask COMMAND
   test                  check, guests, then every test. A group whose tool is missing (a browser) is skipped and
                         named at the end, with the command that installs it; with CI=true a skip is a failure
   check                 formatting, lints, dependency rules, mutants that apply, documentation, house rules. Runs no gateway
-  guests                builds the plugins and the tests' guests into WebAssembly components, `guests` in cargo's target
-                        folder; --plugins, --fixtures, --path DIR: only these; --out DIR: into another folder
+  guests                builds the plugins, the tests' guests and the room example in five languages into WebAssembly components,
+                        `guests` in cargo's target folder; --plugins, --fixtures, --rooms, --path DIR: only these; --out
+                        DIR: into another folder
   coverage              how much of `host` the tests run, by lines, for each file: installs cargo-llvm-cov and LLVM's tools, and builds
                         everything once more
   crates                the gateway's crates, each with the others that it depends on
@@ -91,7 +93,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["check"] => check::run(&workspace),
         ["guests", rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(|argument| (*argument).to_owned()).collect();
-            guests::run(&rest).map(|()| ExitCode::SUCCESS)
+            guests::run(&workspace, &rest).map(|()| ExitCode::SUCCESS)
         }
         ["coverage"] => coverage::run(&workspace),
         ["crates"] => crates::run(&workspace),

@@ -1,0 +1,123 @@
+//! Builds the room example in the languages that are not Rust, each by the tools that its authors use.
+//!
+//! One file per language, and [`pins`] has what they are built with. Nothing is built again whose sources, interface and
+//! tools are what they were. A language whose tools cannot be had is left out, and says in one line why.
+
+mod bindings;
+mod c;
+mod go;
+mod js;
+mod pins;
+mod python;
+mod stamp;
+
+use crate::{guests, workspace::Workspace};
+use anyhow::{Context as _, Result};
+use std::{fmt, fs, path::PathBuf, process::Command, time::Instant};
+
+/// The world of the room.
+const WORLD: &str = "stateful-handler-plugin";
+
+/// One language: what its tools need, and how they are called.
+struct Language {
+    name: &'static str,
+    /// What `stamp` takes for the tools: another text, and the component is built again.
+    pins: &'static str,
+    /// What has to be on the machine already, and is not: with the remedy.
+    missing: fn() -> Option<&'static str>,
+    /// Installs its tools where only this project uses them, and builds.
+    build: fn(&Site) -> Result<Vec<u8>>,
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language { name: "c", pins: pins::C, missing: python::missing, build: c::build },
+    Language { name: "js", pins: pins::JS, missing: js::missing, build: js::build },
+    Language { name: "python", pins: pins::PYTHON, missing: python::missing, build: python::build },
+    Language { name: "go", pins: pins::GO, missing: go::missing, build: go::build },
+];
+
+/// Where one component is built.
+struct Site {
+    /// The WIT package.
+    wit: PathBuf,
+    /// What people have written.
+    source: PathBuf,
+    /// What the tools write: bindings, and what they keep for the next time.
+    work: PathBuf,
+    /// Where tools are installed.
+    tools: PathBuf,
+}
+
+/// What became of a language.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Its component is in this file.
+    Built(PathBuf),
+    /// Its tools are not here: what is missing and what would bring it in.
+    Missing { language: &'static str, why: &'static str },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Built(component) => write!(f, "{}", component.display()),
+            Self::Missing { language, why } => write!(f, "no room in {language}: {why}"),
+        }
+    }
+}
+
+/// Builds the room in every language whose tools can be had, into `room_LANGUAGE.wasm` of a folder.
+pub(crate) fn build(workspace: &Workspace, folder: &std::path::Path) -> Result<Vec<Outcome>> {
+    let only = std::env::var("ONLY").ok();
+    LANGUAGES.iter().filter(|l| only.as_deref().is_none_or(|o| o == l.name)).map(|language| language.outcome(workspace, folder)).collect()
+}
+
+impl Language {
+    fn outcome(&self, workspace: &Workspace, folder: &std::path::Path) -> Result<Outcome> {
+        let language = self.name;
+        let component = folder.join(format!("room_{language}.wasm"));
+        if let Some(why) = (self.missing)() {
+            // What an earlier run has built is of an earlier source, perhaps.
+            if component.exists() {
+                fs::remove_file(&component)
+                    .with_context(|| format!("cannot remove `{}`", component.display()))?;
+            }
+            return Ok(Outcome::Missing { language, why });
+        }
+        let site = Site {
+            wit: workspace.root.join("wit"),
+            source: workspace.root.join("examples/room").join(language),
+            work: workspace.target.join("guests-build/room").join(language),
+            tools: workspace.target.join("tools"),
+        };
+        let stamp = stamp::of(&[&site.wit, &site.source], self.pins)?;
+        let note = site.work.with_extension("stamp");
+        if component.is_file() && fs::read_to_string(&note).is_ok_and(|old| old == stamp) {
+            return Ok(Outcome::Built(component));
+        }
+        let began = Instant::now();
+        let built = fs::create_dir_all(&site.work).map_err(Into::into);
+        let bytes = built
+            .and_then(|()| (self.build)(&site))
+            .with_context(|| format!("the room in {language} does not build"))?;
+        guests::write_if_changed(&component, &bytes)?;
+        fs::write(&note, stamp).with_context(|| format!("cannot write `{}`", note.display()))?;
+        let (kib, took) = (bytes.len() / 1024, began.elapsed().as_secs_f64());
+        println!("room in {language}: {kib} KiB, {took:.1} s, tools installed if they were not");
+        Ok(Outcome::Built(component))
+    }
+}
+
+/// Runs a tool to its end; what it says goes where ours goes when it fails, and nowhere otherwise.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.output().with_context(|| format!("cannot start {shown}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    anyhow::ensure!(
+        output.status.success(),
+        "{shown} failed, {}:\n{}",
+        output.status,
+        String::from_utf8_lossy(&said)
+    );
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Python: `componentize-py` puts the interpreter, the library and the plugin's source into one component.
+
+use super::{Site, WORLD, pins, run};
+use crate::workspace::on_path;
+use anyhow::{Context as _, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+pub(super) fn missing() -> Option<&'static str> {
+    let works = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    let works = works.is_ok_and(|output| output.status.success());
+    let remedy = "no python3 with pip: `apt-get install python3-pip`";
+    (!on_path("python3") || !works).then_some(remedy)
+}
+
+/// With `-s` the component imports nothing of WASI: what it would import traps. While developing one leaves it out, for with
+/// it `print` is such a trap.
+pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
+    let packages = install(site, pins::COMPONENTIZE_PY)?;
+    let component = site.work.join("room.wasm");
+    run(python(&packages)
+        .arg(packages.join("bin/componentize-py"))
+        .arg("-d")
+        .arg(&site.wit)
+        .args(["-w", WORLD, "componentize", "-s", "-p"])
+        .arg(&site.source)
+        .args(["room", "-o"])
+        .arg(&component))?;
+    fs::read(&component).with_context(|| format!("cannot read `{}`", component.display()))
+}
+
+/// Python with these packages besides its own.
+pub(super) fn python(packages: &Path) -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// A package of PyPI's in one version, in a folder of that name.
+pub(super) fn install(site: &Site, package: &str) -> Result<PathBuf> {
+    let folder = site.tools.join(package);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    // Whole or not there at all: an installation that was interrupted is begun anew.
+    let partly = site.tools.join(format!("{package}.part"));
+    if partly.is_dir() {
+        fs::remove_dir_all(&partly)?;
+    }
+    run(Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
+        .arg("--target")
+        .arg(&partly)
+        .arg(package))
+    .context("is PyPI reachable?")?;
+    fs::rename(&partly, &folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    Ok(folder)
+}
