@@ -30,6 +30,7 @@ mod hostile_peers;
 mod identity;
 mod interop;
 mod kv;
+mod languages;
 mod late;
 mod layers;
 mod metrics;

@@ -1,6 +1,12 @@
 //! Everything that decides whether a change may land.
 
-use crate::{check, guests, guests::Which, steps::Steps, workspace::Workspace};
+use crate::{
+    check, guests,
+    guests::Which,
+    languages::{self, Outcome},
+    steps::Steps,
+    workspace::Workspace,
+};
 use anyhow::Context as _;
 use std::{collections::BTreeSet, fs, io, path::Path, process::ExitCode};
 
@@ -8,11 +14,30 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::new("test", workspace.ci);
     check::all(workspace, &mut steps)?;
     if steps.perform("guests", "cargo xtask guests", || guests::build(Which::All).map(drop)) {
+        rooms(workspace, &mut steps);
         tests(workspace, &mut steps)?;
     } else {
         steps.skip("tests", "they need the guests, which did not build");
     }
     Ok(steps.finish())
+}
+
+/// The room example in the languages that are not Rust.
+fn rooms(workspace: &Workspace, steps: &mut Steps) {
+    let mut outcomes = Vec::new();
+    steps.perform("rooms", "cargo xtask guests --rooms", || {
+        outcomes = languages::build(workspace, &workspace.target.join("guests"))?;
+        Ok(())
+    });
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Built(_) => {}
+            Outcome::Missing { language, why, in_ci: true } => {
+                steps.skip(&format!("the room in {language}"), why);
+            }
+            missing @ Outcome::Missing { .. } => println!("{missing}"),
+        }
+    }
 }
 
 fn tests(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {

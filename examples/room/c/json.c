@@ -1,4 +1,5 @@
-// See json.h. The gateway has read what it hands over, so what is here is JSON; a snapshot is what we have written.
+// See json.h. The gateway has read what it hands over as JSON, so nothing here checks that; whatever it is, nothing is read
+// behind its end.
 #include "json.h"
 #include <stdlib.h>
 #include <string.h>
@@ -164,13 +165,16 @@ void put_number(text *out, uint32_t number) {
 }
 
 void put_text(text *out, const char *what, size_t length) {
+  size_t plain = 0;
   put(out, "\"");
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)what[i];
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
     const char control[] = {'\\', 'u', '0', '0', (char)('0' + c / 16), "0123456789abcdef"[c % 16]};
-    if (c == '"' || c == '\\') put(out, "\\");
-    if (c < 0x20) put_bytes(out, control, sizeof control);
-    else put_bytes(out, &what[i], 1);
+    put_bytes(out, &what[plain], i - plain);
+    put_bytes(out, control, c < 0x20 ? sizeof control : 1);
+    plain = c < 0x20 ? i + 1 : i;
   }
+  put_bytes(out, &what[plain], length - plain);
   put(out, "\"");
 }

@@ -199,6 +199,9 @@ static void message(decision *d, uint32_t index, uint32_t handle, tengen_gateway
   string body = message->payload.body.val.text, id = message->id;
   json data = json_read(body.ptr, body.len);
 #define IS(name) (id.len == strlen(name) && memcmp(id.ptr, name, id.len) == 0)
+  // What a client of another format sends may have no form in JSON, and then comes as it is.
+  if (message->payload.encoding != TENGEN_GATEWAY_TYPES_ENCODING_JSON && !IS("room/show"))
+    return fail(d, "unsupported", "what you sent has no form in JSON");
   if (IS("room/join")) return join(d, handle, data);
   const member *me = find(handle);
   if (me == NULL) return fail(d, "not-found", "you are in no room: join one first");

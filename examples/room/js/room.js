@@ -51,6 +51,12 @@ function leave(connection, isOpen = true) {
   return isOpen ? [effect("unsubscribe", { connection, channel: "room/" + room }), left] : [left];
 }
 
+/** What a client of another format sends may have no form in JSON, and then comes as it is. */
+function read(payload) {
+  if (payload.encoding !== "json") throw new Refusal("unsupported", "what you sent has no form in JSON");
+  return JSON.parse(payload.body.val);
+}
+
 function text(data, key, most) {
   const value = data?.[key];
   // A character outside of the first plane has a length of two, and counts as one.
@@ -61,7 +67,10 @@ function text(data, key, most) {
   return value;
 }
 
-function message(index, connection, id, data) {
+function message(index, connection, { id, payload }) {
+  // What the sender has sent, whatever it is, without a look at it.
+  const sent = { tag: "of-event", val: index };
+  const data = id === "room/show" ? null : read(payload);
   if (id === "room/join") {
     const [room, name] = [text(data, "room", 64), text(data, "name", 64)];
     const before = leave(connection);
@@ -73,8 +82,6 @@ function message(index, connection, id, data) {
     return given({ members: members.length }, ...before, subscribe, joined);
   }
   const { room, members, name } = place(connection);
-  // What the sender has sent, whatever it is, without a look at it.
-  const sent = { tag: "of-event", val: index };
   switch (id) {
     case "room/say":
       return given(true, publish(room, "room/said", content({ from: name, text: text(data, "text", 65536) })));
@@ -104,7 +111,7 @@ function message(index, connection, id, data) {
 function decide(index, { connection, what: { tag, val } }) {
   switch (tag) {
     case "message":
-      return message(index, connection, val.id, JSON.parse(val.payload.body.val));
+      return message(index, connection, val);
     case "closed":
       return done({ tag: "nothing" }, ...leave(connection, false));
     case "timer": {

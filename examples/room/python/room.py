@@ -68,6 +68,13 @@ def leave(connection: int, is_open: bool = True) -> list[t.Effect]:
     return [gone, left] if is_open else [left]
 
 
+def read(payload: t.Payload):
+    """What a client of another format sends may have no form in JSON, and then comes as it is."""
+    if payload.encoding != t.Encoding.JSON:
+        raise Refusal("unsupported", "what you sent has no form in JSON")
+    return json.loads(payload.body.value)
+
+
 def text(data, key: str, most: int) -> str:
     value = data.get(key) if isinstance(data, dict) else None
     if not isinstance(value, str) or not 1 <= len(value) <= most:
@@ -75,7 +82,9 @@ def text(data, key: str, most: int) -> str:
     return value
 
 
-def message(index: int, connection: int, id: str, data) -> t.Decision:
+def message(index: int, connection: int, sent: t.Message) -> t.Decision:
+    id = sent.id
+    data = None if id == "room/show" else read(sent.payload)
     if id == "room/join":
         room, name = text(data, "room", 64), text(data, "name", 64)
         before = leave(connection)
@@ -116,9 +125,8 @@ def message(index: int, connection: int, id: str, data) -> t.Decision:
 def decide(index: int, event: t.Event) -> t.Decision:
     nothing, connection = t.Answer_Nothing(), event.connection
     match event.what:
-        case t.Occurrence_Message(message_):
-            body = message_.payload.body.value
-            return message(index, connection, message_.id, json.loads(body))
+        case t.Occurrence_Message(sent):
+            return message(index, connection, sent)
         case t.Occurrence_Closed():
             return done(nothing, *leave(connection, is_open=False))
         case t.Occurrence_Timer() if found := find(connection):

@@ -4,12 +4,16 @@ use super::{Site, bindings, pins, python, run};
 use anyhow::{Context as _, Result};
 use std::fs;
 
-/// Half a megabyte and more of the stack is what zig takes without being told: 16 MiB of memory that a plugin has not.
+/// Zig's stack has 16 MiB without it, which is all the memory that a plugin has.
 const STACK: &str = "-Wl,-z,stack-size=131072";
+
+pub(super) fn tools(site: &Site) -> Result<(), String> {
+    python::install(site, pins::ZIG)
+}
 
 pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
     bindings::write(site, wit_bindgen_c::Opts::default().build(), &site.work)?;
-    let packages = python::install(site, pins::ZIG)?;
+    let packages = python::folder(site, pins::ZIG);
     let module = site.work.join("room.core.wasm");
     let bindings = "stateful_handler_plugin";
     run(python::python(&packages)

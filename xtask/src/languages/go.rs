@@ -1,7 +1,7 @@
 //! Go: its own compiler, for WASI's first preview, with the runtime of the bindings.
 
 use super::{Site, bindings, run};
-use crate::{guests, workspace::on_path};
+use crate::guests;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::{
@@ -10,11 +10,11 @@ use std::{
     process::Command,
 };
 
-pub(super) fn missing() -> Option<&'static str> {
+pub(super) fn tools(_: &Site) -> Result<(), String> {
     let version = Command::new("go").args(["env", "GOVERSION"]).output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let is_new = version.is_ok_and(|version| at_least_1_26(version.trim()));
-    (!on_path("go") || !is_new).then_some("no Go of version 1.26 or newer")
+    is_new.then_some(()).ok_or_else(|| "no Go of version 1.26 or newer: install one".to_owned())
 }
 
 /// Whether a text such as `go1.26.8` is of such a version.
@@ -30,29 +30,25 @@ fn at_least_1_26(version: &str) -> bool {
 pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
     bindings::write(site, wit_bindgen_go::Opts::default().build(), &site.work)?;
     lay(&site.source, &site.work)?;
-    let go = |arguments: &[&str]| {
-        let mut command = Command::new("go");
-        command.current_dir(&site.work).args(arguments);
-        command.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOFLAGS", "-mod=mod");
-        // The one package besides Go's own comes with the bindings, see `runtime`.
-        command.env("GOPROXY", "off").env("GOSUMDB", "off").env("GOTOOLCHAIN", "local");
-        command
-    };
     let runtime = format!("-replace=go.bytecodealliance.org/pkg={}", runtime()?.display());
-    run(&mut go(&["mod", "edit", &runtime]))?;
-    run(&mut go(&[
-        "build",
-        "-buildmode=c-shared",
-        "-ldflags=-checklinkname=0 -s -w",
-        "-o",
-        "room.core.wasm",
-        ".",
-    ]))?;
+    run(go(site).args(["mod", "edit", &runtime]))?;
+    run(go(site)
+        .args(["build", "-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w"])
+        .args(["-o", "room.core.wasm", "."]))?;
     let module = site.work.join("room.core.wasm");
     let mut module =
         fs::read(&module).with_context(|| format!("cannot read `{}`", module.display()))?;
     bindings::embed(site, &mut module)?;
     bindings::component(&module)
+}
+
+fn go(site: &Site) -> Command {
+    let mut command = Command::new("go");
+    command.current_dir(&site.work);
+    command.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOFLAGS", "-mod=mod -buildvcs=false");
+    // The one package besides Go's own comes with the bindings, see `runtime`.
+    command.env("GOPROXY", "off").env("GOSUMDB", "off").env("GOTOOLCHAIN", "local");
+    command
 }
 
 /// Copies a folder's files, those of folders in it into folders of their names.

@@ -13,7 +13,12 @@ mod stamp;
 
 use crate::{guests, workspace::Workspace};
 use anyhow::{Context as _, Result};
-use std::{fmt, fs, path::PathBuf, process::Command, time::Instant};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 /// The world of the room.
 const WORLD: &str = "stateful-handler-plugin";
@@ -21,19 +26,26 @@ const WORLD: &str = "stateful-handler-plugin";
 /// One language: what its tools need, and how they are called.
 struct Language {
     name: &'static str,
-    /// What `stamp` takes for the tools: another text, and the component is built again.
+    /// What it is built with: another text, and the component is built again.
     pins: &'static str,
-    /// What has to be on the machine already, and is not: with the remedy.
-    missing: fn() -> Option<&'static str>,
-    /// Installs its tools where only this project uses them, and builds.
+    /// Whether `.ci/run` brings in what its tools need, so that it may not be missing there.
+    in_ci: bool,
+    /// Installs its tools where only this project uses them. Otherwise one sentence: what is missing, and the remedy.
+    tools: fn(&Site) -> Result<(), String>,
     build: fn(&Site) -> Result<Vec<u8>>,
 }
 
 const LANGUAGES: [Language; 4] = [
-    Language { name: "c", pins: pins::C, missing: python::missing, build: c::build },
-    Language { name: "js", pins: pins::JS, missing: js::missing, build: js::build },
-    Language { name: "python", pins: pins::PYTHON, missing: python::missing, build: python::build },
-    Language { name: "go", pins: pins::GO, missing: go::missing, build: go::build },
+    Language { name: "c", pins: pins::C, in_ci: true, tools: c::tools, build: c::build },
+    Language { name: "js", pins: pins::JS, in_ci: true, tools: js::tools, build: js::build },
+    Language {
+        name: "python",
+        pins: pins::PYTHON,
+        in_ci: true,
+        tools: python::tools,
+        build: python::build,
+    },
+    Language { name: "go", pins: pins::GO, in_ci: false, tools: go::tools, build: go::build },
 ];
 
 /// Where one component is built.
@@ -53,37 +65,45 @@ struct Site {
 pub(crate) enum Outcome {
     /// Its component is in this file.
     Built(PathBuf),
-    /// Its tools are not here: what is missing and what would bring it in.
-    Missing { language: &'static str, why: &'static str },
+    /// Its tools are not here and cannot be had.
+    Missing {
+        language: &'static str,
+        /// What is missing, and what would bring it in.
+        why: String,
+        /// Whether `.ci/run` should have brought it in.
+        in_ci: bool,
+    },
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Built(component) => write!(f, "{}", component.display()),
-            Self::Missing { language, why } => write!(f, "no room in {language}: {why}"),
+            Self::Missing { language, why, .. } => write!(f, "no room in {language}: {why}"),
         }
     }
 }
 
-/// Builds the room in every language whose tools can be had, into `room_LANGUAGE.wasm` of a folder.
-pub(crate) fn build(workspace: &Workspace, folder: &std::path::Path) -> Result<Vec<Outcome>> {
-    let only = std::env::var("ONLY").ok();
-    LANGUAGES.iter().filter(|l| only.as_deref().is_none_or(|o| o == l.name)).map(|language| language.outcome(workspace, folder)).collect()
+/// Builds the room in every language whose tools can be had, into `room_LANGUAGE.wasm` of a folder. One that does not build
+/// keeps none of the others from it.
+pub(crate) fn build(workspace: &Workspace, folder: &Path) -> Result<Vec<Outcome>> {
+    let (mut outcomes, mut wrong) = (Vec::new(), Vec::new());
+    for language in &LANGUAGES {
+        match language.outcome(workspace, folder) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => {
+                wrong.push(format!("the room in {} does not build: {error:#}", language.name));
+            }
+        }
+    }
+    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(outcomes)
 }
 
 impl Language {
-    fn outcome(&self, workspace: &Workspace, folder: &std::path::Path) -> Result<Outcome> {
+    fn outcome(&self, workspace: &Workspace, folder: &Path) -> Result<Outcome> {
         let language = self.name;
         let component = folder.join(format!("room_{language}.wasm"));
-        if let Some(why) = (self.missing)() {
-            // What an earlier run has built is of an earlier source, perhaps.
-            if component.exists() {
-                fs::remove_file(&component)
-                    .with_context(|| format!("cannot remove `{}`", component.display()))?;
-            }
-            return Ok(Outcome::Missing { language, why });
-        }
         let site = Site {
             wit: workspace.root.join("wit"),
             source: workspace.root.join("examples/room").join(language),
@@ -95,15 +115,21 @@ impl Language {
         if component.is_file() && fs::read_to_string(&note).is_ok_and(|old| old == stamp) {
             return Ok(Outcome::Built(component));
         }
+        fs::create_dir_all(&site.work)?;
+        if let Err(why) = (self.tools)(&site) {
+            // What an earlier run has built is of another source.
+            if component.exists() {
+                fs::remove_file(&component)
+                    .with_context(|| format!("cannot remove `{}`", component.display()))?;
+            }
+            return Ok(Outcome::Missing { language, why, in_ci: self.in_ci });
+        }
         let began = Instant::now();
-        let built = fs::create_dir_all(&site.work).map_err(Into::into);
-        let bytes = built
-            .and_then(|()| (self.build)(&site))
-            .with_context(|| format!("the room in {language} does not build"))?;
+        let bytes = (self.build)(&site)?;
         guests::write_if_changed(&component, &bytes)?;
         fs::write(&note, stamp).with_context(|| format!("cannot write `{}`", note.display()))?;
         let (kib, took) = (bytes.len() / 1024, began.elapsed().as_secs_f64());
-        println!("room in {language}: {kib} KiB, {took:.1} s, tools installed if they were not");
+        println!("the room in {language}: {kib} KiB, built in {took:.1} s");
         Ok(Outcome::Built(component))
     }
 }

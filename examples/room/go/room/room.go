@@ -4,6 +4,7 @@ package room
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -91,15 +92,12 @@ func leave(connection uint32, isOpen bool) (effects []Effect) {
 	return append(effects, publish(room, "room/left", content(map[string]string{"name": name}), Some(connection)))
 }
 
-// data has each field that some event has; what is not of its type is as if it were not there.
-type data struct{ Room, Name, Text, Ms json.RawMessage }
+// data is what a client has sent: nothing if it was no object.
+type data map[string]any
 
-func text(raw json.RawMessage, key string, most int) (value string, refusal *Decision) {
-	length := 0
-	if json.Unmarshal(raw, &value) == nil {
-		length = utf8.RuneCountInString(value)
-	}
-	if length < 1 || length > most {
+func (sent data) text(key string, most int) (value string, refusal *Decision) {
+	value, _ = sent[key].(string)
+	if length := utf8.RuneCountInString(value); length < 1 || length > most {
 		decision := failed("malformed", fmt.Sprintf("`%s` has to be a text of 1 to %d characters", key, most))
 		return "", &decision
 	}
@@ -107,11 +105,11 @@ func text(raw json.RawMessage, key string, most int) (value string, refusal *Dec
 }
 
 func join(connection uint32, sent data) Decision {
-	room, refusal := text(sent.Room, "room", 64)
+	room, refusal := sent.text("room", 64)
 	if refusal != nil {
 		return *refusal
 	}
-	name, refusal := text(sent.Name, "name", 64)
+	name, refusal := sent.text("name", 64)
 	if refusal != nil {
 		return *refusal
 	}
@@ -127,7 +125,7 @@ func kick(connection uint32, room, name string, sent data) Decision {
 	if rooms[room][0].handle != connection {
 		return failed("not-allowed", "only who came first may do that")
 	}
-	wanted, refusal := text(sent.Name, "name", 64)
+	wanted, refusal := sent.text("name", 64)
 	if refusal != nil {
 		return *refusal
 	}
@@ -142,7 +140,13 @@ func kick(connection uint32, room, name string, sent data) Decision {
 
 func message(index, connection uint32, what Message) Decision {
 	var sent data
-	_ = json.Unmarshal([]byte(what.Payload.Body.Text()), &sent)
+	if what.Id != "room/show" {
+		// What a client of another format sends may have no form in JSON, and then comes as it is.
+		if what.Payload.Encoding != EncodingJson {
+			return failed("unsupported", "what you sent has no form in JSON")
+		}
+		_ = json.Unmarshal([]byte(what.Payload.Body.Text()), &sent)
+	}
 	if what.Id == "room/join" {
 		return join(connection, sent)
 	}
@@ -152,7 +156,7 @@ func message(index, connection uint32, what Message) Decision {
 	}
 	switch what.Id {
 	case "room/say":
-		said, refusal := text(sent.Text, "text", 65536)
+		said, refusal := sent.text("text", 65536)
 		if refusal != nil {
 			return *refusal
 		}
@@ -170,11 +174,11 @@ func message(index, connection uint32, what Message) Decision {
 	case "room/kick":
 		return kick(connection, room, name, sent)
 	case "room/remind":
-		var ms uint32
-		if sent.Ms == nil || json.Unmarshal(sent.Ms, &ms) != nil || ms > 3_600_000 {
+		ms, isNumber := sent["ms"].(float64)
+		if !isNumber || ms != math.Trunc(ms) || ms < 0 || ms > 3_600_000 {
 			return failed("malformed", "`ms` has to be a whole number of at most an hour")
 		}
-		timer := Timer{Connection: Some(connection), Key: "remind", AfterMs: ms}
+		timer := Timer{Connection: Some(connection), Key: "remind", AfterMs: uint32(ms)}
 		return given(true, effect(MakeActionSetTimer(timer)))
 	}
 	return failed("unknown-event", "this room knows no such event")

@@ -21,7 +21,10 @@ pub(crate) fn code_config(space: Space) -> Config {
         .concurrency_support(false)
         .epoch_interruption(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Not for modules, of which each may have one memory (`engine`): what leads from one component to another inside a
+        // component, as QuickJS's are made, is a module that wasmtime writes itself and that sees both memories. Without
+        // this it panics at it.
+        .wasm_multi_memory(true)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
