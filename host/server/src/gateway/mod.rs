@@ -11,6 +11,7 @@ mod retries;
 mod sinks;
 mod source;
 mod store;
+mod tasks;
 
 pub use drain::Drained;
 pub use plugins::LoadError;
@@ -34,7 +35,6 @@ use arc_swap::ArcSwap;
 use files::Room;
 use plugins::Plugins;
 use std::{
-    collections::HashMap,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -54,8 +54,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How many times as long as for a request's head its answer may take while nothing of it is written.
 const ANSWER_PATIENCE: u32 = 6;
-/// How often replies that nobody gave are looked for.
-const EXPIRY_LOOK: Duration = Duration::from_millis(500);
 /// Kept back from the drain's deadline for plugins and telemetry.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -281,16 +279,16 @@ impl Shared {
         // Who reads it there and comes at once waits until it is served, a moment from now.
         write_port_file(self, work)?;
         reload::start(self, watch, failed, (&work.tasks, &work.stop));
-        work.tasks.spawn(expire_replies(Arc::clone(&self.hub), work.stop.clone()));
-        work.tasks.spawn(expire_raised(Arc::clone(self), work.stop.clone()));
+        work.tasks.spawn(tasks::expire_replies(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::expire_raised(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(sinks::say_accounts(Arc::clone(self), work.stop.clone()));
-        work.tasks.spawn(run_timers(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::run_timers(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(outgoing::tell(Arc::clone(&self.hub), work.stop.clone()));
-        work.tasks.spawn(run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
-        work.tasks.spawn(keep_memory(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
-            work.tasks.spawn(write_for_others(Arc::clone(&self.hub), work.stop.clone()));
-            work.tasks.spawn(publish_for_clients(Arc::clone(&self.hub), work.stop.clone()));
+            work.tasks.spawn(tasks::write_for_others(Arc::clone(&self.hub), work.stop.clone()));
+            work.tasks.spawn(tasks::publish_for_clients(Arc::clone(&self.hub), work.stop.clone()));
         }
         let settings = self.settings.load_full();
         work.tasks.spawn(listener::serve(
@@ -436,52 +434,6 @@ fn rules(settings: &Settings) -> Rules {
             answer: unauthenticated * ANSWER_PATIENCE,
             keep_alive: Some(settings.server.keep_alive),
         },
-    }
-}
-
-async fn write_for_others(hub: Arc<Hub>, stop: CancellationToken) {
-    // Ended early or not: what it leaves, connections write themselves.
-    stop.run_until_cancelled(hub.write_for_others()).await;
-}
-
-/// What somebody asked to hear for a while is told no longer than that.
-async fn expire_raised(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut look = time::interval(Duration::from_secs(1));
-    look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(look.tick()).await.is_some() {
-        shared.telemetry.expire();
-    }
-}
-
-async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {
-    stop.run_until_cancelled(hub.run_timers()).await;
-    // The handlers hold the hub, and it held them.
-    hub.set_handlers(HashMap::new());
-}
-
-async fn run_occupancy(hub: Arc<Hub>, stop: CancellationToken) {
-    stop.run_until_cancelled(hub.run_occupancy()).await;
-}
-
-async fn publish_for_clients(hub: Arc<Hub>, stop: CancellationToken) {
-    stop.run_until_cancelled(hub.run_publications()).await;
-}
-
-async fn keep_memory(hub: Arc<Hub>, stop: CancellationToken) {
-    stop.run_until_cancelled(hub.keep_memory()).await;
-}
-
-async fn expire_replies(hub: Arc<Hub>, stop: CancellationToken) {
-    let mut look = time::interval(EXPIRY_LOOK);
-    look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = look.tick() => {}
-        }
-        while hub.expire_replies(time::Instant::now().into_std()) {
-            tokio::task::yield_now().await;
-        }
     }
 }
 
