@@ -24,8 +24,8 @@
 
 use crate::{
     Action, Answer, Body, Closing, Connection, Content, Decision, Done, Effect, Event, Failed,
-    Fault, Fetched, Handle, Handler, Message, Occurrence, Payload, Plugin, Request, Response,
-    StartReason, Upgrade, handler,
+    Fault, Fetched, Handle, Handler, Message, Occurrence, Payload, Plugin, Response, StartReason,
+    Upgrade, handler,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -126,7 +126,7 @@ pub fn set_kv(values: &[(&str, &str, &[u8])]) {
 
 /// From here on, this answers what [`fetch`](crate::fetch()) asks on this thread.
 #[cfg(not(target_family = "wasm"))]
-pub fn answer_requests(server: impl FnMut(&Request) -> crate::Result<Response> + 'static) {
+pub fn answer_requests(server: impl FnMut(&crate::Request) -> crate::Result<Response> + 'static) {
     crate::fetch::source::SERVER.set(Some(Box::new(server)));
 }
 

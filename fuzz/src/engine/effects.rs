@@ -125,7 +125,7 @@ fn membership(u: &mut Unstructured<'_>) -> Result<wit::Membership> {
 }
 
 fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
-    Ok(match u.int_in_range(0..=9)? {
+    Ok(match u.int_in_range(0..=10)? {
         0 => wit::Action::Reply(wit::Reply {
             reply_to: u.arbitrary()?,
             value: if u.arbitrary()? { Ok(content(u)?) } else { Err(fault(u)?) },
@@ -160,7 +160,21 @@ fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
             key: u.arbitrary()?,
         }),
         8 => wit::Action::Fetch(wit::Fetching { name: u.arbitrary()?, request: request(u)? }),
+        9 => wit::Action::Put(wit::Put {
+            bucket: u.arbitrary()?,
+            key: u.arbitrary()?,
+            value: if u.arbitrary()? { Some(bytes(u)?) } else { None },
+            compare: expected(u)?,
+        }),
         _ => wit::Action::Other((u.arbitrary()?, bytes(u)?)),
+    })
+}
+
+fn expected(u: &mut Unstructured<'_>) -> Result<Option<wit::Expected>> {
+    Ok(match u.int_in_range(0..=2)? {
+        0 => None,
+        1 => Some(wit::Expected::Absent),
+        _ => Some(wit::Expected::Version(u.arbitrary()?)),
     })
 }
 

@@ -11,6 +11,7 @@ pub use lift::{lift, prepare};
 use tengen_core::capability::{
     close::Close,
     fetch::Fetch,
+    key_value::Put,
     publish::Publish,
     push::{Push, Target},
     reply::Reply,
@@ -92,6 +93,10 @@ fn effect(effect: &Effect, events: u32) {
         Effect::SetTimer(SetTimer { key, .. }) | Effect::CancelTimer(CancelTimer { key, .. }) => {
             name(key)
         }
+        Effect::Put(Put { bucket, key, .. }) => {
+            name(bucket);
+            name(key);
+        }
         // What it asks for is held against the grant by whoever carries it out.
         Effect::Fetch(Fetch { name, .. }) => self::name(name),
         Effect::Other(Other { name }) => assert!(name.len() <= NAME_MAX + 16, "{name}"),
@@ -110,7 +115,7 @@ fn target(target: &Target) {
         Target::User(user) => name(user),
         Target::Users(users) => users.iter().for_each(|user| name(user)),
         Target::Channel(channel) => name(channel),
-        Target::Connection(_) | Target::Connections(_) | Target::Endpoint => {}
+        Target::Connection(_) | Target::Connections(_) | Target::Endpoint(_) => {}
     }
 }
 
