@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = files![
     "authenticator.wit",
     "config.wit",
     "handler.wit",
+    "key-value.wit",
     "outgoing.wit",
     "plugin.wit",
     "signal-types.wit",
