@@ -49,7 +49,7 @@ impl Keeper {
         tracing::info!(%path, entries, bytes, "the key-value store is open");
         if bytes > bounds.bytes {
             let most = bounds.bytes;
-            tracing::warn!(%path, bytes, most, "the key-value store holds more than it may: nothing in it grows until something was taken away; raise `store.bytes`");
+            tracing::warn!(%path, bytes, most, "the key-value store holds more than it may: nothing in it grows until something was taken away; raise `store.memory`");
         }
         Self::begin(tables, file, disk.waiting)
             .map_err(|error| OpenError::thread(&disk.path, error))

@@ -100,7 +100,7 @@ attacks! {
     "publications", 2001, hostile, publications::run,
         "4,000 publications of one event to 2,000 subscribers";
     "outcomes", 1, outcomes::config, outcomes::run,
-        "a plugin that returns 64,000 effects beside 50,000 failures";
+        "a plugin that returns 64,000 effects beside a failure with 50,000 further facts";
     "reloads", 2, reloads::config, reloads::run,
         "reloads in a row of a handler, authenticator and sink";
     "claims", 100, claims::config, claims::run,

@@ -1,4 +1,4 @@
-//! A plugin whose outcomes have very many failures beside very many effects.
+//! A plugin whose decisions have very many further facts beside very many effects.
 
 use super::Done;
 use crate::{
