@@ -207,13 +207,7 @@ impl Shared {
                 .with_requesting(outgoing::requesting(Arc::clone(&client), work)),
         );
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
-        let around = Arc::new(Surroundings {
-            hub: Arc::clone(&hub),
-            router: Arc::clone(&router),
-            limits: settings.limits,
-            outbox: settings.outbox,
-            large: Line::for_workers(Handle::current().metrics().num_workers()),
-        });
+        let around = surroundings(&settings, &hub, &router);
         let upgrades = upgrades(&settings, around, (&tracer, node), work);
         let plugins = Plugins::new(engine, &hub, tracer, settings.limits, work);
         Ok(Self {
@@ -235,6 +229,17 @@ impl Shared {
             tasks: work.tasks.clone(),
         })
     }
+}
+
+/// What connections are among.
+fn surroundings(settings: &Settings, hub: &Arc<Hub>, router: &Arc<Router>) -> Arc<Surroundings> {
+    Arc::new(Surroundings {
+        hub: Arc::clone(hub),
+        router: Arc::clone(router),
+        limits: settings.limits,
+        outbox: settings.outbox,
+        large: Line::for_workers(Handle::current().metrics().num_workers()),
+    })
 }
 
 /// What answers the clients' requests; nobody asks yet.
