@@ -37,9 +37,17 @@ fn modules(site: &Site) -> PathBuf {
 
 fn install(site: &Site) -> Result<()> {
     let folder = site.tools.join(pins::COMPONENTIZE_QJS);
-    fs::create_dir_all(&folder)?;
+    // What is begun and not finished never has the name.
+    let partly = site.tools.join(format!("{}.part", pins::COMPONENTIZE_QJS));
+    for old in [&folder, &partly] {
+        if old.is_dir() {
+            fs::remove_dir_all(old)?;
+        }
+    }
+    fs::create_dir_all(&partly)?;
     run(Command::new("npm")
-        .current_dir(&folder)
+        .current_dir(&partly)
         .args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix", "."])
-        .arg(pins::COMPONENTIZE_QJS))
+        .arg(pins::COMPONENTIZE_QJS))?;
+    fs::rename(&partly, &folder).with_context(|| format!("cannot make `{}`", folder.display()))
 }
