@@ -225,3 +225,26 @@ async fn a_connection_has_its_share_of_open_replies_and_others_have_theirs() -> 
     gateway.drain().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_no_version_knows_is_refused_and_shown_and_a_missing_decision_fails_its_event()
+-> Result<()> {
+    let mut settings = Settings::default();
+    gateway::route_everything(&mut settings, "odd", guests::plugin("handler_outcomes")?);
+    let gateway = gateway::start(settings).await?;
+    let mut client = Client::json(gateway.address(), "/ws").await?;
+    assert_eq!(client.ask("outcomes/odd", json!(7)).await?, 7, "the answer stands");
+    let plugin = shown(&gateway).await?;
+    let expected = json!({
+        "malformed": { "unsubscribe": 1 },
+        "unsupported": { "decision": 1, "unsubscribe": 1 },
+    });
+    assert_eq!(plugin["refused_by_reason"], expected, "{plugin:#}");
+    let answer = client.ask("outcomes/short", json!(7)).await?;
+    assert_eq!(answer["tengen/error"]["id"], "plugin-failed", "{answer}");
+    let plugin = shown(&gateway).await?;
+    let told = plugin["last_error"]["message"].as_str().unwrap_or_default();
+    ensure!(told.contains("0 decisions for 1 events"), "{plugin:#}");
+    gateway.drain().await;
+    Ok(())
+}
