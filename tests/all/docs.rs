@@ -82,6 +82,24 @@ fn every_dependency_has_its_reason() {
 }
 
 #[test]
+fn paths_of_packages_in_documents_lead_to_manifests() {
+    let mut broken = Vec::new();
+    for path in files("", &[".md"]).unwrap() {
+        let text = read(&path).unwrap();
+        let words: Vec<_> = text.split_whitespace().collect();
+        for named in words.windows(2).filter(|pair| pair[0] == "--path").map(|pair| pair[1]) {
+            let named = named.trim_matches(|c: char| "`.,;)".contains(c));
+            // One in capital letters stands for the reader's own.
+            let is_ours = !named.is_empty() && named != named.to_uppercase();
+            if is_ours && !root().join(named).join("Cargo.toml").is_file() {
+                broken.push(format!("{path}: {named}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "no package is there:\n{}", broken.join("\n"));
+}
+
+#[test]
 fn links_in_documents_lead_to_files() {
     let mut broken = Vec::new();
     for path in files("", &[".md"]).unwrap() {
