@@ -25,12 +25,12 @@
 //! - [`export!`] takes the roles that a type has: [`Handler`], [`Authenticator`], [`Sink`], [`Snapshot`];
 //!   with `Plugin` first, the type says itself how it starts ([`Plugin`]), otherwise by `Default`.
 //! - An `Err` fails one event: its effects are discarded, its sender gets the [`Fault`], other events stand.
-//! - A panic costs the instance: the gateway starts a fresh one with [`StartReason::RestartAfterTrap`]. All that was in its
-//!   memory is gone, of a [`Snapshot`] too: that is taken at reloads, not after each event. What survives is outside: the
-//!   connections, their users and subscriptions, what was carried out of earlier calls, what was put by key ([`kv`]), and
-//!   files in granted folders. The
-//!   new instance hears of each open connection by [`Handler::adopted`] before anything else. An event that panicked alone is
-//!   not tried again, and its sender gets `plugin-failed`; others of its batch are run again, one by one.
+//! - A panic costs the instance: the gateway starts a fresh one. With [`Snapshot`] that one has the state of the one before, as
+//!   far as it can be had; without, all that was in memory is gone, it starts with [`StartReason::RestartAfterTrap`], and hears of
+//!   each open connection by [`Handler::adopted`] before anything else. What survives in any case is outside: the connections,
+//!   their users and subscriptions, what was carried out of earlier calls, what was put by key ([`kv`]), and files in granted
+//!   folders. An event that panicked alone is not tried again, and its sender gets `plugin-failed`; others of its batch are run
+//!   again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
 
 #![deny(missing_docs)]

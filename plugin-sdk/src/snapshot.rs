@@ -6,15 +6,20 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Carries state from one instance to its successor: over a reload, or to another number of instances.
+/// Carries state from one instance to its successor: over a reload, to another number of instances, and over a panic.
 ///
-/// [`Snapshot::save`] is the old instance's last call but `stop`; [`Snapshot::load`] the new one's first after
+/// At a reload [`Snapshot::save`] is the old instance's last call but `stop`; [`Snapshot::load`] the new one's first after
 /// `start`. No event comes between the two, so what was saved is the truth. It is called once more before, for a rehearsal.
 ///
-/// It is not kept for a panic or an overrun between two reloads: an instance that is lost then has saved nothing.
+/// Beside the plugin's work the gateway has the state saved now and then (`state.every`). After a panic or an overrun a fresh
+/// instance loads what was saved last, and is given the events since once more, with what the gateway answered: then it is where
+/// the one before it was, if it decides the same from the same. Three things stand in the way of that: the order of a
+/// `HashMap` (take a `BTreeMap` where it shows in what is decided), a generator of random numbers that was seeded at
+/// `start`, and files. Then it has what was saved, starts with [`StartReason::Restored`](crate::StartReason::Restored), and
+/// hears of what has changed since.
 ///
 /// During both an instance may have twice its memory. Answer what goes wrong with an `Err`: then the old instance goes on
-/// with its state. One that panics, or runs past its deadline, in `save` is lost, and its state with it.
+/// with its state. One that panics, or runs past its deadline, in `save` is lost, and replaced as after any panic.
 pub trait Snapshot: Plugin {
     /// The format that `save` writes, such as `chat/2`.
     const WRITES: &'static str;

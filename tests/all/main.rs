@@ -43,6 +43,7 @@ mod plugin;
 mod protocol;
 mod proxies;
 mod python;
+mod recovery;
 mod reload;
 mod roles;
 mod security;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tengen_engine::{Inspection, Role};
 
 /// What stands in the list's lines, or needs words of its own.
-const SAID: [&str; 14] = [
+const SAID: [&str; 16] = [
     "name",
     "state",
     "component",
@@ -21,6 +21,8 @@ const SAID: [&str; 14] = [
     "refused_by_reason",
     "declined_by_reason",
     "last_error",
+    "kept_state",
+    "revived",
 ];
 
 /// A plugin on one line, and below it what went wrong last.
@@ -69,9 +71,35 @@ pub(super) fn line_of(plugin: &Value) -> Vec<String> {
     lines
 }
 
+/// What is kept of its state for after a trap, and what an instance had of it that came after one.
+fn state_of(plugin: &Value, now: SystemTime) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(kept) = plugin.get("kept_state") {
+        let number = |key: &str| kept.get(key).and_then(Value::as_u64).unwrap_or_default();
+        lines.push(format!(
+            "  state: {} bytes, saved {}, which took {} µs and made it grow by {} bytes",
+            number("bytes"),
+            ago(number("at_ms"), now),
+            number("took_us"),
+            number("growth_bytes"),
+        ));
+    }
+    let age = plugin.pointer("/revived/age_ms").and_then(Value::as_u64).unwrap_or_default();
+    match plugin.pointer("/revived/state").and_then(Value::as_str) {
+        Some("recovered") => lines.push("  after the last trap it had all of its state".to_owned()),
+        Some("restored") => lines.push(format!(
+            "  after the last trap it had the state of {age} ms before: what it decided in that time is not known to it"
+        )),
+        Some(_) => lines.push("  after the last trap it began with nothing".to_owned()),
+        None => {}
+    }
+    lines
+}
+
 /// A plugin of a running gateway: its line, and below it whatever else is known and not nothing.
 pub(super) fn of_running(plugin: &Value, now: SystemTime) -> Vec<String> {
     let mut lines = line_of(plugin);
+    lines.extend(state_of(plugin, now));
     let others = plugin.as_object().into_iter().flatten();
     let others = others.filter(|(key, _)| !SAID.contains(&key.as_str()));
     lines.extend(others.filter_map(|(key, value)| {

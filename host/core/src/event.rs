@@ -153,6 +153,24 @@ pub trait Onward: std::fmt::Debug + Send + Sync {
     fn go_on(&self, event: Event, why: Fault);
 }
 
+impl Connection {
+    /// One that has ended, of which no more is known.
+    pub fn gone(handle: Handle, id: ConnectionId) -> Self {
+        Self {
+            handle,
+            id,
+            user: None,
+            endpoint: "".into(),
+            endpoint_index: EndpointIndex(u16::MAX),
+            peer: ([0, 0, 0, 0], 0).into(),
+            dialect: "",
+            more: Vec::new(),
+            upgrade: None,
+            waiting: Waiting::default(),
+        }
+    }
+}
+
 #[cfg(any(test, fuzzing, feature = "testing"))]
 impl Connection {
     /// Somebody whom nobody knows anything about, for tests: on `/ws`, in our dialect.

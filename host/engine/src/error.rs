@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and a plugin.
 
-use crate::{text::plain, trap};
+use crate::{shared::Revived, text::plain, trap};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 use tengen_core::meter::Broken;
@@ -71,6 +71,8 @@ pub enum PluginError {
         "the plugin begins with {wanted} bytes of memory, more than the {limit} it may have: raise its `memory`{stack}"
     )]
     Memory { wanted: usize, limit: usize, stack: Stack },
+    #[error("the system has no randomness for the plugin")]
+    NoChance,
     #[error("the directory `{}` granted to the plugin cannot be opened", dir.display())]
     Directory { dir: PathBuf, source: Cause },
     #[error(
@@ -111,10 +113,10 @@ pub enum PluginError {
         "the state has {size} bytes, more than the {limit} of the plugin's `memory`: raise that, or keep less"
     )]
     StateTooLarge { size: usize, limit: usize },
-    #[error("the running version lost its instance at saving, and its state with it")]
+    #[error("the running version lost its instance at saving")]
     StateLost {
-        /// Whether a new instance of the old version runs in its place.
-        restarted: bool,
+        /// What the new instance of the old version has of its state; none: none could be started.
+        state: Option<Revived>,
         #[source]
         source: Box<PluginError>,
     },
@@ -196,11 +198,17 @@ impl PluginError {
     /// What serves after a reload that ended so.
     pub fn aftermath(&self) -> &'static str {
         match self {
-            Self::StateLost { restarted: true, .. } => {
+            Self::StateLost { state: Some(Revived::Recovered), .. } => {
+                "the reload failed, and the old version goes on with a new instance that has its state"
+            }
+            Self::StateLost { state: Some(Revived::Restored(_)), .. } => {
+                "the reload failed, and the old version goes on with a new instance that has what was saved last of its state"
+            }
+            Self::StateLost { state: Some(Revived::Empty), .. } => {
                 "the reload failed, and the old version goes on with a new instance: its state is gone"
             }
-            Self::StateLost { restarted: false, .. } => {
-                "the reload failed, the state is gone, and the old version cannot be started again now"
+            Self::StateLost { state: None, .. } => {
+                "the reload failed, and the old version lost its instance and cannot be started again now"
             }
             _ => "the reload failed, the old version goes on",
         }

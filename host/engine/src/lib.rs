@@ -31,6 +31,7 @@ mod handler;
 mod plugin;
 mod pool;
 mod prepare;
+mod quarantine;
 mod shared;
 mod space;
 mod text;
@@ -48,7 +49,7 @@ pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use plugin::{Plugin, PluginParts, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{At, Health, LastError, State, Status};
+pub use shared::{At, Health, KeptState, LastError, Revived, State, Status};
 pub use watch::{FileChange, Watch};
 
 #[cfg(test)]

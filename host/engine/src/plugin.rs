@@ -287,7 +287,7 @@ impl Plugin {
         mut instance: Instance,
     ) -> Result<Instance, PluginError> {
         let state = seat.save().await?;
-        instance.load(new, state).await?;
+        instance.load(new, &state).await?;
         dismiss(new, instance).await;
         Instance::start(new, StartReason::Reload).await
     }

@@ -1,6 +1,9 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
 mod gauges;
+mod kept;
+
+pub use kept::{KeptState, Revived};
 
 use crate::{
     breaker::Phase,
@@ -13,6 +16,7 @@ use crate::{
     error::PluginError,
 };
 use arc_swap::ArcSwap;
+use kept::Shown;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -46,6 +50,7 @@ pub(super) struct Shared {
     breaker: AtomicU8,
     last_error: Mutex<Option<LastError>>,
     lines: Mutex<Lines>,
+    kept: Shown,
 }
 
 /// How many lines about what went wrong the log has had of late.
@@ -190,6 +195,24 @@ pub struct Status {
     pub shunned_connections: u64,
     /// How often an instance was lost that had a state to hand over, and the state with it.
     pub lost_states: u64,
+    /// How often its state was saved for after a trap,
+    pub checkpoints: u64,
+    /// and could not be.
+    pub failed_checkpoints: u64,
+    /// How often a new instance had all of the state of one that broke,
+    pub recovered_states: u64,
+    /// or what was saved last of it.
+    pub restored_states: u64,
+    /// How often a saved state was put aside, because nothing went well on it.
+    pub states_put_aside: u64,
+    /// How often an instance that had grown was replaced by one with its state.
+    pub recycled: u64,
+    /// The state as it was saved last; none: never, or the plugin has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_state: Option<KeptState>,
+    /// What the last instance that came in the place of one that broke had of its state; none: none broke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revived: Option<Revived>,
     pub reloads: u64,
     pub failed_reloads: u64,
     /// Events that wait for a decision.
@@ -238,6 +261,7 @@ impl Shared {
             breaker: AtomicU8::new(0),
             last_error: Mutex::new(None),
             lines: Mutex::default(),
+            kept: Shown::default(),
         }
     }
 
@@ -288,6 +312,21 @@ impl Shared {
         }
     }
 
+    /// The state was saved for after a trap.
+    pub(super) fn keeps(&self, state: KeptState) {
+        self.kept.kept(state);
+    }
+
+    /// An instance has come in the place of one that broke.
+    pub(super) fn revived(&self, how: Revived) {
+        self.kept.revived(how);
+    }
+
+    /// What the last one had of the state.
+    pub(super) fn last_revival(&self) -> Option<Revived> {
+        self.kept.all().1
+    }
+
     /// An instance with a state of its own is gone.
     pub(super) fn lost_state(&self) {
         self.counters.note(PluginHappened::StateLost);
@@ -335,6 +374,7 @@ impl Shared {
         let current = self.current.load();
         let counters = &self.counters;
         let counts = counters.meter.counts();
+        let (kept_state, revived) = self.kept.all();
         Status {
             name: self.name.to_string(),
             file: current.settings.file.clone(),
@@ -373,6 +413,14 @@ impl Shared {
             breaker_opened: counts.left_out,
             shunned_connections: counts.shunned,
             lost_states: counts.lost_states,
+            checkpoints: counts.checkpoints,
+            failed_checkpoints: counts.failed_checkpoints,
+            recovered_states: counts.recovered_states,
+            restored_states: counts.restored_states,
+            states_put_aside: counts.states_put_aside,
+            recycled: counts.recycled,
+            kept_state,
+            revived,
             reloads: counts.reloads,
             failed_reloads: counts.failed_reloads,
             waiting,

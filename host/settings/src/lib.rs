@@ -30,7 +30,9 @@ pub use filter::{Filter, LimitBy, Names, check_level, id_levels_of};
 pub use hosts::{Host, HostName};
 pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
-pub use plugins::{Directory, Grants, Mode, OnFailure, Pattern, Plugin, RequestLimits, Route};
+pub use plugins::{
+    Directory, Grants, Mode, OnFailure, Pattern, Plugin, RequestLimits, Route, StateKeeping,
+};
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;

@@ -7,8 +7,8 @@ use crate::{
         Kind, Part,
         key::{inline_tables, table},
         kind::{
-            bytes, count, duration, path, plain_count, plain_size, plugin_name, quoted, text,
-            truth, words,
+            bytes, count, duration, path, pause, plain_count, plain_size, plugin_name, quoted,
+            text, truth, words,
         },
         settings,
         value::Value,
@@ -39,6 +39,11 @@ settings! {
         instances: NonZeroUsize = count().or(at_least_one(1));
         /// `closed`: a failed event gets an error; `open`: it goes on to the next match
         on_failure: OnFailure = words([("closed", OnFailure::Closed), ("open", OnFailure::Open)], &[]).or(OnFailure::Closed);
+        /// folder for events that break the plugin, at most 100 files of 16 MiB together, which hold what clients sent and the
+        /// state that it happened to; absent: none are kept
+        quarantine: Option<PathBuf> = path().absent("\"quarantine\"");
+        /// What of its state outlives an instance.
+        state: StateKeeping = table();
         /// plugins that are started before it and stopped after it
         depends_on: Vec<PluginName> = plugin_name().list().or(Vec::new()).at_once();
         /// What it may do.
@@ -102,6 +107,22 @@ settings! {
     }
 }
 
+settings! {
+    /// What of the state of a plugin with `snapshot` outlives an instance that breaks.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StateKeeping {
+        /// how often at most the state is saved beside the plugin's work, to be loaded after a trap; 0s: never
+        ///
+        /// Later where saving takes more than a hundredth of the time.
+        every: Duration = pause().or(Duration::from_secs(10));
+        /// memory for the events since it was saved last, which an instance after a trap is given once more
+        ///
+        /// In bytes.
+        log: usize = plain_size().within((64 << 10)..=(1 << 30)).or(4 << 20);
+    }
+}
+
+with_defaults!(StateKeeping);
 with_defaults!(Grants);
 
 /// Exact text, or a prefix followed by `*`.

@@ -8,7 +8,7 @@ use std::{
 /// Why an event or a request was not carried out, as a peer or a plugin is told.
 ///
 /// `message` is for people and says what to do; it holds nothing internal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     pub id: FaultId,
     pub message: String,

@@ -4,7 +4,7 @@ use super::Wanted;
 use tengen_wire::{close::Reason, fault::FaultId, id::Handle};
 
 /// Closes a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Close {
     pub connection: Handle,
     pub code: u16,
@@ -21,7 +21,7 @@ impl Wanted for Close {
 }
 
 /// How a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Closing {
     pub code: u16,
     pub reason: String,

@@ -3,7 +3,7 @@
 use tengen_wire::{fault::FaultId, payload::Payload};
 
 /// Outgoing bytes: the handler's own, or those of the event at this place in the batch, which nobody copies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Content {
     Payload(Payload),
     OfEvent(u32),

@@ -6,7 +6,7 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 use tengen_wire::fault::{Fault, FaultId};
 
 /// Sends a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fetch {
     /// The plugin's own, for [`Fetched`].
     pub name: String,
@@ -36,7 +36,7 @@ pub struct Fetched {
 }
 
 /// A request, as a plugin says it. Nothing of it is checked yet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Request {
     pub method: String,
     pub url: String,
@@ -47,7 +47,7 @@ pub struct Request {
 }
 
 /// What a server answered, whatever its status.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Response {
     pub status: u16,
     /// In the order in which they came, names in lower case. None tells of the connection.

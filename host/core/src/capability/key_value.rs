@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tengen_wire::fault::FaultId;
 
 /// Puts a value at a key of a bucket, or takes away what stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Put {
     pub bucket: String,
     pub key: String,
@@ -16,7 +16,7 @@ pub struct Put {
 }
 
 /// What whoever puts something believes to stand at a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
     Absent,
     Version(u64),

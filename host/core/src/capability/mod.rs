@@ -54,13 +54,13 @@ macro_rules! capabilities {
         }
     )+) => {
         /// What a handler wants done.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Effect {
             $($($($(#[$wanted])* $effect($module::$effect),)+)?)+
         }
 
         /// What was wanted, as counts and log lines name it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Kind {
             $($($($(#[$wanted])* $effect,)+)?)+
             $($($($(#[$counted])* $part,)+)?)+
@@ -124,6 +124,13 @@ macro_rules! capabilities {
             pub fn word(&self) -> &'static str {
                 match self {
                     $($($(Self::$occurrence { .. } => $said,)+)?)+
+                }
+            }
+
+            /// Gives back what it holds beside its data: it is kept only to be looked at again.
+            pub fn let_go(&mut self) {
+                if let Self::Fetched(fetched) = self {
+                    fetched.place = std::sync::Arc::new(fetch::Place::new(()));
                 }
             }
 

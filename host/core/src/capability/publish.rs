@@ -7,7 +7,7 @@ use tengen_wire::{
 };
 
 /// Sends to all subscribers of a channel, and numbers it there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Publish {
     pub channel: Channel,
     pub id: EventId,

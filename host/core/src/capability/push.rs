@@ -7,7 +7,7 @@ use tengen_wire::{
 };
 
 /// Who gets a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     Connection(Handle),
     Connections(Vec<Handle>),
@@ -19,7 +19,7 @@ pub enum Target {
 }
 
 /// Sends an event to connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Push {
     pub to: Target,
     /// Who is left out.

@@ -17,7 +17,7 @@ pub struct Message {
 }
 
 /// Answers a message, or says why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     pub reply_to: u32,
     pub value: Result<Content, Fault>,

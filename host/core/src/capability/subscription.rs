@@ -4,14 +4,14 @@ use super::Wanted;
 use tengen_wire::id::{Channel, Handle};
 
 /// Brings a connection into a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subscribe {
     pub connection: Handle,
     pub channel: Channel,
 }
 
 /// Takes a connection out of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Unsubscribe {
     pub connection: Handle,
     pub channel: Channel,

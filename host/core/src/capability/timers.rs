@@ -5,7 +5,7 @@ use std::time::Duration;
 use tengen_wire::id::Handle;
 
 /// Sets a timer, in place of the one that has this key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SetTimer {
     pub connection: Option<Handle>,
     pub key: String,
@@ -13,7 +13,7 @@ pub struct SetTimer {
 }
 
 /// Takes a timer back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CancelTimer {
     pub connection: Option<Handle>,
     pub key: String,

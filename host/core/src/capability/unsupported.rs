@@ -3,7 +3,7 @@
 use super::Wanted;
 
 /// A kind of a later version, by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Other {
     pub name: String,
 }

@@ -9,7 +9,7 @@ pub use refused::{Refusals, Refused, Tally};
 use tengen_wire::fault::Fault;
 
 /// An effect and the event that caused it, by its place in the batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caused {
     pub by: u32,
     pub what: Effect,
@@ -25,7 +25,7 @@ impl Caused {
 }
 
 /// What went wrong with one event. Its effects are discarded, the others' stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     pub by: u32,
     pub why: Fault,
@@ -34,7 +34,7 @@ pub struct Failure {
 }
 
 /// What a handler decided about a batch.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
     pub effects: Vec<Caused>,
     pub failures: Vec<Failure>,

@@ -9,7 +9,7 @@ use tengen_wire::{
 };
 
 /// An effect that was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Refused {
     /// The causing event's place in the batch, if there is one.
     pub by: Option<u32>,
@@ -20,7 +20,7 @@ pub struct Refused {
 }
 
 /// So many of one kind, refused for one reason, and what the first of them was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tally {
     pub kind: Kind,
     pub why: Fault,

@@ -262,6 +262,16 @@ metrics! {
         "Connections that were left alone because their events kept breaking it";
     PluginLostStates = Counter "tengen_plugin_lost" "states" ["plugin"] []
         "How often an instance was lost that had a state to hand over";
+    PluginCheckpoints = Counter "tengen_plugin" "checkpoints" ["plugin", "outcome"] []
+        "How often the state was saved for after a trap (`ok`), and could not be (`failed`)";
+    PluginRevivals = Counter "tengen_plugin" "revivals" ["plugin", "state"] []
+        "How often a new instance had all of the state of one that broke (`recovered`), or what was saved last of it (`restored`)";
+    PluginStatesPutAside = Counter "tengen_plugin_states_put" "aside" ["plugin"] []
+        "How often a saved state was put aside, because nothing went well on it";
+    PluginRecycled = Counter "tengen_plugin_recycled" "instances" ["plugin"] []
+        "How often an instance that had grown was replaced by one with its state";
+    PluginStateSize = Gauge "tengen_plugin_state" "bytes" ["plugin"] []
+        "The state as it was saved last";
     PluginReloads = Counter "tengen_plugin" "reloads" ["plugin", "outcome"] []
         "Reloads that replaced it (`ok`), and that left the old version serving (`failed`)";
     PluginWaiting = Gauge "tengen_plugin_waiting" "events" ["plugin"] ["plugins.{plugin}.waiting"]

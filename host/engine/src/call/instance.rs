@@ -23,6 +23,7 @@ use crate::{
         data::{Data, HandedTooMuch},
         patience::Patience,
         stopwatch::Stopwatch,
+        tape::Tape,
     },
     text::plain,
 };
@@ -160,6 +161,21 @@ impl Instance {
         said("start", call!(self, allowance, self.plugin, call_start(reason)))
     }
 
+    /// What it is answered by its imports.
+    pub(crate) fn tape(&self) -> &Tape {
+        &self.store.data().tape
+    }
+
+    /// Says whether it goes through what was: then nothing of what it says is heard.
+    pub(crate) fn goes_through(&mut self, what_was: bool) {
+        self.store.data_mut().signals.muted = what_was;
+    }
+
+    /// How much memory it has, and how much it may have.
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        self.store.data().memory.level()
+    }
+
     /// Says whether it only shows that its version would do.
     pub(crate) fn rehearses(&mut self, rehearsal: bool) {
         self.store.data_mut().signals.rehearsal = rehearsal;
@@ -203,7 +219,7 @@ impl Instance {
     pub(crate) async fn load(
         &mut self,
         generation: &Generation,
-        state: Saved,
+        state: &Saved,
     ) -> Result<(), PluginError> {
         let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
         let mut allowance = generation.hand_over();

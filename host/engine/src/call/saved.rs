@@ -14,6 +14,21 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
+    /// The format that its plugin wrote it in.
+    pub(crate) fn format(&self) -> Option<&str> {
+        self.pieces.first().map(|first| first.format.as_str())
+    }
+
+    /// What was written, piece by piece.
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(|piece| piece.bytes.as_slice())
+    }
+
+    /// Bytes of all of it.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// The number of the next piece.
     pub(super) fn next(&self) -> u32 {
         u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)

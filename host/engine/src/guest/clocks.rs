@@ -1,5 +1,6 @@
 //! The clocks that guests read: right, but coarse, so that what another guest's work does to a cache is not measured.
 
+use super::tape::Tape;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
@@ -7,11 +8,14 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 pub(super) const GRAIN: Duration = Duration::from_micros(100);
 
 /// Both clocks, the one that only goes forward counted from when it was made.
-pub(super) struct Coarse(Instant);
+pub(super) struct Coarse {
+    began: Instant,
+    tape: Tape,
+}
 
 impl Coarse {
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
+    pub(super) fn new(tape: &Tape) -> Self {
+        Self { began: Instant::now(), tape: tape.clone() }
     }
 }
 
@@ -21,7 +25,8 @@ impl HostWallClock for Coarse {
     }
 
     fn now(&self) -> Duration {
-        coarse(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        self.tape
+            .answer(|| coarse(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
     }
 }
 
@@ -31,7 +36,7 @@ impl HostMonotonicClock for Coarse {
     }
 
     fn now(&self) -> u64 {
-        nanoseconds(coarse(self.0.elapsed()))
+        self.tape.answer(|| nanoseconds(coarse(self.began.elapsed())))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the gateway keeps beside a guest: its limits, its time, its grants, and what it said during a call.
 
 use super::{
-    clocks::Coarse, console::Console, patience::Patience, signals::Signals, stopwatch::Stopwatch,
-    ticks::Ticks,
+    chance::Chance, clocks::Coarse, console::Console, patience::Patience, signals::Signals,
+    stopwatch::Stopwatch, tape::Tape, ticks::Ticks,
 };
 use crate::{
     counters::Counters,
@@ -65,6 +65,8 @@ pub(crate) struct Data {
     pub(super) outgoing: Option<Arc<dyn Outgoing>>,
     /// How long it may wait for servers.
     pub(crate) patience: Patience,
+    /// What it is answered, for an instance after it.
+    pub(crate) tape: Tape,
     /// Its place among all instances.
     _place: OwnedSemaphorePermit,
 }
@@ -80,11 +82,11 @@ impl Data {
     ) -> Result<Store<Self>, PluginError> {
         let place = Arc::clone(&hosting.places).try_acquire_owned();
         let place = place.map_err(|_| PluginError::NoRoom(Cause::new("every place is taken")))?;
-        let console = Console::default();
+        let (console, tape) = (Console::default(), Tape::default());
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let data = Self {
-            wasi: wasi(settings, &console)?,
+            wasi: wasi(settings, &console, &tape)?,
             table,
             memory: Memory::new(settings.memory, counters),
             config: Arc::clone(settings),
@@ -96,6 +98,7 @@ impl Data {
             kept: hosting.kept.clone(),
             outgoing: hosting.outgoing.clone(),
             patience: Patience::none(),
+            tape,
             _place: place,
         };
         let mut store = Store::new(wasm, data);
@@ -135,13 +138,19 @@ impl WasiView for Data {
     }
 }
 
-fn wasi(settings: &settings::Plugin, console: &Console) -> Result<WasiCtx, PluginError> {
+fn wasi(
+    settings: &settings::Plugin,
+    console: &Console,
+    tape: &Tape,
+) -> Result<WasiCtx, PluginError> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .max_random_size(RANDOM_BYTES);
-    wasi.wall_clock(Coarse::new()).monotonic_clock(Coarse::new());
+    wasi.wall_clock(Coarse::new(tape)).monotonic_clock(Coarse::new(tape));
+    let chance = || Chance::new(tape).ok_or(PluginError::NoChance);
+    wasi.secure_random(chance()?).insecure_random(chance()?);
     wasi.stdout(console.clone()).stderr(console.clone());
     for name in &settings.grant.env {
         if let Ok(value) = std::env::var(name) {
@@ -178,6 +187,11 @@ impl Memory {
         counters.instances.fetch_add(1, Ordering::Relaxed);
         let counters = Arc::clone(counters);
         Self { limit, allowed: limit, used: 0, denied: None, lacking: false, grown: 0, counters }
+    }
+
+    /// How much there is, and how much there may be.
+    pub(crate) fn level(&self) -> (usize, usize) {
+        (self.used, self.limit)
     }
 
     /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.

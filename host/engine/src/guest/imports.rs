@@ -51,7 +51,7 @@ impl signals::Host for Data {
 
     fn elapsed_ms(&mut self) -> wasmtime::Result<f64> {
         self.charge(0)?;
-        Ok(self.signals.elapsed_ms())
+        Ok(self.tape.answer(|| self.signals.elapsed_ms()))
     }
 
     fn add(
@@ -61,7 +61,7 @@ impl signals::Host for Data {
         attributes: Vec<types::Attribute>,
     ) -> wasmtime::Result<()> {
         self.charge(counter.len() + size_of_all(&attributes))?;
-        if !self.signals.rehearsal {
+        if self.signals.counts() {
             self.counters.own.add(&counter, u64::from(by));
         }
         Ok(())
@@ -74,7 +74,7 @@ impl signals::Host for Data {
         attributes: Vec<types::Attribute>,
     ) -> wasmtime::Result<()> {
         self.charge(histogram.len() + size_of_all(&attributes))?;
-        if !self.signals.rehearsal {
+        if self.signals.counts() {
             self.counters.own.observe(&histogram, value);
         }
         Ok(())
@@ -87,7 +87,7 @@ impl signals::Host for Data {
         attributes: Vec<types::Attribute>,
     ) -> wasmtime::Result<()> {
         self.charge(gauge.len() + size_of_all(&attributes))?;
-        if !self.signals.rehearsal {
+        if self.signals.counts() {
             self.counters.own.set(&gauge, value);
         }
         Ok(())

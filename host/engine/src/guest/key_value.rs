@@ -25,9 +25,14 @@ impl Host for Data {
             Ok(store) => store,
             Err(why) => return Ok(Found::Refused(told(why))),
         };
-        let Some(entry) = store.get(&bucket, &key) else { return Ok(Found::Nothing) };
-        self.charge(size_of(&key, &entry))?;
-        Ok(Found::Entry(as_told(&key, &entry)))
+        let found = self.tape.answer(|| match store.get(&bucket, &key) {
+            Some(entry) => Found::Entry(as_told(&key, &entry)),
+            None => Found::Nothing,
+        });
+        if let Found::Entry(entry) = &found {
+            self.charge(size_of(entry))?;
+        }
+        Ok(found)
     }
 
     fn entries(
@@ -45,11 +50,16 @@ impl Host for Data {
         };
         let limit = usize::try_from(limit).unwrap_or(PAGE_ENTRIES);
         let wanted = Wanted { prefix: &prefix, after: after.as_deref(), limit };
-        let page = store.page(&bucket, &wanted);
-        self.charge(page.entries.iter().map(|(key, entry)| size_of(key, entry)).sum())?;
-        let entries = page.entries.iter().map(|(key, entry)| as_told(key, entry)).collect();
-        let next = page.next.map(|key| key.to_string());
-        Ok(Listing::Page(Page { entries, next, more: Vec::new() }))
+        let listing = self.tape.answer(|| {
+            let page = store.page(&bucket, &wanted);
+            let entries = page.entries.iter().map(|(key, entry)| as_told(key, entry)).collect();
+            let next = page.next.map(|key| key.to_string());
+            Listing::Page(Page { entries, next, more: Vec::new() })
+        });
+        if let Listing::Page(page) = &listing {
+            self.charge(page.entries.iter().map(size_of).sum())?;
+        }
+        Ok(listing)
     }
 }
 
@@ -68,8 +78,8 @@ impl Data {
     }
 }
 
-fn size_of(key: &str, entry: &store::Entry) -> usize {
-    PLACE + key.len() + entry.value.len()
+fn size_of(entry: &Entry) -> usize {
+    PLACE + entry.key.len() + entry.value.len()
 }
 
 fn as_told(key: &str, entry: &store::Entry) -> Entry {

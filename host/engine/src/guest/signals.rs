@@ -42,6 +42,8 @@ pub(crate) struct Signals {
     dropped: u64,
     /// The instance only shows whether its version would do: what it says is marked so.
     pub(crate) rehearsal: bool,
+    /// It goes through what was: all of it has been said.
+    pub(crate) muted: bool,
     began: Instant,
 }
 
@@ -101,8 +103,14 @@ impl Signals {
             text: 0,
             dropped: 0,
             rehearsal: false,
+            muted: false,
             began: Instant::now(),
         }
+    }
+
+    /// Whether what it counts counts.
+    pub(super) fn counts(&self) -> bool {
+        !self.rehearsal && !self.muted
     }
 
     /// Whose they are.
@@ -173,6 +181,11 @@ impl Signals {
     /// many. That they were is told as `often` says.
     pub(crate) fn release(&mut self, whose: Whose<'_, '_>, aborted: bool, often: &Often) -> u64 {
         let (printed, unprinted) = self.console.take();
+        if self.muted {
+            self.held.clear();
+            (self.text, self.dropped) = (0, 0);
+            return 0;
+        }
         if unprinted > 0 {
             // Said as a line of its own, and one that counts.
             self.dropped += 1;

@@ -4,6 +4,7 @@
 //! own task does the rest.
 
 use super::{
+    alarm::{Alarm, Times},
     gathering::Gathering,
     inline::{Inline, Visited},
     queue::{Batch, Closed, Queue},
@@ -207,11 +208,14 @@ async fn drive(
     let _end = End { shared: Arc::clone(&runner.shared), queue: Arc::clone(&runner.queue) };
     runner.visited = visited.clone();
     let mut stopped = pin!(stop.cancelled());
+    let mut alarm = Alarm::default();
     // What is large and rare has a box of its own: what every call needs is moved with each call.
     let asked = loop {
         let pause = pause(runner.down_until());
+        let times = Times { due: runner.save_due(), last: runner.last_ended() };
+        let (queue, saving) = (&runner.queue, (&mut alarm, times));
         let waited =
-            next(&runner.queue, &mut requests, stopped.as_mut(), pause, &gathering, &visited);
+            next(queue, &mut requests, stopped.as_mut(), pause, &gathering, &visited, saving);
         match waited.await {
             Due::Events => {
                 gather(&runner.queue, &gathering, &visited).await;
@@ -234,6 +238,12 @@ async fn drive(
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(answer)) => break Some(answer),
                     Err(_) => Box::pin(recover(&mut runner, &mut batch)).await,
+                }
+            }
+            Due::Saving => {
+                hand_over(&visited).await;
+                if Box::pin(contained(runner.checkpoint())).await.is_err() {
+                    Box::pin(recover(&mut runner, &mut batch)).await;
                 }
             }
             Due::Restart => {
@@ -280,6 +290,8 @@ async fn recover(runner: &mut Runner, batch: &mut Batch) {
 enum Due {
     Events,
     Request(Request),
+    /// The state is to be saved.
+    Saving,
     /// The pause before another try to start is over.
     Restart,
     End,
@@ -295,9 +307,13 @@ async fn next(
     restart: impl Future<Output = ()>,
     gathering: &Gathering,
     visited: &Visited,
+    (alarm, saving): (&mut Alarm, Times),
 ) -> Due {
     let mut restart = pin!(restart);
     poll_fn(|cx| {
+        if alarm.is_over(saving, visited.is_so(), cx) {
+            return Poll::Ready(Due::Saving);
+        }
         let mut events = !queue.is_empty();
         if !events {
             // What the task was called for may have been given up: who comes next has to call it again. Looked at once
@@ -376,7 +392,10 @@ async fn obey(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::keeping::known::Missing;
     use std::{num::NonZeroUsize, task::Context};
+
+    const NEVER: Times = Times { due: None, last: None };
 
     #[tokio::test]
     async fn a_call_for_events_that_were_given_up_does_not_keep_the_next_from_calling() {
@@ -385,8 +404,9 @@ mod tests {
         let (stop, visited) = (CancellationToken::new(), Visited::default());
         assert!(gathering.calls(), "somebody brought an event, which was given up");
         let mut stopped = pin!(stop.cancelled());
+        let never = (&mut Alarm::default(), NEVER);
         let waits =
-            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited);
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited, never);
         let polled = pin!(waits).poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
         assert!(gathering.calls(), "the next one calls");
@@ -398,11 +418,14 @@ mod tests {
         let (requests, mut received) = mpsc::channel(REQUESTS);
         let (stop, visited) = (CancellationToken::new(), Visited::by_somebody());
         queue.open();
-        queue.adopt(vec![Arc::new(tengen_core::event::Connection::anybody(1))], false);
+        let open = vec![Arc::new(tengen_core::event::Connection::anybody(1))];
+        queue.adopt(open, Missing::default(), false);
         assert!(!queue.is_empty());
         let mut stopped = pin!(stop.cancelled());
         let mut due = async || {
-            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited).await
+            let never = (&mut Alarm::default(), NEVER);
+            next(&queue, &mut received, stopped.as_mut(), pause(None), &gathering, &visited, never)
+                .await
         };
         assert!(matches!(due().await, Due::Events), "a visitor begins with what it brought");
         let (answer, _) = oneshot::channel();

@@ -5,7 +5,10 @@
 //! **Invariant:** whatever an instance hears of a connection begins with `opened` or `adopted` and ends with `closed`.
 //! The queue knows which connections its instance has been told of, so it can put a missing beginning in front.
 
-use super::line::{Line, Share};
+use super::{
+    keeping::known::Missing,
+    line::{Line, Share},
+};
 use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -15,13 +18,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tengen_core::{
-    event::{Connection, Event, Occurrence},
+    event::{Closing, Connection, Event, Occurrence},
     handler::{Declined, Seen},
     trace::Span,
 };
 use tengen_wire::{
+    close::Reason,
     fault::{Fault, FaultId},
-    id::Handle,
+    id::{ConnectionId, Handle},
 };
 
 /// How long a connection is left alone whose `adopted` made an instance fail.
@@ -134,11 +138,6 @@ impl Queue {
         adopted + waiting.alone.len() + waiting.events.len()
     }
 
-    /// How many connections the instance has been told of, or will be.
-    pub(super) fn connections(&self) -> usize {
-        self.lock().told.len()
-    }
-
     /// Puts the batch back that broke an instance: its events go next, one by one. What it was told of connections is
     /// told to the next instance anew.
     pub(super) fn retry(&self, events: impl DoubleEndedIterator<Item = Event>) {
@@ -174,7 +173,6 @@ impl Queue {
     pub(super) fn shun(&self, handle: Handle) -> Vec<Event> {
         let mut waiting = self.lock();
         waiting.shunned.insert(handle, Instant::now());
-        waiting.told.remove(&handle);
         let is_its = |event: &Event| {
             event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
         };
@@ -213,9 +211,15 @@ impl Queue {
         self.lock().adopting = true;
     }
 
-    /// A new instance knows nothing: it hears of every open connection first. `forgive`: it is another version.
-    pub(super) fn adopt(&self, open: Vec<Arc<Connection>>, forgive: bool) {
-        self.lock().adopt(open, forgive);
+    /// A new instance hears of every open connection first, but for those that it knows, and of the end of those that it knows
+    /// and that are no more. `forgive`: it is another version. Returns of how many it hears.
+    pub(super) fn adopt(
+        &self,
+        open: Vec<Arc<Connection>>,
+        missing: Missing,
+        forgive: bool,
+    ) -> usize {
+        self.lock().adopt(open, missing, forgive)
     }
 
     /// Takes nothing any more (until [`Queue::open`]) and gives back the messages that wait.
@@ -337,28 +341,65 @@ impl Waiting {
     /// already, and a second one would be wrong. A connection that has ended is not in the list, but its last events may wait,
     /// its `closed` among them; without a beginning the instance would hear of an end alone. So what waits is looked at first,
     /// in order: the first event of each connection says whether its beginning waits.
-    fn adopt(&mut self, open: Vec<Arc<Connection>>, forgive: bool) {
+    fn adopt(&mut self, open: Vec<Arc<Connection>>, missing: Missing, forgive: bool) -> usize {
         if forgive {
             self.shunned.clear();
             self.suspected.clear();
         }
-        let mut known = HashSet::<_, RandomState>::default();
+        let mut known = HashMap::<_, _, RandomState>::default();
         let mut unbegun = Vec::new();
         for event in self.waiting() {
             let Some(connection) = &event.connection else { continue };
             let begins = matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
-            if known.insert(connection.handle) && !begins {
+            if known.insert(connection.handle, connection.id).is_none() && !begins {
                 unbegun.push(Arc::clone(connection));
             }
         }
-        unbegun.extend(open.into_iter().filter(|connection| known.insert(connection.handle)));
-        unbegun.retain(|connection| !self.shunned.contains_key(&connection.handle));
+        let is_new =
+            |connection: &Arc<Connection>| known.insert(connection.handle, connection.id).is_none();
+        unbegun.extend(open.into_iter().filter(is_new));
+        unbegun.retain(|connection| {
+            let handle = &connection.handle;
+            missing.known.get(handle) != Some(&connection.id) && !self.shunned.contains_key(handle)
+        });
         self.line_up(&unbegun);
+        let is_kept = |handle: &Handle, id: &ConnectionId| missing.known.get(handle) == Some(id);
+        let kept = known.iter().filter(|(handle, id)| is_kept(handle, id));
+        let kept = kept.map(|(handle, _)| *handle).collect::<HashSet<_, RandomState>>();
+        let count = self.catch_up(missing, &known) + unbegun.len();
         // Told, as soon as all of this is heard, is everybody whose end does not wait as well.
         let ended = self.waiting().filter_map(ended).collect::<HashSet<_, RandomState>>();
-        known.retain(|handle| !ended.contains(handle) && !self.shunned.contains_key(handle));
-        self.told = known;
+        let told = known.into_keys();
+        self.told = told
+            .filter(|handle| !ended.contains(handle))
+            .filter(|handle| kept.contains(handle) || !self.shunned.contains_key(handle))
+            .collect();
         self.adopting = false;
+        count
+    }
+
+    /// What an instance that knows something has missed: ends of connections come first of all, and what it waited for before
+    /// anything new. Returns how many ended.
+    fn catch_up(
+        &mut self,
+        missing: Missing,
+        open: &HashMap<Handle, ConnectionId, RandomState>,
+    ) -> usize {
+        let Missing { known, mut ended, again, .. } = missing;
+        for event in again.into_iter().rev() {
+            let of = event.connection.as_ref().map(|connection| connection.handle);
+            if of.is_none_or(|of| open.contains_key(&of) && !self.shunned.contains_key(&of)) {
+                self.events.push_front(event);
+            }
+        }
+        let mut count = 0;
+        let is_gone = |(handle, id): &(Handle, ConnectionId)| open.get(handle) != Some(id);
+        for (handle, id) in known.into_iter().filter(is_gone) {
+            let how = ended.remove(&handle).unwrap_or_else(|| Closing::from(&Reason::Lost));
+            self.adopted.push_front(closed(handle, id, how));
+            count += 1;
+        }
+        count
     }
 
     /// What waits behind the adoptions, in order.
@@ -398,6 +439,18 @@ fn adopted(connection: &Arc<Connection>) -> Event {
         seq: 0,
         at: SystemTime::now(),
         what: Occurrence::Adopted,
+        span: Span::none(),
+        permit: None,
+    }
+}
+
+/// The end of a connection that is gone.
+fn closed(handle: Handle, id: ConnectionId, how: Closing) -> Event {
+    Event {
+        connection: Some(Arc::new(Connection::gone(handle, id))),
+        seq: 0,
+        at: SystemTime::now(),
+        what: Occurrence::Closed(how),
         span: Span::none(),
         permit: None,
     }

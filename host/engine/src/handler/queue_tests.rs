@@ -99,7 +99,7 @@ fn a_new_instance_adopts_what_is_open_and_hears_of_nobody_twice() {
     assert_eq!(drain(&queue, 16), ["o1 m1"]);
     fill(&queue, vec![message(1), event(2, Occurrence::Opened), message(2)]);
     queue.begin_adoption();
-    queue.adopt(vec![connection(1), connection(2), connection(3)], false);
+    queue.adopt(vec![connection(1), connection(2), connection(3)], Missing::default(), false);
     fill(&queue, vec![event(3, Occurrence::Opened), end(3)]);
     assert_eq!(drain(&queue, 16), ["a1 a3", "m1 o2 m2 c3"]);
 }
@@ -109,7 +109,7 @@ fn a_connection_that_ends_while_the_open_ones_are_listed_is_still_ended() {
     let queue = queue(16);
     queue.begin_adoption();
     fill(&queue, vec![end(1)]);
-    queue.adopt(vec![connection(1)], false);
+    queue.adopt(vec![connection(1)], Missing::default(), false);
     assert_eq!(drain(&queue, 16), ["a1", "c1"]);
 }
 
@@ -121,24 +121,24 @@ fn a_failed_batch_goes_one_by_one_after_the_adoption() {
     assert!(queue.take(Share::of(16), &mut batch));
     fill(&queue, vec![message(1)]);
     queue.retry(batch.events.drain(1..));
-    queue.adopt(vec![connection(1)], false);
+    queue.adopt(vec![connection(1)], Missing::default(), false);
     assert_eq!(drain(&queue, 16), ["a1", "m1", "m1", "m1"]);
 }
 
 #[test]
 fn a_connection_that_cannot_be_adopted_is_found_and_left_out() {
     let queue = queue(16);
-    queue.adopt(vec![connection(1), connection(2)], false);
+    queue.adopt(vec![connection(1), connection(2)], Missing::default(), false);
     let mut batch = Batch::default();
     assert!(queue.take(Share::of(16), &mut batch));
     assert_eq!(batch.events.len(), 2);
     queue.retry(batch.events.drain(..));
-    queue.adopt(vec![connection(1), connection(2)], false);
+    queue.adopt(vec![connection(1), connection(2)], Missing::default(), false);
     assert!(queue.take(Share::of(16), &mut batch));
     assert_eq!(batch.events.len(), 1, "one at a time now");
     fill(&queue, vec![message(1)]);
     assert_eq!(queue.shun(Handle(1)).len(), 1);
-    queue.adopt(vec![connection(1), connection(2)], false);
+    queue.adopt(vec![connection(1), connection(2)], Missing::default(), false);
     assert_eq!(queue.offer(message(1)).expect_err("left out").why.id, FaultId::PluginFailed);
     fill(&queue, vec![end(1), message(2)]);
     assert_eq!(drain(&queue, 16), ["a2", "m2"]);
@@ -155,7 +155,7 @@ fn while_no_instance_runs_messages_are_declined_and_connections_come_and_go() {
     queue.begin_adoption();
     queue.open();
     fill(&queue, vec![message(2)]);
-    queue.adopt(vec![connection(2)], false);
+    queue.adopt(vec![connection(2)], Missing::default(), false);
     assert_eq!(drain(&queue, 16), ["a2 m2"]);
 }
 
@@ -226,17 +226,17 @@ fn a_batch_ends_at_its_share_of_memory_and_what_is_larger_goes_alone() {
 fn who_may_have_broken_an_adoption_goes_alone_once_and_the_others_together() {
     let queue = queue(16);
     let open = || (1..=6).map(connection).collect::<Vec<_>>();
-    queue.adopt(open(), false);
+    queue.adopt(open(), Missing::default(), false);
     let mut batch = Batch::default();
     assert!(queue.take(Share::of(4), &mut batch));
     queue.retry(batch.events.drain(..));
-    queue.adopt(open(), false);
+    queue.adopt(open(), Missing::default(), false);
     for expected in [2, 1, 1] {
         assert!(queue.take(Share::of(4), &mut batch));
         assert_eq!(batch.events.len(), expected);
     }
     // The second of the suspects breaks the instance. Nobody who went well goes alone again.
     queue.shun(Handle(2));
-    queue.adopt(open(), false);
+    queue.adopt(open(), Missing::default(), false);
     assert_eq!(drain(&queue, 4), ["a1 a5 a6", "a3", "a4"]);
 }

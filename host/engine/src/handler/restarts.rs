@@ -10,6 +10,9 @@ const AT_ONCE: u64 = 16_384;
 const A_SECOND: u64 = 2_048;
 /// A restart counts as so many at least: an instance has to be made.
 const LEAST: u64 = 256;
+/// Bringing it where the one before it was counts as so many for each millisecond that it takes: an eighth of the time may go
+/// into that.
+const A_MILLISECOND: u64 = 16;
 
 #[derive(Debug)]
 pub(super) struct Restarts {
@@ -29,6 +32,14 @@ impl Restarts {
     pub(super) fn adopted(&mut self, now: Instant, connections: usize) {
         self.last = LEAST.max(connections as u64);
         self.debt = self.debt_at(now).saturating_add(self.last.min(AT_ONCE));
+        self.since = now;
+    }
+
+    /// Bringing an instance where the one before it was has taken so long.
+    pub(super) fn took(&mut self, now: Instant, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let counts = millis.saturating_mul(A_MILLISECOND).min(AT_ONCE);
+        self.debt = self.debt_at(now).saturating_add(counts);
         self.since = now;
     }
 

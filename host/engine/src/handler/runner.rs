@@ -2,11 +2,15 @@
 //!
 //! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
 
+mod keep;
 mod recovery;
+mod revival;
 
+use self::keep::{Call, Growth};
 use super::{
     caution::Caution,
     inline::Visited,
+    keeping::{Keeping, checkpoint::Checkpoint, known::Missing},
     line::Share,
     onward,
     queue::{Batch, Closed, Queue},
@@ -26,7 +30,7 @@ use crate::{
         whose::Whose,
     },
     error::{CallError, PluginError},
-    guest::bindings::handling::types,
+    guest::bindings::{handling::types, plugin::StartReason},
     shared::{At, Shared, State},
     text::plain,
 };
@@ -67,6 +71,13 @@ pub(crate) struct Runner {
     called: Option<Called>,
     /// Whether it is a visitor who drives.
     pub(super) visited: Visited,
+    /// What of the instance outlives it; none: its version has no state.
+    keeping: Option<Keeping>,
+    growth: Growth,
+    /// The last call, if it went well, until its events are kept.
+    call: Option<Call>,
+    /// When the last call ended.
+    last_ended: Option<Instant>,
 }
 
 /// A version that is ready to take over.
@@ -81,7 +92,8 @@ pub(crate) struct Next {
 impl Runner {
     pub(crate) fn new(shared: Arc<Shared>, queue: Arc<Queue>, instance: Instance) -> Self {
         let generation = shared.current.load_full();
-        let runner = Self {
+        let keeping = Keeping::new(&generation, StartReason::First, Instant::now());
+        let mut runner = Self {
             shared,
             queue,
             generation,
@@ -93,8 +105,13 @@ impl Runner {
             restarts: Restarts::new(Instant::now()),
             called: None,
             visited: Visited::default(),
+            keeping: None,
+            growth: Growth::default(),
+            call: None,
+            last_ended: None,
         };
-        runner.adopt(false);
+        runner.begin_keeping(keeping);
+        runner.adopt(Missing::default(), false);
         runner
     }
 
@@ -119,6 +136,7 @@ impl Runner {
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
         let mut suspect = None;
+        self.call = None;
         if !told.records.is_empty() {
             let mut spans = self.calls().spans(&batch.events, &told);
             let answer = self.call(&told, &batch.events).await;
@@ -131,6 +149,7 @@ impl Runner {
                         false => effects::decide(decisions, events, numbering, limits),
                         true => Box::pin(self.decide_in_steps(decisions, events, numbering)).await,
                     };
+                    self.note_decided(&batch.events, &decided);
                     decided = contents::read(decided, &self.shared.tasks).await;
                 }
                 Ok(Err(message)) => {
@@ -138,6 +157,7 @@ impl Runner {
                     self.shared.counters.note(PluginHappened::Broke(Broken::Returned));
                     let why = format!("`handle` returned an error: {}", plain(&message, 1024));
                     self.shared.note_at(&why, At::of(&batch.events));
+                    self.note_returned(&batch.events, &message);
                     // What it did to its state is done: running any of them again would do it twice.
                     suspect = self.failed(batch);
                     let records = (0..).take(told.records.len());
@@ -196,6 +216,7 @@ impl Runner {
         let answer = answer.map(|decided| whole(decided?, told.records.len()));
         let took = began.elapsed();
         counters.meter.call_took(took);
+        self.last_ended = Some(began + took);
         self.called = Some(Called { began, took, records: told.records.len(), error: None });
         if instance.lacked_memory() && answer.is_ok() {
             let settings = &self.generation.settings;
@@ -212,9 +233,14 @@ impl Runner {
     pub(super) async fn swap(&mut self, mut next: Next) -> Result<bool, PluginError> {
         // A version that does not run has no state to give: the new one begins afresh.
         let handed_over = next.takes_state && self.instance.is_some();
+        let mut state = None;
         if handed_over {
-            let state = self.save().await?;
-            next.instance.load(&next.generation, state).await?;
+            let began = Instant::now();
+            let saved = Arc::new(self.save().await?);
+            let checkpoint =
+                Checkpoint { state: saved, at: SystemTime::now(), took: began.elapsed() };
+            next.instance.load(&next.generation, &checkpoint.state).await?;
+            state = Some(checkpoint);
         }
         let old = self.instance.replace(next.instance);
         let allowance = self.generation.lifecycle();
@@ -222,10 +248,16 @@ impl Runner {
         self.generation = next.generation;
         self.breaker.reset();
         self.shared.changed(Phase::Closed, None);
+        self.growth = Growth::default();
+        let (before, now) = (self.keeping.take(), Instant::now());
+        self.begin_keeping(match state {
+            Some(state) => Keeping::handed_over(&self.generation, state, before, now),
+            None => Keeping::new(&self.generation, StartReason::Reload, now),
+        });
         if handed_over {
             self.queue.forgive();
         } else {
-            self.up(true);
+            self.up(Missing::default(), true);
         }
         if let Some(old) = old {
             self.shared.retire(old, allowance);
@@ -239,15 +271,24 @@ impl Runner {
         let Some(instance) = &mut self.instance else {
             return Err(PluginError::NotRunning { why: "it could not be started again" });
         };
+        instance.tape().pause();
         let error = match instance.save(&self.generation).await {
             Err(error @ PluginError::Call { .. }) => error,
-            other => return other,
+            other => {
+                if let Some(keeping) = &self.keeping {
+                    instance.tape().record_on(keeping.bound);
+                }
+                return other;
+            }
         };
-        self.instance = None;
+        self.lose();
         self.shared.counters.note(PluginHappened::Failed(FaultId::PluginFailed, 1));
-        self.shared.lost_state();
         self.restart().await;
-        Err(PluginError::StateLost { restarted: self.instance.is_some(), source: Box::new(error) })
+        let state = match self.instance {
+            Some(_) => self.shared.last_revival(),
+            None => None,
+        };
+        Err(PluginError::StateLost { state, source: Box::new(error) })
     }
 
     /// The end: what still waits is answered, and the guest told.
@@ -284,7 +325,7 @@ impl Runner {
             // Large and rare: in the future of every call, it would be moved with it.
             Box::pin(self.carry_on(&batch.events, work)).await;
         }
-        batch.events.clear();
+        self.keep(batch);
     }
 
     /// How long events of clients waited for the call that decided about them, and how old they were after it.

@@ -21,6 +21,8 @@ impl Status {
             (Metric::PluginBreakerOpened, self.breaker_opened),
             (Metric::PluginShunned, self.shunned_connections),
             (Metric::PluginLostStates, self.lost_states),
+            (Metric::PluginStatesPutAside, self.states_put_aside),
+            (Metric::PluginRecycled, self.recycled),
         ] {
             into.add(metric, &[name], value);
         }
@@ -33,6 +35,17 @@ impl Status {
         }
         into.add(Metric::PluginReloads, &[name, "ok"], self.reloads);
         into.add(Metric::PluginReloads, &[name, "failed"], self.failed_reloads);
+        for (metric, how, count) in [
+            (Metric::PluginCheckpoints, "ok", self.checkpoints),
+            (Metric::PluginCheckpoints, "failed", self.failed_checkpoints),
+            (Metric::PluginRevivals, "recovered", self.recovered_states),
+            (Metric::PluginRevivals, "restored", self.restored_states),
+        ] {
+            into.add(metric, &[name, how], count);
+        }
+        if let Some(kept) = &self.kept_state {
+            into.add(Metric::PluginStateSize, &[name], kept.bytes);
+        }
         self.collect_phases(into);
         self.collect_losses(into);
         for (measure, own) in &self.measures {

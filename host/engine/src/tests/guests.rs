@@ -145,7 +145,7 @@ impl Guest {
       (drop (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $size) (i32.const 65536)))))))
     (local.get $at))
   (func (export "tengen:gateway/plugin@0.1.0#describe") (result i32) {describe})
-  (func (export "tengen:gateway/plugin@0.1.0#start") (param $reason i32) (result i32) {start})
+  (func (export "tengen:gateway/plugin@0.1.0#start") (param $reason i32) (param $age i32) (result i32) {start})
   (func (export "tengen:gateway/plugin@0.1.0#stop") {stop})
   (func (export "tengen:gateway/handler@0.1.0#handle") (param $at i32) (param $count i32) (result i32)
     (local $end i32) (local $out i32) (local $n i32) (local $by i32) (local $first i32) {locals}

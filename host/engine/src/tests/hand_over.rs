@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Reloaded;
 use std::fs;
+use tengen_settings::StateKeeping;
 
 const ENDLESS: &str = "(loop $for_ever (br $for_ever)) unreachable";
 /// Writes down four bytes: how many messages there were.
@@ -39,10 +40,15 @@ struct Reload {
 
 /// Lets the old one count to two, then brings in the new one.
 async fn reload(old: Guest, new: Guest, memory: usize) -> Reload {
+    reload_with(old, new, memory, StateKeeping::default()).await
+}
+
+async fn reload_with(old: Guest, new: Guest, memory: usize, state: StateKeeping) -> Reload {
     let (log, _reading) = Log::open();
     let mut running = load(&old.component(), |settings| {
         settings.deadline = Duration::from_millis(300);
         settings.memory = memory;
+        settings.state = state;
     })
     .await
     .expect("it runs");
@@ -72,7 +78,7 @@ async fn keeps(old: &'static str, new: &'static str, memory: usize, said: &str) 
     assert!(!why.contains("gone") && !log.contains("gone"), "{why} {log}");
     counts(&mut running, 3).await;
     let status = running.status();
-    assert_eq!((status.generation, status.lost_states, status.restarts), (1, 0, 0), "{status:?}");
+    assert_eq!((status.generation, status.lost_states), (1, 0), "{status:?}");
 }
 
 #[tokio::test]
@@ -86,11 +92,12 @@ async fn where_the_old_instance_can_serve_it_serves_with_its_state() {
     keeps(COPIED, LOADED, 12 << 20, "the state has 16777216 bytes, more than the 12582912").await;
 }
 
-/// The reload fails, and everybody who asks is told that the state is gone.
+/// The reload fails, and everybody who asks is told that the state is gone: nothing else was kept of it.
 async fn loses(save: &'static str) {
     let new = counting(Some((SAVED, LOADED)), OTHER);
-    let Reload { mut running, why, log } =
-        reload(counting(Some((save, LOADED)), ""), new, 16 << 20).await;
+    let old = counting(Some((save, LOADED)), "");
+    let unkept = StateKeeping { every: Duration::ZERO, log: 1 };
+    let Reload { mut running, why, log } = reload_with(old, new, 16 << 20, unkept).await;
     let gone = "the old version goes on with a new instance: its state is gone";
     let why = why.expect_err("it cannot take over");
     assert!(why.contains(gone) && why.contains("`save` failed"), "{why}");
@@ -110,6 +117,26 @@ async fn where_the_old_instance_is_lost_at_saving_everybody_hears_that_its_state
     loses("(i32.const 257)").await;
 }
 
+/// The reload fails, and a new instance of the old version is where the lost one was.
+async fn has_it_all(save: &'static str) {
+    let new = counting(Some((SAVED, LOADED)), OTHER);
+    let Reload { mut running, why, log } =
+        reload(counting(Some((save, LOADED)), ""), new, 16 << 20).await;
+    let why = why.expect_err("it cannot take over");
+    assert!(why.contains("a new instance that has its state") && why.contains("`save` failed"));
+    let status = running.status();
+    let numbers = (status.lost_states, status.recovered_states, status.generation);
+    assert_eq!(numbers, (0, 1, 1), "{log}");
+    counts(&mut running, 3).await;
+}
+
+#[tokio::test]
+async fn where_the_old_instance_is_lost_at_saving_a_new_one_is_told_all_of_it_once_more() {
+    has_it_all("unreachable").await;
+    has_it_all(ENDLESS).await;
+    has_it_all("(i32.const 257)").await;
+}
+
 #[tokio::test]
 async fn an_old_version_that_cannot_start_again_is_not_said_to_go_on() {
     let start =
@@ -118,9 +145,9 @@ async fn an_old_version_that_cannot_start_again_is_not_said_to_go_on() {
     let new = counting(Some((SAVED, LOADED)), OTHER);
     let Reload { running, why, .. } = reload(old, new, 16 << 20).await;
     let why = why.expect_err("it cannot take over");
-    assert!(why.contains("the old version cannot be started again"), "{why}");
+    assert!(why.contains("the old version lost its instance and cannot be started again"), "{why}");
     let status = running.status();
-    assert_eq!((status.state, status.lost_states), (State::Unavailable, 1), "{status:?}");
+    assert_eq!((status.state, status.lost_states), (State::Unavailable, 0), "{status:?}");
     assert!(status.last_error.expect("it is listed").message.contains("cannot be started again"));
 }
 
@@ -157,13 +184,24 @@ async fn a_state_that_the_new_version_does_not_read_is_dropped_with_a_warning() 
 }
 
 #[tokio::test]
-async fn a_trap_while_serving_says_that_the_state_is_gone() {
+async fn a_trap_while_serving_says_what_became_of_the_state() {
     let (log, _reading) = Log::open();
-    let guest = Guest { snapshot: Some((SAVED, LOADED)), ..Guest::handling(guests::PICKY) };
-    let mut running = run(&guest).await;
+    let guest = || Guest { snapshot: Some((SAVED, LOADED)), ..Guest::handling(guests::PICKY) };
+    let mut running = run(&guest()).await;
     running.offer(message(&connection(1), "a/b", "x", 1));
     assert_eq!(running.decided().await, ["f:plugin-failed"]);
-    assert!(log.text().contains("the instance is replaced, its state is gone"), "{}", log.text());
+    assert!(log.text().contains("the plugin has its state back"), "{}", log.text());
+    assert_eq!(running.status().lost_states, 0);
+
+    let unkept = |settings: &mut settings::Plugin| {
+        settings.state = StateKeeping { every: Duration::ZERO, log: 1 };
+    };
+    let mut running = load(&guest().component(), unkept).await.expect("it runs");
+    for (body, said) in [("1", "r1"), ("2", "r1"), ("x", "f:plugin-failed")] {
+        running.offer(message(&connection(1), "a/b", body, 1));
+        assert_eq!(running.decided().await, [said]);
+    }
+    assert!(log.text().contains("the plugin begins with nothing: its state is gone"));
     assert!(running.status().lost_states > 0);
 }
 

@@ -6,7 +6,10 @@ pub use crate::{format::Encoding, frame::Frame};
 pub use transcode::{checked, embeddable, transcode};
 
 use bytes::Bytes;
-use std::ops::Range;
+use std::{
+    hash::{Hash, Hasher},
+    ops::Range,
+};
 
 /// A value that nobody had to read yet: the bytes stay as they came until another format is needed.
 ///
@@ -41,6 +44,13 @@ impl PartialEq for Payload {
 }
 
 impl Eq for Payload {}
+
+impl Hash for Payload {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.encoding.hash(state);
+        self.body.hash(state);
+    }
+}
 
 impl Payload {
     /// Bytes that nobody has read.

@@ -3,17 +3,17 @@
 use super::{Runner, second, this_second};
 use crate::{
     breaker::{Blame, Consequence, Phase},
-    call::instance::Instance,
     error::{CallError, PluginError},
-    guest::bindings::plugin::StartReason,
     handler::{
+        keeping::known::Missing,
         line::weight,
         onward,
         queue::{Batch, Closed},
     },
+    quarantine::{Broken, Seen},
     shared::{At, State},
 };
-use std::{collections::HashMap, fmt::Display, time::Duration};
+use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
 use tengen_core::{
     event::{Event, Occurrence},
     meter::PluginHappened,
@@ -28,7 +28,7 @@ use tokio::time::Instant;
 impl Runner {
     /// The instance is gone. An event that broke it alone has failed; others are tried again, one by one.
     pub(super) async fn broke(&mut self, batch: &mut Batch, error: CallError) {
-        self.instance = None;
+        self.lose();
         let failure = match error {
             CallError::TooMuch { .. } => {
                 Fault::new(FaultId::LimitReached, "the event caused more than the plugin may")
@@ -38,14 +38,7 @@ impl Runner {
         let others = batch.events.iter().filter(|event| !is_adoption(event)).count();
         let again = batch.events.len() > 1;
         let error = PluginError::Call { function: "handle", source: error };
-        let replaced = match self.generation.saves() {
-            Some(_) => {
-                self.shared.lost_state();
-                "the instance is replaced, its state is gone"
-            }
-            None => "the instance is replaced",
-        };
-        let why = format!("{replaced}: {}", error.explain());
+        let why = format!("the instance is replaced: {}", error.explain());
         self.shared.note_at(&why, At::of(&batch.events));
         if again {
             if others > 0 {
@@ -54,7 +47,34 @@ impl Runner {
             self.queue.retry(batch.events.drain(..));
             return self.restart().await;
         }
+        if let [event] = batch.events.as_slice() {
+            self.quarantine(event, &why);
+        }
         self.failed_for_good(batch, &failure).await;
+    }
+
+    /// Writes an event down that broke the plugin, where its operator wants that.
+    fn quarantine(&self, event: &Event, why: &str) {
+        let Some(folder) = self.generation.settings.quarantine.clone() else { return };
+        let checkpoint = self.keeping.as_ref().and_then(|keeping| keeping.current.as_ref());
+        let broken = Broken {
+            plugin: self.shared.name.to_string(),
+            revision: self.generation.compiled.hash.short(),
+            version: self.generation.about.version.to_string(),
+            why: why.to_owned(),
+            state: checkpoint.map(|checkpoint| (Arc::clone(&checkpoint.state), checkpoint.at)),
+            event: Seen::of(event),
+        };
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn_blocking(move || {
+            let plugin = &shared.name;
+            match broken.put(&folder) {
+                Ok(file) => tracing::info!(%plugin, file = %file.display(), "the event that broke the plugin is in quarantine"),
+                Err(error) => {
+                    shared.note(&format!("the event that broke the plugin cannot be put in quarantine: {error}"));
+                }
+            }
+        });
     }
 
     /// The events of a call that broke the instance, and that no other call is made for.
@@ -74,6 +94,12 @@ impl Runner {
             (true, Some(event)) => self.shunned(event, consequence),
             _ => None,
         };
+        if let ([event], Some(keeping)) = (batch.events.as_slice(), &mut self.keeping)
+            && let (Occurrence::Closed(_), Some(connection)) = (&event.what, &event.connection)
+        {
+            // It is not told of that end again.
+            keeping.known.forget(connection.handle);
+        }
         let left = shunned.map(|handle| self.queue.shun(handle)).unwrap_or_default();
         let broken = onward::broken(std::mem::take(&mut batch.events), failure);
         self.give_up(broken, failure).await;
@@ -159,7 +185,7 @@ impl Runner {
             self.give_up(left, &Fault::new(FaultId::PluginFailed, "the plugin failed")).await;
         }
         if let Some(pause) = consequence.opened {
-            self.instance = None;
+            self.lose();
             self.leave_out(pause).await;
         }
     }
@@ -174,11 +200,12 @@ impl Runner {
         if self.breaker.try_again() {
             self.shared.changed(Phase::HalfOpen, None);
         }
-        match Instance::start(&self.generation, StartReason::RestartAfterTrap).await {
-            Ok(instance) => {
+        match Box::pin(self.revive()).await {
+            Ok((instance, missing)) => {
                 self.instance = Some(instance);
-                self.up(false);
-                self.restarts.adopted(Instant::now(), self.queue.connections());
+                self.growth.begins(&self.instance);
+                let told = self.up(missing, false);
+                self.restarts.adopted(Instant::now(), told);
             }
             Err(error) => {
                 self.shared.failed("the plugin cannot be started again", &error);
@@ -191,6 +218,7 @@ impl Runner {
     /// No instance runs for a while: events are answered `plugin-unavailable`.
     pub(super) async fn rest(&mut self, pause: Duration) {
         self.shared.set_state(State::Unavailable);
+        self.rested();
         self.down_until = Some(Instant::now() + pause);
         self.caution.give_up();
         let closed = Closed::Unavailable(pause);
@@ -198,26 +226,38 @@ impl Runner {
         self.give_up(left, &closed.fault()).await;
     }
 
-    pub(super) fn up(&mut self, forgive: bool) {
+    /// What happens now, nobody is told of.
+    fn rested(&mut self) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.rested = true;
+        }
+    }
+
+    /// Returns of how many connections it is told.
+    pub(super) fn up(&mut self, missing: Missing, forgive: bool) -> usize {
         self.down_until = None;
         self.pause.reset();
         self.shared.set_state(State::Running);
-        self.adopt(forgive);
+        self.adopt(missing, forgive)
     }
 
-    /// The instance is new: it hears of the open connections before anything else.
-    pub(super) fn adopt(&self, forgive: bool) {
+    /// The instance is new: it hears before anything else of the open connections that it does not know.
+    pub(super) fn adopt(&self, missing: Missing, forgive: bool) -> usize {
         self.queue.begin_adoption();
         self.queue.open();
         let (actor, name) = (&self.shared.actor, &self.shared.name);
-        self.queue.adopt(actor.connections_of(name), forgive);
-        actor.begins_anew(name);
+        let is_as_it_was = missing.is_complete;
+        let told = self.queue.adopt(actor.connections_of(name), missing, forgive);
+        if !is_as_it_was {
+            actor.begins_anew(name);
+        }
+        told
     }
 
     /// The gateway itself failed at this batch, half way: nobody knows what of it was done. Its events have failed, and
     /// what else they touched begins anew.
     pub(in crate::handler) async fn recover(&mut self, batch: &mut Batch) {
-        self.instance = None;
+        self.lose();
         self.shared.counters.note(PluginHappened::Panicked);
         self.shared.note("the gateway failed at events of this plugin, which is a fault of the gateway: please report it; the instance is replaced");
         let consequence = match batch.events.as_slice() {
@@ -242,7 +282,8 @@ impl Runner {
     pub(in crate::handler) fn lie_down(&mut self, batch: &mut Batch) {
         batch.events.clear();
         let pause = self.pause.next();
-        self.instance = None;
+        self.lose();
+        self.rested();
         self.caution.give_up();
         self.shared.set_state(State::Unavailable);
         self.down_until = Some(Instant::now() + pause);

@@ -1,0 +1,165 @@
+//! What an instance was told since its state was saved last, call by call, and what came of it.
+
+use crate::{
+    call::effects::Decided,
+    guest::tape::{Answer, Tape},
+    handler::line::weight,
+};
+use bytes::{Bytes, BytesMut};
+use foldhash::fast::RandomState;
+use std::{
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    ops::Range,
+    time::Duration,
+};
+use tengen_core::{
+    event::{Event, Occurrence},
+    trace::Span,
+};
+
+/// What going through all of it again may take.
+pub(in crate::handler) const TIME: Duration = Duration::from_millis(250);
+/// Bodies up to this are copied: they are a small part of what was read with them, which would be held with them.
+const COPIED: usize = 4 << 10;
+/// So much is taken at once for copies.
+const CHUNK: usize = 64 << 10;
+/// What a call takes beside its events.
+const EACH: usize = 32;
+
+/// Calls in order, and their events in one list.
+#[derive(Debug)]
+pub(in crate::handler) struct Journal {
+    events: Vec<Event>,
+    calls: Vec<Call>,
+    /// What the guest was answered until the last call's end, once its instance is gone.
+    pub(in crate::handler) answers: Vec<Answer>,
+    copies: BytesMut,
+    bytes: usize,
+    took: Duration,
+    bound: usize,
+    hasher: RandomState,
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::handler) struct Call {
+    /// How many events are before its end.
+    events: u32,
+    /// How many answers the guest had when it ended.
+    pub(in crate::handler) answers: u32,
+    /// What was decided.
+    pub(in crate::handler) digest: u64,
+}
+
+/// A call that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::handler) struct Ended {
+    pub(in crate::handler) digest: u64,
+    pub(in crate::handler) took: Duration,
+}
+
+impl Journal {
+    pub(in crate::handler) fn new(bound: usize) -> Self {
+        Self {
+            events: Vec::new(),
+            calls: Vec::new(),
+            answers: Vec::new(),
+            copies: BytesMut::new(),
+            bytes: 0,
+            took: Duration::ZERO,
+            bound,
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// What was decided, in one number.
+    pub(in crate::handler) fn digest(&self, decided: &Decided) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        decided.outcome.hash(&mut hasher);
+        decided.refused.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Keeps a call and its events, which are taken out of their batch. Whether there is room for more.
+    pub(in crate::handler) fn add(
+        &mut self,
+        events: &mut Vec<Event>,
+        ended: Ended,
+        tape: &Tape,
+    ) -> bool {
+        self.took += ended.took;
+        self.bytes += EACH;
+        for mut event in events.drain(..) {
+            event.permit = None;
+            event.span = Span::none();
+            event.what.let_go();
+            self.bytes += weight(&event);
+            if let Occurrence::Message(message) = &mut event.what {
+                message.payload.body = self.copied(std::mem::take(&mut message.payload.body));
+            }
+            self.events.push(event);
+        }
+        let events = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        self.calls.push(Call { events, answers: tape.len(), digest: ended.digest });
+        self.bytes < self.bound && self.took < TIME && !tape.is_lost()
+    }
+
+    fn copied(&mut self, body: Bytes) -> Bytes {
+        if body.len() > COPIED || body.is_empty() {
+            return body;
+        }
+        if self.copies.capacity() < body.len() {
+            self.copies.reserve(CHUNK);
+        }
+        self.copies.extend_from_slice(&body);
+        self.copies.split().freeze()
+    }
+
+    /// The same of a call that returned an error.
+    pub(in crate::handler) fn digest_of(&self, message: &str) -> u64 {
+        self.hasher.hash_one(message)
+    }
+
+    /// The last message that was told.
+    pub(in crate::handler) fn last_message(&self) -> Option<Event> {
+        self.events.iter().rev().find(|event| event.message().is_some()).map(Event::another)
+    }
+
+    /// Whether the plugin had something to decide, beside hearing who comes and goes.
+    pub(in crate::handler) fn shows_work(&self) -> bool {
+        self.events.iter().any(is_work)
+    }
+
+    /// Whether there is room for more.
+    pub(in crate::handler) fn has_room(&self) -> bool {
+        self.bytes < self.bound && self.took < TIME
+    }
+
+    pub(in crate::handler) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// A call, and which events were its.
+    pub(in crate::handler) fn call(&self, number: usize) -> Option<(Call, Range<usize>)> {
+        let call = *self.calls.get(number)?;
+        let before = number.checked_sub(1).and_then(|before| self.calls.get(before));
+        let begin = before.map_or(0, |before| before.events);
+        let place = |events| usize::try_from(events).unwrap_or(usize::MAX);
+        Some((call, place(begin)..place(call.events)))
+    }
+
+    pub(in crate::handler) fn events(&self, which: Range<usize>) -> &[Event] {
+        self.events.get(which).unwrap_or_default()
+    }
+
+    /// How many answers the guest had when the last call ended.
+    pub(in crate::handler) fn answered(&self) -> u32 {
+        self.calls.last().map_or(0, |call| call.answers)
+    }
+}
+
+/// Whether an event is more than that somebody comes or goes: of these a plugin may hear well that can do nothing else.
+pub(in crate::handler) fn is_work(event: &Event) -> bool {
+    use Occurrence::{Adopted, ChannelOccupied, ChannelVacated, Closed, Opened};
+    !matches!(event.what, Opened | Adopted | Closed(_) | ChannelOccupied(_) | ChannelVacated(_))
+}

@@ -1,0 +1,262 @@
+//! A fresh instance in the place of one that broke, with as much of its state as can be had.
+//!
+//! The best is to be where it was: the state as it was saved last, and then the same events with the same answers once more,
+//! whose decisions are thrown away. If that does not come to the same, or there is no journal, what was saved last has to do, and
+//! the instance hears of what has changed since. A state on which nothing goes well is put aside, for the one before it.
+
+use super::Runner;
+use crate::{
+    call::{
+        effects,
+        events::{prepare_anywhere, tell},
+        instance::Instance,
+        whose::Whose,
+    },
+    error::PluginError,
+    guest::bindings::plugin::StartReason,
+    handler::keeping::{
+        checkpoint::Checkpoint,
+        journal::{Journal, TIME},
+        known::Missing,
+    },
+    shared::Revived,
+    text::plain,
+};
+use tengen_core::{event::Event, meter::PluginHappened};
+use tokio::time::Instant;
+
+/// Going through the journal again may take so many times what it took at first.
+const PATIENCE: u32 = 4;
+
+impl Runner {
+    /// The instance is gone, or broken. What it was answered is kept for the next.
+    pub(super) fn lose(&mut self) {
+        let instance = self.instance.take();
+        self.call = None;
+        let Some(keeping) = &mut self.keeping else { return };
+        keeping.suspected |= keeping.trial.trapped(Instant::now());
+        let (Some(journal), Some(instance)) = (&mut keeping.journal, instance) else { return };
+        match instance.tape().is_lost() {
+            true => keeping.journal = None,
+            false => journal.answers = instance.tape().take(journal.answered()),
+        }
+    }
+
+    /// A fresh instance, and what it has missed. What it is answered from here on is recorded.
+    pub(super) async fn revive(&mut self) -> Result<(Instance, Missing), PluginError> {
+        let (instance, mut missing) = self.find_way().await?;
+        if let Some(keeping) = &mut self.keeping {
+            match missing.is_complete {
+                true => instance.tape().record_on(keeping.bound),
+                false => instance.tape().record_anew(keeping.bound),
+            }
+            missing.is_complete &= !std::mem::take(&mut keeping.rested);
+        }
+        Ok((instance, missing))
+    }
+
+    async fn find_way(&mut self) -> Result<(Instance, Missing), PluginError> {
+        if self.keeping.is_none() {
+            let instance = Instance::start(&self.generation, StartReason::RestartAfterTrap).await?;
+            return Ok((instance, Missing::default()));
+        }
+        if self.is_to_blame().await? {
+            self.put_aside("the plugin failed again and again right after it was loaded");
+        }
+        if let Some(instance) = self.gone_through().await? {
+            let missing = self.keeping.as_ref().map(|keeping| keeping.known.all());
+            return Ok((instance, missing.unwrap_or_default()));
+        }
+        while let Some(checkpoint) = self.saved_state() {
+            let age = u32::try_from(checkpoint.age().as_millis()).unwrap_or(u32::MAX);
+            let mut instance =
+                Instance::start(&self.generation, StartReason::Restored(age)).await?;
+            match instance.load(&self.generation, &checkpoint.state).await {
+                Ok(()) => return Ok((instance, self.goes_back(&checkpoint, age))),
+                Err(error) => {
+                    self.shared.failed("what the plugin saved cannot be loaded", &error);
+                    self.put_aside("it cannot be loaded");
+                }
+            }
+        }
+        let instance = Instance::start(&self.generation, StartReason::RestartAfterTrap).await?;
+        Ok((instance, self.begins_with_nothing()))
+    }
+
+    /// Why it could not be told once more what it had been told.
+    fn why_unrepeated(&mut self) -> String {
+        let why = self.keeping.as_mut().and_then(|keeping| keeping.unrepeated.take());
+        why.unwrap_or_else(|| "it had been told too much since to be told again".to_owned())
+    }
+
+    fn saved_state(&self) -> Option<Checkpoint> {
+        self.keeping.as_ref()?.current.clone()
+    }
+
+    /// The instance has what was saved, and is told what has happened since.
+    fn goes_back(&mut self, checkpoint: &Checkpoint, told: u32) -> Missing {
+        let age = checkpoint.age();
+        self.shared.counters.note(PluginHappened::StateRestored);
+        let why = self.why_unrepeated();
+        self.shared.note(&format!(
+            "the plugin has the state of {} ms ago: what it decided since has been done, and is not known to it ({})",
+            age.as_millis(),
+            why
+        ));
+        self.show_revival(Revived::Restored(age));
+        let Some(keeping) = &mut self.keeping else { return Missing::default() };
+        keeping.journal = Some(Journal::new(keeping.bound));
+        keeping.began = StartReason::Restored(told);
+        keeping.trial.loaded(Instant::now());
+        keeping.known.go_back()
+    }
+
+    fn begins_with_nothing(&mut self) -> Missing {
+        self.shared.lost_state();
+        let why = self.why_unrepeated();
+        self.shared.note(&format!("the plugin begins with nothing: its state is gone ({why})"));
+        self.show_revival(Revived::Empty);
+        let Some(keeping) = &mut self.keeping else { return Missing::default() };
+        keeping.journal = Some(Journal::new(keeping.bound));
+        keeping.began = StartReason::RestartAfterTrap;
+        keeping.trial = Default::default();
+        keeping.known.nothing()
+    }
+
+    /// Whether it is the state that breaks the plugin, and not the events: one that went well is tried on it.
+    async fn is_to_blame(&mut self) -> Result<bool, PluginError> {
+        let Some(keeping) = &mut self.keeping else { return Ok(false) };
+        if !std::mem::take(&mut keeping.suspected) {
+            return Ok(false);
+        }
+        let sample = keeping.sample.take();
+        let (Some(checkpoint), Some(sample)) = (keeping.current.clone(), sample) else {
+            return Ok(true);
+        };
+        let mut instance = Instance::start(&self.generation, keeping.began).await?;
+        if instance.load(&self.generation, &checkpoint.state).await.is_err() {
+            return Ok(true);
+        }
+        instance.goes_through(true);
+        let went = self.tell_again(&mut instance, std::slice::from_ref(&sample)).await;
+        let Some(keeping) = &mut self.keeping else { return Ok(false) };
+        keeping.sample = Some(sample);
+        if went.is_ok() {
+            keeping.trial.went_well();
+        }
+        Ok(went.is_err())
+    }
+
+    /// The state that was saved last is no good: the one before it is, or none.
+    fn put_aside(&mut self, why: &str) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Some(bad) = keeping.put_aside() else { return };
+        let next = match &keeping.current {
+            Some(before) => format!("the one of {} ms ago is tried", before.age().as_millis()),
+            None => "there is none before it".to_owned(),
+        };
+        self.shared.counters.note(PluginHappened::StatePutAside);
+        self.shared.note(&format!(
+            "the plugin's state of {} ms ago, of {} bytes, is put aside, for {why}: {next}",
+            bad.age().as_millis(),
+            bad.state.size()
+        ));
+    }
+
+    /// An instance that is where the one before it was; none if that cannot be had.
+    async fn gone_through(&mut self) -> Result<Option<Instance>, PluginError> {
+        let Some(keeping) = &mut self.keeping else { return Ok(None) };
+        let Some(mut journal) = keeping.journal.take() else { return Ok(None) };
+        let checkpoint = keeping.current.clone();
+        let began = Instant::now();
+        let begun = Instance::start(&self.generation, keeping.began).await;
+        let mut instance = match begun {
+            Ok(instance) => instance,
+            Err(error) => {
+                // It is tried again, with the same.
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.journal = Some(journal);
+                }
+                return Err(error);
+            }
+        };
+        if let Some(checkpoint) = &checkpoint
+            && instance.load(&self.generation, &checkpoint.state).await.is_err()
+        {
+            // It is loaded once more without the journal, and says what is wrong.
+            return Ok(None);
+        }
+        instance.tape().play(std::mem::take(&mut journal.answers));
+        instance.goes_through(true);
+        let went = self.go_through(&mut instance, &journal, began).await;
+        instance.goes_through(false);
+        let (calls, took_ms) = (journal.len(), began.elapsed().as_millis());
+        let plugin = &self.shared.name;
+        if let Err(why) = went {
+            tracing::warn!(%plugin, calls, took_ms, "what the plugin was told could not be told again: {why}");
+            if let Some(keeping) = &mut self.keeping {
+                keeping.unrepeated = Some(why);
+            }
+            return Ok(None);
+        }
+        self.shared.counters.note(PluginHappened::StateRecovered);
+        tracing::info!(%plugin, calls, took_ms, "the plugin has its state back: it was told once more what it had been told since that was saved");
+        self.show_revival(Revived::Recovered);
+        self.restarts.took(Instant::now(), began.elapsed());
+        if let Some(keeping) = &mut self.keeping {
+            keeping.trial.loaded(Instant::now());
+            if journal.shows_work() {
+                keeping.trial.went_well();
+            }
+            keeping.journal = Some(journal);
+        }
+        Ok(Some(instance))
+    }
+
+    /// Goes through the journal's calls, and says where it comes to something else than it did.
+    async fn go_through(
+        &mut self,
+        instance: &mut Instance,
+        journal: &Journal,
+        began: Instant,
+    ) -> Result<(), String> {
+        for number in 0..journal.len() {
+            let Some((call, which)) = journal.call(number) else { break };
+            let events = journal.events(which);
+            let decided = self.tell_again(instance, events).await?;
+            let digest = match decided {
+                Ok(decided) => journal.digest(&decided),
+                Err(message) => journal.digest_of(&message),
+            };
+            if digest != call.digest {
+                let word = events.first().map_or("nothing", Event::word);
+                return Err(format!("it decided otherwise at `{}`", plain(word, 128)));
+            }
+            if !instance.tape().is_at(call.answers) {
+                return Err("it asked the gateway for other things".to_owned());
+            }
+            if began.elapsed() > TIME * PATIENCE {
+                return Err("it took too long".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells events once more. Nothing of what is decided is done.
+    async fn tell_again(
+        &mut self,
+        instance: &mut Instance,
+        events: &[Event],
+    ) -> Result<Result<effects::Decided, String>, String> {
+        let encoding = self.generation.about.encoding;
+        let made = prepare_anywhere(events, encoding, &self.shared.tasks).await;
+        let told = tell(events, &made);
+        let allowance = self.generation.allowance(told.records.len());
+        let answer = instance.handle(allowance, &told.records, Whose::NOBODY).await;
+        let answer = answer
+            .map_err(|error| PluginError::Call { function: "handle", source: error }.explain())?;
+        let limits = &self.generation.settings;
+        let answer = answer.and_then(|decisions| super::whole(decisions, told.records.len()));
+        Ok(answer.map(|decisions| effects::decide(decisions, events, &told.numbering, limits)))
+    }
+}
