@@ -21,7 +21,8 @@
 //!
 //! Its crate is a `cdylib`; `cargo xtask guests --path DIR` builds it, as does plain cargo for `wasm32-wasip2`.
 //!
-//! - State lives in `&mut self`. One instance sees its events one at a time, those of a connection in order.
+//! - State lives in `&mut self`. One instance sees its events one at a time, those of a connection in order. With several
+//!   (`instances` in the configuration) each has a part of the events, and a state of its own.
 //! - [`export!`] takes the roles that a type has: [`Handler`], [`Authenticator`], [`Sink`], [`Snapshot`];
 //!   with `Plugin` first, the type says itself how it starts ([`Plugin`]), otherwise by `Default`.
 //! - An `Err` fails one event: its effects are discarded, its sender gets the [`Fault`], other events stand.
@@ -82,7 +83,7 @@ pub use handler::Handler;
 pub use plugin::Plugin;
 pub use serde_json::json;
 pub use sink::Sink;
-pub use snapshot::{Part, Snapshot};
+pub use snapshot::{Part, Snapshot, instance_of, instance_of_name};
 
 /// What decisions return: nothing, or the fault that fails the event.
 pub type Result<T = (), E = Fault> = std::result::Result<T, E>;

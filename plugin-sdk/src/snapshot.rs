@@ -1,7 +1,7 @@
 //! The role that carries state from one version to the next.
 
 use crate::{
-    Description, Plugin,
+    Description, Handle, Plugin,
     bindings::snapshot_role::exports::tengen::gateway::snapshot::{Piece, Place},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -30,10 +30,29 @@ pub trait Snapshot: Plugin {
     /// Writes the state down. [`to_json`](Part::to_json) does it for anything that serde can write.
     fn save(&mut self) -> Result<Vec<u8>, String>;
 
-    /// Takes over the parts of all instances before, of which one is the usual number.
+    /// Takes over the parts of the instances before: of the one whose place this one takes, or, where their number changes
+    /// or what events are dealt out by, of all of them.
     ///
-    /// With several instances now, this one is number `part` (from 0) of `of` and keeps what is its own.
+    /// With several instances now, this one is number `part` (from 0) of `of` and keeps what is its own: see [`instance_of`]
+    /// and [`instance_of_name`].
     fn load(&mut self, parts: Vec<Part>, part: u32, of: u32) -> Result<(), String>;
+}
+
+/// Which of `of` instances, from 0, has the events of a connection: with the affinity `connection` or `channel`, and with
+/// `user` of a connection that has none. For [`Snapshot::load`], which keeps what is its own.
+pub fn instance_of(connection: Handle, of: u32) -> u32 {
+    connection.checked_rem(of).unwrap_or(0)
+}
+
+/// Which of `of` instances, from 0, has the events of a user with the affinity `user`, or hears of a channel.
+///
+/// It is the 64-bit FNV-1a hash of the name, its upper half folded into the lower, modulo `of`.
+pub fn instance_of_name(name: &str, of: u32) -> u32 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let folded = (hash ^ (hash >> 32)) & u64::from(u32::MAX);
+    u32::try_from(folded).ok().and_then(|number| number.checked_rem(of)).unwrap_or(0)
 }
 
 /// What one instance saved.
@@ -158,6 +177,15 @@ mod tests {
         assert_eq!(counter.0, 0, "not before all is there");
         load(&mut counter, &mut handing, piece(b"0"), &place(1, 1, true)).unwrap();
         assert_eq!(counter.0, 34);
+    }
+
+    #[test]
+    fn who_has_what_is_told_as_the_gateway_deals_it_out() {
+        assert_eq!([7, 8, 9].map(|handle| instance_of(handle, 3)), [1, 2, 0]);
+        // Hashes of the algorithm's own test suite, folded.
+        assert_eq!(instance_of_name("a", u32::MAX), 0xaf63_dc4c ^ 0x8601_ec8c);
+        assert_eq!(instance_of_name("foobar", 1000), (0x8594_4171 ^ 0xf739_67e8) % 1000);
+        assert_eq!((instance_of(7, 0), instance_of_name("a", 0)), (0, 0), "there is one at least");
     }
 
     #[test]

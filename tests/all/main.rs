@@ -28,6 +28,7 @@ mod grafana;
 mod hostile_guests;
 mod hostile_peers;
 mod identity;
+mod instances;
 mod interop;
 mod kv;
 mod languages;

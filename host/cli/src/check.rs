@@ -59,7 +59,8 @@ async fn check_config(file: &Path, io: &mut Io) -> (usize, Option<Read>) {
     let settings = settings.unwrap_or_default();
     let mut inspector = Inspector::new(&settings.server.cache, io);
     let (found, broken) = inspect_all(&settings, &plugin_lines, &mut inspector).await;
-    let later = broken.into_iter().chain(roles(&settings, &found)).chain(folders(&settings));
+    let later = broken.into_iter().chain(roles(&settings, &found));
+    let later = later.chain(instances(&settings, &found)).chain(folders(&settings));
     mistakes
         .extend(later.map(|mistake| Mistake { what: variables.hide(&mistake.what), ..mistake }));
     for warning in &warnings {
@@ -159,6 +160,16 @@ fn roles(settings: &Settings, found: &Found) -> Vec<Mistake> {
     routes.chain(endpoints).chain(sinks).filter_map(unfit).collect()
 }
 
+/// A handler has as many instances as it may, and says by what its state is dealt out to several.
+fn instances(settings: &Settings, found: &Found) -> Vec<Mistake> {
+    let handlers = found.iter().filter(|(_, found)| found.roles.contains(&Role::Handler));
+    let unfit = |(name, found): (&PluginName, &Inspection)| {
+        let what = settings.plugins.get(name)?.unfit_instances(name, found.snapshot)?;
+        Some(Mistake { key: format!("plugin.{name}"), line: None, what })
+    };
+    handlers.filter_map(unfit).collect()
+}
+
 /// Folders that are served or granted must be there.
 fn folders(settings: &Settings) -> Vec<Mistake> {
     let statics = settings.statics.iter().enumerate();
@@ -227,4 +238,49 @@ async fn check_folder(folder: &Path, read: &Read, io: &mut Io) -> usize {
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tengen_settings::{Affinity, Plugin};
+
+    #[test]
+    fn several_instances_of_a_handler_with_a_state_need_an_affinity() {
+        let mut settings = Settings::default();
+        let instances = std::num::NonZeroUsize::new(2).expect("not zero");
+        settings.plugins.insert("p".into(), Plugin { instances, ..Plugin::new("p.wasm") });
+        let found = |roles: &[Role], snapshot| {
+            let inspection = Inspection {
+                name: "p".into(),
+                version: "1".into(),
+                encoding: tengen_wire::payload::Encoding::Json,
+                max_batch: 1,
+                events: Vec::new(),
+                roles: roles.to_vec(),
+                snapshot,
+                imports: Vec::new(),
+                exports: Vec::new(),
+                size: 1,
+                sha256: "ab".into(),
+            };
+            Found::from([("p".into(), inspection)])
+        };
+        let handler = found(&[Role::Handler], true);
+        let missing = told(&settings, &handler);
+        assert!(
+            missing.iter().any(|it| it.contains("`plugin.p.affinity` is missing")),
+            "{missing:?}"
+        );
+        assert!(told(&settings, &found(&[Role::Handler], false)).is_empty(), "it has no state");
+        assert!(told(&settings, &found(&[Role::Authenticator], true)).is_empty(), "no handler");
+        if let Some(plugin) = settings.plugins.get_mut("p") {
+            plugin.affinity = Some(Affinity::User);
+        }
+        assert!(told(&settings, &handler).is_empty());
+    }
+
+    fn told(settings: &Settings, found: &Found) -> Vec<String> {
+        instances(settings, found).into_iter().map(|mistake| mistake.what).collect()
+    }
 }

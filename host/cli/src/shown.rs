@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tengen_engine::{Inspection, Role};
 
 /// What stands in the list's lines, or needs words of its own.
-const SAID: [&str; 16] = [
+const SAID: [&str; 17] = [
     "name",
     "state",
     "component",
@@ -23,6 +23,7 @@ const SAID: [&str; 16] = [
     "last_error",
     "kept_state",
     "revived",
+    "each",
 ];
 
 /// A plugin on one line, and below it what went wrong last.
@@ -58,6 +59,8 @@ pub(super) fn line_of(plugin: &Value) -> Vec<String> {
     if let Some(declined) = plugin.get("declined_by_reason").and_then(counts) {
         lines.push(format!("  declined events: {declined}"));
     }
+    let each = plugin.get("each").and_then(Value::as_array).filter(|each| each.len() > 1);
+    lines.extend(each.into_iter().flatten().map(of_instance));
     if let Some(message) = plugin.pointer("/last_error/message") {
         let message = message.as_str().unwrap_or_default();
         let message = message.split('\n').map(|line| visible(line, false)).collect::<Vec<_>>();
@@ -94,6 +97,28 @@ fn state_of(plugin: &Value, now: SystemTime) -> Vec<String> {
         None => {}
     }
     lines
+}
+
+/// One of several instances, on one line, and what went wrong with it last.
+fn of_instance(each: &Value) -> String {
+    let text = |key: &str| each.get(key).and_then(text_of).unwrap_or_else(|| "-".to_owned());
+    let memory = each.get("memory_bytes").and_then(Value::as_u64).unwrap_or_default();
+    let mut line = format!(
+        "  instance {}: {}, {}, {} waiting, {} KiB",
+        text("instance"),
+        text("state"),
+        number_of(each, "connections", "connection", "connections"),
+        text("waiting"),
+        memory.div_ceil(1024),
+    );
+    if each.get("breaker").is_some_and(|phase| phase != "closed") {
+        line.push_str(&format!(", breaker {}", text("breaker")));
+    }
+    if let Some(message) = each.pointer("/last_error/message").and_then(Value::as_str) {
+        let first = message.lines().next().unwrap_or_default();
+        line.push_str(&format!(", last error: {}", visible(first, false)));
+    }
+    line
 }
 
 /// A plugin of a running gateway: its line, and below it whatever else is known and not nothing.
@@ -204,6 +229,31 @@ mod tests {
             "  unusable verdicts: 2 grant",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn several_instances_have_a_line_each_and_one_has_none() {
+        let each = |number: u64, more: Value| {
+            let mut each = json!({
+                "instance": number, "state": "running", "breaker": "closed", "waiting": 0,
+                "connections": 1, "memory_bytes": 2048, "last_error": null,
+            });
+            let more = more.as_object().cloned().unwrap_or_default();
+            each.as_object_mut().unwrap().extend(more);
+            each
+        };
+        let broken = json!({
+            "state": "unavailable", "breaker": "open", "waiting": 3, "connections": 0,
+            "last_error": { "message": "it trapped\u{1b}\nat x" },
+        });
+        let plugin = json!({ "name": "chat", "each": [each(0, json!({})), each(1, broken)] });
+        let expected = [
+            "  instance 0: running, 1 connection, 0 waiting, 2 KiB",
+            "  instance 1: unavailable, 0 connections, 3 waiting, 2 KiB, breaker open, last error: it trapped\\u001b",
+        ];
+        assert_eq!(line_of(&plugin)[1..], expected);
+        let one = json!({ "name": "chat", "each": [each(0, json!({}))] });
+        assert_eq!(line_of(&one).len(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 use std::{any::Any, fmt, sync::Arc, task::Waker, vec};
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Handle, PluginName},
+    id::{Channel, Handle, PluginName},
 };
 
 /// Decides about events: a plugin, or a built-in like the router's echo.
@@ -29,12 +29,19 @@ pub trait Handler: fmt::Debug + Send + Sync {
     /// What was taken is decided after the next [`Handler::settle`].
     fn offer(&self, event: Event) -> Result<(), Box<Declined>>;
 
+    /// As [`Handler::offer`], for what one of its instances brought about: it goes back to that one, unless it is a
+    /// connection's. `instance`: as in [`Deciding`]; where there are fewer now, it is taken modulo their number.
+    fn offer_to(&self, _instance: u16, event: Event) -> Result<(), Box<Declined>> {
+        self.offer(event)
+    }
+
     /// Has all decided that was offered, by several at once where they gathered: before this returns, or soon after
     /// where that would take long or somebody else is at it. Never blocks. To be called after offers, always.
     fn settle(&self) {}
 
-    /// Whether less than half of what may wait for it does. If not, `task` is woken once, as soon as it is so.
-    fn has_room(&self, _seen: &mut Seen, _task: &Waker) -> bool {
+    /// Whether less than half of what may wait for it does, where this connection's messages wait. If not, `task` is woken
+    /// once, as soon as it is so.
+    fn has_room(&self, _of: &Connection, _seen: &mut Seen, _task: &Waker) -> bool {
         true
     }
 
@@ -80,8 +87,25 @@ pub trait Actor: fmt::Debug + Send + Sync {
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>>;
 
     /// A new instance of this plugin begins that knows nothing: what else than connections it has to hear of, it is going to be
-    /// offered.
-    fn begins_anew(&self, _plugin: &PluginName) {}
+    /// offered. `hears`: whether it is this instance that hears of a channel.
+    fn begins_anew(&self, _plugin: &PluginName, _hears: &dyn Fn(&Channel) -> bool) {}
+}
+
+/// Which of a plugin's instances decides, counted from 0, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deciding {
+    pub instance: u16,
+    pub of: u16,
+}
+
+impl Deciding {
+    /// The only one.
+    pub const ALONE: Self = Self { instance: 0, of: 1 };
+
+    /// Whether this one has what that instance had, when there were more of them.
+    pub fn inherits(self, instance: u16) -> bool {
+        instance.checked_rem(self.of) == Some(self.instance)
+    }
 }
 
 /// How far [`Actor::act`] has got.
@@ -102,6 +126,8 @@ pub struct Work {
     pub paused: Option<Box<dyn Any + Send>>,
     /// Messages of the batch whose senders wait no more, as the actor counts them.
     pub settled: usize,
+    /// Whose outcome it is; the only instance's, unless it is said.
+    pub by: Deciding,
     /// By the event's place; empty when none failed.
     failed: Vec<bool>,
     /// The places of events that are answered later, in order.
@@ -128,6 +154,7 @@ impl Work {
             failures: failures.into_iter(),
             paused: None,
             settled: 0,
+            by: Deciding::ALONE,
             failed,
             later,
             told: Vec::new(),

@@ -109,6 +109,8 @@ pub enum PluginError {
         "the new version has the roles {new}, the running one {old}: a reload keeps the roles; restart the gateway"
     )]
     Roles { old: String, new: String },
+    #[error("{why}")]
+    Instances { why: String },
     #[error(
         "the state has {size} bytes, more than the {limit} of the plugin's `memory`: raise that, or keep less"
     )]

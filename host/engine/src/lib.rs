@@ -49,7 +49,7 @@ pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
 pub use plugin::{Plugin, PluginParts, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{At, Health, KeptState, LastError, Revived, State, Status};
+pub use shared::{At, EachStatus, Health, KeptState, LastError, Revived, State, Status};
 pub use watch::{FileChange, Watch};
 
 #[cfg(test)]

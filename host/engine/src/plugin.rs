@@ -4,20 +4,17 @@ use crate::{
     call::{
         generation::Generation,
         instance::{Instance, STOP},
+        parts::Parts,
     },
-    compile::compiled::{Role, words},
+    compile::compiled::{Compiled, Role, words},
     counters::Counters,
     engine::Engine,
     error::PluginError,
     guest::bindings::plugin::StartReason,
-    handler::{
-        driver::Seat,
-        queue::Queue,
-        runner::{Next, Runner},
-    },
+    handler::{runner::Next, seats::Seats},
     pool::Pool,
     prepare::{GenerationParts, component, dismiss, rehearse},
-    shared::{Shared, Status},
+    shared::{Deal, Shared, Status},
 };
 use serde::Serialize;
 use std::{
@@ -54,11 +51,11 @@ pub struct PluginParts {
     /// Carries out what its handler decides.
     pub actor: Arc<dyn Actor>,
     pub tracer: Arc<dyn Tracer>,
-    /// Owns the handler's task.
+    /// Owns the handler's tasks.
     pub tasks: TaskTracker,
-    /// Ends it at once; [`Plugin::stop`] ends it in good order.
+    /// Ends them at once; [`Plugin::stop`] ends them in good order.
     pub stop: CancellationToken,
-    /// Events that may wait for its handler.
+    /// Events that may wait for an instance of its handler.
     pub waiting_events: NonZeroUsize,
 }
 
@@ -67,7 +64,7 @@ pub struct PluginParts {
 pub struct Plugin {
     engine: Engine,
     shared: Arc<Shared>,
-    handler: Option<Arc<Seat>>,
+    handler: Option<Arc<Seats>>,
     authenticator: Option<Arc<Pool>>,
     sink: Option<Arc<Pool>>,
     /// Reloads are one at a time,
@@ -104,17 +101,17 @@ impl Plugin {
         let settings = Arc::new(settings);
         let parts = GenerationParts { number: 1, plugin: name, compiled, settings, counters };
         let (generation, instance) = rehearse(parts, StartReason::First, |_| true).await?;
-        let shared = Arc::new(Shared::new(generation, actor, tracer, tasks.clone()));
+        let shared = Arc::new(Shared::new(Arc::clone(&generation), actor, tracer, tasks));
         let mut first = Some(instance);
-        let handler = roles.contains(&Role::Handler).then_some(()).and_then(|()| first.take()).map(
-            |instance| {
-                let queue = Arc::new(Queue::new(waiting_events));
-                let runner = Runner::new(Arc::clone(&shared), Arc::clone(&queue), instance);
-                let (seat, task) = Seat::new(Arc::clone(&shared), queue, runner, stop);
-                tasks.spawn(task);
-                Arc::new(seat)
-            },
-        );
+        let handler = match first.take_if(|_| roles.contains(&Role::Handler)) {
+            Some(instance) => {
+                let others = others(&generation).await?;
+                let seats =
+                    Seats::new(Arc::clone(&shared), (instance, others), waiting_events, stop);
+                Some(Arc::new(seats))
+            }
+            None => None,
+        };
         let mut pool = |role| {
             roles.contains(&role).then(|| {
                 let pool = Pool::new(Arc::clone(&shared));
@@ -138,7 +135,7 @@ impl Plugin {
 
     /// Where events for it are offered, if it is a handler.
     pub fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.handler.clone().map(|seat| seat as Arc<dyn Handler>)
+        self.handler.clone().map(|seats| seats as Arc<dyn Handler>)
     }
 
     pub fn authenticator(&self) -> Option<Arc<dyn Authenticator>> {
@@ -159,10 +156,11 @@ impl Plugin {
     }
 
     pub fn status(&self) -> Status {
-        let waiting = self.handler.as_ref().map_or(0, |seat| seat.waiting());
+        let waiting = self.handler.as_ref().map_or(0, |seats| seats.waiting());
         let pools = || [&self.authenticator, &self.sink].into_iter().flatten();
         let waiting = waiting + pools().map(|pool| pool.waiting()).sum::<usize>();
-        let mut status = self.shared.status(waiting);
+        let each = self.handler.as_ref().map(|seats| seats.status()).unwrap_or_default();
+        let mut status = self.shared.status(waiting, each);
         status.breaker = pools().map(|pool| pool.phase()).fold(status.breaker, Ord::max);
         status
     }
@@ -224,6 +222,7 @@ impl Plugin {
                 new: words(&compiled.roles()),
             });
         }
+        let reason = self.reason(&old, &compiled, &settings);
         let counters = Arc::clone(&old.counters);
         let parts = GenerationParts {
             number: old.number + 1,
@@ -232,12 +231,12 @@ impl Plugin {
             settings,
             counters,
         };
-        let (generation, instance) = rehearse(parts, StartReason::Reload, |new| {
+        let (generation, instance) = rehearse(parts, reason, |new| {
             // A state is first given to an instance that serves nobody.
-            !(takes_state(&old, new) && self.shared.is_running())
+            !(takes_state(&old, new) && self.is_running())
         })
         .await?;
-        let handed_over = self.take_over(&old, &generation, instance).await?;
+        let handed_over = self.take_over(&old, (&generation, instance), reason).await?;
         Ok(Reloaded::Replaced {
             generation: generation.number,
             version: generation.about.version.to_string(),
@@ -247,15 +246,34 @@ impl Plugin {
         })
     }
 
+    /// Why new instances start.
+    fn reason(
+        &self,
+        old: &Generation,
+        compiled: &Arc<Compiled>,
+        settings: &settings::Plugin,
+    ) -> StartReason {
+        let settings::Plugin { instances, affinity, .. } = *old.settings;
+        let but_for_these = settings::Plugin { instances, affinity, ..settings.clone() };
+        let the_same = Arc::ptr_eq(compiled, &old.compiled) && but_for_these == *old.settings;
+        let scales = the_same && self.handler.is_some() && settings.instances != instances;
+        if scales { StartReason::Scale } else { StartReason::Reload }
+    }
+
+    /// Whether an instance of its handler runs, which may have a state.
+    fn is_running(&self) -> bool {
+        self.handler.as_ref().is_some_and(|seats| seats.is_running())
+    }
+
     /// Puts a rehearsed version in the old one's place. Returns whether the state went along.
     async fn take_over(
         &self,
         old: &Generation,
-        new: &Arc<Generation>,
-        mut instance: Instance,
+        (new, mut instance): (&Arc<Generation>, Instance),
+        reason: StartReason,
     ) -> Result<bool, PluginError> {
         let pools = || [&self.authenticator, &self.sink].into_iter().flatten();
-        let Some(seat) = &self.handler else {
+        let Some(seats) = &self.handler else {
             self.shared.current.store(Arc::clone(new));
             let mut instance = Some(instance);
             instance.iter_mut().for_each(|instance| instance.rehearses(false));
@@ -263,15 +281,20 @@ impl Plugin {
             return Ok(false);
         };
         let takes_state = takes_state(old, new);
-        let instance = match takes_state && self.shared.is_running() {
+        check(new)?;
+        let instance = match takes_state && self.is_running() {
             false => {
                 instance.rehearses(false);
                 instance
             }
-            true => self.rehearse_hand_over(seat, new, instance).await?,
+            true => {
+                rehearse_hand_over(seats, new, instance).await?;
+                Instance::start(new, reason).await?
+            }
         };
         let generation = Arc::clone(new);
-        let handed_over = seat.swap(Next { generation, instance, takes_state }).await?;
+        let next = Next { generation, instance, takes_state };
+        let handed_over = seats.replace(next, reason).await?;
         if let Some(format) = old.saves().filter(|_| !takes_state) {
             tracing::warn!(plugin = %self.shared.name, format, "the new version does not read the state of the old one: it starts empty");
         }
@@ -279,24 +302,11 @@ impl Plugin {
         Ok(handed_over)
     }
 
-    /// Loads the running state into the first instance, to see that it can be; the one that serves is another.
-    async fn rehearse_hand_over(
-        &self,
-        seat: &Seat,
-        new: &Arc<Generation>,
-        mut instance: Instance,
-    ) -> Result<Instance, PluginError> {
-        let state = seat.save().await?;
-        instance.load(new, &state).await?;
-        dismiss(new, instance).await;
-        Instance::start(new, StartReason::Reload).await
-    }
-
     /// Ends the plugin: what waits is worked off within the deadline, then the guest is told.
     pub async fn stop(&self, deadline: Duration) {
         let end = async {
-            if let Some(seat) = &self.handler {
-                seat.stop(deadline).await;
+            if let Some(seats) = &self.handler {
+                seats.stop(deadline).await;
             }
             for pool in [&self.authenticator, &self.sink].into_iter().flatten() {
                 pool.stop().await;
@@ -307,6 +317,38 @@ impl Plugin {
             tracing::warn!(plugin = %self.shared.name, "the plugin did not stop in time");
         }
     }
+}
+
+/// All instances of a new plugin's handler but the first.
+async fn others(generation: &Generation) -> Result<Vec<Instance>, PluginError> {
+    check(generation)?;
+    let mut others = Vec::new();
+    for _ in 1..Deal::new(&generation.settings).of {
+        others.push(Instance::start(generation, StartReason::First).await?);
+    }
+    Ok(others)
+}
+
+/// Whether a handler may have as many instances as its settings say.
+fn check(generation: &Generation) -> Result<(), PluginError> {
+    let Generation { plugin, settings, .. } = generation;
+    match settings.unfit_instances(plugin, generation.saves().is_some()) {
+        Some(why) => Err(PluginError::Instances { why }),
+        None => Ok(()),
+    }
+}
+
+/// Loads a running state into the first instance, to see that it can be; those that serve are others.
+async fn rehearse_hand_over(
+    seats: &Seats,
+    new: &Generation,
+    mut instance: Instance,
+) -> Result<(), PluginError> {
+    let (number, state) = seats.save_one().await?;
+    let of = Deal::new(&new.settings).of;
+    instance.load(new, &Parts::own(&state, number, of.max(number + 1))).await?;
+    dismiss(new, instance).await;
+    Ok(())
 }
 
 /// Whether the new version reads the format of state that the old one writes.

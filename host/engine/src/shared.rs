@@ -1,9 +1,15 @@
 //! What the parts of one plugin share, and how it shows itself to people.
 
+mod deal;
+mod each;
 mod gauges;
 mod kept;
 
 pub use kept::{KeptState, Revived};
+
+pub(super) use deal::{Deal, Dealt};
+pub(super) use each::Each;
+pub use each::EachStatus;
 
 use crate::{
     breaker::Phase,
@@ -21,10 +27,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tengen_core::{
@@ -34,7 +37,7 @@ use tengen_settings::Rate;
 use tengen_wire::id::PluginName;
 use tokio_util::task::TaskTracker;
 
-/// Shared by a plugin's handle, its handler's task and its pools.
+/// Shared by a plugin's handle, its handler's tasks and its pools.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) name: PluginName,
@@ -45,9 +48,8 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     /// Instances that are being told that they end: closed from the beginning, so that it can be waited for at any time.
     endings: TaskTracker,
-    state: AtomicU8,
-    /// The phase of its handler's breaker.
-    breaker: AtomicU8,
+    /// How its handler's events are dealt out.
+    pub(super) dealt: Dealt,
     last_error: Mutex<Option<LastError>>,
     lines: Mutex<Lines>,
     kept: Shown,
@@ -79,7 +81,7 @@ impl Lines {
 }
 
 /// Whether a plugin answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Running,
@@ -129,6 +131,18 @@ pub struct LastError {
     pub at: Option<At>,
 }
 
+impl LastError {
+    /// Keeps what went wrong. True when it was not kept just now already.
+    fn remember(last: &mut Option<Self>, message: &str, at: Option<At>) -> bool {
+        let now = millis(SystemTime::now());
+        let again = last.as_ref().filter(|last| last.message == message);
+        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
+        let times = again.map_or(0, |last| last.times) + 1;
+        *last = Some(Self { at_ms: now, message: message.to_owned(), times, at });
+        is_news
+    }
+}
+
 /// The event that a plugin failed at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct At {
@@ -162,8 +176,9 @@ pub struct Status {
     /// Counts the versions that ran under this name, from 1.
     pub generation: u64,
     pub roles: Vec<Role>,
+    /// Of several instances, the worst.
     pub state: State,
-    /// Whether events go to it, or it is left out because it keeps failing; the worst of its roles.
+    /// Whether events go to it, or it is left out because it keeps failing; the worst of its roles and instances.
     pub breaker: Phase,
     pub last_error: Option<LastError>,
     pub calls: u64,
@@ -225,6 +240,8 @@ pub struct Status {
     pub since_ms: u64,
     /// What the plugin counts itself.
     pub measures: BTreeMap<String, Measure>,
+    /// The instances of its handler, by their numbers.
+    pub each: Vec<EachStatus>,
 }
 
 impl Status {
@@ -249,6 +266,7 @@ impl Shared {
     ) -> Self {
         let endings = TaskTracker::new();
         endings.close();
+        let dealt = Dealt::new(Deal::new(&current.settings));
         Self {
             endings,
             name: current.plugin.clone(),
@@ -257,8 +275,7 @@ impl Shared {
             actor,
             tracer,
             tasks,
-            state: AtomicU8::new(0),
-            breaker: AtomicU8::new(0),
+            dealt,
             last_error: Mutex::new(None),
             lines: Mutex::default(),
             kept: Shown::default(),
@@ -281,33 +298,22 @@ impl Shared {
         self.endings.wait().await;
     }
 
-    pub(super) fn set_state(&self, state: State) {
-        self.state.store(state as u8, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_running(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == State::Running as u8
-    }
-
-    /// The handler's breaker has changed.
-    pub(super) fn changed(&self, phase: Phase, pause: Option<Duration>) {
-        let before = self.breaker.swap(phase as u8, Ordering::Relaxed);
-        if before != phase as u8 {
-            self.tell(phase, pause);
-        }
-    }
-
     /// Counts and logs that a breaker has changed.
     pub(super) fn tell(&self, phase: Phase, pause: Option<Duration>) {
+        self.tell_of(phase, pause, None);
+    }
+
+    /// The same, of one of several instances.
+    fn tell_of(&self, phase: Phase, pause: Option<Duration>, instance: Option<u16>) {
         let plugin = &self.name;
         match phase {
-            Phase::Closed => tracing::info!(%plugin, "the plugin is back in the path"),
+            Phase::Closed => tracing::info!(%plugin, instance, "the plugin is back in the path"),
             Phase::HalfOpen => {
-                tracing::info!(%plugin, "the plugin is tried with one event at a time")
+                tracing::info!(%plugin, instance, "the plugin is tried with one event at a time");
             }
             Phase::Open => {
                 self.counters.note(PluginHappened::LeftOut);
-                tracing::error!(%plugin, ?pause, "the plugin keeps failing: it is left out of the path for a while");
+                tracing::error!(%plugin, instance, ?pause, "the plugin keeps failing: it is left out of the path for a while");
             }
         }
     }
@@ -338,11 +344,11 @@ impl Shared {
     }
 
     pub(super) fn note(&self, message: &str) {
-        self.note_at(message, None);
+        self.note_of(message, None, None);
     }
 
-    /// The same of what went wrong at one event. The same at another one is no news.
-    pub(super) fn note_at(&self, message: &str, at: Option<At>) {
+    /// The same of what went wrong at one event, and of one of several instances. The same at another one is no news.
+    fn note_of(&self, message: &str, at: Option<At>, instance: Option<u16>) {
         let (event, connection) = match &at {
             Some(at) => (Some(at.event.as_str()), at.connection.as_deref()),
             None => (None, None),
@@ -353,24 +359,22 @@ impl Shared {
         let told = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
         let plugin = &self.name;
         match told {
-            Some(0) => tracing::error!(%plugin, event, connection, "{message}"),
-            Some(untold) => tracing::error!(%plugin, event, connection, untold, "{message}"),
-            None => tracing::debug!(%plugin, event, connection, "{message}"),
+            Some(0) => tracing::error!(%plugin, instance, event, connection, "{message}"),
+            Some(untold) => {
+                tracing::error!(%plugin, instance, event, connection, untold, "{message}");
+            }
+            None => tracing::debug!(%plugin, instance, event, connection, "{message}"),
         }
     }
 
     /// Keeps what went wrong for people to see. True when it was not kept just now already.
     pub(super) fn remember(&self, message: &str, at: Option<At>) -> bool {
-        let now = millis(SystemTime::now());
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = last.as_ref().filter(|last| last.message == message);
-        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
-        let times = again.map_or(0, |last| last.times) + 1;
-        *last = Some(LastError { at_ms: now, message: message.to_owned(), times, at });
-        is_news
+        LastError::remember(&mut last, message, at)
     }
 
-    pub(super) fn status(&self, waiting: usize) -> Status {
+    /// `each`: the instances of its handler.
+    pub(super) fn status(&self, waiting: usize, each: Vec<EachStatus>) -> Status {
         let current = self.current.load();
         let counters = &self.counters;
         let counts = counters.meter.counts();
@@ -383,16 +387,8 @@ impl Shared {
             revision: current.compiled.hash.short(),
             generation: current.number,
             roles: current.compiled.roles(),
-            state: match self.state.load(Ordering::Relaxed) {
-                0 => State::Running,
-                1 => State::Unavailable,
-                _ => State::Stopped,
-            },
-            breaker: match self.breaker.load(Ordering::Relaxed) {
-                0 => Phase::Closed,
-                1 => Phase::HalfOpen,
-                _ => Phase::Open,
-            },
+            state: each.iter().map(|each| each.state).max().unwrap_or(State::Running),
+            breaker: each.iter().map(|each| each.breaker).max().unwrap_or(Phase::Closed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             calls: counts.calls,
             events: counts.events,
@@ -428,6 +424,7 @@ impl Shared {
             memory_bytes: counters.memory.load(Ordering::Relaxed),
             since_ms: millis(current.since),
             measures: counters.own.all(),
+            each,
         }
     }
 }

@@ -18,9 +18,11 @@ pub struct Instances {
 
 impl Instances {
     /// Of a plugin that this many of the stateless roles are used of. Whether it is a handler is not known before its
-    /// file is read; a handler has one instance.
-    fn of(plugin: &Plugin, stateless: usize) -> Self {
-        Self::reloaded(plugin.instances.get().saturating_mul(stateless).saturating_add(1))
+    /// file is read: it has one instance as one, unless events are routed to it.
+    fn of(plugin: &Plugin, stateless: usize, is_routed: bool) -> Self {
+        let each = plugin.instances.get();
+        let handlers = if is_routed { each } else { 1 };
+        Self::reloaded(each.saturating_mul(stateless).saturating_add(handlers))
     }
 
     /// Of so many components of a plugin folder: nobody asks them who somebody is, and no signals go to them.
@@ -77,7 +79,9 @@ impl Settings {
         }
         let of = |(name, plugin)| {
             let (authenticator, sink) = stateless.get(name).copied().unwrap_or_default();
-            Instances::of(plugin, usize::from(authenticator) + usize::from(sink))
+            let is_routed = self.routes.iter().any(|route| route.plugin == *name);
+            let stateless = usize::from(authenticator) + usize::from(sink);
+            Instances::of(plugin, stateless, is_routed || plugin.affinity.is_some())
         };
         self.plugins.iter().map(of).fold(Instances::default(), Add::add)
     }
@@ -109,6 +113,9 @@ mod tests {
         let sink = Sink { buffer: NonZeroUsize::MIN, ..Sink::of_plugin("auth") };
         settings.telemetry.sinks.push(sink);
         assert_eq!(settings.instances(), instances(1 + 11, 3 + 23));
+        settings.plugins.get_mut("auth").expect("it is there").affinity =
+            Some(crate::Affinity::User);
+        assert_eq!(settings.instances(), instances(1 + 15, 3 + 31), "it is a handler as well");
     }
 
     #[test]

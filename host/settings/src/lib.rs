@@ -31,7 +31,8 @@ pub use hosts::{Host, HostName};
 pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
 pub use plugins::{
-    Directory, Grants, Mode, OnFailure, Pattern, Plugin, RequestLimits, Route, StateKeeping,
+    Affinity, Directory, Grants, HANDLERS_MAX, Mode, OnFailure, Pattern, Plugin, RequestLimits,
+    Route, StateKeeping,
 };
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};

@@ -78,7 +78,7 @@ settings! {
         malformed: Rate = rate().or(Rate::per_minute(16));
         /// how long a client's request waits for the plugin's reply
         reply: Duration = duration().or(Duration::from_secs(30));
-        /// most events that wait for one plugin
+        /// most events that wait for one instance of a plugin
         plugin_waiting_events: NonZeroUsize = count().or(at_least_one(8192));
         /// most instances of all plugins at one time: those that serve, as many again while they are reloaded, and one more
         /// for each plugin. A place for one takes 8 GiB of addresses and no memory; so many are reserved as the configuration

@@ -35,8 +35,20 @@ settings! {
         deadline: Duration = duration().or(Duration::from_millis(50));
         /// what the plugin's `config` import reads; lists and tables arrive as JSON text
         config: BTreeMap<String, String> = Kind::new(config, |_| "{}".into()).or(BTreeMap::new());
-        /// instances of the authenticator and sink roles; a handler has one
+        /// instances of each of its roles; a handler's events are dealt out to them, and it has 64 at most
         instances: NonZeroUsize = count().or(at_least_one(1));
+        /// by what a handler's events are dealt out to several instances: `connection`, `user` or `channel`
+        ///
+        /// Without it, by `connection`; a plugin with a snapshot needs it said.
+        affinity: Option<Affinity> = words(
+            [
+                ("connection", Affinity::Connection),
+                ("user", Affinity::User),
+                ("channel", Affinity::Channel),
+            ],
+            &[],
+        )
+        .absent("\"connection\"");
         /// `closed`: a failed event gets an error; `open`: it goes on to the next match
         on_failure: OnFailure = words([("closed", OnFailure::Closed), ("open", OnFailure::Open)], &[]).or(OnFailure::Closed);
         /// folder for events that break the plugin, at most 100 files of 16 MiB together, which hold what clients sent and the
@@ -49,7 +61,6 @@ settings! {
         /// What it may do.
         grant: Grants = table();
     }
-    later ["affinity"]
     /// What one event may make the gateway do.
     in limits {
         /// most effects
@@ -63,12 +74,26 @@ settings! {
     }
 }
 
+/// The most instances of one handler.
+pub const HANDLERS_MAX: usize = 64;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
     /// The event gets an error.
     Closed,
     /// The event goes on to the next match.
     Open,
+}
+
+/// By what events are dealt out to the instances of a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affinity {
+    /// A connection's events go to one instance.
+    Connection,
+    /// The events of all connections of a user go to one instance.
+    User,
+    /// What is told of a channel goes to one instance, all else by connection.
+    Channel,
 }
 
 settings! {
@@ -195,6 +220,22 @@ impl Plugin {
     /// more when it is read, and what the plugin makes of it has to fit in as well.
     pub fn batch_bytes(&self) -> usize {
         self.memory / 8
+    }
+
+    /// What to say where several instances of a handler that hands its state over have no `affinity`, or are more than there
+    /// may be; none: it is well.
+    pub fn unfit_instances(&self, name: &PluginName, has_state: bool) -> Option<String> {
+        let instances = self.instances.get();
+        if instances > HANDLERS_MAX {
+            return Some(format!(
+                "`plugin.{name}.instances` is {instances}, where a handler may have {HANDLERS_MAX}: write {HANDLERS_MAX} or less"
+            ));
+        }
+        (instances > 1 && has_state && self.affinity.is_none()).then(|| {
+            format!(
+                "`plugin.{name}.affinity` is missing: the plugin has a snapshot and {instances} instances, so say by what its state is dealt out, as in affinity = \"connection\", \"user\" or \"channel\""
+            )
+        })
     }
 
     /// The defaults for a component in this file.

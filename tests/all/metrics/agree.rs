@@ -216,6 +216,26 @@ fn as_stats(stats: &Value, metrics: &Exposition) -> Result<()> {
     Ok(())
 }
 
+/// The instances of its handler.
+fn each_as_listed(plugin: &Value, metrics: &Exposition) -> Result<()> {
+    let name = plugin["name"].as_str().context("a name")?;
+    for each in plugin["each"].as_array().context("a list")? {
+        let number = each["instance"].to_string();
+        let labels = [("plugin", name), ("plugin_instance", number.as_str())];
+        for (key, sample) in [
+            ("waiting", "tengen_plugin_instance_waiting_events"),
+            ("connections", "tengen_plugin_instance_connections"),
+            ("memory_bytes", "tengen_plugin_instance_memory_bytes"),
+        ] {
+            let shown = metrics.sum(sample, &labels);
+            ensure!(each[key].as_f64() == Some(shown), "{name}: {sample} is {shown} of {each}");
+        }
+        let runs = f64::from(u8::from(each["state"] == "running"));
+        ensure!(metrics.sum("tengen_plugin_instance_running", &labels) == runs, "{name}: {each}");
+    }
+    Ok(())
+}
+
 /// A plugin as `tengen plugin list` has it.
 fn as_listed(plugin: &Value, metrics: &Exposition) -> Result<()> {
     let name = plugin["name"].as_str().context("a name")?;
@@ -247,6 +267,7 @@ fn as_listed(plugin: &Value, metrics: &Exposition) -> Result<()> {
     }
     of("reloads", "tengen_plugin_reloads_total", &[("outcome", "ok")])?;
     of("failed_reloads", "tengen_plugin_reloads_total", &[("outcome", "failed")])?;
+    each_as_listed(plugin, metrics)?;
     let traps =
         metrics.sum("tengen_plugin_failed_calls_total", &[("plugin", name), ("kind", "trap")]);
     ensure!(plugin["traps"].as_f64() == Some(traps), "{name}: {traps} traps in {plugin}");

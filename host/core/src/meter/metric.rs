@@ -280,6 +280,14 @@ metrics! {
         "Instances that there are, those that are tried or that end included";
     PluginMemory = Gauge "tengen_plugin_memory" "bytes" ["plugin"] ["plugins.{plugin}.memory"]
         "Linear memory of all its instances";
+    PluginEachRuns = Gauge "tengen_plugin_instance_running" "" ["plugin", "plugin_instance"] []
+        "Whether an instance of its handler runs, 1 or 0";
+    PluginEachWaiting = Gauge "tengen_plugin_instance_waiting" "events" ["plugin", "plugin_instance"] []
+        "Events that wait for an instance of its handler";
+    PluginEachConnections = Gauge "tengen_plugin_instance" "connections" ["plugin", "plugin_instance"] []
+        "Connections that an instance of its handler has been told of";
+    PluginEachMemory = Gauge "tengen_plugin_instance_memory" "bytes" ["plugin", "plugin_instance"] []
+        "Linear memory of an instance of its handler, as it was after its last call";
     PluginOwnTimes = Counter "tengen_plugin_own" "observations" ["plugin", "measure"] []
         "How often the plugin added to, or observed, a measure of its own";
     PluginOwnSum = Gauge "tengen_plugin_own_sum" "" ["plugin", "measure"] []

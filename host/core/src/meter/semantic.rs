@@ -133,6 +133,10 @@ impl Metric {
             Self::PluginWaiting => "tengen.plugin.event.waiting",
             Self::PluginInstances => "tengen.plugin.instances",
             Self::PluginMemory => "tengen.plugin.memory",
+            Self::PluginEachRuns => "tengen.plugin.instance.running",
+            Self::PluginEachWaiting => "tengen.plugin.instance.event.waiting",
+            Self::PluginEachConnections => "tengen.plugin.instance.connections",
+            Self::PluginEachMemory => "tengen.plugin.instance.memory",
             Self::PluginOwnTimes => "tengen.plugin.measure.observations",
             Self::PluginOwnSum => "tengen.plugin.measure.sum",
             Self::PluginOwnGauge => "tengen.plugin.measure.last",
@@ -240,6 +244,10 @@ impl Metric {
                 | Self::PluginWaiting
                 | Self::PluginInstances
                 | Self::PluginMemory
+                | Self::PluginEachRuns
+                | Self::PluginEachWaiting
+                | Self::PluginEachConnections
+                | Self::PluginEachMemory
                 | Self::StoreBuckets
                 | Self::StoreEntries
                 | Self::StoreMemory
@@ -268,6 +276,7 @@ impl Metric {
             (Self::PluginState, "state") => "tengen.plugin.state",
             (Self::PluginBreaker, "phase") => "tengen.plugin.breaker",
             (Self::NotableThings, "what") => "tengen.notable.what",
+            (_, "plugin_instance") => "tengen.plugin.instance",
             (_, "plugin") => "tengen.plugin.name",
             (_, "sink") => "tengen.sink.name",
             (_, "measure") => "tengen.measure.name",

@@ -5,6 +5,7 @@
 use super::{
     fuel,
     generation::{About, Allowance, COPIES, Generation, describing, lifecycle},
+    parts::Parts,
     saved::Saved,
     whose::Whose,
 };
@@ -17,8 +18,7 @@ use crate::{
             VERSION, authenticator,
             handling::{handler, types},
             plugin::{self, StartReason},
-            snapshot::{self, Place},
-            telemetry_sink,
+            snapshot, telemetry_sink,
         },
         data::{Data, HandedTooMuch},
         patience::Patience,
@@ -219,13 +219,11 @@ impl Instance {
     pub(crate) async fn load(
         &mut self,
         generation: &Generation,
-        state: &Saved,
+        state: &Parts<'_>,
     ) -> Result<(), PluginError> {
         let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
         let mut allowance = generation.hand_over();
-        for (number, piece) in (0..).zip(&state.pieces) {
-            let is_last = piece.is_last;
-            let place = Place { source: 0, sources: 1, number, target: 0, targets: 1, is_last };
+        for (piece, place) in state.pieces() {
             let began = Instant::now();
             self.store.data_mut().memory.widen(COPIES);
             let loaded = said("load", call!(self, allowance, guest, call_load(piece, place)));
@@ -245,7 +243,6 @@ impl Instance {
         let Some(guest) = &self.handler else { return Ok(Err("it exports no `handler`".into())) };
         call!(self, allowance, guest, call_handle(events), about about)
     }
-
     /// Whether memory was refused to it in the last call.
     pub(crate) fn lacked_memory(&self) -> bool {
         self.store.data().memory.denied.is_some()

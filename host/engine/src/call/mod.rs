@@ -15,6 +15,7 @@ pub(crate) mod events;
 pub(crate) mod generation;
 pub(crate) mod instance;
 pub(crate) mod numbering;
+pub(crate) mod parts;
 pub(crate) mod saved;
 pub(crate) mod whose;
 

@@ -7,13 +7,13 @@ use super::{
     alarm::{Alarm, Times},
     gathering::Gathering,
     inline::{Inline, Visited},
-    queue::{Batch, Closed, Queue},
-    runner::{Next, Runner},
+    queue::{Batch, Closed, Missed, Queue},
+    runner::{Next, Runner, change::Verdict},
 };
 use crate::{
     call::saved::Saved,
     error::PluginError,
-    shared::{Shared, State},
+    shared::{Each, State},
 };
 use futures_util::FutureExt as _;
 use std::{
@@ -22,16 +22,11 @@ use std::{
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Poll, Waker},
+    task::Poll,
     time::Duration,
 };
-use tengen_core::{
-    event::Event,
-    handler::{Declined, Handler, Seen, Wants},
-    meter::PluginHappened,
-};
-use tengen_settings::OnFailure;
-use tengen_wire::fault::FaultId;
+use tengen_core::{event::Event, meter::PluginHappened};
+use tengen_wire::{fault::FaultId, id::Handle};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
@@ -46,8 +41,8 @@ const TURN: Duration = Duration::from_secs(30);
 /// Where events for a handler plugin are offered, and how its task is asked for things.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    shared: Arc<Shared>,
-    queue: Arc<Queue>,
+    pub(super) each: Arc<Each>,
+    pub(super) queue: Arc<Queue>,
     requests: mpsc::Sender<Request>,
     gathering: Arc<Gathering>,
     driver: Arc<Inline>,
@@ -59,6 +54,8 @@ enum Request {
     /// The state, for the rehearsal of a reload.
     Save(Turn<Saved>),
     Swap(Box<Next>, Turn<bool>),
+    /// Give the state up, if it is asked for, and wait for what becomes of it.
+    Hold(Option<(bool, Turn<Option<Saved>>)>, oneshot::Receiver<Verdict>),
     /// Work off what waits, as long as there is time, and end.
     Stop(Instant, oneshot::Sender<()>),
 }
@@ -81,18 +78,17 @@ impl Seat {
     /// Where events are offered, and the future that drives the instance when nobody else does; the caller gives it a
     /// task.
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        queue: Arc<Queue>,
         runner: Runner,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
+        let (each, queue) = (Arc::clone(&runner.shared), Arc::clone(&runner.queue));
         let (requests, received) = mpsc::channel(REQUESTS);
         let visited = Visited::default();
         let gathering = Arc::<Gathering>::default();
         let driving = drive(runner, received, stop, Arc::clone(&gathering), visited.clone());
         let driver = Arc::new(Inline::new(driving, &visited));
         let task = Arc::clone(&driver);
-        (Self { shared, queue, requests, gathering, driver }, poll_fn(move |cx| task.poll(cx)))
+        (Self { each, queue, requests, gathering, driver }, poll_fn(move |cx| task.poll(cx)))
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -119,11 +115,30 @@ impl Seat {
             self.ask(request(Turn { begun, answer })).await?;
             begins.await.map_err(|_| ENDED)
         };
-        let current = self.shared.current.load_full();
+        let current = self.each.current.load_full();
         let patience = TURN.saturating_add(current.allowance(current.about.max_batch).wall);
         let why = "the plugin did not come to it between its events";
         timeout(patience, turn).await.unwrap_or(Err(PluginError::Busy { why }))?;
         answered.await.unwrap_or(Err(ENDED))
+    }
+
+    /// Has the instance give its state up, if that is wanted and it has one, and wait for what becomes of it. It goes on when
+    /// what it waits for is dropped.
+    pub(super) async fn hold(
+        &self,
+        takes_state: bool,
+    ) -> Result<(Option<Saved>, oneshot::Sender<Verdict>), PluginError> {
+        let (verdict, comes) = oneshot::channel();
+        let saved = self.take_turn(|turn| Request::Hold(Some((takes_state, turn)), comes)).await?;
+        Ok((saved, verdict))
+    }
+
+    /// The same before it begins: it does nothing until then.
+    pub(super) fn hold_new(&self) -> oneshot::Sender<Verdict> {
+        let (verdict, comes) = oneshot::channel();
+        // There is room: nothing was asked of it yet.
+        let _asked = self.requests.try_send(Request::Hold(None, comes)).is_ok();
+        verdict
     }
 
     pub(crate) async fn stop(&self, deadline: Duration) {
@@ -135,37 +150,20 @@ impl Seat {
         }
     }
 
-    async fn ask(&self, request: Request) -> Result<(), PluginError> {
-        self.requests.send(request).await.map_err(|_| ENDED)
-    }
-}
-
-const ENDED: PluginError = PluginError::NotRunning { why: "the plugin has been stopped" };
-
-impl Handler for Seat {
-    fn wants(&self, event: &str) -> Wants {
-        let current = self.shared.current.load();
-        match current.settings.on_failure {
-            _ if !current.about.wants(event) => Wants::No,
-            OnFailure::Closed => Wants::Yes,
-            OnFailure::Open => Wants::OrElse,
-        }
-    }
-
-    fn wants_channel(&self, channel: &str) -> bool {
-        self.shared.current.load().about.wants_channel(channel)
-    }
-
-    fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        self.queue.offer(event).inspect_err(|declined| {
+    /// Takes an event over that was dealt out by this turn, or says why not.
+    pub(super) fn offer(&self, event: Event, turn: u32) -> Result<(), Missed> {
+        self.queue.offer(event, turn).inspect_err(|missed| {
             // For want of room it is offered again, or counted when it is given up.
-            if declined.why.id != FaultId::Overloaded {
+            if let Missed::Declined(declined) = missed
+                && declined.why.id != FaultId::Overloaded
+            {
                 self.lost(declined.why.id);
             }
         })
     }
 
-    fn settle(&self) {
+    /// Has decided what was offered, see [`tengen_core::handler::Handler::settle`].
+    pub(super) fn settle(&self) {
         let waiting = self.queue.len();
         if waiting == 0 {
             return;
@@ -177,25 +175,27 @@ impl Handler for Seat {
         }
     }
 
-    fn has_room(&self, seen: &mut Seen, task: &Waker) -> bool {
-        self.queue.has_room(seen, task)
-    }
-
-    fn forget(&self, connection: tengen_wire::id::Handle) -> u64 {
+    pub(super) fn forget(&self, connection: Handle) -> u64 {
         let mut events = self.queue.forget(connection);
         for event in &mut events {
-            event.recall(&*self.shared.tracer, event.at);
+            event.recall(&*self.each.tracer, event.at);
             event.span.fail(FaultId::Overloaded.word());
         }
         let forgotten = events.len() as u64;
-        self.shared.counters.note(PluginHappened::Declined(FaultId::Overloaded, forgotten));
+        self.each.counters.note(PluginHappened::Declined(FaultId::Overloaded, forgotten));
         forgotten
     }
 
     fn lost(&self, why: FaultId) {
-        self.shared.counters.note(PluginHappened::Declined(why, 1));
+        self.each.counters.note(PluginHappened::Declined(why, 1));
+    }
+
+    async fn ask(&self, request: Request) -> Result<(), PluginError> {
+        self.requests.send(request).await.map_err(|_| ENDED)
     }
 }
+
+const ENDED: PluginError = PluginError::NotRunning { why: "the plugin has been stopped" };
 
 async fn drive(
     mut runner: Runner,
@@ -207,6 +207,7 @@ async fn drive(
     let mut batch = Batch::default();
     let _end = End { shared: Arc::clone(&runner.shared), queue: Arc::clone(&runner.queue) };
     runner.visited = visited.clone();
+    runner.note_memory();
     let mut stopped = pin!(stop.cancelled());
     let mut alarm = Alarm::default();
     // What is large and rare has a box of its own: what every call needs is moved with each call.
@@ -225,6 +226,7 @@ async fn drive(
                 {
                     Box::pin(recover(&mut runner, &mut batch)).await;
                 }
+                runner.note_memory();
                 if !runner.queue.is_empty() {
                     // Others have added theirs meanwhile: that is the task's work.
                     hand_over(&visited).await;
@@ -263,7 +265,7 @@ async fn drive(
 
 /// However it ends: nothing is taken any more, and it is seen that it has ended.
 struct End {
-    shared: Arc<Shared>,
+    shared: Arc<Each>,
     queue: Arc<Queue>,
 }
 
@@ -379,6 +381,15 @@ async fn obey(
                 answer.send(runner.swap(*next).await).ok();
             }
         }
+        Request::Hold(asked, verdict) => {
+            if let Some((takes_state, turn)) = asked {
+                let Some(answer) = turn.begin() else { return ControlFlow::Continue(()) };
+                answer.send(runner.give_up_state(takes_state).await).ok();
+            }
+            if runner.obey(verdict).await.is_break() {
+                return ControlFlow::Break(oneshot::channel().0);
+            }
+        }
         Request::Stop(deadline, answer) => {
             while Instant::now() < deadline && runner.queue.take(runner.share(), batch) {
                 runner.run(batch).await;
@@ -393,7 +404,10 @@ async fn obey(
 mod tests {
     use super::*;
     use crate::handler::keeping::known::Missing;
-    use std::{num::NonZeroUsize, task::Context};
+    use std::{
+        num::NonZeroUsize,
+        task::{Context, Waker},
+    };
 
     const NEVER: Times = Times { due: None, last: None };
 

@@ -5,13 +5,15 @@
 //! **Invariant:** whatever an instance hears of a connection begins with `opened` or `adopted` and ends with `closed`.
 //! The queue knows which connections its instance has been told of, so it can put a missing beginning in front.
 
+pub(super) mod moving;
+
 use super::{
     keeping::known::Missing,
     line::{Line, Share},
 };
 use foldhash::fast::RandomState;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -49,13 +51,15 @@ struct Waiting {
     alone: VecDeque<Event>,
     events: Line,
     /// Connections that the instance was told of, or will be by an event in here.
-    told: HashSet<Handle, RandomState>,
+    told: HashMap<Handle, Arc<Connection>, RandomState>,
     /// Connections whose `adopted` made an instance fail, and since when.
     shunned: HashMap<Handle, Instant, RandomState>,
     /// Connections are being listed: what ends meanwhile is kept, since the list may still name it.
     adopting: bool,
     closed: Option<Closed>,
     backlog: Backlog,
+    /// The turn of the deal by which events come here.
+    turn: u32,
 }
 
 /// Tasks that are called when there is room; those past it look themselves after a while.
@@ -78,6 +82,14 @@ pub(super) enum Closed {
     Stopped,
 }
 
+/// An event that was not taken.
+#[derive(Debug)]
+pub(super) enum Missed {
+    Declined(Box<Declined>),
+    /// Events are dealt out in another way meanwhile.
+    Moved(Box<Event>),
+}
+
 /// A batch, and how it is meant.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -91,14 +103,24 @@ impl Queue {
         Self { waiting: Mutex::default(), bound: bound.get() }
     }
 
+    /// One that takes what is dealt out by this turn.
+    pub(crate) fn of_turn(bound: NonZeroUsize, turn: u32) -> Self {
+        let waiting = Waiting { turn, ..Waiting::default() };
+        Self { waiting: Mutex::new(waiting), bound: bound.get() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing under the lock can panic half way; what a panic left is still a queue.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event over, or says why not.
-    pub(super) fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
-        self.lock().offer(event, self.bound)
+    /// Takes an event over that was dealt out by this turn, or says why not.
+    pub(super) fn offer(&self, event: Event, turn: u32) -> Result<(), Missed> {
+        let mut waiting = self.lock();
+        if waiting.turn != turn {
+            return Err(Missed::Moved(Box::new(event)));
+        }
+        waiting.offer(event, self.bound).map_err(Missed::Declined)
     }
 
     /// What may go at once; none: nothing waits. `batch` is emptied and filled.
@@ -138,6 +160,11 @@ impl Queue {
         adopted + waiting.alone.len() + waiting.events.len()
     }
 
+    /// How many connections the instance has been told of, or will be.
+    pub(super) fn connections(&self) -> usize {
+        self.lock().told.len()
+    }
+
     /// Puts the batch back that broke an instance: its events go next, one by one. What it was told of connections is
     /// told to the next instance anew.
     pub(super) fn retry(&self, events: impl DoubleEndedIterator<Item = Event>) {
@@ -163,7 +190,7 @@ impl Queue {
             event.connection = event
                 .connection
                 .take()
-                .filter(|connection| waiting.told.contains(&connection.handle));
+                .filter(|connection| waiting.told.contains_key(&connection.handle));
         }
         kept.into_iter().rev().for_each(|event| waiting.events.push_front(event));
         dropped
@@ -283,25 +310,25 @@ impl Waiting {
             // Its end is told exactly to those who were told of its beginning, whatever waits: the bound held then.
             (Occurrence::Closed(_), Some(handle)) => {
                 self.shunned.remove(&handle);
-                if self.told.remove(&handle) || self.adopting {
+                if self.told.remove(&handle).is_some() || self.adopting {
                     self.events.push_back(event);
                 }
                 return Ok(());
             }
-            (Occurrence::Opened, Some(handle)) if self.told.contains(&handle) => return Ok(()),
+            (Occurrence::Opened, Some(handle)) if self.told.contains_key(&handle) => return Ok(()),
             (_, Some(handle)) if self.shuns(handle) => {
                 return Err(declined(event, shunned()));
             }
             _ if self.events.len() >= bound => return Err(declined(event, overloaded())),
-            (Occurrence::Opened, Some(handle)) => {
-                self.told.insert(handle);
-            }
-            (_, Some(handle)) if self.told.insert(handle) => {
-                if let Some(connection) = &event.connection {
-                    self.events.push_back(adopted(connection));
-                }
-            }
             _ => {}
+        }
+        if let Some(connection) = &event.connection
+            && let Entry::Vacant(new) = self.told.entry(connection.handle)
+        {
+            new.insert(Arc::clone(connection));
+            if !matches!(event.what, Occurrence::Opened) {
+                self.events.push_back(adopted(connection));
+            }
         }
         self.events.push_back(event);
         Ok(())
@@ -347,33 +374,36 @@ impl Waiting {
             self.suspected.clear();
         }
         let mut known = HashMap::<_, _, RandomState>::default();
+        let mut is_new = |connection: &Arc<Connection>| {
+            known.insert(connection.handle, Arc::clone(connection)).is_none()
+        };
         let mut unbegun = Vec::new();
         for event in self.waiting() {
             let Some(connection) = &event.connection else { continue };
             let begins = matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
-            if known.insert(connection.handle, connection.id).is_none() && !begins {
+            if is_new(connection) && !begins {
                 unbegun.push(Arc::clone(connection));
             }
         }
-        let is_new =
-            |connection: &Arc<Connection>| known.insert(connection.handle, connection.id).is_none();
         unbegun.extend(open.into_iter().filter(is_new));
         unbegun.retain(|connection| {
             let handle = &connection.handle;
             missing.known.get(handle) != Some(&connection.id) && !self.shunned.contains_key(handle)
         });
         self.line_up(&unbegun);
-        let is_kept = |handle: &Handle, id: &ConnectionId| missing.known.get(handle) == Some(id);
-        let kept = known.iter().filter(|(handle, id)| is_kept(handle, id));
+        let is_kept = |(handle, connection): &(&Handle, &Arc<Connection>)| {
+            missing.known.get(handle) == Some(&connection.id)
+        };
+        let kept = known.iter().filter(is_kept);
         let kept = kept.map(|(handle, _)| *handle).collect::<HashSet<_, RandomState>>();
         let count = self.catch_up(missing, &known) + unbegun.len();
         // Told, as soon as all of this is heard, is everybody whose end does not wait as well.
         let ended = self.waiting().filter_map(ended).collect::<HashSet<_, RandomState>>();
-        let told = known.into_keys();
-        self.told = told
-            .filter(|handle| !ended.contains(handle))
-            .filter(|handle| kept.contains(handle) || !self.shunned.contains_key(handle))
-            .collect();
+        known.retain(|handle, _| {
+            let is_left_alone = self.shunned.contains_key(handle) && !kept.contains(handle);
+            !ended.contains(handle) && !is_left_alone
+        });
+        self.told = known;
         self.adopting = false;
         count
     }
@@ -383,7 +413,7 @@ impl Waiting {
     fn catch_up(
         &mut self,
         missing: Missing,
-        open: &HashMap<Handle, ConnectionId, RandomState>,
+        open: &HashMap<Handle, Arc<Connection>, RandomState>,
     ) -> usize {
         let Missing { known, mut ended, again, .. } = missing;
         for event in again.into_iter().rev() {
@@ -393,7 +423,9 @@ impl Waiting {
             }
         }
         let mut count = 0;
-        let is_gone = |(handle, id): &(Handle, ConnectionId)| open.get(handle) != Some(id);
+        let is_gone = |(handle, id): &(Handle, ConnectionId)| {
+            open.get(handle).is_none_or(|connection| connection.id != *id)
+        };
         for (handle, id) in known.into_iter().filter(is_gone) {
             let how = ended.remove(&handle).unwrap_or_else(|| Closing::from(&Reason::Lost));
             self.adopted.push_front(closed(handle, id, how));

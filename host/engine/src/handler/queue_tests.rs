@@ -38,6 +38,13 @@ fn queue(bound: usize) -> Queue {
     Queue::new(NonZeroUsize::new(bound).expect("not zero"))
 }
 
+fn offer(queue: &Queue, event: Event) -> Result<(), Box<Declined>> {
+    queue.offer(event, 0).map_err(|missed| match missed {
+        Missed::Declined(declined) => declined,
+        Missed::Moved(event) => panic!("there is one turn: {event:?}"),
+    })
+}
+
 /// What waits, in a shorthand: o1 is the opening of connection 1; a adopts, m is a message, c closes.
 fn drain(queue: &Queue, max: usize) -> Vec<String> {
     let mut batch = Batch::default();
@@ -61,7 +68,7 @@ fn drain(queue: &Queue, max: usize) -> Vec<String> {
 
 fn fill(queue: &Queue, events: Vec<Event>) {
     for event in events {
-        queue.offer(event).expect("there is room");
+        offer(queue, event).expect("there is room");
     }
 }
 
@@ -86,7 +93,7 @@ fn batches_are_no_longer_than_asked_for() {
 fn over_the_bound_messages_are_declined_and_ends_are_not() {
     let queue = queue(2);
     fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
-    let declined = queue.offer(message(1)).expect_err("it is full");
+    let declined = offer(&queue, message(1)).expect_err("it is full");
     assert_eq!(declined.why.id, FaultId::Overloaded);
     fill(&queue, vec![end(1)]);
     assert_eq!(drain(&queue, 16), ["o1 m1 c1"]);
@@ -139,7 +146,7 @@ fn a_connection_that_cannot_be_adopted_is_found_and_left_out() {
     fill(&queue, vec![message(1)]);
     assert_eq!(queue.shun(Handle(1)).len(), 1);
     queue.adopt(vec![connection(1), connection(2)], Missing::default(), false);
-    assert_eq!(queue.offer(message(1)).expect_err("left out").why.id, FaultId::PluginFailed);
+    assert_eq!(offer(&queue, message(1)).expect_err("left out").why.id, FaultId::PluginFailed);
     fill(&queue, vec![end(1), message(2)]);
     assert_eq!(drain(&queue, 16), ["a2", "m2"]);
 }
@@ -150,7 +157,7 @@ fn while_no_instance_runs_messages_are_declined_and_connections_come_and_go() {
     fill(&queue, vec![event(1, Occurrence::Opened), message(1)]);
     let left = queue.close(Closed::Unavailable(Duration::from_secs(1)));
     assert_eq!(left.len(), 1);
-    assert_eq!(queue.offer(message(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
+    assert_eq!(offer(&queue, message(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
     fill(&queue, vec![end(1), event(2, Occurrence::Opened)]);
     queue.begin_adoption();
     queue.open();

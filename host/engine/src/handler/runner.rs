@@ -2,6 +2,7 @@
 //!
 //! The instance and its calls are in here; who drives it, and when, is somebody else's (see `driver`).
 
+pub(super) mod change;
 mod keep;
 mod recovery;
 mod revival;
@@ -26,12 +27,13 @@ use crate::{
         generation::Generation,
         instance::{Instance, STOP},
         numbering::Numbering,
+        parts::Parts,
         saved::Saved,
         whose::Whose,
     },
     error::{CallError, PluginError},
     guest::bindings::{handling::types, plugin::StartReason},
-    shared::{At, Shared, State},
+    shared::{At, Each, State},
     text::plain,
 };
 use std::{
@@ -41,7 +43,7 @@ use std::{
 use tengen_core::{
     effect::{Failure, Outcome, Refused},
     event::{Event, Occurrence},
-    handler::{Progress, Work},
+    handler::{Deciding, Progress, Work},
     meter::{Broken, Gathered, PluginHappened},
     often::Times,
     trace::Span,
@@ -55,7 +57,7 @@ use tokio::time::Instant;
 /// A handler's instance, and what a batch needs beside it.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Each>,
     pub(super) queue: Arc<Queue>,
     generation: Arc<Generation>,
     /// None while it cannot be started, or is left out of the path.
@@ -90,7 +92,14 @@ pub(crate) struct Next {
 }
 
 impl Runner {
-    pub(crate) fn new(shared: Arc<Shared>, queue: Arc<Queue>, instance: Instance) -> Self {
+    pub(crate) fn new(shared: Arc<Each>, queue: Arc<Queue>, instance: Instance) -> Self {
+        let runner = Self::unaware(shared, queue, instance);
+        runner.adopt(Missing::default(), false);
+        runner
+    }
+
+    /// The same, for an instance that is told of the open connections by somebody else.
+    pub(super) fn unaware(shared: Arc<Each>, queue: Arc<Queue>, instance: Instance) -> Self {
         let generation = shared.current.load_full();
         let keeping = Keeping::new(&generation, StartReason::First, Instant::now());
         let mut runner = Self {
@@ -111,7 +120,6 @@ impl Runner {
             last_ended: None,
         };
         runner.begin_keeping(keeping);
-        runner.adopt(Missing::default(), false);
         runner
     }
 
@@ -237,11 +245,17 @@ impl Runner {
         if handed_over {
             let began = Instant::now();
             let saved = Arc::new(self.save().await?);
-            let checkpoint =
-                Checkpoint { state: saved, at: SystemTime::now(), took: began.elapsed() };
-            next.instance.load(&next.generation, &checkpoint.state).await?;
-            state = Some(checkpoint);
+            let Deciding { instance, of } = self.shared.deciding();
+            next.instance.load(&next.generation, &Parts::own(&saved, instance, of)).await?;
+            let took = began.elapsed();
+            state = Some(Checkpoint { state: saved, at: SystemTime::now(), took });
         }
+        self.exchange(next, handed_over, state);
+        Ok(handed_over)
+    }
+
+    /// Puts the next version in the place of this one. `told`: it knows of the open connections.
+    fn exchange(&mut self, next: Next, told: bool, state: Option<Checkpoint>) {
         let old = self.instance.replace(next.instance);
         let allowance = self.generation.lifecycle();
         self.shared.current.store(Arc::clone(&next.generation));
@@ -252,17 +266,18 @@ impl Runner {
         let (before, now) = (self.keeping.take(), Instant::now());
         self.begin_keeping(match state {
             Some(state) => Keeping::handed_over(&self.generation, state, before, now),
+            None if told => Keeping::unsaved(&self.generation, self.queue.known(), now),
             None => Keeping::new(&self.generation, StartReason::Reload, now),
         });
-        if handed_over {
+        if told {
             self.queue.forgive();
+            self.awake();
         } else {
             self.up(Missing::default(), true);
         }
         if let Some(old) = old {
             self.shared.retire(old, allowance);
         }
-        Ok(handed_over)
     }
 
     /// The instance's state. An instance that is lost at it is replaced: nothing can be got out of a guest that has trapped,
@@ -366,8 +381,9 @@ impl Runner {
         onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
         self.calls().recall(&mut batch.events, &outcome.failures, called.as_ref());
         let mut work = Work::new(outcome, batch.events.len());
+        work.by = self.shared.deciding();
         refused.into_iter().for_each(|refused| work.refuse(refused));
-        let Shared { actor, name, .. } = &*self.shared;
+        let (actor, name) = (&self.shared.actor, &self.shared.name);
         if actor.act(name, &batch.events, &mut work) == Progress::More {
             return Some(work);
         }

@@ -46,6 +46,7 @@ impl Status {
         if let Some(kept) = &self.kept_state {
             into.add(Metric::PluginStateSize, &[name], kept.bytes);
         }
+        self.collect_each(into);
         self.collect_phases(into);
         self.collect_losses(into);
         for (measure, own) in &self.measures {
@@ -54,6 +55,16 @@ impl Status {
             if let Some(last) = own.last {
                 into.add(Metric::PluginOwnGauge, &[name, measure], last);
             }
+        }
+    }
+
+    fn collect_each(&self, into: &mut Samples) {
+        for each in &self.each {
+            let labels = [self.name.as_str(), &each.instance.to_string()];
+            into.add(Metric::PluginEachRuns, &labels, each.state == State::Running);
+            into.add(Metric::PluginEachWaiting, &labels, each.waiting);
+            into.add(Metric::PluginEachConnections, &labels, each.connections);
+            into.add(Metric::PluginEachMemory, &labels, each.memory_bytes);
         }
     }
 

@@ -13,7 +13,11 @@ use tengen_core::{
     event::{Connection, Event, Occurrence},
     handler::{Actor, Progress, Work},
 };
-use tengen_wire::{close::Reason, fault::Fault, id::PluginName};
+use tengen_wire::{
+    close::Reason,
+    fault::Fault,
+    id::{Channel, PluginName},
+};
 
 /// A step, and the effect that is under way in it.
 struct Carrying<'a> {
@@ -56,8 +60,8 @@ impl Actor for Hub {
         self.owned_by(plugin)
     }
 
-    fn begins_anew(&self, plugin: &PluginName) {
-        self.tell_occupied(plugin);
+    fn begins_anew(&self, plugin: &PluginName, hears: &dyn Fn(&Channel) -> bool) {
+        self.tell_occupied(plugin, hears);
     }
 }
 

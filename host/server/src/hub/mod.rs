@@ -197,7 +197,7 @@ impl Hub {
         self.meter.note(Happened::TimersForgotten(self.timers.keep(&running)));
         self.occupancy.keep(&running);
         // What changes from here on is noted; what was before is not known to them.
-        new.into_iter().for_each(|plugin| self.tell_occupied(plugin));
+        new.into_iter().for_each(|plugin| self.tell_occupied(plugin, &|_| true));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there

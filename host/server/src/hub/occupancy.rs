@@ -69,11 +69,12 @@ impl Hub {
         handler.wants_channel(channel) && may()
     }
 
-    /// A plugin begins that knows of no channel: it hears of those that are occupied.
-    pub(super) fn tell_occupied(&self, plugin: &PluginName) {
+    /// A plugin begins, or an instance of it, that knows of no channel: it hears of those that are occupied. `hears`: of which
+    /// of them.
+    pub(super) fn tell_occupied(&self, plugin: &PluginName, hears: &dyn Fn(&Channel) -> bool) {
         let Some(handler) = self.inbox.of(plugin) else { return };
         self.channels.for_each(|channel| {
-            if self.hears(plugin, &handler, channel) {
+            if hears(channel) && self.hears(plugin, &handler, channel) {
                 let channel = channel.clone();
                 self.occupancy.note(plugin, Change { channel, is_occupied: true });
             }

@@ -94,7 +94,7 @@ impl Router {
         match &mut source.full {
             Full::Nobodys => true,
             Full::Connections(below) => source.link.facts.waiting.is_below(*below, task),
-            Full::Handlers(handler, seen) => handler.has_room(seen, task),
+            Full::Handlers(handler, seen) => handler.has_room(&source.link.facts, seen, task),
         }
     }
 

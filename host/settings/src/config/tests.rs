@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    Cache, Directory, Mode, OnFailure, Origin, Origins, Pattern, Protocol, Secret, WhenFull,
+    Affinity, Cache, Directory, Mode, OnFailure, Origin, Origins, Pattern, Protocol, Secret,
+    WhenFull,
 };
 use std::time::Duration;
 use tengen_wire::{dialect::Dialect, payload::Encoding};
@@ -214,6 +215,7 @@ file = "auth.wasm"
 memory = "1MiB"
 deadline = "10ms"
 instances = 4
+affinity = "user"
 on_failure = "open"
 limits = { effects_per_event = 7, effect_bytes = "1KB" }
 config = { text = "hi", number = 7, truth = true, list = ["a", 1], table = { x = 1.5 } }
@@ -264,6 +266,7 @@ fn every_setting_of_plugins_reaches_its_place() {
     let plugin = &settings.plugins["auth"];
     assert_eq!((plugin.memory, plugin.deadline), (1 << 20, Duration::from_millis(10)));
     assert_eq!((plugin.instances.get(), plugin.on_failure), (4, OnFailure::Open));
+    assert_eq!(plugin.affinity, Some(Affinity::User));
     assert_eq!((plugin.effects_per_event, plugin.effect_bytes), (7, 1000));
     let config: Vec<_> =
         plugin.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();

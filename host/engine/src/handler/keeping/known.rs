@@ -54,6 +54,10 @@ pub(in crate::handler) struct Missing {
 }
 
 impl Known {
+    pub(in crate::handler) fn of(open: Vec<(Handle, ConnectionId)>) -> Self {
+        Self { open: open.into_iter().collect(), since: Since::default() }
+    }
+
     /// An event was told.
     pub(in crate::handler) fn told(&mut self, event: &Event) {
         match (&event.what, &event.connection) {

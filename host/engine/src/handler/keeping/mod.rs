@@ -14,6 +14,7 @@ use journal::Journal;
 use known::{Known, Since};
 use schedule::Schedule;
 use tengen_core::event::Event;
+use tengen_wire::id::{ConnectionId, Handle};
 use tokio::time::Instant;
 
 use crate::{call::generation::Generation, guest::bindings::plugin::StartReason};
@@ -80,6 +81,21 @@ impl Keeping {
         known.settle();
         let new = Self::new(generation, StartReason::Reload, now)?;
         Some(Self { current: Some(state), known, sample, ..new })
+    }
+
+    /// For an instance that has taken over what several had, and knows of these connections: its state is to be saved before
+    /// anything else.
+    pub(super) fn unsaved(
+        generation: &Generation,
+        known: Vec<(Handle, ConnectionId)>,
+        now: Instant,
+    ) -> Option<Self> {
+        let mut keeping = Self::new(generation, StartReason::Reload, now)?;
+        keeping.known = Known::of(known);
+        keeping.journal = None;
+        keeping.schedule.decided();
+        keeping.schedule.want();
+        Some(keeping)
     }
 
     /// A checkpoint was taken: what led to it is needed no more.

@@ -2,7 +2,7 @@
 
 use super::Runner;
 use crate::{
-    call::{effects::Decided, instance::Instance},
+    call::{effects::Decided, instance::Instance, parts::Parts},
     error::PluginError,
     guest::bindings::plugin::StartReason,
     handler::{
@@ -18,6 +18,7 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
     event::{Event, Occurrence},
+    handler::Deciding,
     meter::PluginHappened,
 };
 use tokio::time::Instant;
@@ -243,6 +244,12 @@ impl Runner {
         }
     }
 
+    /// A state as its own instance's.
+    pub(super) fn parts<'a>(&self, checkpoint: &'a Checkpoint) -> Parts<'a> {
+        let Deciding { instance, of } = self.shared.deciding();
+        Parts::own(&checkpoint.state, instance, of)
+    }
+
     /// A fresh instance with this state, that has been told nothing since.
     pub(super) async fn loaded(
         &mut self,
@@ -250,7 +257,7 @@ impl Runner {
         reason: StartReason,
     ) -> Result<Instance, PluginError> {
         let mut instance = Instance::start(&self.generation, reason).await?;
-        instance.load(&self.generation, &checkpoint.state).await?;
+        instance.load(&self.generation, &self.parts(&checkpoint)).await?;
         Ok(instance)
     }
 

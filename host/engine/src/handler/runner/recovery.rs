@@ -235,21 +235,25 @@ impl Runner {
 
     /// Returns of how many connections it is told.
     pub(super) fn up(&mut self, missing: Missing, forgive: bool) -> usize {
+        self.awake();
+        self.adopt(missing, forgive)
+    }
+
+    /// An instance runs.
+    pub(super) fn awake(&mut self) {
         self.down_until = None;
         self.pause.reset();
         self.shared.set_state(State::Running);
-        self.adopt(missing, forgive)
     }
 
     /// The instance is new: it hears before anything else of the open connections that it does not know.
     pub(super) fn adopt(&self, missing: Missing, forgive: bool) -> usize {
         self.queue.begin_adoption();
         self.queue.open();
-        let (actor, name) = (&self.shared.actor, &self.shared.name);
         let is_as_it_was = missing.is_complete;
-        let told = self.queue.adopt(actor.connections_of(name), missing, forgive);
+        let told = self.queue.adopt(self.shared.connections(), missing, forgive);
         if !is_as_it_was {
-            actor.begins_anew(name);
+            self.shared.begins_anew();
         }
         told
     }

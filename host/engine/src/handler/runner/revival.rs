@@ -71,7 +71,7 @@ impl Runner {
             let age = u32::try_from(checkpoint.age().as_millis()).unwrap_or(u32::MAX);
             let mut instance =
                 Instance::start(&self.generation, StartReason::Restored(age)).await?;
-            match instance.load(&self.generation, &checkpoint.state).await {
+            match instance.load(&self.generation, &self.parts(&checkpoint)).await {
                 Ok(()) => return Ok((instance, self.goes_back(&checkpoint, age))),
                 Err(error) => {
                     self.shared.failed("what the plugin saved cannot be loaded", &error);
@@ -134,7 +134,7 @@ impl Runner {
             return Ok(true);
         };
         let mut instance = Instance::start(&self.generation, keeping.began).await?;
-        if instance.load(&self.generation, &checkpoint.state).await.is_err() {
+        if instance.load(&self.generation, &self.parts(&checkpoint)).await.is_err() {
             return Ok(true);
         }
         instance.goes_through(true);
@@ -181,7 +181,7 @@ impl Runner {
             }
         };
         if let Some(checkpoint) = &checkpoint
-            && instance.load(&self.generation, &checkpoint.state).await.is_err()
+            && instance.load(&self.generation, &self.parts(&checkpoint)).await.is_err()
         {
             // It is loaded once more without the journal, and says what is wrong.
             return Ok(None);

@@ -6,7 +6,10 @@ use std::{
     sync::{Mutex, OnceLock, atomic::AtomicUsize},
     task::Waker,
 };
-use tengen_core::{event::Event, handler::Seen};
+use tengen_core::{
+    event::{self, Event},
+    handler::Seen,
+};
 use tengen_wire::fault::{Fault, FaultId};
 use tokio_util::task::TaskTracker;
 
@@ -74,7 +77,7 @@ impl Handler for Desk {
         }
     }
 
-    fn has_room(&self, _: &mut Seen, task: &Waker) -> bool {
+    fn has_room(&self, _: &event::Connection, _: &mut Seen, task: &Waker) -> bool {
         let has_room = 2 * self.waiting() < self.bound;
         *self.waiting_task.lock().unwrap() = Some(task.clone());
         has_room

@@ -54,6 +54,8 @@ pub(in crate::hub) struct Fetches {
 #[derive(Debug)]
 struct End {
     plugin: PluginName,
+    /// Which of its instances asked.
+    instance: u16,
     /// Of the event that caused it. Its handle may be another's by now.
     connection: Option<Weak<Connection>>,
     fetched: Fetched,
@@ -116,7 +118,7 @@ impl Hub {
             span: Span::none(),
             permit: None,
         };
-        let offered = handler.offer(event);
+        let offered = handler.offer_to(end.instance, event);
         // What is decided may end connections.
         drop(part);
         match offered {
@@ -137,8 +139,9 @@ impl Hub {
 }
 
 impl CarryOut for Fetch {
-    fn carry_out(self, step: &mut Step<'_>, by: u32, _: &mut Work) -> Carried {
+    fn carry_out(self, step: &mut Step<'_>, by: u32, work: &mut Work) -> Carried {
         let hub = step.hub;
+        let instance = work.by.instance;
         let Some(Requesting { client, tasks, stop }) = &hub.fetches.by else {
             return Err(Fault::new(FaultId::Unsupported, "this gateway asks no servers"));
         };
@@ -164,7 +167,7 @@ impl CarryOut for Fetch {
             let value = ended.value.map(Arc::new);
             let fetched = Fetched { name, value, place: Arc::new(ended.place) };
             // Has room: it holds its place.
-            let _told = ends.try_send(End { plugin, connection, fetched }).is_ok();
+            let _told = ends.try_send(End { plugin, instance, connection, fetched }).is_ok();
         });
         Ok(Fate::Done)
     }

@@ -20,7 +20,7 @@ use std::{
 use tengen_core::{
     capability::timers::{CancelTimer, SetTimer},
     event::{Event, Occurrence},
-    handler::{Handler, Work},
+    handler::{Deciding, Handler, Work},
     meter::Happened,
     timers::{Due, Full, Owner, Timers as Set},
     trace::Span,
@@ -46,8 +46,9 @@ const FAR: Duration = Duration::from_secs(3600);
 pub(in crate::hub) struct Timers {
     begin: Instant,
     parts: Box<[Mutex<Set>; PARTS]>,
-    /// Plugins by their numbers; a number is never another plugin's.
-    names: Mutex<Vec<PluginName>>,
+    /// Whose timers they are, by their numbers; a number is never another's. What a plugin's instance other than the first
+    /// has of its own has a number of its own.
+    names: Mutex<Vec<(PluginName, u16)>>,
     /// When the task wakes, in milliseconds since the beginning.
     wakes: AtomicU64,
     earlier: Notify,
@@ -112,8 +113,8 @@ impl Timers {
     /// What other plugins than these have set is forgotten; how many timers that are.
     pub(in crate::hub) fn keep(&self, running: &HashSet<PluginName>) -> u64 {
         let names = lock(&self.names).clone();
-        let gone = names.iter().enumerate().filter(|(_, name)| !running.contains(*name));
-        gone.map(|(number, plugin)| self.forget(number, plugin)).sum()
+        let gone = names.iter().enumerate().filter(|(_, (name, _))| !running.contains(name));
+        gone.map(|(number, (plugin, _))| self.forget(number, plugin)).sum()
     }
 
     fn forget(&self, number: usize, plugin: &PluginName) -> u64 {
@@ -129,18 +130,33 @@ impl Timers {
         self.parts.iter().map(|part| lock(part).len()).sum()
     }
 
-    fn number_of(&self, plugin: &PluginName) -> Option<u16> {
+    fn number_of(&self, plugin: &PluginName, instance: u16) -> Option<u16> {
         let mut names = lock(&self.names);
-        let known = names.iter().position(|name| name == plugin);
+        let known = names.iter().position(|(name, of)| name == plugin && *of == instance);
         let number = known.unwrap_or_else(|| {
-            names.push(plugin.clone());
+            names.push((plugin.clone(), instance));
             names.len() - 1
         });
         u16::try_from(number).ok()
     }
 
-    fn name_of(&self, number: u16) -> Option<PluginName> {
+    fn name_of(&self, number: u16) -> Option<(PluginName, u16)> {
         lock(&self.names).get(usize::from(number)).cloned()
+    }
+
+    /// Cancels what instances have set under this key that are no more, and of which this one has what was theirs.
+    fn cancel_inherited(&self, plugin: &PluginName, by: Deciding, key: &str) {
+        let inherited = |(name, instance): &(PluginName, u16)| {
+            name == plugin && *instance >= by.of && by.inherits(*instance)
+        };
+        let names = lock(&self.names);
+        let found = (0_u16..).zip(&*names).filter(|(_, of)| inherited(of));
+        let numbers: Vec<_> = found.map(|(number, _)| number).collect();
+        drop(names);
+        for plugin in numbers {
+            let owner = Owner { plugin, connection: None };
+            self.part(owner).cancel(owner, key);
+        }
     }
 
     /// A connection's timers are in one part, whichever plugin's they are.
@@ -217,7 +233,8 @@ impl Hub {
             Some(handle) => Some(Arc::clone(&self.links.get(handle)?.facts)),
             None => None,
         };
-        let handler = self.inbox.of(&self.timers.name_of(owner.plugin)?)?;
+        let (plugin, instance) = self.timers.name_of(owner.plugin)?;
+        let handler = self.inbox.of(&plugin)?;
         let event = Event {
             connection,
             seq: 0,
@@ -226,7 +243,7 @@ impl Hub {
             span: Span::none(),
             permit: None,
         };
-        match handler.offer(event) {
+        match handler.offer_to(instance, event) {
             Ok(()) => {
                 self.meter.note(Happened::TimerFired);
                 Some(handler)
@@ -243,38 +260,53 @@ impl Hub {
 }
 
 impl CarryOut for SetTimer {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
-        set(step, self.connection, &self.key, self.after)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, work: &mut Work) -> Carried {
+        set(step, self.connection, (&self.key, self.after), work.by)
     }
 }
 
 impl CarryOut for CancelTimer {
-    fn carry_out(self, step: &mut Step<'_>, _: u32, _: &mut Work) -> Carried {
-        cancel(step, self.connection, &self.key)
+    fn carry_out(self, step: &mut Step<'_>, _: u32, work: &mut Work) -> Carried {
+        cancel(step, self.connection, &self.key, work.by)
     }
 }
 
-fn set(step: &Step<'_>, connection: Option<Handle>, key: &str, after: Duration) -> Carried {
-    let owner = owner(step, connection)?;
+fn set(
+    step: &Step<'_>,
+    connection: Option<Handle>,
+    (key, after): (&str, Duration),
+    by: Deciding,
+) -> Carried {
+    let owner = owner(step, connection, key, by)?;
     let is_there = || connection.is_none_or(|handle| step.hub.links.contains(handle));
     step.hub.timers.set(owner, key, after, is_there).map(|()| Fate::Done)
 }
 
-fn cancel(step: &Step<'_>, connection: Option<Handle>, key: &str) -> Carried {
-    let owner = owner(step, connection)?;
+fn cancel(step: &Step<'_>, connection: Option<Handle>, key: &str, by: Deciding) -> Carried {
+    let owner = owner(step, connection, key, by)?;
     // One that is not there is no fault.
     let _was_there = step.hub.timers.part(owner).cancel(owner, key);
     Ok(Fate::Done)
 }
 
-fn owner(step: &Step<'_>, connection: Option<Handle>) -> Result<Owner, Fault> {
-    if let Some(handle) = connection {
-        step.own(handle)?;
-    }
-    let plugin = step
-        .hub
-        .timers
-        .number_of(step.plugin)
+/// Whose timer is to be changed. A connection's is the plugin's, whichever instance says so; the plugin's own is its
+/// instance's, and takes the place of what that has inherited under the key.
+fn owner(
+    step: &Step<'_>,
+    connection: Option<Handle>,
+    key: &str,
+    by: Deciding,
+) -> Result<Owner, Fault> {
+    let timers = &step.hub.timers;
+    let instance = match connection {
+        Some(handle) => step.own(handle).map(|_| 0)?,
+        None => {
+            timers.cancel_inherited(step.plugin, by, key);
+            by.instance
+        }
+    };
+    let plugin = timers
+        .number_of(step.plugin, instance)
         .ok_or_else(|| Fault::new(FaultId::LimitReached, "too many plugins have had timers"))?;
     Ok(Owner { plugin, connection })
 }

@@ -132,9 +132,12 @@ async fn a_plugin_that_begins_hears_of_what_is_occupied() {
     run(&hub, &listener);
     pass(&hub, 10).await;
     assert!(listener.heard().is_empty(), "it is not new any more");
-    hub.begins_anew(&PLUGIN.into());
+    hub.begins_anew(&PLUGIN.into(), &|_| true);
     pass(&hub, 10).await;
     assert_eq!(listener.heard(), ["+room/1"], "its instance is");
+    hub.begins_anew(&PLUGIN.into(), &|channel| **channel == *"room/2");
+    pass(&hub, 10).await;
+    assert!(listener.heard().is_empty(), "another instance hears of this one");
     hub.close(&link, &Reason::Lost);
     hub.set_handlers(HashMap::new());
     run(&hub, &listener);

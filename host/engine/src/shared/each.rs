@@ -1,0 +1,165 @@
+//! What is one instance's of a handler, beside what all of them share.
+
+use super::{At, Deal, LastError, Shared, State};
+use crate::{breaker::Phase, error::PluginError};
+use serde::Serialize;
+use std::{
+    ops::Deref,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tengen_core::{event::Connection, handler::Deciding};
+
+/// The place of one instance: whoever runs in it, one after the other.
+#[derive(Debug)]
+pub(crate) struct Each {
+    shared: Arc<Shared>,
+    /// Counts from 0.
+    pub(crate) number: u16,
+    state: AtomicU8,
+    /// The phase of its breaker.
+    breaker: AtomicU8,
+    /// Linear memory of the one that runs, in bytes, as it was after its last call.
+    memory: AtomicUsize,
+    last_error: Mutex<Option<LastError>>,
+}
+
+/// One instance of a handler.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EachStatus {
+    /// Counts from 0.
+    pub instance: u16,
+    pub state: State,
+    pub breaker: Phase,
+    /// Events that wait for its decision.
+    pub waiting: usize,
+    /// Connections that it has been told of.
+    pub connections: usize,
+    /// Linear memory, in bytes, as it was after its last call.
+    pub memory_bytes: usize,
+    pub last_error: Option<LastError>,
+}
+
+impl Deref for Each {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Each {
+    pub(crate) fn new(shared: Arc<Shared>, number: u16) -> Self {
+        Self {
+            shared,
+            number,
+            state: AtomicU8::new(State::Running as u8),
+            breaker: AtomicU8::new(Phase::Closed as u8),
+            memory: AtomicUsize::new(0),
+            last_error: Mutex::default(),
+        }
+    }
+
+    fn deal(&self) -> Deal {
+        self.shared.dealt.get()
+    }
+
+    /// Its number among how many there are.
+    pub(crate) fn deciding(&self) -> Deciding {
+        Deciding { instance: self.number, of: self.deal().of }
+    }
+
+    /// Its number, where there are others.
+    fn among(&self) -> Option<u16> {
+        (!self.deal().is_to_one()).then_some(self.number)
+    }
+
+    /// The open connections that are its own.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        let mut open = self.actor.connections_of(&self.name);
+        let deal = self.deal();
+        if !deal.is_to_one() {
+            open.retain(|connection| deal.of_connection(connection) == self.number);
+        }
+        open
+    }
+
+    /// A new instance begins in its place that knows nothing.
+    pub(crate) fn begins_anew(&self) {
+        let deal = self.deal();
+        self.actor.begins_anew(&self.name, &|channel| deal.of_channel(channel) == self.number);
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            0 => State::Running,
+            1 => State::Unavailable,
+            _ => State::Stopped,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.state() == State::Running
+    }
+
+    /// Its breaker has changed.
+    pub(crate) fn changed(&self, phase: Phase, pause: Option<Duration>) {
+        let before = self.breaker.swap(phase as u8, Ordering::Relaxed);
+        if before != phase as u8 {
+            self.shared.tell_of(phase, pause, self.among());
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.breaker.load(Ordering::Relaxed) {
+            0 => Phase::Closed,
+            1 => Phase::HalfOpen,
+            _ => Phase::Open,
+        }
+    }
+
+    /// As [`Shared::failed`]; and it is known whose failure it is.
+    pub(crate) fn failed(&self, what: &str, error: &PluginError) {
+        self.note(&format!("{what}: {}", error.explain()));
+    }
+
+    /// As [`Shared::note`].
+    pub(crate) fn note(&self, message: &str) {
+        self.note_at(message, None);
+    }
+
+    /// As [`Shared::note_at`].
+    pub(crate) fn note_at(&self, message: &str, at: Option<At>) {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        LastError::remember(&mut last, message, at.clone());
+        drop(last);
+        self.shared.note_of(message, at, self.among());
+    }
+
+    /// How much memory the one that runs has now.
+    pub(crate) fn holds(&self, bytes: usize) {
+        // It is looked at after each call, and changes rarely.
+        if self.memory.load(Ordering::Relaxed) != bytes {
+            self.memory.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn status(&self, waiting: usize, connections: usize) -> EachStatus {
+        EachStatus {
+            instance: self.number,
+            state: self.state(),
+            breaker: self.phase(),
+            waiting,
+            connections,
+            memory_bytes: self.memory.load(Ordering::Relaxed),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
