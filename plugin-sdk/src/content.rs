@@ -1,7 +1,7 @@
 //! What goes out: bytes with the name of their encoding, faults, and whom a push is for.
 
 use crate::{
-    Body, Content, Encoding, Fault, Handle, Message, Payload, Target,
+    Answered, Body, Content, Encoding, Fault, Handle, Message, Payload, Target,
     signals::{Level, emit},
 };
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,13 @@ impl Message {
     /// The payload's bytes, as they are.
     pub fn bytes(&self) -> &[u8] {
         self.payload.bytes()
+    }
+}
+
+impl Answered {
+    /// Reads the JSON of the answer into a type; the fault that there is instead of it, or what does not fit: see [`Payload::json`].
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
+        self.value.as_ref().map_err(Fault::clone)?.json()
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::{
     Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Request,
     Result, Target,
-    effects::{Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName},
+    effects::{
+        Asking, Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName,
+    },
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -226,6 +228,53 @@ impl Context {
         self.effect(Action::Fetch(Fetching { name: name.clone(), request })).key(name)
     }
 
+    /// Asks the client of a connection; what comes of it comes to [`Handler::answered`](crate::Handler::answered), under this
+    /// name: its answer, its own fault, `timeout` (after 30 s, or [`Sent::timeout`]), or `closed`. When the question is refused,
+    /// because one of this name is open, 16 are, or the connection has ended, [`Handler::refused`](crate::Handler::refused) has the name
+    /// as its key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tengen_plugin::{Answered, Context, Handle, Handler, Message, Result};
+    ///
+    /// #[derive(Default)]
+    /// struct Shop;
+    ///
+    /// impl Handler for Shop {
+    ///     fn message(&mut self, ctx: &mut Context, from: Handle, message: Message) -> Result {
+    ///         ctx.ask(from, "sure", "shop/sure", &message.json::<u32>()?)?.timeout(Duration::from_secs(60));
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn answered(&mut self, ctx: &mut Context, of: Option<Handle>, answered: Answered) -> Result {
+    ///         let is_sure = answered.json().unwrap_or(false);
+    ///         if let Some(connection) = of {
+    ///             ctx.push(connection, if is_sure { "shop/sold" } else { "shop/kept" }, &())?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # use tengen_plugin::testing;
+    /// let mut shop = Shop;
+    /// let asked = testing::handle(&mut shop, vec![testing::message(7, "shop/buy", &1)]);
+    /// assert_eq!(testing::asks_json(&asked, "shop/sure"), [1]);
+    /// let said = testing::handle(&mut shop, vec![testing::answered(Some(7), "sure", Ok(true.into()))]);
+    /// assert_eq!(testing::pushes_json(&said, "shop/sold").len(), 1);
+    /// ```
+    pub fn ask(
+        &mut self,
+        connection: Handle,
+        name: impl Into<String>,
+        id: impl Into<String>,
+        content: impl IntoContent,
+    ) -> Result<Sent<'_>> {
+        let (name, content) = (name.into(), content.into_content()?);
+        let key = name.clone();
+        let asking = Asking { connection, name, id: id.into(), content, timeout_ms: None };
+        Ok(self.effect(Action::Ask(asking)).key(key))
+    }
+
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is
     /// sent instead.
     pub fn close_if_failed(&mut self, code: u16) {
@@ -260,6 +309,14 @@ impl Sent<'_> {
     pub fn key(mut self, key: impl Into<String>) -> Self {
         if let Some(effect) = self.effect.as_deref_mut() {
             effect.key = Some(key.into());
+        }
+        self
+    }
+
+    /// How long a question waits for its answer: 10 ms to ten minutes, less and more count as these.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        if let Some(Action::Ask(ask)) = self.effect.as_deref_mut().map(|effect| &mut effect.what) {
+            ask.timeout_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
         }
         self
     }

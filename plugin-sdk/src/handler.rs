@@ -1,8 +1,8 @@
 //! The role that decides about events.
 
 use crate::{
-    Closing, Connection, Context, Decision, Event, Fault, Fetched, Handle, Message, Occurrence,
-    Plugin, Refused, Result, signals,
+    Answered, Closing, Connection, Context, Decision, Event, Fault, Fetched, Handle, Message,
+    Occurrence, Plugin, Refused, Result, signals,
 };
 
 /// Decides about events: one method per kind, each empty unless written.
@@ -47,12 +47,62 @@ pub trait Handler: Plugin {
         Ok(())
     }
 
+    /// A connection is subscribed to these channels of [`Plugin::SUBSCRIPTIONS`], whoever has subscribed it. This and
+    /// [`Handler::unsubscribed`] come in turn for each channel of a connection.
+    fn subscribed(
+        &mut self,
+        ctx: &mut Context,
+        connection: Handle,
+        channels: Vec<String>,
+    ) -> Result {
+        Ok(())
+    }
+
+    /// A connection is subscribed to these channels no more: for one that ends, all that the plugin was told of, before
+    /// [`Handler::closed`].
+    fn unsubscribed(
+        &mut self,
+        ctx: &mut Context,
+        connection: Handle,
+        channels: Vec<String>,
+    ) -> Result {
+        Ok(())
+    }
+
+    /// With [`Plugin::USERS`]: a user has a first connection of those of the plugin's endpoints. This and
+    /// [`Handler::user_offline`] come in turn for each user.
+    fn user_online(&mut self, ctx: &mut Context, user: String) -> Result {
+        Ok(())
+    }
+
+    /// With [`Plugin::USERS`]: a user has none of these connections any more.
+    fn user_offline(&mut self, ctx: &mut Context, user: String) -> Result {
+        Ok(())
+    }
+
+    /// With [`Plugin::MISSED`]: so many messages were left out of what a connection gets since the plugin was told last, because its client
+    /// reads too slowly.
+    fn missed(&mut self, ctx: &mut Context, connection: Handle, count: u32) -> Result {
+        Ok(())
+    }
+
     /// A request of [`Context::fetch`] has ended. The connection is that of the event that caused it, if it is still open.
     fn fetched(
         &mut self,
         ctx: &mut Context,
         connection: Option<Handle>,
         fetched: Fetched,
+    ) -> Result {
+        Ok(())
+    }
+
+    /// A question of [`Context::ask`] is over. Comes once for each that was not refused, with the connection that was asked and before its
+    /// [`Handler::closed`]; without one if that ended while the plugin did not run.
+    fn answered(
+        &mut self,
+        ctx: &mut Context,
+        connection: Option<Handle>,
+        answered: Answered,
     ) -> Result {
         Ok(())
     }
@@ -95,6 +145,12 @@ fn decide<H: Handler>(
         Occurrence::ChannelOccupied(channel) => handler.channel_occupied(ctx, channel),
         Occurrence::ChannelVacated(channel) => handler.channel_vacated(ctx, channel),
         Occurrence::Fetched(fetched) => handler.fetched(ctx, connection, fetched),
+        Occurrence::Subscribed(channels) => handler.subscribed(ctx, of()?, channels),
+        Occurrence::Unsubscribed(channels) => handler.unsubscribed(ctx, of()?, channels),
+        Occurrence::UserOnline(user) => handler.user_online(ctx, user),
+        Occurrence::UserOffline(user) => handler.user_offline(ctx, user),
+        Occurrence::Missed(count) => handler.missed(ctx, of()?, count),
+        Occurrence::Answered(answered) => handler.answered(ctx, connection, answered),
         Occurrence::Refused(refused) => handler.refused(ctx, refused),
         // Not asked for in `describe`, so never sent.
         Occurrence::Other(_) => Ok(()),

@@ -69,9 +69,9 @@ pub use bindings::{
     plugin_role::{
         exports::tengen::gateway::plugin::{Description, StartReason},
         tengen::gateway::types::{
-            Action, Answer, Attribute, Body, Closing, Connection, ConnectionHandle as Handle,
-            Content, Decision, Done, Effect, Encoding, Event, Failed, Fault, Fetched, Message,
-            Occurrence, Payload, Refused, Request, Response, Target, User,
+            Action, Answer, Answered, Attribute, Body, Closing, Connection,
+            ConnectionHandle as Handle, Content, Decision, Done, Effect, Encoding, Event, Failed,
+            Fault, Fetched, Message, Occurrence, Payload, Refused, Request, Response, Target, User,
         },
     },
     sink_role::exports::tengen::gateway::telemetry_sink::{Refusal, Signal},
@@ -91,7 +91,7 @@ pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 /// What each [`Action`] carries, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName,
+        Asking, Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName,
     };
 }
 

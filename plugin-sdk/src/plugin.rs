@@ -19,6 +19,18 @@ pub trait Plugin: Sized + 'static {
     /// [`Handler::channel_vacated`](crate::Handler::channel_vacated). They have to be in its grant `publish`. Empty: none.
     const CHANNELS: &'static [&'static str] = &[];
 
+    /// The channels of which it wants to hear who is subscribed to them, such as `room/*`: by
+    /// [`Handler::subscribed`](crate::Handler::subscribed) and [`Handler::unsubscribed`](crate::Handler::unsubscribed). They have to be
+    /// in its grant `publish`. Empty: none.
+    const SUBSCRIPTIONS: &'static [&'static str] = &[];
+
+    /// Whether it wants to hear who has a connection: by [`Handler::user_online`](crate::Handler::user_online) and
+    /// [`Handler::user_offline`](crate::Handler::user_offline).
+    const USERS: bool = false;
+
+    /// Whether it wants to hear what slow clients do not get: by [`Handler::missed`](crate::Handler::missed).
+    const MISSED: bool = false;
+
     /// Starts an instance. An `Err` is logged and the instance never serves; after a reload the old version goes on.
     fn start(reason: StartReason) -> Result<Self, String>;
 
@@ -38,6 +50,9 @@ pub fn describe<P: Plugin>(name: &str, version: &str) -> Description {
         snapshot_writes: None,
         snapshot_reads: Vec::new(),
         channels: P::CHANNELS.iter().map(|&pattern| pattern.to_owned()).collect(),
+        subscriptions: P::SUBSCRIPTIONS.iter().map(|&pattern| pattern.to_owned()).collect(),
+        users: P::USERS,
+        missed: P::MISSED,
         more: Vec::new(),
     }
 }

@@ -23,9 +23,9 @@
 //!   grants and limits are the gateway's to check.
 
 use crate::{
-    Action, Answer, Body, Closing, Connection, Content, Decision, Done, Effect, Event, Failed,
-    Fault, Fetched, Handle, Handler, Message, Occurrence, Payload, Plugin, Response, StartReason,
-    Upgrade, handler,
+    Action, Answer, Answered, Body, Closing, Connection, Content, Decision, Done, Effect, Event,
+    Failed, Fault, Fetched, Handle, Handler, Message, Occurrence, Payload, Plugin, Response,
+    StartReason, Upgrade, handler,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -142,6 +142,14 @@ pub fn fetched(connection: Option<Handle>, name: &str, value: crate::Result<Resp
     event(connection, Occurrence::Fetched(fetched))
 }
 
+/// A question of this name is over.
+#[expect(clippy::panic, reason = "this module is for tests")]
+pub fn answered(connection: Option<Handle>, name: &str, value: crate::Result<Value>) -> Event {
+    let payload = |value| Payload::from_json(&value).unwrap_or_else(|why| panic!("{why}"));
+    let answered = Answered { name: name.to_owned(), value: value.map(payload), more: Vec::new() };
+    event(connection, Occurrence::Answered(answered))
+}
+
 /// From here on, what is said on this thread is kept for [`heard`].
 #[cfg(not(target_family = "wasm"))]
 pub fn listen() {
@@ -252,4 +260,13 @@ pub fn pushes_json(outcome: &Outcome, id: &str) -> Vec<Value> {
         _ => None,
     });
     pushes.collect()
+}
+
+/// What was asked under an event id, as JSON, in order.
+pub fn asks_json(outcome: &Outcome, id: &str) -> Vec<Value> {
+    let asks = outcome.actions().filter_map(|action| match action {
+        Action::Ask(ask) if ask.id == id => Some(content_json(&ask.content)),
+        _ => None,
+    });
+    asks.collect()
 }

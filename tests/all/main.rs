@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+mod asks;
 mod browser;
 mod bursts;
 mod channels;
@@ -56,5 +57,6 @@ mod timers;
 mod trace;
 mod transit;
 mod tree;
+mod watching;
 mod wit;
 mod wit_names;

@@ -12,7 +12,7 @@ use support::{
 use tengen_settings::{ChannelName, ChannelRule, Mode, Pattern, Rate, Route, Settings, Who};
 use tengen_wire::{
     close::Reason,
-    dialect::{self, Callback, Dialect, Handshake, Publication, Wire},
+    dialect::{self, Callback, Dialect, Handshake, Publication, Question, Wire},
     fault::{Fault, FaultId},
     id::{Channel, ConnectionId, EventId, UserId},
     payload::{self, Encoding, Frame, Payload},
@@ -240,6 +240,10 @@ fn said(wire: Wire) -> Vec<Frame> {
     said.extend(dialect::error(wire, &full, Some("app/tell"), None));
     said.push(dialect::publication(wire, &publication, Some(&context)).unwrap());
     said.push(dialect::push(wire, &EventId::from("tengen/reconnect"), &away, None).unwrap());
+    let id = EventId::from("shop/sure");
+    let question =
+        Question { key: 12, id: &id, content: &content, timeout: Duration::from_secs(30) };
+    said.push(dialect::ask(wire, &question, None).unwrap());
     said.push(dialect::ping(wire).unwrap());
     said
 }

@@ -127,7 +127,8 @@ function decide(index, { connection, what: { tag, val } }) {
 export const plugin = {
   describe: () => ({
     name: "room", version: "1.0.0", encoding: "json", maxBatch: 64, events: ["room/*"], others: [],
-    snapshotWrites: FORMAT, snapshotReads: [FORMAT], channels: [], more: [],
+    snapshotWrites: FORMAT, snapshotReads: [FORMAT], channels: [],
+    subscriptions: [], users: false, missed: false, more: [],
   }),
   start: () => {},
   stop: () => {},

@@ -141,7 +141,8 @@ class Plugin(exports.Plugin):
     def describe(self) -> Description:
         return Description(
             name="room", version="1.0.0", encoding=t.Encoding.JSON, max_batch=64, events=["room/*"], others=[],
-            snapshot_writes=FORMAT, snapshot_reads=[FORMAT], channels=[], more=[],
+            snapshot_writes=FORMAT, snapshot_reads=[FORMAT], channels=[],
+            subscriptions=[], users=False, missed=False, more=[],
         )
 
     def start(self, reason: StartReason) -> None:

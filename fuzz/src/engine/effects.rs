@@ -125,7 +125,7 @@ fn membership(u: &mut Unstructured<'_>) -> Result<wit::Membership> {
 }
 
 fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
-    Ok(match u.int_in_range(0..=10)? {
+    Ok(match u.int_in_range(0..=11)? {
         0 => wit::Action::Reply(wit::Reply {
             reply_to: u.arbitrary()?,
             value: if u.arbitrary()? { Ok(content(u)?) } else { Err(fault(u)?) },
@@ -165,6 +165,13 @@ fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
             key: u.arbitrary()?,
             value: if u.arbitrary()? { Some(bytes(u)?) } else { None },
             compare: expected(u)?,
+        }),
+        10 => wit::Action::Ask(wit::Asking {
+            connection: u.arbitrary()?,
+            name: u.arbitrary()?,
+            id: id(u)?,
+            content: content(u)?,
+            timeout_ms: u.arbitrary()?,
         }),
         _ => wit::Action::Other((u.arbitrary()?, bytes(u)?)),
     })

@@ -9,6 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tengen_wire::{
     fault::Fault,
     id::{ConnectionId, EndpointIndex, Handle, UserId},
+    payload::Payload,
 };
 pub use waiting::{Below, Permit, Waiting};
 
@@ -92,6 +93,15 @@ impl Event {
     pub fn message(&self) -> Option<&Message> {
         match &self.what {
             Occurrence::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What a client said in it: a message's data, or an answer.
+    pub fn payload(&self) -> Option<&Payload> {
+        match &self.what {
+            Occurrence::Message(message) => Some(&message.payload),
+            Occurrence::Answered(answered) => answered.value.as_ref().ok(),
             _ => None,
         }
     }

@@ -24,6 +24,26 @@ pub trait Handler: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it wants to hear which connections are subscribed to this channel.
+    fn wants_subscriptions(&self, _channel: &str) -> bool {
+        false
+    }
+
+    /// Whether there are channels of which it does.
+    fn wants_any_subscriptions(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants to hear who has a connection.
+    fn wants_users(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants to hear what outboxes leave out.
+    fn wants_missed(&self) -> bool {
+        false
+    }
+
     /// Takes an event over. Never blocks. An event that cannot be taken comes back with the reason.
     ///
     /// What was taken is decided after the next [`Handler::settle`].

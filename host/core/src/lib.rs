@@ -18,9 +18,11 @@ pub mod testing;
 pub mod trace;
 
 pub mod allowance;
+pub mod asks;
 pub mod count;
 pub mod heartbeat;
 pub mod meter;
+pub mod news;
 pub mod occupancy;
 pub mod often;
 pub mod outbox;

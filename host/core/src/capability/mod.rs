@@ -4,8 +4,9 @@
 //! refused. From the list come [`Effect`], [`Kind`] and [`Occurrence`]; all matches on them name every member, so that the
 //! compiler asks the engine for how guests say it, and the server for how it is carried out.
 
+pub mod ask;
 pub mod close;
-mod connection;
+pub mod connection;
 mod content;
 pub mod fetch;
 pub mod key_value;
@@ -22,7 +23,7 @@ use texts::Texts;
 
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::Channel,
+    id::{Channel, UserId},
 };
 
 /// What there is to know of an effect, whatever it is.
@@ -129,8 +130,14 @@ macro_rules! capabilities {
 
             /// Gives back what it holds beside its data: it is kept only to be looked at again.
             pub fn let_go(&mut self) {
-                if let Self::Fetched(fetched) = self {
-                    fetched.place = std::sync::Arc::new(fetch::Place::new(()));
+                match self {
+                    Self::Fetched(fetched) => {
+                        fetched.place = std::sync::Arc::new(fetch::Place::new(()));
+                    }
+                    Self::Answered(answered) => {
+                        answered.place = std::sync::Arc::new(fetch::Place::new(()));
+                    }
+                    _ => {}
                 }
             }
 
@@ -165,6 +172,12 @@ capabilities! {
             Adopted = "adopted",
             /// An effect that carried a key was not carried out.
             Refused { key: String, why: Fault, } = "refused",
+            /// A user's first connection, of those of the plugin's endpoints.
+            UserOnline(UserId) = "user-online",
+            /// A user has none of them any more.
+            UserOffline(UserId) = "user-offline",
+            /// The connection's outbox has left something out.
+            Missed(connection::Missed) = "missed",
         }
     }
     reply {
@@ -200,6 +213,12 @@ capabilities! {
             Subscribe = "subscribe",
             Unsubscribe = "unsubscribe",
         }
+        occurrences {
+            /// The connection has come into these channels.
+            Subscribed(Vec<Channel>) = "subscribed",
+            /// The connection has left channels.
+            Unsubscribed(subscription::Left) = "unsubscribed",
+        }
     }
     close {
         effects {
@@ -231,6 +250,15 @@ capabilities! {
         occurrences {
             /// A request has ended.
             Fetched(fetch::Fetched) = "fetched",
+        }
+    }
+    ask {
+        effects {
+            Ask = "ask",
+        }
+        occurrences {
+            /// A question has been answered, or will not be.
+            Answered(ask::Answered) = "answered",
         }
     }
     unsupported {

@@ -17,6 +17,14 @@ pub struct Unsubscribe {
     pub channel: Channel,
 }
 
+/// Channels that a connection has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    pub channels: Vec<Channel>,
+    /// The connection has ended: these are all that there were.
+    pub at_end: bool,
+}
+
 impl Wanted for Subscribe {}
 
 impl Wanted for Unsubscribe {}

@@ -56,6 +56,8 @@ pub enum Happened<'a> {
     AnswerPutOff,
     /// or is no longer there to hear of it.
     AnswerForgotten,
+    /// So many questions to clients are over: what came of them.
+    AskEnded(&'static str, u64),
     /// A payload could not be said in a receiver's format.
     Unsupported,
 }

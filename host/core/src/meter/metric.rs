@@ -208,6 +208,10 @@ metrics! {
         "How often the end of a request found no room in its plugin's queue and was tried again";
     ForgottenAnswers = Counter "tengen_forgotten" "answers" [] ["outgoing.forgotten"]
         "Ends of requests whose plugin had left the configuration";
+    OpenAsks = Gauge "tengen_open" "asks" [] ["asks.open"]
+        "Questions of plugins to clients that have no answer yet";
+    EndedAsks = Counter "tengen_ended" "asks" ["outcome"] ["asks.ended.{outcome}"]
+        "Questions of plugins to clients, by what came of them: `answered`, a `fault` of the client's own, `timeout`, `closed` with their connection, `refused` as an effect, `forgotten` with a plugin that left the configuration";
     QueuedFrames = Counter "tengen_queued" "frames" [] ["outbox.enqueued"]
         "Frames that were put into an outbox";
     DroppedFrames = Counter "tengen_dropped" "frames" [] ["outbox.dropped"]

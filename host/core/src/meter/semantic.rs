@@ -95,6 +95,8 @@ impl Metric {
             Self::OutgoingReceived => "tengen.outgoing.received",
             Self::PutOffAnswers => "tengen.outgoing.put_off",
             Self::ForgottenAnswers => "tengen.outgoing.forgotten",
+            Self::OpenAsks => "tengen.ask.open",
+            Self::EndedAsks => "tengen.ask.ended",
             Self::DroppedFrames => "tengen.outbox.dropped",
             Self::UnsupportedPayloads => "tengen.payload.unsupported",
             Self::RefusedEffects => "tengen.effect.rejected",
@@ -240,6 +242,7 @@ impl Metric {
                 | Self::MemoryLimit
                 | Self::WaitingRequests
                 | Self::WaitingTimers
+                | Self::OpenAsks
                 | Self::OutgoingUnderWay
                 | Self::PluginWaiting
                 | Self::PluginInstances

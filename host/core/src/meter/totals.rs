@@ -5,7 +5,7 @@ use super::Value;
 use super::{ByLabel, Happened, Metric, Samples, Spread};
 use crate::{
     count::Count,
-    effect::{Refusals, Tally},
+    effect::{Kind, Refusals, Tally},
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use tengen_wire::{
@@ -43,6 +43,7 @@ pub struct Totals {
     timers_forgotten: AtomicU64,
     answers_put_off: AtomicU64,
     answers_forgotten: AtomicU64,
+    asks: ByLabel<&'static str>,
     effects_refused: Refusals,
     round_trips: Spread,
 }
@@ -72,6 +73,12 @@ impl Totals {
             Happened::ClientSignals(fate, count) => {
                 if count > 0 {
                     self.client_signals.add(fate, count);
+                }
+                return;
+            }
+            Happened::AskEnded(outcome, count) => {
+                if count > 0 {
+                    self.asks.add(outcome, count);
                 }
                 return;
             }
@@ -107,6 +114,9 @@ impl Totals {
 
     /// Effects were not carried out. True when these are the first of their kind and reason.
     pub fn refused(&self, tally: &Tally) -> bool {
+        if tally.kind == Kind::Ask {
+            self.asks.add("refused", tally.count);
+        }
         self.effects_refused.add(tally)
     }
 
@@ -178,6 +188,9 @@ impl Totals {
         }
         for (fate, count) in self.client_signals.all() {
             into.add(Metric::ClientSignals, &[fate], count);
+        }
+        for (outcome, count) in self.asks.all() {
+            into.add(Metric::EndedAsks, &[outcome], count);
         }
         for (why, by_effect) in self.effects_refused.all() {
             for (effect, count) in by_effect {
@@ -266,6 +279,7 @@ mod tests {
             Happened::TimersForgotten(1),
             Happened::AnswerPutOff,
             Happened::AnswerForgotten,
+            Happened::AskEnded("answered", 1),
             Happened::Unsupported,
         ] {
             let counted = |totals: &Totals| {

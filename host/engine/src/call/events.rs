@@ -2,14 +2,18 @@
 
 use super::{
     contents,
-    effects::{fetch, say},
+    effects::{ask, fetch, say},
     numbering::Numbering,
 };
 use crate::guest::bindings::handling::types::{self as wit, Occurrence as Said};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tengen_core::event::{Connection, Event, Message, Occurrence, User};
+use tengen_core::{
+    capability::ask::Answered,
+    event::{Connection, Event, Message, Occurrence, User},
+};
 use tengen_wire::{
     fault::{Fault, FaultId},
+    id::Channel,
     payload::{self, Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;
@@ -21,8 +25,12 @@ pub(crate) enum Made<'a> {
     /// The message's payload in the guest's encoding.
     Payload(Payload),
     Connection(Box<MadeConnection<'a>>),
+    /// Names of channels.
+    Names(Vec<&'a str>),
     /// A response's headers.
     Headers(fetch::Headers<'a>),
+    /// Why an answer cannot be said: it is told instead.
+    Fault(Fault),
     /// The event cannot be said in the guest's encoding.
     Unsaid(Fault),
 }
@@ -47,7 +55,14 @@ pub(crate) struct Told<'a> {
 pub(crate) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     let is_lent = |event: &Event| match &event.what {
         Occurrence::Message(message) => is_as_wanted(&message.payload, encoding),
-        Occurrence::Opened | Occurrence::Adopted | Occurrence::Fetched(_) => false,
+        Occurrence::Answered(answered) => {
+            answered.value.as_ref().map_or(true, |payload| is_as_wanted(payload, encoding))
+        }
+        Occurrence::Opened
+        | Occurrence::Adopted
+        | Occurrence::Fetched(_)
+        | Occurrence::Subscribed(_)
+        | Occurrence::Unsubscribed(_) => false,
         _ => true,
     };
     if events.iter().all(is_lent) {
@@ -62,12 +77,8 @@ pub(crate) async fn prepare_anywhere<'a>(
     encoding: Encoding,
     tasks: &TaskTracker,
 ) -> Vec<Made<'a>> {
-    let unlike = |event: &'a Event| match &event.what {
-        Occurrence::Message(said) => {
-            Some(&said.payload).filter(|payload| !is_as_wanted(payload, encoding))
-        }
-        _ => None,
-    };
+    let unlike =
+        |event: &'a Event| event.payload().filter(|payload| !is_as_wanted(payload, encoding));
     let bytes: usize = events.iter().filter_map(unlike).map(|payload| payload.body.len()).sum();
     if bytes <= contents::AT_ONCE {
         return prepare(events, encoding);
@@ -76,7 +87,7 @@ pub(crate) async fn prepare_anywhere<'a>(
     // Rare, and large: in the future of every call, it would be moved with it.
     let converted = Box::pin(contents::converted(payloads, encoding, tasks)).await;
     let made = |(event, converted): (&'a Event, Option<Result<Payload, Fault>>)| match converted {
-        Some(converted) => said_in(converted),
+        Some(converted) => said_in(&event.what, converted),
         None => make(event, encoding),
     };
     events.iter().zip(converted).map(made).collect()
@@ -91,8 +102,14 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
     match &event.what {
         // Text and bytes of raw endpoints are nobody's format: they stay what they are.
         Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
-            said_in(payload::transcode(&message.payload, encoding))
+            said_in(&event.what, payload::transcode(&message.payload, encoding))
         }
+        Occurrence::Answered(answered) => match &answered.value {
+            Ok(payload) if !is_as_wanted(payload, encoding) => {
+                said_in(&event.what, payload::transcode(payload, encoding))
+            }
+            _ => Made::Nothing,
+        },
         Occurrence::Opened | Occurrence::Adopted => match &event.connection {
             Some(connection) => Made::Connection(Box::new(MadeConnection {
                 id: connection.id.to_string(),
@@ -106,16 +123,24 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
             None => Made::Nothing,
         },
         Occurrence::Fetched(fetched) => Made::Headers(fetch::headers(fetched)),
+        Occurrence::Subscribed(channels) => Made::Names(names(channels)),
+        Occurrence::Unsubscribed(left) => Made::Names(names(&left.channels)),
         _ => Made::Nothing,
     }
 }
 
+fn names(channels: &[Channel]) -> Vec<&str> {
+    channels.iter().map(Channel::as_str).collect()
+}
+
 /// What a conversion comes to for the guest.
-fn said_in<'a>(converted: Result<Payload, Fault>) -> Made<'a> {
+fn said_in<'a>(what: &Occurrence, converted: Result<Payload, Fault>) -> Made<'a> {
     match converted {
         Ok(payload) => Made::Payload(payload),
         // It has no form in the guest's encoding: it goes as it came, and fails only who reads it.
         Err(why) if why.id == FaultId::Unsupported => Made::Nothing,
+        // Whoever asked hears that the question is over.
+        Err(why) if matches!(what, Occurrence::Answered(_)) => Made::Fault(why),
         Err(why) => Made::Unsaid(why),
     }
 }
@@ -155,6 +180,11 @@ fn record<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Event<'a>, Fa
         (Occurrence::Fetched(fetched), Made::Headers(headers)) => {
             Said::Fetched(fetch::fetched(fetched, headers))
         }
+        (Occurrence::Subscribed(_), Made::Names(names)) => Said::Subscribed(names),
+        (Occurrence::Unsubscribed(_), Made::Names(names)) => Said::Unsubscribed(names),
+        (Occurrence::Answered(answered), made) => {
+            Said::Answered(ask::answered(answered, answer(answered, made)?))
+        }
         (other, _) => say(other).ok_or_else(unprepared)?,
     };
     let connection = event.connection.as_ref().map(|connection| connection.handle.0);
@@ -166,14 +196,29 @@ fn unprepared() -> Fault {
     Fault::new(FaultId::Malformed, "an event that nothing was made for")
 }
 
-fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Message<'a>, Fault> {
+/// What a client answered, or why the guest gets no answer.
+fn answer<'a>(
+    answered: &'a Answered,
+    made: &'a Made<'a>,
+) -> Result<Result<wit::PayloadParam<'a>, &'a Fault>, Fault> {
+    Ok(match (&answered.value, made) {
+        (Err(why), _) | (_, Made::Fault(why)) => Err(why),
+        (Ok(_), Made::Payload(payload)) | (Ok(payload), _) => Ok(said(payload)?),
+    })
+}
+
+fn said(payload: &Payload) -> Result<wit::PayloadParam<'_>, Fault> {
     let Some(encoding) = encoding(payload.encoding) else {
         let word = payload.encoding.word();
         let why =
             format!("no plugin can read `{word}`, and this value has no form in another format");
         return Err(Fault::new(FaultId::Unsupported, why));
     };
-    let payload = wit::PayloadParam { encoding, body: body(payload) };
+    Ok(wit::PayloadParam { encoding, body: body(payload) })
+}
+
+fn message<'a>(message: &'a Message, payload: &'a Payload) -> Result<wit::Message<'a>, Fault> {
+    let payload = said(payload)?;
     let Message { id, reply_to, .. } = message;
     Ok(wit::Message { id: id.as_str(), payload, reply_to: *reply_to, more: &[] })
 }

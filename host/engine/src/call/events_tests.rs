@@ -102,3 +102,38 @@ fn an_event_that_cannot_be_said_leaves_the_others_in_their_places() {
     let places = [0, 1, 2, 3].map(|record| told.numbering.of(record, events.len()));
     assert_eq!(places, [Some(0), Some(2), Some(4), None]);
 }
+
+/// What a guest that wants JSON hears of an answer.
+fn told_answer(from: Encoding, body: &'static [u8]) -> Result<(wit::Encoding, Vec<u8>), String> {
+    let (name, value) = ("n".to_owned(), Ok(Payload::new(from, body)));
+    let place = Arc::new(tengen_core::capability::fetch::Place::new(()));
+    let what = Occurrence::Answered(Answered { name, value, place });
+    let events = [Event { what, ..event(Encoding::Json, b"1") }];
+    let made = prepare(&events, Encoding::Json);
+    let told = tell(&events, &made);
+    let Some(wit::Event { what: Said::Answered(answered), .. }) = told.records.first() else {
+        panic!("an answer: {:?}", told.unsaid);
+    };
+    assert_eq!(answered.name, "n");
+    match &answered.value {
+        Ok(payload) => {
+            let (wit::BodyParam::Text(body), _) = (&payload.body, ()) else { panic!("text") };
+            Ok((payload.encoding, body.as_bytes().to_vec()))
+        }
+        Err(why) => Err(why.id.to_owned()),
+    }
+}
+
+#[test]
+fn an_answer_comes_in_the_guests_encoding_and_what_cannot_be_read_as_a_fault() {
+    assert_eq!(told_answer(Encoding::Json, b"[1]"), Ok((wit::Encoding::Json, b"[1]".to_vec())));
+    assert_eq!(
+        told_answer(Encoding::Edn, b"[:a]"),
+        Ok((wit::Encoding::Json, br#"["a"]"#.to_vec()))
+    );
+    assert_eq!(
+        told_answer(Encoding::Edn, b"{[1] 2}"),
+        Ok((wit::Encoding::Edn, b"{[1] 2}".to_vec()))
+    );
+    assert_eq!(told_answer(Encoding::Edn, b"{:a}"), Err("malformed".to_owned()));
+}

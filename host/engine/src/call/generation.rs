@@ -84,6 +84,12 @@ pub(crate) struct About {
     pub(crate) events: Patterns,
     /// Of which channels it wants to hear that they are occupied or vacant.
     pub(crate) channels: Patterns,
+    /// Of which channels it wants to hear who is subscribed to them.
+    pub(crate) subscriptions: Patterns,
+    /// Whether it wants to hear who has a connection.
+    pub(crate) users: bool,
+    /// Whether it wants to hear what outboxes leave out.
+    pub(crate) missed: bool,
     pub(super) snapshot_writes: Option<String>,
     pub(crate) snapshot_reads: Vec<String>,
 }
@@ -102,6 +108,7 @@ impl TryFrom<Description> for About {
         bounded("version", [&said.version], 1, NAME_BYTES)?;
         bounded("events", &said.events, PATTERNS, PATTERN_BYTES)?;
         bounded("channels", &said.channels, PATTERNS, PATTERN_BYTES)?;
+        bounded("subscriptions", &said.subscriptions, PATTERNS, PATTERN_BYTES)?;
         bounded("others", &said.others, FORMATS, NAME_BYTES)?;
         bounded("snapshot-writes", &said.snapshot_writes, 1, NAME_BYTES)?;
         bounded("snapshot-reads", &said.snapshot_reads, FORMATS, NAME_BYTES)?;
@@ -114,6 +121,9 @@ impl TryFrom<Description> for About {
             max_batch: said.max_batch.clamp(1, BATCH_MAX) as usize,
             events: Patterns::new(said.events.into_iter().map(Pattern).collect()),
             channels: Patterns::new(said.channels.into_iter().map(Pattern).collect()),
+            subscriptions: Patterns::new(said.subscriptions.into_iter().map(Pattern).collect()),
+            users: said.users,
+            missed: said.missed,
             snapshot_writes: said.snapshot_writes,
             snapshot_reads: said.snapshot_reads,
         })
@@ -149,6 +159,11 @@ impl About {
     /// Whether it wants to hear when this channel is occupied or vacant: not without a pattern.
     pub(crate) fn wants_channel(&self, channel: &str) -> bool {
         !self.channels.patterns().is_empty() && self.channels.has(channel)
+    }
+
+    /// Whether it wants to hear who is subscribed to this channel: not without a pattern.
+    pub(crate) fn wants_subscriptions(&self, channel: &str) -> bool {
+        !self.subscriptions.patterns().is_empty() && self.subscriptions.has(channel)
     }
 }
 
@@ -239,6 +254,9 @@ mod tests {
             snapshot_writes: Some("w".into()),
             snapshot_reads: vec!["r".into(); FORMATS],
             channels: vec!["c".repeat(PATTERN_BYTES); PATTERNS],
+            subscriptions: vec!["s".repeat(PATTERN_BYTES); PATTERNS],
+            users: true,
+            missed: true,
             more: Vec::new(),
         }
     }
@@ -276,6 +294,7 @@ mod tests {
         );
         check(|said| said.events = vec![long()], "1000 bytes in one entry, where 256 are allowed");
         check(|said| said.channels.push("a/*".into()), "`channels`: 257 entries");
+        check(|said| said.subscriptions.push("a/*".into()), "`subscriptions`: 257 entries");
         check(|said| said.others.push("a".into()), "`others`: 65 entries, where 64 are allowed");
         check(|said| said.snapshot_writes = Some(long()), "`snapshot-writes`");
         check(|said| said.snapshot_reads.push("a".into()), "`snapshot-reads`: 65 entries");

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use tengen_core::event::{Connection, Event, Occurrence};
+use tengen_wire::fault::{Fault, FaultId};
 
 /// What an event takes in a guest beside its texts: a record, and what holds it together.
 const EACH: usize = 256;
@@ -38,6 +39,12 @@ impl Line {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
         self.events.iter()
+    }
+
+    /// Changes what waits, in its place.
+    pub(super) fn change(&mut self, mut change: impl FnMut(&mut Event)) {
+        self.events.iter_mut().for_each(&mut change);
+        self.weight = self.events.iter().map(weight).sum();
     }
 
     pub(super) fn push_back(&mut self, event: Event) {
@@ -101,4 +108,18 @@ fn of_connection(connection: &Connection) -> usize {
     let claims = connection.user.iter().flat_map(|user| &user.claims);
     let pairs = claims.chain(&connection.more).map(|(key, value)| key.len() + value.len() + 32);
     EACH + pairs.sum::<usize>()
+}
+
+/// Whether the plugin was promised to hear of it, whatever becomes of its instance: how a question or a request ended.
+pub(super) fn is_owed(event: &Event) -> bool {
+    matches!(event.what, Occurrence::Answered(_) | Occurrence::Fetched(_))
+}
+
+/// What an answer takes of memory goes.
+pub(super) fn give_up_answer(event: &mut Event) {
+    if let Occurrence::Answered(answered) = &mut event.what {
+        let why = "the answer was given up with its connection, because memory is short";
+        answered.value = Err(Fault::new(FaultId::Closed, why));
+        event.permit = None;
+    }
 }

@@ -9,7 +9,7 @@ pub(super) mod moving;
 
 use super::{
     keeping::known::Missing,
-    line::{Line, Share},
+    line::{Line, Share, give_up_answer, is_owed},
 };
 use foldhash::fast::RandomState;
 use std::{
@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tengen_core::{
+    capability::subscription::Left,
     event::{Closing, Connection, Event, Occurrence},
     handler::{Declined, Seen},
     trace::Span,
@@ -50,6 +51,8 @@ struct Waiting {
     /// Events of a batch that failed as a whole: each goes alone.
     alone: VecDeque<Event>,
     events: Line,
+    /// What the next instance hears of that was to be told when this one went; while none runs, it waits for nobody.
+    owed: VecDeque<Event>,
     /// Connections that the instance was told of, or will be by an event in here.
     told: HashMap<Handle, Arc<Connection>, RandomState>,
     /// Connections whose `adopted` made an instance fail, and since when.
@@ -200,6 +203,7 @@ impl Queue {
     pub(super) fn shun(&self, handle: Handle) -> Vec<Event> {
         let mut waiting = self.lock();
         waiting.shunned.insert(handle, Instant::now());
+        waiting.part_from(handle);
         let is_its = |event: &Event| {
             event.connection.as_ref().is_some_and(|connection| connection.handle == handle)
         };
@@ -210,7 +214,7 @@ impl Queue {
         its_alone.into_iter().chain(events.take_out(is_its)).collect()
     }
 
-    /// Takes out the messages that wait of a connection.
+    /// Takes out the messages that wait of a connection. What it answered is given up as well; that it is over, is told.
     pub(super) fn forget(&self, handle: Handle) -> Vec<Event> {
         let mut waiting = self.lock();
         let is_its = |event: &Event| {
@@ -222,6 +226,7 @@ impl Queue {
             std::mem::take(alone).into_iter().partition::<VecDeque<_>, _>(is_its);
         *alone = others;
         let its = events.take_out(is_its);
+        waiting.change_owed(handle, give_up_answer);
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
@@ -258,14 +263,12 @@ impl Queue {
         waiting.told.clear();
         let alone = std::mem::take(&mut waiting.alone);
         let events = waiting.events.clear();
+        let (owed, others) = alone.into_iter().chain(events).partition::<VecDeque<_>, _>(is_owed);
+        waiting.owed.extend(owed);
         let called = waiting.call(self.bound);
         drop(waiting);
         called.into_iter().for_each(Waker::wake);
-        alone
-            .into_iter()
-            .chain(events)
-            .filter(|event| matches!(event.what, Occurrence::Message(_)))
-            .collect()
+        others.into_iter().filter(|event| matches!(event.what, Occurrence::Message(_))).collect()
     }
 
     /// Takes no more, but keeps what waits.
@@ -274,7 +277,10 @@ impl Queue {
     }
 
     pub(super) fn open(&self) {
-        self.lock().closed = None;
+        let mut waiting = self.lock();
+        waiting.closed = None;
+        let owed = std::mem::take(&mut waiting.owed);
+        owed.into_iter().rev().for_each(|event| waiting.events.push_front(event));
     }
 }
 
@@ -302,7 +308,11 @@ impl Waiting {
         if let Some(closed) = self.closed {
             return match event.what {
                 // The next instance hears of the connections that are open then.
-                Occurrence::Opened | Occurrence::Closed(_) => Ok(()),
+                Occurrence::Opened => Ok(()),
+                Occurrence::Closed(_) => {
+                    handle.into_iter().for_each(|handle| self.part_from(handle));
+                    Ok(())
+                }
                 _ => Err(declined(event, closed.fault())),
             };
         }
@@ -316,8 +326,20 @@ impl Waiting {
                 return Ok(());
             }
             (Occurrence::Opened, Some(handle)) if self.told.contains_key(&handle) => return Ok(()),
+            // Its place was taken when the question was asked.
+            (Occurrence::Answered(_), handle) => {
+                self.answered(event, handle);
+                return Ok(());
+            }
             (_, Some(handle)) if self.shuns(handle) => {
                 return Err(declined(event, shunned()));
+            }
+            // One for each connection, before its end.
+            (Occurrence::Unsubscribed(Left { at_end: true, .. }), Some(handle)) => {
+                if self.told.contains_key(&handle) {
+                    self.events.push_back(event);
+                }
+                return Ok(());
             }
             _ if self.events.len() >= bound => return Err(declined(event, overloaded())),
             _ => {}
@@ -332,6 +354,38 @@ impl Waiting {
         }
         self.events.push_back(event);
         Ok(())
+    }
+
+    /// A question is over, of which the plugin hears in any case: of a connection that is left alone without that.
+    fn answered(&mut self, mut event: Event, handle: Option<Handle>) {
+        if handle.is_some_and(|handle| self.shuns(handle)) {
+            event.connection = None;
+        } else if let (Some(handle), Some(connection)) = (handle, &event.connection)
+            && let Entry::Vacant(new) = self.told.entry(handle)
+        {
+            new.insert(Arc::clone(connection));
+            self.events.push_back(adopted(connection));
+        }
+        self.events.push_back(event);
+    }
+
+    /// What is owed of a connection is told without it: the instance hears of it no more.
+    fn part_from(&mut self, handle: Handle) {
+        self.change_owed(handle, |event| event.connection = None);
+    }
+
+    /// Changes what is owed of a connection, wherever it waits.
+    fn change_owed(&mut self, handle: Handle, change: impl Fn(&mut Event)) {
+        let change = |event: &mut Event| {
+            let is_its = event.connection.as_ref().is_some_and(|it| it.handle == handle);
+            if is_its && is_owed(event) {
+                change(event);
+            }
+        };
+        self.alone.iter_mut().chain(&mut self.owed).for_each(change);
+        if self.events.iter().any(is_owed) {
+            self.events.change(change);
+        }
     }
 
     /// Whether a connection is left alone; after a while it gets another chance.

@@ -1,7 +1,10 @@
 //! The queue's promises, by hand.
 
 use super::*;
-use tengen_core::event::{Closing, Message};
+use tengen_core::{
+    capability::{ask::Answered, fetch::Place},
+    event::{Closing, Message, Permit},
+};
 use tengen_wire::{
     id::EventId,
     payload::{Encoding, Payload},
@@ -45,7 +48,13 @@ fn offer(queue: &Queue, event: Event) -> Result<(), Box<Declined>> {
     })
 }
 
-/// What waits, in a shorthand: o1 is the opening of connection 1; a adopts, m is a message, c closes.
+fn answer(handle: u32) -> Event {
+    let value = Ok(Payload::nil(Encoding::Json));
+    let place = Arc::new(Place::new(()));
+    event(handle, Occurrence::Answered(Answered { name: "n".to_owned(), value, place }))
+}
+
+/// What waits, in a shorthand: o1 is the opening of connection 1; a adopts, m is a message, c closes, q answers a question.
 fn drain(queue: &Queue, max: usize) -> Vec<String> {
     let mut batch = Batch::default();
     let mut batches = Vec::new();
@@ -56,6 +65,7 @@ fn drain(queue: &Queue, max: usize) -> Vec<String> {
                 Occurrence::Adopted => "a",
                 Occurrence::Closed(_) => "c",
                 Occurrence::Message(_) => "m",
+                Occurrence::Answered(_) => "q",
                 _ => "?",
             };
             let handle = event.connection.as_ref().map_or(0, |connection| connection.handle.0);
@@ -246,4 +256,69 @@ fn who_may_have_broken_an_adoption_goes_alone_once_and_the_others_together() {
     queue.shun(Handle(2));
     queue.adopt(open(), Missing::default(), false);
     assert_eq!(drain(&queue, 4), ["a1 a5 a6", "a3", "a4"]);
+}
+
+#[test]
+fn an_answer_is_taken_whatever_waits() {
+    let queue = queue(1);
+    fill(&queue, vec![event(1, Occurrence::Opened), answer(1), answer(2)]);
+    assert_eq!(offer(&queue, message(1)).expect_err("it is full").why.id, FaultId::Overloaded);
+    assert_eq!(drain(&queue, 16), ["o1 q1 a2 q2"]);
+}
+
+#[test]
+fn an_answer_that_waits_is_kept_for_the_next_instance() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), answer(1), message(1), answer(2), answer(3)]);
+    let left = queue.close(Closed::Unavailable(Duration::from_secs(1)));
+    assert_eq!(left.len(), 1, "the message");
+    assert!(queue.is_empty(), "nothing is to be done");
+    assert_eq!(offer(&queue, answer(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
+    // The next instance does not hear that this one was there.
+    fill(&queue, vec![end(2)]);
+    queue.begin_adoption();
+    queue.open();
+    // And of this one it does.
+    fill(&queue, vec![end(3)]);
+    queue.adopt(vec![connection(1)], Missing::default(), false);
+    assert_eq!(drain(&queue, 16), ["a1 a3", "q1 q0 q3 c3"]);
+}
+
+#[test]
+fn an_answer_of_a_connection_that_is_left_alone_comes_without_it() {
+    let queue = queue(16);
+    fill(&queue, vec![event(1, Occurrence::Opened), message(1), answer(1)]);
+    assert_eq!(queue.shun(Handle(1)).len(), 2, "the beginning and the message");
+    fill(&queue, vec![answer(1)]);
+    assert_eq!(drain(&queue, 16), ["q0 q0"]);
+}
+
+#[test]
+fn what_a_connection_has_answered_goes_when_memory_is_short_and_that_it_is_over_is_told() {
+    let queue = queue(16);
+    let link = connection(1);
+    let permit = Permit::take(&link, 1000, 16, 1 << 20);
+    fill(&queue, vec![event(1, Occurrence::Opened), Event { permit, ..answer(1) }]);
+    assert_eq!(link.waiting.bytes(), 1000);
+    assert!(queue.forget(Handle(1)).is_empty());
+    assert_eq!(link.waiting.bytes(), 0);
+    let mut batch = Batch::default();
+    assert!(queue.take(Share::of(16), &mut batch));
+    let Some(Occurrence::Answered(over)) = batch.events.last().map(|event| &event.what) else {
+        panic!("{batch:?}")
+    };
+    assert_eq!(over.value.as_ref().map_err(|why| why.id), Err(FaultId::Closed));
+}
+
+#[test]
+fn what_a_connection_leaves_at_its_end_is_taken_whatever_waits_and_else_there_has_to_be_room() {
+    let left = |handle, at_end| {
+        let channels = vec!["room/1".into()];
+        event(handle, Occurrence::Unsubscribed(Left { channels, at_end }))
+    };
+    let queue = queue(1);
+    fill(&queue, vec![event(1, Occurrence::Opened)]);
+    assert_eq!(offer(&queue, left(1, false)).expect_err("it is full").why.id, FaultId::Overloaded);
+    fill(&queue, vec![left(1, true), end(1), left(2, true), end(2)]);
+    assert_eq!(drain(&queue, 16), ["o1 ?1 c1"], "and of no connection that it does not know");
 }

@@ -169,6 +169,22 @@ impl Handler for Seats {
         self.shared.current.load().about.wants_channel(channel)
     }
 
+    fn wants_subscriptions(&self, channel: &str) -> bool {
+        self.shared.current.load().about.wants_subscriptions(channel)
+    }
+
+    fn wants_any_subscriptions(&self) -> bool {
+        !self.shared.current.load().about.subscriptions.patterns().is_empty()
+    }
+
+    fn wants_users(&self) -> bool {
+        self.shared.current.load().about.users
+    }
+
+    fn wants_missed(&self) -> bool {
+        self.shared.current.load().about.missed
+    }
+
     fn offer(&self, event: Event) -> Result<(), Box<Declined>> {
         self.deal_out(event, 0)
     }

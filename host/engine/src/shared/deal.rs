@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use tengen_core::event::{Connection, Event, Occurrence};
 use tengen_settings::{self as settings, Affinity, HANDLERS_MAX};
-use tengen_wire::id::Channel;
+use tengen_wire::id::{Channel, UserId};
 
 /// By what events are dealt out, and to how many instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Deal {
             }
             (Some(connection), _) => self.of_connection(connection),
             (None, Some(channel)) => self.of_channel(channel),
-            (None, None) => self.at(by.into()),
+            (None, None) => self.at(user_of(&event.what).map_or(by.into(), |user| number_of(user))),
         }
     }
 
@@ -77,6 +77,14 @@ impl Deal {
 fn channel_of(what: &Occurrence) -> Option<&Channel> {
     match what {
         Occurrence::ChannelOccupied(channel) | Occurrence::ChannelVacated(channel) => Some(channel),
+        _ => None,
+    }
+}
+
+/// The user that something is told of.
+fn user_of(what: &Occurrence) -> Option<&UserId> {
+    match what {
+        Occurrence::UserOnline(user) | Occurrence::UserOffline(user) => Some(user),
         _ => None,
     }
 }

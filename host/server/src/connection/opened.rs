@@ -21,6 +21,7 @@ impl Opened {
         let mut opened = Self { source, around: Arc::clone(around), reason: Reason::Internal };
         opened.around.hub.open(link);
         opened.around.router.opened(&mut opened.source);
+        opened.around.hub.begin_news(link);
         opened
     }
 

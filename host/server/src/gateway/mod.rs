@@ -288,8 +288,10 @@ impl Shared {
         work.tasks.spawn(tasks::expire_raised(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(sinks::say_accounts(Arc::clone(self), work.stop.clone()));
         work.tasks.spawn(tasks::run_timers(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::run_questions(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(outgoing::tell(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(tasks::run_occupancy(Arc::clone(&self.hub), work.stop.clone()));
+        work.tasks.spawn(tasks::run_news(Arc::clone(&self.hub), work.stop.clone()));
         work.tasks.spawn(tasks::keep_memory(Arc::clone(&self.hub), work.stop.clone()));
         for _ in 0..Handle::current().metrics().num_workers() {
             work.tasks.spawn(tasks::write_for_others(Arc::clone(&self.hub), work.stop.clone()));

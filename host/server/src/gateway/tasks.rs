@@ -29,8 +29,16 @@ pub(super) async fn run_timers(hub: Arc<Hub>, stop: CancellationToken) {
     hub.set_handlers(HashMap::new());
 }
 
+pub(super) async fn run_questions(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.run_questions()).await;
+}
+
 pub(super) async fn run_occupancy(hub: Arc<Hub>, stop: CancellationToken) {
     stop.run_until_cancelled(hub.run_occupancy()).await;
+}
+
+pub(super) async fn run_news(hub: Arc<Hub>, stop: CancellationToken) {
+    stop.run_until_cancelled(hub.run_news()).await;
 }
 
 pub(super) async fn publish_for_clients(hub: Arc<Hub>, stop: CancellationToken) {

@@ -61,7 +61,7 @@ impl Actor for Hub {
     }
 
     fn begins_anew(&self, plugin: &PluginName, hears: &dyn Fn(&Channel) -> bool) {
-        self.tell_occupied(plugin, hears);
+        self.tell_all(plugin, hears);
     }
 }
 

@@ -22,6 +22,7 @@ impl Hub {
             (Metric::MemoryLimit, self.budget.limit()),
             (Metric::WaitingRequests, self.replies.len()),
             (Metric::WaitingTimers, self.timers.waiting()),
+            (Metric::OpenAsks, self.questions.open()),
         ]) {
             into.add(metric, &[], value);
         }

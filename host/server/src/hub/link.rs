@@ -63,6 +63,8 @@ pub struct Link {
     /// The task has not asked the peer yet whether it lives, and is to.
     probe: AtomicBool,
     spoken: AtomicBool,
+    /// All its handlers have heard that it is there.
+    begun: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -148,6 +150,7 @@ impl Link {
             superseded: AtomicBool::new(false),
             probe: AtomicBool::new(false),
             spoken: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
         }
     }
 
@@ -159,6 +162,15 @@ impl Link {
     /// Whether the peer has ever sent a message, a ping of its dialect among them.
     pub fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Relaxed)
+    }
+
+    /// All its handlers have heard that it is there.
+    pub(super) fn has_begun(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
     }
 
     /// The same, to be ended at this time by tokio's clock, which does not jump.

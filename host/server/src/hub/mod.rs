@@ -13,6 +13,7 @@ mod frames;
 mod gauges;
 mod inbox;
 mod link;
+mod news;
 mod notable;
 mod numbered;
 mod occupancy;
@@ -34,11 +35,12 @@ pub use replies::{Ended, Expected};
 
 use crate::channels::Channels;
 use arc_swap::ArcSwap;
-use capabilities::{fetch::Fetches, timers::Timers};
+use capabilities::{ask::Questions, fetch::Fetches, timers::Timers};
 use directory::Directory;
 use fanout::FanOuts;
 use foldhash::fast::RandomState;
 use inbox::Inbox;
+use news::Newsroom;
 use occupancy::Occupancy;
 use publications::Publications;
 use replies::Replies;
@@ -65,7 +67,7 @@ use tengen_settings::{Grants, Limits, RequestLimits};
 use tengen_wire::{
     close::Reason,
     fault::FaultId,
-    id::{Handle, PluginName},
+    id::{EndpointIndex, Handle, PluginName},
 };
 use writers::Writers;
 
@@ -110,7 +112,9 @@ pub struct Hub {
     inbox: Inbox,
     timers: Timers,
     fetches: Fetches,
+    questions: Questions,
     occupancy: Occupancy,
+    news: Newsroom,
     publications: Publications,
     rules: Rules,
     budget: Arc<Budget>,
@@ -140,7 +144,9 @@ impl Hub {
             inbox: Inbox::default(),
             timers: Timers::default(),
             fetches: Fetches::default(),
+            questions: Questions::default(),
             occupancy: Occupancy::default(),
+            news: Newsroom::default(),
             publications: Publications::default(),
             rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
@@ -195,9 +201,11 @@ impl Hub {
         let new: Vec<_> = running.iter().filter(|plugin| is_new(plugin)).collect();
         self.inbox.set(handlers);
         self.meter.note(Happened::TimersForgotten(self.timers.keep(&running)));
+        self.meter.note(Happened::AskEnded("forgotten", self.questions.keep(&running)));
         self.occupancy.keep(&running);
+        self.news.keep(&running);
         // What changes from here on is noted; what was before is not known to them.
-        new.into_iter().for_each(|plugin| self.tell_occupied(plugin, &|_| true));
+        new.into_iter().for_each(|plugin| self.tell_all(plugin, &|_| true));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there
@@ -225,6 +233,7 @@ impl Hub {
         link.facts.waiting.holding.enter(&self.budget);
         self.write_tables().insert(Arc::clone(link));
         self.meter.note(Happened::Opened);
+        self.note_user(link);
         self.begin_subscribed(link);
     }
 
@@ -233,7 +242,11 @@ impl Hub {
         self.write_tables().remove(link);
         self.timers.end(link.facts.handle);
         self.fetches.end(link.facts.handle);
+        self.end_questions(link.facts.handle);
         self.leave_all(link);
+        self.end_members(link);
+        self.end_missed(link.facts.handle);
+        self.note_user(link);
         self.meter.note(Happened::Ended(reason));
         let lost = link.lost();
         self.meter.note(Happened::Dropped(lost));
@@ -321,8 +334,11 @@ impl Hub {
 
 impl Rights {
     fn owns(&self, link: &Link) -> bool {
-        let index = usize::from(link.facts.endpoint_index.0);
-        self.endpoints.get(index).is_some_and(Option::is_some)
+        self.owns_endpoint(link.facts.endpoint_index)
+    }
+
+    fn owns_endpoint(&self, index: EndpointIndex) -> bool {
+        self.endpoints.get(usize::from(index.0)).is_some_and(Option::is_some)
     }
 }
 

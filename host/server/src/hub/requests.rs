@@ -37,6 +37,7 @@ impl Hub {
             }
             Request::Unsubscribe { channel } => self.let_out(link, &arrived, &channel),
             Request::Publish(what) => self.publish_for(link, &arrived, what, permit),
+            Request::Answer(answer) => self.take_answer(link, &arrived, answer, permit),
             Request::Subscriptions => {
                 let channels: Vec<_> =
                     link.subscriptions().iter().map(ToString::to_string).collect();

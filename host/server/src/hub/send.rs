@@ -252,7 +252,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// Queues one item and counts what was lost by it. True when the connection will get it.
-    fn queue(&mut self, link: &Arc<Link>, item: Item) -> bool {
+    pub(super) fn queue(&mut self, link: &Arc<Link>, item: Item) -> bool {
         self.queued(link, link.send_later(item))
     }
 
@@ -334,10 +334,12 @@ impl Hub {
             Offered::Displaced(older) => {
                 self.meter.note(Happened::Delivered);
                 self.meter.note(Happened::Dropped(u64::from(older)));
+                self.note_missed(link, older);
                 true
             }
             Offered::Dropped => {
                 self.meter.note(Happened::Dropped(1));
+                self.note_missed(link, 1);
                 false
             }
             Offered::Full => {

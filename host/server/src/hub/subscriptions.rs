@@ -109,6 +109,9 @@ impl Hub {
     pub(crate) fn subscribe(&self, link: &Arc<Link>, channel: &Channel) -> Result<(), Fault> {
         let take = || self.take(link, channel);
         let joined = self.channels.join(channel, take, || self.is_first(link, channel));
+        if joined.is_ok() {
+            self.note_member(link, channel);
+        }
         joined.or_else(NotNew::or_fine)
     }
 
@@ -129,7 +132,10 @@ impl Hub {
                 // A plugin was faster.
                 Err(NotNew::Already) => {}
                 Err(NotNew::Refused(why)) => return Err(why),
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.note_member(link, channel);
+                    return Ok(());
+                }
             }
         }
     }
@@ -156,20 +162,22 @@ impl Hub {
     }
 
     /// Ends a subscription; false when there was none, which a peer may ask for as often as it likes.
-    pub(crate) fn unsubscribe(&self, link: &Link, channel: &Channel) -> bool {
+    pub(crate) fn unsubscribe(&self, link: &Arc<Link>, channel: &Channel) -> bool {
         let ended = link.forget_subscription(channel);
         ended.is_some_and(|Forgotten { since, .. }| {
             self.leave(link, channel, since);
+            self.note_member(link, channel);
             true
         })
     }
 
     /// Ends a subscription for the application: a client that knows of it is told. One that is not there is no fault.
-    pub(super) fn put_out(&self, link: &Link, channel: &Channel) {
+    pub(super) fn put_out(&self, link: &Arc<Link>, channel: &Channel) {
         let Some(Forgotten { since, was_known }) = link.forget_subscription(channel) else {
             return;
         };
         self.leave(link, channel, since);
+        self.note_member(link, channel);
         if was_known {
             let why = json!({ "channel": channel.as_str(), "reason": "application" });
             self.push_to(link, &EventId::from("tengen/unsubscribed"), &Payload::json(&why));

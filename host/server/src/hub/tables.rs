@@ -10,7 +10,7 @@ use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
-use tengen_wire::id::{Handle, UserId};
+use tengen_wire::id::{EndpointIndex, Handle, UserId};
 
 type Links = HashMap<Handle, Arc<Link>, RandomState>;
 
@@ -34,7 +34,14 @@ pub(super) struct Tables {
 #[derive(Debug)]
 enum Crowd {
     One(Arc<Link>),
-    Many(Links),
+    Many(Box<Many>),
+}
+
+#[derive(Debug)]
+struct Many {
+    links: Links,
+    /// How many of them each endpoint has; there are few.
+    endpoints: Vec<(EndpointIndex, usize)>,
 }
 
 impl Tables {
@@ -127,9 +134,18 @@ impl Tables {
         let (one, many) = match self.users.get(user) {
             None => (None, None),
             Some(Crowd::One(link)) => (Some(link), None),
-            Some(Crowd::Many(links)) => (None, Some(links.values())),
+            Some(Crowd::Many(many)) => (None, Some(many.links.values())),
         };
         one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// Whether a user has a connection on one of these endpoints.
+    pub(super) fn has(&self, user: &str, is_one: impl Fn(EndpointIndex) -> bool) -> bool {
+        match self.users.get(user) {
+            None => false,
+            Some(Crowd::One(link)) => is_one(link.facts.endpoint_index),
+            Some(Crowd::Many(many)) => many.endpoints.iter().any(|(endpoint, _)| is_one(*endpoint)),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -148,11 +164,12 @@ impl Tables {
 impl Crowd {
     fn add(&mut self, link: Arc<Link>) {
         if let Self::One(first) = self {
-            let first = (first.facts.handle, Arc::clone(first));
-            *self = Self::Many(Links::from_iter([first]));
+            let mut many = Many { links: Links::default(), endpoints: Vec::new() };
+            many.add(Arc::clone(first));
+            *self = Self::Many(Box::new(many));
         }
-        if let Self::Many(links) = self {
-            links.insert(link.facts.handle, link);
+        if let Self::Many(many) = self {
+            many.add(link);
         }
     }
 
@@ -160,10 +177,32 @@ impl Crowd {
     fn remove(&mut self, handle: Handle) -> bool {
         match self {
             Self::One(link) => link.facts.handle == handle,
-            Self::Many(links) => {
-                links.remove(&handle);
-                links.is_empty()
+            Self::Many(many) => {
+                many.remove(handle);
+                many.links.is_empty()
             }
         }
+    }
+}
+
+impl Many {
+    fn add(&mut self, link: Arc<Link>) {
+        let endpoint = link.facts.endpoint_index;
+        if self.links.insert(link.facts.handle, link).is_some() {
+            return;
+        }
+        match self.endpoints.iter_mut().find(|(known, _)| *known == endpoint) {
+            Some((_, count)) => *count += 1,
+            None => self.endpoints.push((endpoint, 1)),
+        }
+    }
+
+    fn remove(&mut self, handle: Handle) {
+        let Some(link) = self.links.remove(&handle) else { return };
+        let endpoint = link.facts.endpoint_index;
+        for (_, count) in self.endpoints.iter_mut().filter(|(known, _)| *known == endpoint) {
+            *count -= 1;
+        }
+        self.endpoints.retain(|(_, count)| *count > 0);
     }
 }

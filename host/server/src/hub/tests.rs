@@ -28,9 +28,11 @@ use tengen_wire::{
     payload::{Encoding, Payload},
 };
 
+mod asks;
 mod channels;
 mod clients;
 mod fetch;
+mod news;
 mod occupancy;
 mod refusals;
 mod replies;

@@ -164,7 +164,7 @@ impl Router {
     /// Has the hub carry out what is asked of the gateway itself. What may take longer needs a place, as events do.
     fn ask(&self, source: &mut Source, asked: Asked, arrived: Arrived, now: Instant) {
         let permit = match asked {
-            Asked::Publish => {
+            Asked::Publish | Asked::Answer => {
                 let permit = self.permit(&source.link, &arrived);
                 if permit.is_none() {
                     return self.is_full(source, arrived, 0);

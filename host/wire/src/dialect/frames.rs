@@ -82,6 +82,17 @@ pub struct Publication<'a> {
     pub from: Option<Publisher<'a>>,
 }
 
+/// What a client is asked.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// What its answer names it by.
+    pub key: u64,
+    pub id: &'a EventId,
+    pub content: &'a Payload,
+    /// How long an answer is waited for.
+    pub timeout: Duration,
+}
+
 /// A client that publishes.
 #[derive(Debug, Clone, Copy)]
 pub struct Publisher<'a> {

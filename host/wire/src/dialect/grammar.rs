@@ -1,7 +1,7 @@
 //! What makes a dialect.
 
 use super::{
-    Arrived, Callback, Handshake, Inbound, Malformed, Publication,
+    Arrived, Callback, Handshake, Inbound, Malformed, Publication, Question,
     request::{self, Asked, Request},
 };
 use crate::{
@@ -38,6 +38,12 @@ pub(crate) trait Grammar {
     fn publication(
         format: Encoding,
         what: &Publication<'_>,
+        context: Option<&TraceContext>,
+    ) -> Result<Frame, Fault>;
+    /// A question, which an event of the client's answers.
+    fn ask(
+        format: Encoding,
+        what: &Question<'_>,
         context: Option<&TraceContext>,
     ) -> Result<Frame, Fault>;
     /// The answer to the callback of this event.

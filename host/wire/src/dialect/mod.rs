@@ -4,7 +4,9 @@
 //! has from 1.21 on, `[[event-id data] callback meta]` (`envelope`). A frame is decoded as far as routing needs it; the
 //! payload stays the bytes that came in.
 
+mod answer;
 mod envelope;
+mod fields;
 mod frames;
 mod grammar;
 mod raw;
@@ -17,8 +19,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use answer::Answer;
 pub use frames::{
-    Arrived, Callback, Handshake, Inbound, Malformed, Publication, Publisher, Session,
+    Arrived, Callback, Handshake, Inbound, Malformed, Publication, Publisher, Question, Session,
 };
 pub use grammar::{Profile, Pulse, Subprotocol};
 pub use request::{Asked, Publish, Request};
@@ -127,6 +130,15 @@ pub fn publication(
     context: Option<&TraceContext>,
 ) -> Result<Frame, Fault> {
     in_dialect!(wire.dialect, D => D::publication(wire.format, what, context))
+}
+
+/// `tengen/ask` with its event. Err: as [`push`], and `unsupported` on raw endpoints, whose frames have no answers.
+pub fn ask(
+    wire: Wire,
+    what: &Question<'_>,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    in_dialect!(wire.dialect, D => D::ask(wire.format, what, context))
 }
 
 /// `[value callback meta]`; the content alone on raw endpoints, whose frames have no callback. `event`: what is answered.

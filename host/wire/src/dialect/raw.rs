@@ -1,7 +1,7 @@
 //! Raw frames: each is an event, and nothing in it is read.
 
 use super::{
-    Arrived, Callback, Handshake, Inbound, Malformed, Profile, Publication, Subprotocol,
+    Arrived, Callback, Handshake, Inbound, Malformed, Profile, Publication, Question, Subprotocol,
     grammar::Grammar,
 };
 use crate::{
@@ -64,6 +64,11 @@ impl Grammar for Raw {
         _: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {
         as_it_is(what.content)
+    }
+
+    fn ask(_: Encoding, _: &Question<'_>, _: Option<&TraceContext>) -> Result<Frame, Fault> {
+        let why = "a client of a raw endpoint cannot be asked: its messages name nothing that they answer";
+        Err(Fault::new(FaultId::Unsupported, why))
     }
 
     fn reply(

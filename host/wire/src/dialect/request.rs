@@ -1,15 +1,15 @@
 //! What clients ask of the gateway itself: events in `tengen/`, and dialects' own words for the same.
 
-use super::Arrived;
+use super::{
+    Answer, Arrived, answer,
+    fields::{fields, keyword, text, truth, value},
+};
 use crate::{
     fault::{Fault, FaultId},
-    format::{
-        Encoding, Format, Sight, in_format, no_format,
-        walk::{Inside, Walk as _},
-    },
+    format::{Encoding, Format, in_format, no_format},
     id::{Channel, EventId, NAME_RULE, is_name, is_reserved},
     list::listed,
-    payload::{Payload, transcode},
+    payload::Payload,
 };
 use bytes::Bytes;
 
@@ -77,6 +77,8 @@ pub enum Request {
     Publish(Publish),
     /// Which channels the connection is subscribed to.
     Subscriptions,
+    /// What the client says to a question.
+    Answer(Answer),
 }
 
 /// What a client publishes.
@@ -100,6 +102,10 @@ pub(super) fn read(format: Encoding, asked: Asked, arrived: &Arrived) -> Result<
         }
         Asked::Subscribe | Asked::Unsubscribe | Asked::Publish => {
             in_format!(format, F => known::<F>(asked, &arrived.payload), _ => Err(no_format(format)))
+        }
+        Asked::Answer => {
+            let data = &arrived.payload;
+            in_format!(format, F => answer::read::<F>(data).map(Request::Answer), _ => Err(no_format(format)))
         }
         _ => Err(not_offered(&format!("`{}`", arrived.id))),
     }
@@ -138,67 +144,6 @@ fn not_offered(what: &str) -> Fault {
 fn no_channel() -> Fault {
     let why = format!("the data must be a map with the text `channel`: {NAME_RULE}");
     Fault::new(FaultId::Malformed, why)
-}
-
-/// The values of a map under these names, as they mean the same alone; those that are nil, or not there, are none. None at
-/// all: it is no map, or says one of them twice.
-pub(super) fn fields<F: Format, const N: usize>(
-    map: &Payload,
-    names: [&str; N],
-) -> Option<[Option<Bytes>; N]> {
-    let mut found = [const { None }; N];
-    let mut walk = F::walk(&map.body).ok()?;
-    if !walk.enter(Inside::Map).ok()? {
-        return None;
-    }
-    let mut first = true;
-    while walk.more(Inside::Map, first).ok()? {
-        first = false;
-        let key = match walk.name().ok()? {
-            Some(name) => Some(name),
-            None => walk.string().ok()?,
-        };
-        if key.is_none() {
-            walk.skip().ok()?;
-        }
-        walk.to_value().ok()?;
-        let span = walk.skip().ok()?;
-        let place = key.and_then(|key| names.iter().position(|name| *name == key));
-        let Some(slot) = place.and_then(|place| found.get_mut(place)) else { continue };
-        let value = walk.apart().map_or_else(|| map.body.slice(span), Bytes::from);
-        if slot.replace(value).is_some() {
-            return None;
-        }
-    }
-    walk.end().ok()?;
-    for value in &mut found {
-        value.take_if(|value| F::sight(value) == Sight::Nil);
-    }
-    Some(found)
-}
-
-/// What is published, or nil.
-pub(super) fn value<F: Format>(data: Option<Bytes>) -> Payload {
-    data.map_or_else(|| Payload::nil(F::ENCODING), |data| Payload::checked(F::ENCODING, data))
-}
-
-pub(super) fn text<F: Format>(value: &Bytes) -> Option<String> {
-    F::walk(value).ok()?.string().ok()?.map(Into::into)
-}
-
-/// A keyword's name, in formats that have some.
-pub(super) fn keyword<F: Format>(value: &Bytes) -> Option<String> {
-    F::walk(value).ok()?.name().ok()?.map(Into::into)
-}
-
-pub(super) fn truth<F: Format>(name: &str, value: Option<&Bytes>) -> Result<Option<bool>, Fault> {
-    let Some(value) = value else { return Ok(None) };
-    let json = transcode(&Payload::checked(F::ENCODING, value.clone()), Encoding::Json);
-    match json.as_ref().map(|json| &*json.body) {
-        Ok(b"true") => Ok(Some(true)),
-        Ok(b"false") => Ok(Some(false)),
-        _ => Err(Fault::new(FaultId::Malformed, format!("`{name}` must be true or false"))),
-    }
 }
 
 fn event_id<F: Format>(value: Option<&Bytes>) -> Result<EventId, Fault> {

@@ -3,7 +3,7 @@
 mod capabilities;
 mod words;
 
-pub(super) use capabilities::{fetch, say};
+pub(super) use capabilities::{ask, fetch, say};
 pub(super) use words::fault;
 
 use super::numbering::Numbering;

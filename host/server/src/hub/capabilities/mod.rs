@@ -3,6 +3,7 @@
 //! A capability carries its effects out, on the connections of the plugin's own endpoints (`Step::own`) and as far as its grant
 //! goes, and says what has become of them. What it keeps beyond that (timers) and tells plugins later goes through the inbox.
 
+pub(super) mod ask;
 mod close;
 pub(super) mod fetch;
 mod key_value;
@@ -71,6 +72,7 @@ pub(super) fn carry_out(step: &mut Step<'_>, by: u32, what: Effect, work: &mut W
         Effect::CancelTimer(it) => it.carry_out(step, by, work),
         Effect::Put(it) => it.carry_out(step, by, work),
         Effect::Fetch(it) => it.carry_out(step, by, work),
+        Effect::Ask(it) => it.carry_out(step, by, work),
         Effect::Other(it) => it.carry_out(step, by, work),
     }
 }

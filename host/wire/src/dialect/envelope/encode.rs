@@ -1,7 +1,7 @@
 //! Frames for peers: put together once, in a buffer of exactly their length.
 
 use super::{
-    super::{Publication, Publisher, Session},
+    super::{Publication, Publisher, Question, Session},
     Callback, Envelope, Handshake,
 };
 use crate::{
@@ -159,6 +159,37 @@ fn publisher<F: Format>(frame: &mut Writer<'_, F>, from: &Publisher<'_>) {
             None => map.nil(),
         }
         map.key("connection").string(&from.connection.to_string());
+    });
+}
+
+pub(super) fn ask<D: Envelope, F: Format>(
+    what: &Question<'_>,
+    context: Option<&TraceContext>,
+) -> Result<Frame, Fault> {
+    let data = embeddable(what.content, F::ENCODING)?;
+    let meta = Meta::of::<D>(context);
+    Ok(with_meta::<F>(meta.as_ref(), |frame| {
+        batch(frame, |event| {
+            event.name("tengen/ask");
+            question(event, what, &data);
+        });
+    }))
+}
+
+/// What is asked: the data of `tengen/ask`.
+pub(in super::super) fn question<F: Format>(
+    frame: &mut Writer<'_, F>,
+    what: &Question<'_>,
+    data: &[u8],
+) {
+    frame.map(3, |map| {
+        map.key("key").string(&what.key.to_string());
+        map.key("event").vector(2, |event| {
+            event.name_or_string(what.id);
+            event.value(data);
+        });
+        let timeout = u64::try_from(what.timeout.as_millis()).unwrap_or(u64::MAX);
+        map.key("timeout-ms").number(timeout);
     });
 }
 

@@ -5,11 +5,13 @@ mod encode;
 mod found;
 mod read;
 
-pub(super) use encode::{fault, nameable, pushed_error};
+pub(super) use encode::{fault, nameable, pushed_error, question};
 pub(super) use found::Found;
 pub(super) use read::CALLBACK_MAX;
 
-use super::{Callback, Handshake, Inbound, Malformed, Profile, Publication, grammar::Grammar};
+use super::{
+    Callback, Handshake, Inbound, Malformed, Profile, Publication, Question, grammar::Grammar,
+};
 use crate::{
     fault::Fault,
     format::{Encoding, Format, in_format, no_format, writer::Writer},
@@ -66,6 +68,14 @@ impl<D: Envelope> Grammar for D {
         context: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {
         in_format!(format, F => encode::publication::<D, F>(what, context), _ => Err(no_format(format)))
+    }
+
+    fn ask(
+        format: Encoding,
+        what: &Question<'_>,
+        context: Option<&TraceContext>,
+    ) -> Result<Frame, Fault> {
+        in_format!(format, F => encode::ask::<D, F>(what, context), _ => Err(no_format(format)))
     }
 
     fn reply(

@@ -6,8 +6,8 @@
 use super::two;
 use crate::{
     dialect::{
-        Arrived, Callback, Publication,
-        request::{self, Asked, Publish, Request},
+        Arrived, Callback, Publication, fields,
+        request::{Asked, Publish, Request},
     },
     fault::{Fault, FaultId},
     format::{
@@ -45,7 +45,7 @@ pub(super) fn names_channel(event: &str) -> bool {
 
 pub(super) fn request<F: Format>(asked: Asked, arrived: &Arrived) -> Result<Request, Fault> {
     let names = ["channel-id", "data", "exclude-sender?"];
-    let Some([channel, data, exclude]) = request::fields::<F, _>(&arrived.payload, names) else {
+    let Some([channel, data, exclude]) = fields::fields::<F, _>(&arrived.payload, names) else {
         return Err(no_channel());
     };
     let channel = channel.as_ref().and_then(name::<F>).ok_or_else(no_channel)?;
@@ -53,8 +53,8 @@ pub(super) fn request<F: Format>(asked: Asked, arrived: &Arrived) -> Result<Requ
         Asked::Subscribe => Request::Subscribe { channel, has_position: false },
         Asked::Unsubscribe => Request::Unsubscribe { channel },
         _ => {
-            let excluded = request::truth::<F>("exclude-sender?", exclude.as_ref())?;
-            let (id, data) = (EventId::from(MESSAGE), request::value::<F>(data));
+            let excluded = fields::truth::<F>("exclude-sender?", exclude.as_ref())?;
+            let (id, data) = (EventId::from(MESSAGE), fields::value::<F>(data));
             Request::Publish(Publish { channel, id, data, echo: !excluded.unwrap_or(false) })
         }
     })
@@ -66,8 +66,8 @@ fn no_channel() -> Fault {
 }
 
 fn name<F: Format>(written: &Bytes) -> Option<Channel> {
-    let keyword = || request::keyword::<F>(written).map(|name| format!(":{name}"));
-    let name = request::text::<F>(written).or_else(keyword)?;
+    let keyword = || fields::keyword::<F>(written).map(|name| format!(":{name}"));
+    let name = fields::text::<F>(written).or_else(keyword)?;
     is_name(&name).then(|| Channel::from(name))
 }
 

@@ -7,8 +7,8 @@ mod channels;
 mod read;
 
 use super::{
-    Arrived, Callback, Handshake, Inbound, Malformed, Profile, Publication, Pulse, Session,
-    Subprotocol,
+    Arrived, Callback, Handshake, Inbound, Malformed, Profile, Publication, Pulse, Question,
+    Session, Subprotocol,
     envelope::{self, fault},
     grammar::Grammar,
     request::{self, Asked, Request},
@@ -87,6 +87,18 @@ impl Grammar for SenteLite {
         _: Option<&TraceContext>,
     ) -> Result<Frame, Fault> {
         in_format!(format, F => channels::message::<F>(what), _ => Err(no_format(format)))
+    }
+
+    fn ask(
+        format: Encoding,
+        what: &Question<'_>,
+        _: Option<&TraceContext>,
+    ) -> Result<Frame, Fault> {
+        let data = embeddable(what.content, format)?;
+        in_format!(format, F => Ok(two::<F>(|event| {
+            event.name("tengen/ask");
+            envelope::question(event, what, &data);
+        })), _ => Err(no_format(format)))
     }
 
     /// Clients of sente-lite's own wait for that of a subscription alone. Whoever writes `[[event-id data] "callback"]` waits, too.

@@ -1,5 +1,6 @@
 //! Frames as peers write and read them, literally.
 
+mod asks;
 mod decode;
 mod encode;
 mod mistakes;

@@ -147,7 +147,7 @@ fn every_kind_of_request_is_known_and_no_other() {
     }
     assert_eq!(asked(Dialect::SenteLite, "sente-lite/subscribe"), Some(Asked::Subscribe));
     refused(r#"[["tengen/surprise",1],"1"]"#, FaultId::UnknownEvent, "no event `tengen/surprise`");
-    for later in ["history", "presence", "presence-info", "refresh", "telemetry", "answer"] {
+    for later in ["history", "presence", "presence-info", "refresh", "telemetry"] {
         let said = format!(r#"[["tengen/{later}",1],"1"]"#);
         refused(&said, FaultId::Unsupported, &format!("does not offer `tengen/{later}`"));
     }

@@ -1,6 +1,7 @@
 //! How guests say what they want, and how they are told what happened: a file for each capability, and its lines in the list
 //! here.
 
+pub(in crate::call) mod ask;
 mod close;
 pub(in crate::call) mod fetch;
 mod key_value;
@@ -41,6 +42,7 @@ pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: W
         Wanted::CancelTimer(wish) => reader.wish(by, how, wish),
         Wanted::Put(wish) => reader.wish(by, how, wish),
         Wanted::Fetch(wish) => reader.wish(by, how, wish),
+        Wanted::Ask(wish) => reader.wish(by, how, wish),
         Wanted::Other(wish) => reader.wish(by, how, wish),
     }
 }
@@ -51,11 +53,17 @@ pub(in crate::call) fn say(what: &Occurrence) -> Option<Said<'_>> {
         Occurrence::Opened
         | Occurrence::Adopted
         | Occurrence::Message(_)
-        | Occurrence::Fetched(_) => return None,
+        | Occurrence::Fetched(_)
+        | Occurrence::Answered(_)
+        | Occurrence::Subscribed(_)
+        | Occurrence::Unsubscribed(_) => return None,
         Occurrence::Closed(closing) => Said::Closed(close::closed(closing)),
         Occurrence::Timer(key) => Said::Timer(key),
         Occurrence::ChannelOccupied(channel) => Said::ChannelOccupied(channel.as_str()),
         Occurrence::ChannelVacated(channel) => Said::ChannelVacated(channel.as_str()),
+        Occurrence::UserOnline(user) => Said::UserOnline(user.as_str()),
+        Occurrence::UserOffline(user) => Said::UserOffline(user.as_str()),
+        Occurrence::Missed(missed) => Said::Missed(missed.count),
         Occurrence::Refused { key, why } => {
             Said::Refused(wit::Refused { key, why: told(why), more: &[] })
         }
