@@ -13,6 +13,7 @@ pub mod plugin_role {
                 import tengen:gateway/config@0.1.0;
                 import tengen:gateway/key-value@0.1.0;
                 import tengen:gateway/outgoing@0.1.0;
+                import tengen:gateway/directory@0.1.0;
                 export tengen:gateway/plugin@0.1.0;
             }
         ",

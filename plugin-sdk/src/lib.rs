@@ -29,7 +29,8 @@
 //! - A panic costs the instance: the gateway starts a fresh one. With [`Snapshot`] that one has the state of the one before, as
 //!   far as it can be had; without, all that was in memory is gone, it starts with [`StartReason::RestartAfterTrap`], and hears of
 //!   each open connection by [`Handler::adopted`] before anything else. What survives in any case is outside: the connections,
-//!   their users and subscriptions, what was carried out of earlier calls, what was put by key ([`kv`]), and files in granted
+//!   their users and subscriptions, what was carried out of earlier calls, what was put by key ([`kv`]) or kept with
+//!   connections ([`Context::set_attribute`]), and files in granted
 //!   folders. An event that panicked alone is not tried again, and its sender gets `plugin-failed`; others of its batch are run
 //!   again, one by one.
 //! - Everything compiles for the host too, so `cargo test` runs plugins without a gateway: see [`testing`].
@@ -50,6 +51,7 @@ mod bindings;
 pub mod config;
 mod content;
 mod context;
+pub mod directory;
 mod export;
 mod fetch;
 mod handler;
@@ -91,7 +93,8 @@ pub type Result<T = (), E = Fault> = std::result::Result<T, E>;
 /// What each [`Action`] carries, for [`Context::effect`].
 pub mod effects {
     pub use crate::bindings::plugin_role::tengen::gateway::types::{
-        Asking, Close, Expected, Fetching, Membership, Publish, Push, Put, Reply, Timer, TimerName,
+        Asking, Close, DataChange, Expected, Fetching, Membership, Publish, Push, Put, Reply,
+        Timer, TimerName,
     };
 }
 

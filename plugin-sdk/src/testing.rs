@@ -124,6 +124,23 @@ pub fn set_kv(values: &[(&str, &str, &[u8])]) {
     crate::kv::source::VALUES.set(buckets);
 }
 
+/// Who is here from here on, on this thread, and in which channels; the plugin is granted to see it.
+#[cfg(not(target_family = "wasm"))]
+pub fn set_directory(here: Vec<(crate::directory::Present, Vec<String>)>) {
+    crate::directory::source::HERE.set(Some(here));
+}
+
+/// A connection on `/ws` that has no tags, for [`set_directory`].
+pub fn present(handle: Handle, user: Option<&str>) -> crate::directory::Present {
+    crate::directory::Present {
+        handle,
+        user: user.map(str::to_owned),
+        endpoint: "/ws".to_owned(),
+        tags: Vec::new(),
+        more: Vec::new(),
+    }
+}
+
 /// From here on, this answers what [`fetch`](crate::fetch()) asks on this thread.
 #[cfg(not(target_family = "wasm"))]
 pub fn answer_requests(server: impl FnMut(&crate::Request) -> crate::Result<Response> + 'static) {
@@ -180,6 +197,11 @@ pub fn opened(connection: Handle) -> Event {
     event(Some(connection), Occurrence::Opened(self::connection(connection)))
 }
 
+/// The connection was open before this instance began, as this says it.
+pub fn adopted(connection: Connection) -> Event {
+    event(Some(connection.handle), Occurrence::Adopted(connection))
+}
+
 /// The facts of an anonymous connection on `/ws`, from 127.0.0.1; its id is made of the handle.
 pub fn connection(handle: Handle) -> Connection {
     Connection {
@@ -189,6 +211,8 @@ pub fn connection(handle: Handle) -> Connection {
         endpoint: "/ws".to_owned(),
         peer: Some("127.0.0.1:50000".to_owned()),
         dialect: "tengen".to_owned(),
+        attributes: Vec::new(),
+        tags: Vec::new(),
         more: Vec::new(),
     }
 }

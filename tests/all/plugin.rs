@@ -13,7 +13,7 @@ use tengen_core::{
     authenticator::{Upgrade, Verdict},
     capability::reply::Reply,
     effect::{Content, Effect},
-    event::{Connection, Event, Message, Occurrence, Waiting},
+    event::{Connection, Data, Event, Message, Occurrence, Waiting},
     handler::{Actor, Handler, Progress, Work},
     sink::{Level, Refusal, Signal},
     trace::{NoTracer, Span},
@@ -151,6 +151,7 @@ fn connection() -> Arc<Connection> {
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     })
 }
 

@@ -22,7 +22,7 @@ use std::{
 use tengen_core::{
     capability::reply::Reply,
     effect::Effect,
-    event::{Connection, Event, Message, Occurrence, Permit, Waiting},
+    event::{Connection, Data, Event, Message, Occurrence, Permit, Waiting},
     handler::{Actor, Handler, Progress, Work},
     trace::{NoTracer, Span},
 };
@@ -157,6 +157,7 @@ fn connection() -> Arc<Connection> {
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     })
 }
 

@@ -110,12 +110,13 @@ fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 fn target(u: &mut Unstructured<'_>) -> Result<wit::Target> {
-    Ok(match u.int_in_range(0..=5)? {
+    Ok(match u.int_in_range(0..=6)? {
         0 => wit::Target::Connection(u.arbitrary()?),
         1 => wit::Target::Connections(u.arbitrary()?),
         2 => wit::Target::User(u.arbitrary()?),
         3 => wit::Target::Users(u.arbitrary()?),
         4 => wit::Target::Channel(u.arbitrary()?),
+        5 => wit::Target::Tagged(u.arbitrary()?),
         _ => wit::Target::Endpoint(u.arbitrary()?),
     })
 }
@@ -172,6 +173,15 @@ fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
             id: id(u)?,
             content: content(u)?,
             timeout_ms: u.arbitrary()?,
+        }),
+        11 => wit::Action::SetData(wit::DataChange {
+            connection: u.arbitrary()?,
+            set: list(u, |u| {
+                Ok(wit::AttributeResult { key: u.arbitrary()?, value: u.arbitrary()? })
+            })?,
+            unset: u.arbitrary()?,
+            tag: u.arbitrary()?,
+            untag: u.arbitrary()?,
         }),
         _ => wit::Action::Other((u.arbitrary()?, bytes(u)?)),
     })

@@ -10,6 +10,7 @@ pub use lift::{lift, prepare};
 
 use tengen_core::capability::{
     close::Close,
+    data::SetData,
     fetch::Fetch,
     key_value::Put,
     publish::Publish,
@@ -97,6 +98,11 @@ fn effect(effect: &Effect, events: u32) {
             name(bucket);
             name(key);
         }
+        Effect::SetData(SetData { change, .. }) => {
+            change.set.iter().for_each(|(key, _)| name(key));
+            change.unset.iter().for_each(|key| name(key));
+            change.tag.iter().chain(&change.untag).for_each(|tag| name(tag));
+        }
         // What it asks for is held against the grant by whoever carries it out.
         Effect::Fetch(Fetch { name, .. }) => self::name(name),
         Effect::Other(Other { name }) => assert!(name.len() <= NAME_MAX + 16, "{name}"),
@@ -115,6 +121,7 @@ fn target(target: &Target) {
         Target::User(user) => name(user),
         Target::Users(users) => users.iter().for_each(|user| name(user)),
         Target::Channel(channel) => name(channel),
+        Target::Tagged(tag) => name(tag),
         Target::Connection(_) | Target::Connections(_) | Target::Endpoint(_) => {}
     }
 }

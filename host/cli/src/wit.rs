@@ -15,6 +15,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "authenticator.wit",
     "config.wit",
+    "directory.wit",
     "handler.wit",
     "key-value.wit",
     "outgoing.wit",

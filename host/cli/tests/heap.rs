@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tengen_core::{
-    event::{Connection, Waiting},
+    event::{Connection, Data, Waiting},
     handler::Actor,
     heartbeat::Rules,
     routes,
@@ -113,6 +113,7 @@ fn connect(around: &Arc<Surroundings>) -> (Task, usize) {
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     });
     let link = Arc::new(Link::new(facts, wire, around.outbox, Vec::new()));
     let rules = Rules::of(wire.dialect, &settings::Heartbeat::default());

@@ -1,10 +1,12 @@
 //! What happens to connections, as handlers are told of it. No wire format in here. What can happen says
 //! [`crate::capability`].
 
+mod data;
 mod waiting;
 
 pub use crate::capability::{Occurrence, close::Closing, reply::Message};
 use crate::trace::{Kind, Span, Start, TraceContext, Tracer};
+pub use data::{Data, OwnData};
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tengen_wire::{
     fault::Fault,
@@ -41,6 +43,8 @@ pub struct Connection {
     pub upgrade: Option<TraceContext>,
     /// What of this connection waits for a decision.
     pub waiting: Waiting,
+    /// What plugins keep with it: the one thing here that changes.
+    pub data: Data,
 }
 
 /// One thing that happened, on its way to a handler.
@@ -176,6 +180,7 @@ impl Connection {
             dialect: "",
             more: Vec::new(),
             upgrade: None,
+            data: Data::default(),
             waiting: Waiting::default(),
         }
     }
@@ -196,6 +201,7 @@ impl Connection {
             more: Vec::new(),
             upgrade: None,
             waiting: Waiting::default(),
+            data: Data::default(),
         }
     }
 }

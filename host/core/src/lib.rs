@@ -6,6 +6,7 @@ pub mod authenticator;
 pub mod broker;
 pub mod budget;
 pub mod capability;
+pub mod directory;
 pub mod effect;
 pub mod event;
 pub mod handler;

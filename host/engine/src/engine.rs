@@ -29,7 +29,7 @@ use std::{
     },
     thread,
 };
-use tengen_core::{outgoing::Outgoing, store::Store};
+use tengen_core::{directory::Directory, outgoing::Outgoing, store::Store};
 use tengen_settings::Instances;
 use tokio::sync::Semaphore;
 use wasmtime::{
@@ -68,6 +68,8 @@ pub struct EngineParts {
     pub kept: Option<Arc<dyn Store>>,
     /// Who carries out what authenticators ask of servers; none: nobody does.
     pub outgoing: Option<Arc<dyn Outgoing>>,
+    /// Who tells guests who is here; none: nobody does.
+    pub directory: Option<Arc<dyn Directory>>,
 }
 
 impl From<EngineLimits> for EngineParts {
@@ -99,7 +101,7 @@ impl Engine {
     }
 
     fn build(parts: EngineParts) -> wasmtime::Result<Self> {
-        let EngineParts { limits, wanted, compiler, cache, kept, outgoing } = parts;
+        let EngineParts { limits, wanted, compiler, cache, kept, outgoing, directory } = parts;
         let (wasm, layout) = lay_out(&layouts(limits.instances, wanted, Room::here()))?;
         let limits = EngineLimits { instances: layout.instances, ..limits };
         let mut linker = Linker::new(&wasm);
@@ -111,7 +113,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             linker,
             limits,
-            hosting: Hosting { ticks: clock.ticks.clone(), places, kept, outgoing },
+            hosting: Hosting { ticks: clock.ticks.clone(), places, kept, outgoing, directory },
             order: Order {
                 fingerprint: Fingerprint::of(&wasm),
                 space: layout.space,

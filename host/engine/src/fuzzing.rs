@@ -79,7 +79,7 @@ impl Guest {
     /// Sends a message with this payload; none when the guest traps, or the host cannot read what it returned.
     pub fn handle(&mut self, payload: &[u8]) -> Option<Result<Taken, String>> {
         let events = [message(payload)];
-        let made = prepare(&events, Encoding::Binary);
+        let made = prepare(&events, &[], Encoding::Binary);
         let told = tell(&events, &made);
         let mut instance = match self.instance.take() {
             Some(instance) => instance,

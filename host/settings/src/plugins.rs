@@ -114,8 +114,10 @@ settings! {
         dirs: Vec<Directory> = inline_tables();
         /// servers it may send requests to, as in `["api.example.com", { host = "http://10.0.0.7:8080", private = true }]`
         http: Vec<Host> = host().list().or(Vec::new());
+        /// whether it may see who is here: its own connections, their users, and the members of channels in `publish`
+        directory: bool = truth().or(false);
     }
-    later ["directory", "claims"]
+    later ["claims"]
 }
 
 settings! {

@@ -120,6 +120,10 @@ name! {
     Channel
 }
 name! {
+    /// What a plugin has given connections, to find them by. Each plugin has its own.
+    Tag
+}
+name! {
     /// What an event is: `ns/name`, without the colon that EDN writes before a keyword.
     ///
     /// Text that came from outside passes [`EventId::parse`] first.

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod close;
 pub mod connection;
 mod content;
+pub mod data;
 pub mod fetch;
 pub mod key_value;
 pub mod publish;
@@ -259,6 +260,11 @@ capabilities! {
         occurrences {
             /// A question has been answered, or will not be.
             Answered(ask::Answered) = "answered",
+        }
+    }
+    data {
+        effects {
+            SetData = "set-data",
         }
     }
     unsupported {

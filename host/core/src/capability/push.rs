@@ -3,7 +3,7 @@
 use super::{Content, Wanted, content::UNFIT};
 use tengen_wire::{
     fault::FaultId,
-    id::{Channel, EventId, Handle, UserId},
+    id::{Channel, EventId, Handle, Tag, UserId},
 };
 
 /// Who gets a push.
@@ -16,6 +16,8 @@ pub enum Target {
     Channel(Channel),
     /// All connections of the endpoint with this path.
     Endpoint(String),
+    /// All of its connections to which the plugin has given this tag.
+    Tagged(Tag),
 }
 
 /// Sends an event to connections.

@@ -6,14 +6,15 @@ use super::{
     numbering::Numbering,
 };
 use crate::guest::bindings::handling::types::{self as wit, Occurrence as Said};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tengen_core::{
     capability::ask::Answered,
-    event::{Connection, Event, Message, Occurrence, User},
+    event::{Connection, Event, Message, Occurrence, OwnData, User},
 };
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::Channel,
+    id::{Channel, PluginName},
     payload::{self, Encoding, Payload},
 };
 use tokio_util::task::TaskTracker;
@@ -41,6 +42,25 @@ pub(crate) struct MadeConnection<'a> {
     peer: String,
     more: Vec<wit::AttributeParam<'a>>,
     claims: Vec<wit::AttributeParam<'a>>,
+    attributes: Vec<wit::AttributeParam<'a>>,
+    tags: Vec<&'a str>,
+}
+
+/// What the plugin keeps with the connection that an event tells of; none: nothing.
+pub(crate) type Kept = Option<Arc<OwnData>>;
+
+/// What the plugin keeps at the moment with connections whose beginnings it is about to hear, by the places of their events.
+/// Empty: nothing with any of them.
+pub(crate) fn kept(events: &[Event], plugin: &PluginName) -> Vec<Kept> {
+    let of = |event: &Event| match &event.what {
+        Occurrence::Opened | Occurrence::Adopted => event.connection.as_ref()?.data.of(plugin),
+        _ => None,
+    };
+    let Some(first) = events.iter().position(|event| of(event).is_some()) else {
+        return Vec::new();
+    };
+    let before = std::iter::repeat_n(None, first);
+    before.chain(events.iter().skip(first).map(of)).collect()
 }
 
 /// A batch as the guest gets it, and which event of the whole batch each record is.
@@ -52,7 +72,11 @@ pub(crate) struct Told<'a> {
 }
 
 /// Makes what [`tell`] cannot lend; nothing at all for a batch of messages in the guest's encoding.
-pub(crate) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
+pub(crate) fn prepare<'a>(
+    events: &'a [Event],
+    kept: &'a [Kept],
+    encoding: Encoding,
+) -> Vec<Made<'a>> {
     let is_lent = |event: &Event| match &event.what {
         Occurrence::Message(message) => is_as_wanted(&message.payload, encoding),
         Occurrence::Answered(answered) => {
@@ -68,12 +92,18 @@ pub(crate) fn prepare(events: &[Event], encoding: Encoding) -> Vec<Made<'_>> {
     if events.iter().all(is_lent) {
         return Vec::new();
     }
-    events.iter().map(|event| make(event, encoding)).collect()
+    events.iter().zip(each(kept)).map(|(event, kept)| make(event, kept, encoding)).collect()
+}
+
+/// What is kept, for as many events as there are.
+fn each(kept: &[Kept]) -> impl Iterator<Item = Option<&OwnData>> {
+    kept.iter().map(Option::as_deref).chain(std::iter::repeat(None))
 }
 
 /// As [`prepare`]; off the workers where much is to be converted.
 pub(crate) async fn prepare_anywhere<'a>(
     events: &'a [Event],
+    kept: &'a [Kept],
     encoding: Encoding,
     tasks: &TaskTracker,
 ) -> Vec<Made<'a>> {
@@ -81,16 +111,17 @@ pub(crate) async fn prepare_anywhere<'a>(
         |event: &'a Event| event.payload().filter(|payload| !is_as_wanted(payload, encoding));
     let bytes: usize = events.iter().filter_map(unlike).map(|payload| payload.body.len()).sum();
     if bytes <= contents::AT_ONCE {
-        return prepare(events, encoding);
+        return prepare(events, kept, encoding);
     }
     let payloads = events.iter().map(|event| unlike(event).cloned()).collect();
     // Rare, and large: in the future of every call, it would be moved with it.
     let converted = Box::pin(contents::converted(payloads, encoding, tasks)).await;
-    let made = |(event, converted): (&'a Event, Option<Result<Payload, Fault>>)| match converted {
+    let all = events.iter().zip(each(kept)).zip(converted);
+    let made = all.map(|((event, kept), converted)| match converted {
         Some(converted) => said_in(&event.what, converted),
-        None => make(event, encoding),
-    };
-    events.iter().zip(converted).map(made).collect()
+        None => make(event, kept, encoding),
+    });
+    made.collect()
 }
 
 /// Whether a payload goes to a guest that wants this encoding as it is.
@@ -98,7 +129,7 @@ fn is_as_wanted(payload: &Payload, encoding: Encoding) -> bool {
     payload.encoding == encoding || payload.encoding.is_opaque()
 }
 
-fn make(event: &Event, encoding: Encoding) -> Made<'_> {
+fn make<'a>(event: &'a Event, kept: Option<&'a OwnData>, encoding: Encoding) -> Made<'a> {
     match &event.what {
         // Text and bytes of raw endpoints are nobody's format: they stay what they are.
         Occurrence::Message(message) if !is_as_wanted(&message.payload, encoding) => {
@@ -119,6 +150,8 @@ fn make(event: &Event, encoding: Encoding) -> Made<'_> {
                     .user
                     .as_ref()
                     .map_or(Vec::new(), |user| attributes(&user.claims)),
+                attributes: kept.map_or(Vec::new(), |kept| attributes(kept.attributes())),
+                tags: kept.iter().flat_map(|kept| kept.tags()).map(|tag| tag.as_str()).collect(),
             })),
             None => Made::Nothing,
         },
@@ -244,6 +277,8 @@ fn connection<'a>(event: &'a Event, made: &'a Made<'a>) -> Result<wit::Connectio
         endpoint: &connection.endpoint,
         peer: Some(&made.peer),
         dialect: connection.dialect,
+        attributes: &made.attributes,
+        tags: &made.tags,
         more: &made.more,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::sync::Arc;
-use tengen_core::trace::Span;
+use tengen_core::{capability::data::Change, trace::Span};
 
 fn event(encoding: Encoding, body: &'static [u8]) -> Event {
     let payload = Payload::new(encoding, body);
@@ -31,7 +31,7 @@ fn check_for(
     expected: (wit::Encoding, &[u8]),
 ) {
     let events = [event(from, body)];
-    let made = prepare(&events, wanted);
+    let made = prepare(&events, &[], wanted);
     let told = tell(&events, &made);
     assert!(told.unsaid.is_empty(), "{:?}", told.unsaid);
     let Some(wit::Event { what: Said::Message(message), .. }) = told.records.first() else {
@@ -95,7 +95,7 @@ fn text_and_bytes_of_raw_endpoints_come_as_they_are() {
 fn an_event_that_cannot_be_said_leaves_the_others_in_their_places() {
     let events: Vec<_> =
         [&b"1"[..], b"(", b"2", b"[", b"3"].map(|b| event(Encoding::Edn, b)).into();
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, &[], Encoding::Json);
     let told = tell(&events, &made);
     let unsaid: Vec<_> = told.unsaid.iter().map(|(place, _)| *place).collect();
     assert_eq!((unsaid, told.records.len()), (vec![1, 3], 3));
@@ -109,7 +109,7 @@ fn told_answer(from: Encoding, body: &'static [u8]) -> Result<(wit::Encoding, Ve
     let place = Arc::new(tengen_core::capability::fetch::Place::new(()));
     let what = Occurrence::Answered(Answered { name, value, place });
     let events = [Event { what, ..event(Encoding::Json, b"1") }];
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, &[], Encoding::Json);
     let told = tell(&events, &made);
     let Some(wit::Event { what: Said::Answered(answered), .. }) = told.records.first() else {
         panic!("an answer: {:?}", told.unsaid);
@@ -136,4 +136,45 @@ fn an_answer_comes_in_the_guests_encoding_and_what_cannot_be_read_as_a_fault() {
         Ok((wit::Encoding::Edn, b"{[1] 2}".to_vec()))
     );
     assert_eq!(told_answer(Encoding::Edn, b"{:a}"), Err("malformed".to_owned()));
+}
+
+#[test]
+fn a_beginning_comes_with_what_the_plugin_keeps_there_and_no_other() {
+    let connection = Arc::new(Connection::anybody(1));
+    let keep = |plugin: &str, value: &str| {
+        let set = vec![("room".to_owned(), value.to_owned())];
+        let change = Change { set, tag: vec![value.into()], ..Change::default() };
+        let holding = &connection.waiting.holding;
+        connection.data.change(holding, &plugin.into(), change, |_, _| {}).unwrap();
+    };
+    keep("chat", "7");
+    keep("game", "9");
+    let beginning = |what| Event {
+        connection: Some(Arc::clone(&connection)),
+        what,
+        ..event(Encoding::Json, b"1")
+    };
+    let told = |plugin: &str| {
+        let events = [
+            event(Encoding::Json, b"1"),
+            beginning(Occurrence::Opened),
+            beginning(Occurrence::Adopted),
+        ];
+        let kept = kept(&events, &plugin.into());
+        let made = prepare(&events, &kept, Encoding::Json);
+        let told = tell(&events, &made);
+        let each = told.records.iter().filter_map(|record| match &record.what {
+            Said::Opened(it) | Said::Adopted(it) => Some((
+                it.attributes.iter().map(|it| (it.key.into(), it.value.into())).collect(),
+                it.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            )),
+            _ => None,
+        });
+        each.collect::<Vec<(Vec<(String, String)>, Vec<String>)>>()
+    };
+    let own = |value: &str| (vec![("room".into(), value.into())], vec![value.to_owned()]);
+    assert_eq!(told("chat"), [own("7"), own("7")]);
+    assert_eq!(told("game"), [own("9"), own("9")]);
+    assert_eq!(told("other"), [Default::default(), Default::default()]);
+    assert!(kept(&[beginning(Occurrence::Opened)], &"other".into()).is_empty());
 }

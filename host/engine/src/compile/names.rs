@@ -42,14 +42,15 @@ fn refusal(import: &str) -> Option<&'static str> {
     match name.split_once('/') {
         Some((
             "tengen:gateway",
-            "types" | "signal-types" | "signals" | "config" | "key-value" | "outgoing",
+            "types" | "signal-types" | "signals" | "config" | "key-value" | "outgoing"
+            | "directory",
         )) => None,
         Some((
             "tengen:gateway",
             "plugin" | "handler" | "authenticator" | "telemetry-sink" | "snapshot",
         )) => Some("plugins export this interface, the gateway does not offer it"),
         Some(("tengen:gateway", _)) => Some(
-            "this gateway does not offer it yet; `config`, `key-value` and `signals` are offered",
+            "this gateway does not offer it yet; `config`, `key-value`, `directory` and `signals` are offered",
         ),
         Some(("wasi:http", _)) => Some(
             "this gateway does not offer it: a handler asks servers by the effect `fetch`, an authenticator by `tengen:gateway/outgoing`",
@@ -122,7 +123,8 @@ mod tests {
         check("wasi:io/streams@0.2.6", None);
         check("tengen:gateway/key-value@0.1.0", None);
         check("tengen:gateway/outgoing@0.1.0", None);
-        check("tengen:gateway/directory@0.1.0", Some("yet"));
+        check("tengen:gateway/directory@0.1.0", None);
+        check("tengen:gateway/history@0.1.0", Some("yet"));
         check("wasi:http/outgoing-handler@0.2.6", Some("effect `fetch`"));
         check("wasi:cli/stdout@0.3.0", Some("version 0.2"));
         check("wasi:nn/graph@0.2.0", Some("version 0.2"));

@@ -11,6 +11,7 @@ wasmtime::component::bindgen!({
             import tengen:gateway/config@0.1.0;
             import tengen:gateway/key-value@0.1.0;
             import tengen:gateway/outgoing@0.1.0;
+            import tengen:gateway/directory@0.1.0;
             export tengen:gateway/plugin@0.1.0;
             export tengen:gateway/authenticator@0.1.0;
             export tengen:gateway/telemetry-sink@0.1.0;
@@ -45,7 +46,7 @@ pub mod handling {
 }
 
 pub use exports::tengen::gateway::{authenticator, plugin, snapshot, telemetry_sink};
-pub use tengen::gateway::{config, key_value, outgoing, signal_types, signals, types};
+pub use tengen::gateway::{config, directory, key_value, outgoing, signal_types, signals, types};
 
 /// The package that plugins are built against.
 pub const PACKAGE: &str = "tengen:gateway";

@@ -9,7 +9,7 @@ use crate::{
     error::{Cause, PluginError, lacks_addresses},
 };
 use std::sync::{Arc, atomic::Ordering};
-use tengen_core::{outgoing::Outgoing, store::Store as Kept};
+use tengen_core::{directory::Directory, outgoing::Outgoing, store::Store as Kept};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -46,6 +46,8 @@ pub(crate) struct Hosting {
     pub(crate) kept: Option<Arc<dyn Kept>>,
     /// Who carries out requests to servers; none: nobody does.
     pub(crate) outgoing: Option<Arc<dyn Outgoing>>,
+    /// Who knows who is here; none: nobody does.
+    pub(crate) directory: Option<Arc<dyn Directory>>,
 }
 
 /// The data of a guest's store.
@@ -63,6 +65,7 @@ pub(crate) struct Data {
     pub(crate) stopwatch: Stopwatch,
     pub(super) kept: Option<Arc<dyn Kept>>,
     pub(super) outgoing: Option<Arc<dyn Outgoing>>,
+    pub(super) directory: Option<Arc<dyn Directory>>,
     /// How long it may wait for servers.
     pub(crate) patience: Patience,
     /// What it is answered, for an instance after it.
@@ -97,6 +100,7 @@ impl Data {
             stopwatch: Stopwatch::new(&hosting.ticks),
             kept: hosting.kept.clone(),
             outgoing: hosting.outgoing.clone(),
+            directory: hosting.directory.clone(),
             patience: Patience::none(),
             tape,
             _place: place,

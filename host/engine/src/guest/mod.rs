@@ -1,7 +1,7 @@
 //! What a guest has around it: the interface that it is built against, and what it may import.
 //!
 //! Each instance has a store of its own, and in it a `Data`: its limits, its grants, its time, and what it says. `bindings`
-//! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`, or in `key_value`; what it prints
+//! is the interface. The guest's calls of it arrive in `imports`, which hands what is said to `signals`, or in `key_value` and `directory`; what it prints
 //! arrives in `console`; `outgoing` has an authenticator wait for somebody else's server. The imports of WASI are wasmtime-wasi's, but for what they would tell or cost: time is coarse
 //! (`clocks`), what it is answered can be given again (`tape`, `chance`), and nobody waits for a pipe (`pipes`, `beneath`). `stopwatch` counts how long a call computes, by the `ticks` of the
 //! engine's clock.
@@ -22,6 +22,7 @@ pub(crate) mod ticks;
 mod beneath;
 mod chance;
 mod clocks;
+mod directory;
 mod imports;
 mod key_value;
 mod outgoing;

@@ -2,7 +2,13 @@
 //!
 //! Recorded while the guest serves, and played to a fresh instance that goes through the same events: then it decides the same.
 
-use super::bindings::key_value::{Found, Listing};
+use super::{
+    bindings::{
+        directory::{Counted, CountedMembers, Listing as Here},
+        key_value::{Found, Listing},
+    },
+    directory,
+};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,6 +31,9 @@ pub(crate) enum Answer {
     Chance(Vec<u8>),
     Found(Found),
     Listing(Listing),
+    Here(Here),
+    Counted(Counted),
+    Members(CountedMembers),
 }
 
 /// Something that can be answered.
@@ -60,7 +69,10 @@ answered!(
     Elapsed(f64),
     Chance(Vec<u8>),
     Found(Found),
-    Listing(Listing)
+    Listing(Listing),
+    Here(Here),
+    Counted(Counted),
+    Members(CountedMembers)
 );
 
 impl Answer {
@@ -71,6 +83,7 @@ impl Answer {
             Self::Listing(Listing::Page(page)) => {
                 page.entries.iter().map(|entry| EACH + entry.key.len() + entry.value.len()).sum()
             }
+            Self::Here(Here::Page(page)) => page.connections.iter().map(directory::size_of).sum(),
             _ => 0,
         }
     }

@@ -81,7 +81,11 @@ impl Line {
             (count, taken) = (count + 1, with_it);
         }
         batch.extend(self.events.drain(..count));
-        self.weight = self.weight.saturating_sub(taken);
+        // What plugins keep with a connection may have changed meanwhile.
+        self.weight = match self.events.is_empty() {
+            true => 0,
+            false => self.weight.saturating_sub(taken),
+        };
     }
 
     /// Takes out those of which this is so.
@@ -107,7 +111,7 @@ pub(super) fn weight(event: &Event) -> usize {
 fn of_connection(connection: &Connection) -> usize {
     let claims = connection.user.iter().flat_map(|user| &user.claims);
     let pairs = claims.chain(&connection.more).map(|(key, value)| key.len() + value.len() + 32);
-    EACH + pairs.sum::<usize>()
+    EACH + pairs.sum::<usize>() + connection.data.texts()
 }
 
 /// Whether the plugin was promised to hear of it, whatever becomes of its instance: how a question or a request ended.

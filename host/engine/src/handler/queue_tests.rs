@@ -2,7 +2,7 @@
 
 use super::*;
 use tengen_core::{
-    capability::{ask::Answered, fetch::Place},
+    capability::{ask::Answered, data::Change, fetch::Place},
     event::{Closing, Message, Permit},
 };
 use tengen_wire::{
@@ -321,4 +321,23 @@ fn what_a_connection_leaves_at_its_end_is_taken_whatever_waits_and_else_there_ha
     assert_eq!(offer(&queue, left(1, false)).expect_err("it is full").why.id, FaultId::Overloaded);
     fill(&queue, vec![left(1, true), end(1), left(2, true), end(2)]);
     assert_eq!(drain(&queue, 16), ["o1 ?1 c1"], "and of no connection that it does not know");
+}
+
+#[test]
+fn what_plugins_keep_with_a_connection_counts_with_its_adoption() {
+    let queue = queue(8);
+    let open: Vec<_> = (1..=4).map(connection).collect();
+    for connection in &open {
+        let set = vec![("a".to_owned(), "x".repeat(4000))];
+        let change = Change { set, ..Change::default() };
+        let holding = &connection.waiting.holding;
+        connection.data.change(holding, &"chat".into(), change, |_, _| {}).expect("within bounds");
+    }
+    queue.adopt(open, Missing::default(), false);
+    let mut batch = Batch::default();
+    let share = Share { events: 16, weight: 10_000 };
+    let taken: Vec<_> =
+        std::iter::from_fn(|| queue.take(share, &mut batch).then_some(batch.events.len()))
+            .collect();
+    assert_eq!(taken, [2, 2]);
 }

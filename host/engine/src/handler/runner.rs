@@ -140,7 +140,9 @@ impl Runner {
     /// Runs one batch; leaves it empty.
     pub(super) async fn run(&mut self, batch: &mut Batch) {
         let encoding = self.generation.about.encoding;
-        let made = events::prepare_anywhere(&batch.events, encoding, &self.shared.tasks).await;
+        let kept = events::kept(&batch.events, &self.shared.name);
+        let made =
+            events::prepare_anywhere(&batch.events, &kept, encoding, &self.shared.tasks).await;
         let told = events::tell(&batch.events, &made);
         let mut decided = Decided::default();
         let mut suspect = None;
@@ -185,6 +187,9 @@ impl Runner {
         }
         let unsaid = told.unsaid.into_iter().map(|(by, why)| Failure { by, why, close: None });
         decided.outcome.failures.extend(unsaid);
+        if let Some(call) = &mut self.call {
+            call.kept = kept;
+        }
         self.conclude(batch, decided).await;
         if let Some(suspect) = suspect {
             Box::pin(self.suspect(suspect)).await;

@@ -42,6 +42,7 @@ impl Place {
             cache: Some(self.folder()),
             outgoing: None,
             kept: None,
+            directory: None,
         };
         let engine = Engine::new(parts).expect("an engine");
         prepare::component(&engine, &self.file).await.map(drop).map_err(|error| error.explain())

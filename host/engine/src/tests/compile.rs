@@ -68,8 +68,8 @@ impl Place {
 fn engine_with(program: &Path, time: Duration) -> Engine {
     let limits = EngineLimits { instances: 2, component_bytes: 64 << 10 };
     let compiler = Compiler::Child { program: program.into(), memory: 1 << 30, time };
-    let (cache, kept, outgoing) = (None, None, None);
-    Engine::new(EngineParts { limits, wanted: None, compiler, cache, kept, outgoing })
+    let (cache, kept, outgoing, directory) = (None, None, None, None);
+    Engine::new(EngineParts { limits, wanted: None, compiler, cache, kept, outgoing, directory })
         .expect("an engine")
 }
 

@@ -52,7 +52,7 @@ async fn the_cost_of_a_call() {
         let body = format!("\"{}\"", "a".repeat(62));
         let events = (0..size).map(|_| message(&peer, "echo/this", &body, 1)).collect::<Vec<_>>();
         let calls = 20_000 / size;
-        let made = prepare(&events, Encoding::Json);
+        let made = prepare(&events, &[], Encoding::Json);
         let told = tell(&events, &made);
         let lean = best_of(7, async || {
             let began = Instant::now();

@@ -145,7 +145,7 @@ async fn a_trap_leads_to_a_second_run_of_each_event_and_no_third() {
 
 /// Traps on messages only if several come in one call and one of them begins with `b`.
 fn breaks_together() -> Guest {
-    let traps = "(if (i32.and (i32.eq (local.get $first) (i32.const 98)) (i32.gt_u (i32.sub (local.get $end) (local.get $start)) (i32.const 144))) (then unreachable))";
+    let traps = "(if (i32.and (i32.eq (local.get $first) (i32.const 98)) (i32.gt_u (i32.sub (local.get $end) (local.get $start)) (i32.const 160))) (then unreachable))";
     let handle = PICKY
         .replacen(
             "(local.set $out (i32.const 65536))",

@@ -54,7 +54,7 @@ pub(crate) const PICKY: &str = r#"
         (i32.store8 offset=8 (local.get $out) (i32.const 1))
         (i32.store offset=12 (local.get $out) (local.get $by))))))
     (local.set $out (i32.add (local.get $out) (i32.const 48)))
-    (local.set $at (i32.add (local.get $at) (i32.const 144)))
+    (local.set $at (i32.add (local.get $at) (i32.const 160)))
     (local.set $by (i32.add (local.get $by) (i32.const 1)))
     (br $each)))
   (i32.const 256)
@@ -149,7 +149,7 @@ impl Guest {
   (func (export "tengen:gateway/plugin@0.1.0#stop") {stop})
   (func (export "tengen:gateway/handler@0.1.0#handle") (param $at i32) (param $count i32) (result i32)
     (local $end i32) (local $out i32) (local $n i32) (local $by i32) (local $first i32) {locals}
-    (local.set $end (i32.add (local.get $at) (i32.mul (local.get $count) (i32.const 144))))
+    (local.set $end (i32.add (local.get $at) (i32.mul (local.get $count) (i32.const 160))))
     (memory.fill (i32.const 65536) (i32.const 0) (i32.mul (local.get $count) (i32.const 48)))
     (i32.store (i32.const 256) (i32.const 0)) (i32.store (i32.const 260) (i32.const 65536))
     (i32.store (i32.const 264) (local.get $count))

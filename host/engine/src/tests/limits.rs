@@ -234,7 +234,7 @@ async fn an_instance_never_sees_what_another_one_left_in_memory() {
     // Few places, so that the next instance gets the last one's.
     let engine = Engine::new(EngineLimits { instances: 1, ..Default::default() }).expect("one");
     let events = [event(&connection(1), Occurrence::Opened)];
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, &[], Encoding::Json);
     let told = tell(&events, &made);
     for guest in [&leaves, &leaves, &seeks, &leaves, &seeks] {
         let (generation, mut instance) = alone(&engine, guest).await;
@@ -254,7 +254,7 @@ async fn calls_given_up_at_any_point_leave_nothing_behind() {
     let (generation, first) = alone(&engine, &with_wasi(busy)).await;
     drop(first);
     let events = [message(&connection(1), "a/b", "1", 1)];
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, &[], Encoding::Json);
     let told = tell(&events, &made);
     let began = Instant::now();
     let mut chance = 0x2545_f491_u32;

@@ -39,7 +39,7 @@ async fn where_addresses_are_few_memories_grow_and_instances_are_counted_all_the
     let again = Instance::start(&generation, StartReason::Scale).await;
     assert!(matches!(again, Err(PluginError::NoRoom(_))), "there is one place");
     let events = [event(&connection(1), Occurrence::Opened)];
-    let made = prepare(&events, Encoding::Json);
+    let made = prepare(&events, &[], Encoding::Json);
     let told = tell(&events, &made);
     let outcome = instance.handle(generation.allowance(1), &told.records, Whose::NOBODY).await;
     outcome.expect("it does not trap").expect("well");

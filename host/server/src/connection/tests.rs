@@ -17,7 +17,7 @@ use crate::{
 use futures_util::{SinkExt, StreamExt};
 use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::AtomicUsize};
 use tengen_core::{
-    event::{Connection, Waiting},
+    event::{Connection, Data, Waiting},
     handler::{Actor, Declined, Handler},
     meter::Metric,
     routes,
@@ -128,6 +128,7 @@ async fn connect(setup: Setup) -> Bench {
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     });
     let link = Link::new(facts, wire, outbox, Vec::new());
     let link = Arc::new(link.ending_at(ends.map(|after| now() + after)));

@@ -24,7 +24,7 @@ use crate::{
         state::{State, beside},
     },
     connection::{Line, Surroundings},
-    hub::Hub,
+    hub::{Hub, Reception},
     listener::{self, BindError, Reserved},
     requests::{self, Places, Rules, Times},
     router::Router,
@@ -184,9 +184,11 @@ impl Shared {
         let keeper = store::open(&settings.store)?;
         let kept = keeper.store();
         let client = outgoing::client(&options);
+        let reception = Arc::<Reception>::default();
         let parts = EngineParts {
             kept: Some(Arc::clone(&kept)),
             outgoing: Some(Arc::clone(&client)),
+            directory: Some(Arc::clone(&reception) as Arc<_>),
             ..engine_parts(&settings, &options)
         };
         let engine = Engine::new(parts).map_err(GatewayError::Engine)?;
@@ -206,6 +208,7 @@ impl Shared {
                 .with_store(kept)
                 .with_requesting(outgoing::requesting(Arc::clone(&client), work)),
         );
+        reception.open(&hub);
         let router = Arc::new(Router::new(Arc::clone(&hub), Arc::clone(&tracer), settings.limits));
         let around = surroundings(&settings, &hub, &router);
         let upgrades = upgrades(&settings, around, (&tracer, node), work);
@@ -428,7 +431,7 @@ fn engine_parts(settings: &Settings, options: &Options) -> EngineParts {
     let instances = u32::try_from(settings.limits.plugin_instances.get()).unwrap_or(u32::MAX);
     let limits = EngineLimits { instances, ..EngineLimits::default() };
     let (wanted, compiler) = (Some(plugins::instances(settings)), options.compiler.clone());
-    EngineParts { limits, wanted, compiler, cache, kept: None, outgoing: None }
+    EngineParts { limits, wanted, compiler, cache, kept: None, outgoing: None, directory: None }
 }
 
 /// What HTTP connections of clients go by.

@@ -55,6 +55,24 @@ impl Directory {
         found
     }
 
+    /// Those of a part of this kind that come after this handle, in their order, and how many the part has at all. None: there is
+    /// no such part.
+    pub(super) fn after(
+        &self,
+        part: usize,
+        handle: Option<Handle>,
+        is_wanted: impl Fn(&Link) -> bool,
+    ) -> Option<(Vec<Arc<Link>>, usize)> {
+        let Apart(part) = self.0.get(part)?;
+        let links = read(part);
+        let comes = |link: &&Arc<Link>| handle.is_none_or(|after| link.facts.handle > after);
+        let wanted = links.values().filter(|link| is_wanted(link)).filter(comes);
+        let (mut found, count): (Vec<_>, _) = (wanted.cloned().collect(), links.len());
+        drop(links);
+        found.sort_unstable_by_key(|link| link.facts.handle);
+        Some((found, count))
+    }
+
     /// Keeps everybody out, as long as the guards are there.
     #[cfg(test)]
     pub(super) fn hold(&self) -> Vec<RwLockWriteGuard<'_, Links>> {

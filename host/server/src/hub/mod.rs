@@ -11,6 +11,7 @@ mod directory;
 mod fanout;
 mod frames;
 mod gauges;
+mod here;
 mod inbox;
 mod link;
 mod news;
@@ -26,10 +27,13 @@ mod signals;
 mod step;
 mod subscriptions;
 mod tables;
+mod tags;
+mod users;
 mod writers;
 
 pub use account::Account;
 pub use capabilities::fetch::Requesting;
+pub use here::Reception;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
 
@@ -51,6 +55,7 @@ use std::{
 };
 use subscriptions::{Share, Subscriber};
 use tables::Tables;
+use tags::Tags;
 use tengen_core::{
     broker::{Broker, memory::Memory},
     budget::Budget,
@@ -115,6 +120,7 @@ pub struct Hub {
     questions: Questions,
     occupancy: Occupancy,
     news: Newsroom,
+    tags: Tags,
     publications: Publications,
     rules: Rules,
     budget: Arc<Budget>,
@@ -147,6 +153,7 @@ impl Hub {
             questions: Questions::default(),
             occupancy: Occupancy::default(),
             news: Newsroom::default(),
+            tags: Tags::default(),
             publications: Publications::default(),
             rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
@@ -198,12 +205,17 @@ impl Hub {
     pub fn set_handlers(&self, handlers: HashMap<PluginName, Arc<dyn Handler>>) {
         let running: HashSet<_> = handlers.keys().cloned().collect();
         let is_new = |plugin: &PluginName| self.inbox.of(plugin).is_none();
+        let mut is_less = false;
+        self.inbox.each(|plugin, _| is_less |= !running.contains(plugin));
         let new: Vec<_> = running.iter().filter(|plugin| is_new(plugin)).collect();
         self.inbox.set(handlers);
         self.meter.note(Happened::TimersForgotten(self.timers.keep(&running)));
         self.meter.note(Happened::AskEnded("forgotten", self.questions.keep(&running)));
         self.occupancy.keep(&running);
         self.news.keep(&running);
+        if is_less {
+            self.keep_data(&running);
+        }
         // What changes from here on is noted; what was before is not known to them.
         new.into_iter().for_each(|plugin| self.tell_all(plugin, &|_| true));
     }
@@ -251,6 +263,7 @@ impl Hub {
         let lost = link.lost();
         self.meter.note(Happened::Dropped(lost));
         link.facts.waiting.holding.leave();
+        self.end_data(link);
         let unanswered = link.replies.take();
         if !unanswered.is_empty() {
             self.replies.forget(unanswered);

@@ -4,7 +4,12 @@
 //! them does so in the directory, part by part. Channels have an owner of their own (`crate::channels`). Order of locks: this
 //! one, then one of the directory's parts; never one of the channels'.
 
-use super::{Link, Unwelcome, directory::Directory, link::Client};
+use super::{
+    Link, Unwelcome,
+    directory::Directory,
+    link::Client,
+    users::{At, Users},
+};
 use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -19,6 +24,9 @@ pub(super) struct Tables {
     /// Changed only here, and looked at by everybody without this lock.
     links: Arc<Directory>,
     open: usize,
+    /// Of those that are open, by the index of their endpoint.
+    at: Vec<usize>,
+    at_endpoints: Users,
     /// Connections whose sockets are there: open, about to open, or saying goodbye.
     sockets: usize,
     /// Handles given out for connections that are not open yet.
@@ -34,14 +42,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 enum Crowd {
     One(Arc<Link>),
-    Many(Box<Many>),
-}
-
-#[derive(Debug)]
-struct Many {
-    links: Links,
-    /// How many of them each endpoint has; there are few.
-    endpoints: Vec<(EndpointIndex, usize)>,
+    Many(Links, At),
 }
 
 impl Tables {
@@ -49,6 +50,8 @@ impl Tables {
         Self {
             links,
             open: 0,
+            at: Vec::new(),
+            at_endpoints: Users::default(),
             sockets: 0,
             reserved: HashSet::default(),
             clients: HashMap::new(),
@@ -100,15 +103,32 @@ impl Tables {
         {
             older.supersede();
         }
+        let endpoint = link.facts.endpoint_index;
         if self.links.insert(handle, link) {
             self.open += 1;
+            self.count(endpoint, |count| count + 1);
+        }
+    }
+
+    fn count(&mut self, endpoint: EndpointIndex, change: impl FnOnce(usize) -> usize) {
+        let place = usize::from(endpoint.0);
+        if self.at.len() <= place {
+            self.at.resize(place + 1, 0);
+        }
+        if let Some(count) = self.at.get_mut(place) {
+            *count = change(*count);
         }
     }
 
     fn join(&mut self, user: &UserId, link: &Arc<Link>) {
         match self.users.entry(user.clone()) {
-            Entry::Vacant(entry) => drop(entry.insert(Crowd::One(Arc::clone(link)))),
-            Entry::Occupied(mut entry) => entry.get_mut().add(Arc::clone(link)),
+            Entry::Vacant(entry) => {
+                self.at_endpoints.comes(link.facts.endpoint_index);
+                entry.insert(Crowd::One(Arc::clone(link)));
+            }
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().add(Arc::clone(link), &mut self.at_endpoints);
+            }
         }
     }
 
@@ -116,6 +136,7 @@ impl Tables {
         let handle = link.facts.handle;
         if self.links.remove(handle) {
             self.open -= 1;
+            self.count(link.facts.endpoint_index, |count| count.saturating_sub(1));
         }
         if let Some(client) = link.client()
             && self.clients.get(&client) == Some(&handle)
@@ -124,7 +145,7 @@ impl Tables {
         }
         if let Some(user) = &link.facts.user
             && let Some(crowd) = self.users.get_mut(&user.id)
-            && crowd.remove(handle)
+            && crowd.remove(handle, &mut self.at_endpoints)
         {
             self.users.remove(&user.id);
         }
@@ -134,7 +155,7 @@ impl Tables {
         let (one, many) = match self.users.get(user) {
             None => (None, None),
             Some(Crowd::One(link)) => (Some(link), None),
-            Some(Crowd::Many(many)) => (None, Some(many.links.values())),
+            Some(Crowd::Many(links, _)) => (None, Some(links.values())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -144,7 +165,7 @@ impl Tables {
         match self.users.get(user) {
             None => false,
             Some(Crowd::One(link)) => is_one(link.facts.endpoint_index),
-            Some(Crowd::Many(many)) => many.endpoints.iter().any(|(endpoint, _)| is_one(*endpoint)),
+            Some(Crowd::Many(_, at)) => at.is_at(is_one),
         }
     }
 
@@ -156,53 +177,47 @@ impl Tables {
         self.users.len()
     }
 
+    /// How many connections are open at these endpoints, and how many users have some of them.
+    pub(super) fn at(&self, own: impl Fn(EndpointIndex) -> bool) -> (usize, usize) {
+        let each = (0..).map(EndpointIndex).zip(&self.at);
+        let open = each.filter(|(at, _)| own(*at)).map(|(_, count)| count).sum();
+        (open, self.at_endpoints.at(own))
+    }
+
     pub(super) fn closing(&self) -> usize {
         self.sockets.saturating_sub(self.len())
     }
 }
 
 impl Crowd {
-    fn add(&mut self, link: Arc<Link>) {
+    fn add(&mut self, link: Arc<Link>, users: &mut Users) {
         if let Self::One(first) = self {
-            let mut many = Many { links: Links::default(), endpoints: Vec::new() };
-            many.add(Arc::clone(first));
-            *self = Self::Many(Box::new(many));
+            let at = At::one(first.facts.endpoint_index);
+            let first = (first.facts.handle, Arc::clone(first));
+            *self = Self::Many(Links::from_iter([first]), at);
         }
-        if let Self::Many(many) = self {
-            many.add(link);
+        if let Self::Many(links, at) = self {
+            let endpoint = link.facts.endpoint_index;
+            if links.insert(link.facts.handle, link).is_none() {
+                users.joins(at, endpoint);
+            }
         }
     }
 
     /// True: nobody is left.
-    fn remove(&mut self, handle: Handle) -> bool {
+    fn remove(&mut self, handle: Handle, users: &mut Users) -> bool {
         match self {
-            Self::One(link) => link.facts.handle == handle,
-            Self::Many(many) => {
-                many.remove(handle);
-                many.links.is_empty()
+            Self::One(link) if link.facts.handle == handle => {
+                users.goes(link.facts.endpoint_index);
+                true
+            }
+            Self::One(_) => false,
+            Self::Many(links, at) => {
+                if let Some(link) = links.remove(&handle) {
+                    users.leaves(at, link.facts.endpoint_index);
+                }
+                links.is_empty()
             }
         }
-    }
-}
-
-impl Many {
-    fn add(&mut self, link: Arc<Link>) {
-        let endpoint = link.facts.endpoint_index;
-        if self.links.insert(link.facts.handle, link).is_some() {
-            return;
-        }
-        match self.endpoints.iter_mut().find(|(known, _)| *known == endpoint) {
-            Some((_, count)) => *count += 1,
-            None => self.endpoints.push((endpoint, 1)),
-        }
-    }
-
-    fn remove(&mut self, handle: Handle) {
-        let Some(link) = self.links.remove(&handle) else { return };
-        let endpoint = link.facts.endpoint_index;
-        for (_, count) in self.endpoints.iter_mut().filter(|(known, _)| *known == endpoint) {
-            *count -= 1;
-        }
-        self.endpoints.retain(|(_, count)| *count > 0);
     }
 }

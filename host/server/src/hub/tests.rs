@@ -15,7 +15,7 @@ use tengen_core::{
         subscription::{Subscribe, Unsubscribe},
     },
     effect::{Caused, Content, Effect, Failure, Outcome},
-    event::{Event, Message, Occurrence, User, Waiting},
+    event::{Data, Event, Message, Occurrence, User, Waiting},
     handler::{Actor, Declined, Progress, Work},
     meter::Metric,
     trace::{NoTracer, Span},
@@ -31,7 +31,9 @@ use tengen_wire::{
 mod asks;
 mod channels;
 mod clients;
+mod data;
 mod fetch;
+mod here;
 mod news;
 mod occupancy;
 mod refusals;
@@ -89,6 +91,7 @@ fn connect_at(
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     });
     let link = Arc::new(Link::new(facts, wire, Outbox::default(), Vec::new()));
     hub.open(&link);

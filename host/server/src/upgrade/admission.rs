@@ -8,7 +8,7 @@ use http::{StatusCode, request::Parts};
 use std::{net::SocketAddr, sync::Arc};
 use tengen_core::{
     authenticator::Admission,
-    event::{Connection, Waiting},
+    event::{Connection, Data, Waiting},
     heartbeat::Rules,
     trace::Span,
 };
@@ -83,6 +83,7 @@ impl Upgrades {
             more: more(agreement.client.as_ref(), transport, admission.more),
             upgrade: span.context().cloned(),
             waiting: Waiting::default(),
+            data: Data::default(),
         });
         let link = Link::new(facts, agreement.wire, self.around.outbox, admission.channels);
         let link = link.over(transport);

@@ -137,7 +137,6 @@ fn what_the_file_cannot_say_yet_is_in_the_readmes_list() {
             "trusted_proxies" => "trusted proxies",
             "proxy_protocol" => "PROXY protocol",
             "handshakes_per_second" | "events_per_second" | "bytes_per_second" => "rate limits",
-            "claims" => "a directory of users",
             "policy" => "policy plugins",
             "kv" => "key-value",
             "name" | "path" | "when_full" | "synchronous" | "workers" => "sinks that are no plugin",

@@ -207,3 +207,29 @@ fn many_decisions_are_checked_in_steps_to_the_same_end() {
     assert_eq!(in_steps.outcome, at_once.outcome);
     assert_eq!(in_steps.outcome.failures.len(), 1_000);
 }
+
+#[test]
+fn data_are_kept_by_names_and_count_with_what_an_event_causes() {
+    let change = |key: &str, tag: &str, value: String| {
+        let set = vec![wit::AttributeResult { key: key.to_owned(), value }];
+        let (unset, untag) = (vec!["old".to_owned()], Vec::new());
+        let change =
+            wit::DataChange { connection: 1, set, unset, tag: vec![tag.to_owned()], untag };
+        effect(Wanted::SetData(change))
+    };
+    let large = "x".repeat(limits().effect_bytes);
+    let decided = decided(vec![
+        done(wit::Answer::Nothing, vec![change("room", "red", " any\n".to_owned())]),
+        done(wit::Answer::Nothing, vec![change("room", "", String::new())]),
+        done(wit::Answer::Nothing, vec![change("", "red", String::new())]),
+        done(wit::Answer::Nothing, vec![change("room", "red", large)]),
+    ]);
+    let [caused] = &decided.outcome.effects[..] else { panic!("{:?}", decided.outcome.effects) };
+    let Effect::SetData(taken) = &caused.what else { panic!("{caused:?}") };
+    assert_eq!(taken.change.set, [("room".to_owned(), " any\n".to_owned())]);
+    assert_eq!((taken.change.tag.len(), taken.change.unset.len()), (1, 1));
+    let refused: Vec<_> = decided.refused.iter().map(|it| (it.by, it.why.id)).collect();
+    assert_eq!(refused, [(Some(1), FaultId::Malformed), (Some(2), FaultId::Malformed)]);
+    let failed: Vec<_> = decided.outcome.failures.iter().map(|it| (it.by, it.why.id)).collect();
+    assert_eq!(failed, [(3, FaultId::LimitReached)]);
+}

@@ -1,7 +1,7 @@
 //! What an instance was told since its state was saved last, call by call, and what came of it.
 
 use crate::{
-    call::effects::Decided,
+    call::{effects::Decided, events::Kept},
     guest::tape::{Answer, Tape},
     handler::line::weight,
 };
@@ -31,6 +31,8 @@ const EACH: usize = 32;
 pub(in crate::handler) struct Journal {
     events: Vec<Event>,
     calls: Vec<Call>,
+    /// What was kept with the connections of events when they were told, by the events' places; nothing with most.
+    kept: Vec<(usize, Kept)>,
     /// What the guest was answered until the last call's end, once its instance is gone.
     pub(in crate::handler) answers: Vec<Answer>,
     copies: BytesMut,
@@ -63,6 +65,7 @@ impl Journal {
         Self {
             events: Vec::new(),
             calls: Vec::new(),
+            kept: Vec::new(),
             answers: Vec::new(),
             copies: BytesMut::new(),
             bytes: 0,
@@ -84,11 +87,14 @@ impl Journal {
     pub(in crate::handler) fn add(
         &mut self,
         events: &mut Vec<Event>,
+        kept: Vec<Kept>,
         ended: Ended,
         tape: &Tape,
     ) -> bool {
         self.took += ended.took;
         self.bytes += EACH;
+        let places = self.events.len()..;
+        self.kept.extend(places.zip(kept).filter(|(_, kept)| kept.is_some()));
         for mut event in events.drain(..) {
             event.permit = None;
             event.span = Span::none();
@@ -150,6 +156,18 @@ impl Journal {
 
     pub(in crate::handler) fn events(&self, which: Range<usize>) -> &[Event] {
         self.events.get(which).unwrap_or_default()
+    }
+
+    /// What was kept with the connections of these events; empty: nothing.
+    pub(in crate::handler) fn kept(&self, which: &Range<usize>) -> Vec<Kept> {
+        let first = self.kept.partition_point(|(place, _)| *place < which.start);
+        let its = self.kept.iter().skip(first).take_while(|(place, _)| *place < which.end);
+        let mut kept = Vec::new();
+        for (place, what) in its {
+            kept.resize(place - which.start, None);
+            kept.push(what.clone());
+        }
+        kept
     }
 
     /// How many answers the guest had when the last call ended.

@@ -2,7 +2,7 @@
 
 use super::Runner;
 use crate::{
-    call::{effects::Decided, instance::Instance, parts::Parts},
+    call::{effects::Decided, events::Kept, instance::Instance, parts::Parts},
     error::PluginError,
     guest::bindings::plugin::StartReason,
     handler::{
@@ -32,6 +32,8 @@ pub(super) struct Call {
     pub(super) ended: Ended,
     /// The numbers by which those events may be answered that may go on to somebody else, who then answers them.
     pub(super) replies: Vec<(usize, Option<u32>)>,
+    /// What was kept with the connections of its events.
+    pub(super) kept: Vec<Kept>,
 }
 
 /// How much memory an instance has had.
@@ -107,7 +109,7 @@ impl Runner {
             true => events.iter().enumerate().filter_map(goes_on).collect(),
             false => Vec::new(),
         };
-        self.call = Some(Call { ended: Ended { digest, took }, replies });
+        self.call = Some(Call { ended: Ended { digest, took }, replies, kept: Vec::new() });
     }
 
     /// The events of a batch that is done are kept, if they were told to an instance whose state is, and forgotten else.
@@ -129,7 +131,12 @@ impl Runner {
             }
             if let Some(journal) = &mut keeping.journal {
                 match journal.has_room() {
-                    true if journal.add(&mut batch.events, call.ended, instance.tape()) => {}
+                    true if journal.add(
+                        &mut batch.events,
+                        call.kept,
+                        call.ended,
+                        instance.tape(),
+                    ) => {}
                     true => keeping.schedule.want(),
                     false => keeping.journal = None,
                 }

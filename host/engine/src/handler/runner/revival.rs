@@ -8,7 +8,7 @@ use super::Runner;
 use crate::{
     call::{
         effects,
-        events::{prepare_anywhere, tell},
+        events::{Kept, prepare_anywhere, tell},
         instance::Instance,
         whose::Whose,
     },
@@ -138,7 +138,7 @@ impl Runner {
             return Ok(true);
         }
         instance.goes_through(true);
-        let went = self.tell_again(&mut instance, std::slice::from_ref(&sample)).await;
+        let went = self.tell_again(&mut instance, std::slice::from_ref(&sample), &[]).await;
         let Some(keeping) = &mut self.keeping else { return Ok(false) };
         keeping.sample = Some(sample);
         if went.is_ok() {
@@ -222,8 +222,9 @@ impl Runner {
     ) -> Result<(), String> {
         for number in 0..journal.len() {
             let Some((call, which)) = journal.call(number) else { break };
+            let kept = journal.kept(&which);
             let events = journal.events(which);
-            let decided = self.tell_again(instance, events).await?;
+            let decided = self.tell_again(instance, events, &kept).await?;
             let digest = match decided {
                 Ok(decided) => journal.digest(&decided),
                 Err(message) => journal.digest_of(&message),
@@ -247,9 +248,10 @@ impl Runner {
         &mut self,
         instance: &mut Instance,
         events: &[Event],
+        kept: &[Kept],
     ) -> Result<Result<effects::Decided, String>, String> {
         let encoding = self.generation.about.encoding;
-        let made = prepare_anywhere(events, encoding, &self.shared.tasks).await;
+        let made = prepare_anywhere(events, kept, encoding, &self.shared.tasks).await;
         let told = tell(events, &made);
         let allowance = self.generation.allowance(told.records.len());
         let answer = instance.handle(allowance, &told.records, Whose::NOBODY).await;

@@ -26,6 +26,7 @@ fn come_back(bench: &Bench, client: &str, address: impl Into<IpAddr>) {
         more: Vec::new(),
         upgrade: None,
         waiting: Waiting::default(),
+        data: Data::default(),
     });
     let link = Link::new(facts, bench.link.wire, Outbox::default(), Vec::new());
     link.set_client(client.to_owned());

@@ -5,6 +5,7 @@
 
 pub(super) mod ask;
 mod close;
+mod data;
 pub(super) mod fetch;
 mod key_value;
 mod publish;
@@ -73,6 +74,7 @@ pub(super) fn carry_out(step: &mut Step<'_>, by: u32, what: Effect, work: &mut W
         Effect::Put(it) => it.carry_out(step, by, work),
         Effect::Fetch(it) => it.carry_out(step, by, work),
         Effect::Ask(it) => it.carry_out(step, by, work),
+        Effect::SetData(it) => it.carry_out(step, by, work),
         Effect::Other(it) => it.carry_out(step, by, work),
     }
 }

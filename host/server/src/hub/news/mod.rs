@@ -21,7 +21,10 @@ use tengen_core::{
     handler::{Declined, Handler},
     trace::Span,
 };
-use tengen_wire::{fault::FaultId, id::PluginName};
+use tengen_wire::{
+    fault::FaultId,
+    id::{Channel, PluginName},
+};
 use tokio::{
     sync::Notify,
     time::{self, Instant},

@@ -167,7 +167,7 @@ async fn an_instance_that_begins_anew_hears_of_all_there_is() {
     enter(&hub, &two, "room/1");
     pass(&hub, 100).await;
     listener.heard();
-    hub.begins_anew(&PLUGIN.into());
+    hub.begins_anew(&PLUGIN.into(), &|_| true);
     pass(&hub, 100).await;
     let mut heard = listener.heard();
     heard.sort();

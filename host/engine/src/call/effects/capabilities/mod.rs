@@ -3,6 +3,7 @@
 
 pub(in crate::call) mod ask;
 mod close;
+mod data;
 pub(in crate::call) mod fetch;
 mod key_value;
 mod publish;
@@ -43,6 +44,7 @@ pub(super) fn take(reader: &mut Reader<'_>, by: &mut Cause, how: Manner, what: W
         Wanted::Put(wish) => reader.wish(by, how, wish),
         Wanted::Fetch(wish) => reader.wish(by, how, wish),
         Wanted::Ask(wish) => reader.wish(by, how, wish),
+        Wanted::SetData(wish) => reader.wish(by, how, wish),
         Wanted::Other(wish) => reader.wish(by, how, wish),
     }
 }

@@ -14,7 +14,7 @@ use tengen_core::capability::{
 };
 use tengen_wire::{
     fault::Fault,
-    id::{Channel, Handle, UserId},
+    id::{Channel, Handle, Tag, UserId},
 };
 
 impl Wish for wit::Push {
@@ -40,7 +40,9 @@ fn target_size(target: &wit::Target) -> usize {
         wit::Target::Connection(_) => 0,
         wit::Target::Endpoint(path) => path.len(),
         wit::Target::Connections(handles) => handles.len() * 4,
-        wit::Target::User(name) | wit::Target::Channel(name) => name.len(),
+        wit::Target::User(name) | wit::Target::Channel(name) | wit::Target::Tagged(name) => {
+            name.len()
+        }
         // Each of them is looked up, however short its name is.
         wit::Target::Users(users) => {
             users.iter().map(|user| user.len() + size_of::<String>()).sum()
@@ -60,5 +62,6 @@ fn target(target: wit::Target) -> Result<Target, Fault> {
         ),
         wit::Target::Channel(channel) => Target::Channel(Channel::new(named(channel)?)),
         wit::Target::Endpoint(path) => Target::Endpoint(path),
+        wit::Target::Tagged(tag) => Target::Tagged(Tag::new(named(tag)?)),
     })
 }

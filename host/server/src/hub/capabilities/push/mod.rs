@@ -1,4 +1,4 @@
-//! Sending events to connections: by their handles, by their users, by an endpoint or a channel, each as granted.
+//! Sending events to connections: by their handles, by their users, their tags, an endpoint or a channel, each as granted.
 
 mod reach;
 

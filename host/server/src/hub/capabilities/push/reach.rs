@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc, vec};
 use tengen_core::capability::push::Target;
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Handle, UserId},
+    id::{Handle, Tag, UserId},
 };
 
 /// Whom a push is for, while they are looked up: a list may be long.
@@ -55,6 +55,7 @@ impl Gathering {
             Target::User(user) => links = step.of_user(&user)?,
             Target::Users(users) => wanted = Wanted::Users(users.into_iter()),
             Target::Endpoint(path) => links = step.of_endpoint(&path)?,
+            Target::Tagged(tag) => links = step.of_tag(&tag),
             Target::Channel(_) => {}
         }
         Ok(Self { wanted, found: Found { links, known: HashSet::default() } })
@@ -121,6 +122,16 @@ impl Step<'_> {
         drop(tables);
         self.spend(budget::looking_up(found.links.len() - before));
         Ok(())
+    }
+
+    /// Those that the plugin has given a tag; the endpoints of some may be others' by now.
+    fn of_tag(&mut self, tag: &Tag) -> Vec<Arc<Link>> {
+        let Some(tagged) = self.hub.tags.of(self.plugin, tag) else { return Vec::new() };
+        let rights = self.rights.get();
+        let all = tagged.iter().map(|tagged| &tagged.0);
+        let own = all.filter(|link| rights.owns(link)).cloned().collect();
+        self.spend(budget::looking_up(tagged.len()));
+        own
     }
 
     /// Of an endpoint that is not this plugin's, or that is not there, the plugin learns it.
