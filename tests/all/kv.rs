@@ -14,7 +14,8 @@ use support::{
     gateway::{self, Running},
     guests,
 };
-use tengen_settings::{Cache, Grants, Mode, Pattern, Plugin, Route, Settings, Store};
+use tengen_server::gateway::Options;
+use tengen_settings::{Cache, Grants, Mode, Pattern, Plugin, Route, Settings, Store, config};
 use tokio::time::{interval, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -302,6 +303,44 @@ async fn a_gateway_that_is_killed_keeps_all_that_was_on_the_disk() -> Result<()>
     let again = get(&mut client, "keeps", "again").await?;
     let version: u64 = again[1].as_str().context("a version")?.parse()?;
     ensure!(version > 140, "{version} may have been given before");
+    gateway.drain().await;
+    Ok(())
+}
+
+/// A configuration file with one plugin and its grant.
+fn write_config(file: &Path, grant: &str) -> Result<()> {
+    let keeps = guests::path("handler_keeps")?;
+    let text = format!(
+        "[plugin.keeps]\nfile = {keeps:?}\ngrant.kv = [{grant}]\n[[route]]\nevent = \"*\"\nplugin = \"keeps\"\n"
+    );
+    Ok(std::fs::write(file, text)?)
+}
+
+#[tokio::test]
+async fn a_grant_that_is_withdrawn_by_a_reload_holds_no_longer() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("tengen.toml");
+    write_config(&file, "\"b\"")?;
+    let settings = config::load(&file, &|_| None)?.settings;
+    let options = Options { config_file: Some(file.clone()), ..Options::default() };
+    let gateway = gateway::start_with(settings, options).await?;
+    let mut client = Client::json(gateway.address(), "/ws").await?;
+    put(&mut client, "keeps", "k", "v").await?;
+    assert_eq!(get(&mut client, "keeps", "k").await?, json!(["v", "1"]));
+
+    write_config(&file, "")?;
+    gateway.gateway.reload().await.map_err(anyhow::Error::msg)?;
+    assert_eq!(fault(&get(&mut client, "keeps", "k").await?), "not-allowed");
+    let all = json!({ "bucket": "b" });
+    assert_eq!(fault(&client.ask("keeps/list", all).await?), "not-allowed");
+    put(&mut client, "keeps", "k", "w").await?;
+    let told = client.ask("keeps/refused", Value::Null).await?;
+    assert_eq!(told, json!([["put k", "not-allowed"]]));
+
+    // What stands there is still there for who may read it.
+    write_config(&file, "\"b\"")?;
+    gateway.gateway.reload().await.map_err(anyhow::Error::msg)?;
+    assert_eq!(get(&mut client, "keeps", "k").await?, json!(["v", "1"]));
     gateway.drain().await;
     Ok(())
 }

@@ -26,6 +26,10 @@ const PROFILE: [&str; 5] = [
     "profile.release.panic='abort'",
 ];
 
+/// For guests that keep what names lines of their source.
+const LINES: [&str; 2] =
+    ["profile.release.strip=false", "profile.release.debug='line-tables-only'"];
+
 /// The first eight bytes of a component, as opposed to a core module.
 const COMPONENT_PREAMBLE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 
@@ -102,9 +106,9 @@ pub(crate) fn build_into(which: &Which, folder: &Path) -> Result<Vec<PathBuf>> {
     let manifest = place.join("Cargo.toml");
     let target_directory = target_directory()?.join(build_folder(which)?);
     let mut components = Vec::new();
-    for (target, packages) in guests_of(&manifest, &inside)? {
-        ensure_target(&target)?;
-        for (name, module) in compile(&manifest, &target, &packages, &target_directory)? {
+    for (kind, packages) in guests_of(&manifest, &inside)? {
+        ensure_target(&kind.target)?;
+        for (name, module) in compile(&manifest, &kind, &packages, &target_directory)? {
             let component = folder.join(format!("{name}.wasm"));
             write_if_changed(&component, &componentize(&name, &module)?)?;
             components.push(component);
@@ -126,9 +130,26 @@ fn build_folder(which: &Which) -> Result<String> {
     Ok(format!("guests-build-{:016x}", hasher.finish()))
 }
 
-/// The packages of a manifest that make a guest (that have a `cdylib`), by the target they are built for: of a workspace's
+/// How a guest is built: what the table `package.metadata.tengen` of its manifest says.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    /// `target`.
+    target: String,
+    /// `lines`: whether it keeps the names of its functions and what names lines of its source.
+    lines: bool,
+}
+
+impl Kind {
+    fn of(package: &Value) -> Self {
+        let said = |key| package.pointer(&format!("/metadata/tengen/{key}"));
+        let target = said("target").and_then(Value::as_str).unwrap_or(DEFAULT_TARGET).to_owned();
+        Self { target, lines: said("lines").and_then(Value::as_bool).unwrap_or_default() }
+    }
+}
+
+/// The packages of a manifest that make a guest (that have a `cdylib`), by how they are built: of a workspace's
 /// those inside a folder, of a package's that one.
-fn guests_of(manifest: &Path, inside: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+fn guests_of(manifest: &Path, inside: &Path) -> Result<BTreeMap<Kind, Vec<String>>> {
     let canonical = |path: &Path| {
         path.canonicalize().with_context(|| format!("there is no guest in `{}`", path.display()))
     };
@@ -138,20 +159,16 @@ fn guests_of(manifest: &Path, inside: &Path) -> Result<BTreeMap<String, Vec<Stri
     let path_of =
         |package: &Value| package.get("manifest_path").and_then(Value::as_str).map(PathBuf::from);
     let named = packages.iter().any(|package| path_of(package).as_ref() == Some(&manifest));
-    let mut guests = BTreeMap::<String, Vec<String>>::new();
+    let mut guests = BTreeMap::<Kind, Vec<String>>::new();
     for package in packages {
         let Some(path) = path_of(package) else { continue };
         let meant = if named { path == manifest } else { path.starts_with(&inside) };
         if !meant || !makes_a_guest(package) {
             continue;
         }
-        let target = package.pointer("/metadata/tengen/target").and_then(Value::as_str);
         let name =
             package.get("name").and_then(Value::as_str).context("a package without a name")?;
-        guests
-            .entry(target.unwrap_or(DEFAULT_TARGET).to_owned())
-            .or_default()
-            .push(name.to_owned());
+        guests.entry(Kind::of(package)).or_default().push(name.to_owned());
     }
     ensure!(
         !guests.is_empty(),
@@ -174,7 +191,7 @@ fn is_cdylib(target: &Value) -> bool {
 /// Compiles packages and returns each one's name and core module (or component, for WASI targets).
 fn compile(
     manifest: &Path,
-    target: &str,
+    kind: &Kind,
     packages: &[String],
     target_directory: &Path,
 ) -> Result<Vec<(String, PathBuf)>> {
@@ -184,10 +201,11 @@ fn compile(
         "--release",
         "--message-format=json-render-diagnostics",
         "--target",
-        target,
+        &kind.target,
     ]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target_directory);
-    for setting in PROFILE {
+    // The last of two settings of one key holds.
+    for setting in PROFILE.iter().chain(LINES.iter().filter(|_| kind.lines)) {
         cargo.args(["--config", setting]);
     }
     for package in packages {

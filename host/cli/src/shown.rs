@@ -68,7 +68,8 @@ pub(super) fn line_of(plugin: &Value) -> Vec<String> {
         let at = |key: &str| plugin.pointer(&format!("/last_error/{key}")).and_then(text_of);
         if let Some(event) = at("event") {
             let connection = at("connection").unwrap_or_else(|| "no one connection".to_owned());
-            lines.push(format!("    at the event `{event}` of {connection}"));
+            let trace = at("trace_id").map(|trace| format!(", trace {trace}")).unwrap_or_default();
+            lines.push(format!("    at the event `{event}` of {connection}{trace}"));
         }
     }
     lines

@@ -293,7 +293,7 @@ impl tengen_server::admin::Source for Fake {
     fn plugins(&self) -> serde_json::Value {
         serde_json::json!([{
             "name": "chat", "state": "running", "component": "chat", "version": "0.2.0", "roles": ["handler", "sink"],
-            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "lost_states": 3, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken", "event": "a/b", "connection": "c1" },
+            "generation": 3, "events": 12, "errors": 1, "breaker": "half-open", "breaker_opened": 2, "lost_states": 3, "last_error": { "at_ms": 1, "message": "reload failed:\nbroken", "event": "a/b", "connection": "c1", "trace_id": "4bf9" },
         }])
     }
 
@@ -343,7 +343,7 @@ async fn a_running_gateway_is_asked_for_its_plugins() {
     let breaker = "  it keeps failing: its breaker is half-open, opened 2 times";
     let lost = "  it lost its state with an instance that failed, 3 times";
     let expected = format!(
-        "{line}\n{breaker}\n{lost}\n  last error: reload failed:\n    broken\n    at the event `a/b` of c1\n"
+        "{line}\n{breaker}\n{lost}\n  last error: reload failed:\n    broken\n    at the event `a/b` of c1, trace 4bf9\n"
     );
     assert_eq!((exit, out), (Exit::Ok, expected), "{err}");
 

@@ -1,13 +1,10 @@
 //! What can go wrong between the gateway and a plugin.
 
-use crate::{shared::Revived, text::plain, trap};
+use crate::{shared::Revived, text::Size, trap::story::Story};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 use tengen_core::meter::Broken;
 use tengen_wire::id::PluginName;
-
-/// The longest text of a cause, in bytes: a trap's message and a few frames of its stack.
-const CAUSE_MAX: usize = 2048;
 
 /// Why a component cannot be a plugin, or a plugin cannot do what it was asked.
 ///
@@ -216,8 +213,12 @@ impl PluginError {
         }
     }
 
-    /// The whole story in one line: this error and its causes, fit for a log and a terminal.
+    /// The whole story in one line: this error and its causes, fit for a log and a terminal. Of a call that broke the reason
+    /// comes first.
     pub fn explain(&self) -> String {
+        if let Self::Call { function, source } = self {
+            return source.told(function);
+        }
         let mut story = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
@@ -232,34 +233,76 @@ impl PluginError {
 /// Why a call into a plugin gave no result. After any of them the instance is gone.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    #[error("it trapped")]
-    Trapped(#[source] Cause),
+    #[error("trapped: {}", .0.reason())]
+    Trapped(Cause),
+    #[error("ran out of memory: the limit of {} (`plugin.{plugin}.memory`)", Size(*limit))]
+    OutOfMemory { plugin: PluginName, limit: usize, source: Cause },
     #[error(
-        "it needed more memory than the {limit} bytes of `plugin.{plugin}.memory`: raise that, or send it less"
+        "ran out of addresses for its memory: raise their limit (`ulimit -v`, `LimitAS=` of a service) or that of data \
+         (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
     )]
-    OutOfMemory {
+    OutOfAddresses(Cause),
+    /// It has done its work, so what it did to its state is done.
+    #[error("trapped: what it returned cannot be read: {}", .0.reason())]
+    Unreadable(Cause),
+    #[error("over its deadline of {limit:?} (`plugin.{plugin}.deadline`)")]
+    Overrun {
         plugin: PluginName,
-        limit: usize,
-        #[source]
-        source: Cause,
+        /// That of all events of the call together.
+        limit: Duration,
+        /// Where it was: now and then.
+        source: Option<Cause>,
     },
     #[error(
-        "there were too few addresses for its memory: raise the limit of addresses (`ulimit -v`, `LimitAS=` of a service) \
-         or of data (`ulimit -d`, `LimitDATA=`), or run fewer plugins"
+        "over its deadline: it did not return within {limit:?}, waiting included (`plugin.{plugin}.deadline`)"
     )]
-    OutOfAddresses(#[source] Cause),
-    /// It has done its work, so what it did to its state is done.
-    #[error("it trapped: what it returned cannot be read")]
-    Unreadable(#[source] Cause),
-    #[error("it computed for longer than {limit:?}")]
-    Overrun { limit: Duration },
-    #[error("it did not return within {limit:?}")]
-    TimedOut { limit: Duration },
-    #[error("it returned more than {limit} bytes, or handed the gateway as much in one call")]
+    TimedOut { plugin: PluginName, limit: Duration },
+    #[error("returned more than {}, or handed the gateway as much in one call", Size(*limit))]
     TooMuch { limit: usize },
 }
 
 impl CallError {
+    /// In one line: the reason, the function that was called, where it was, and what the guest wrote.
+    fn told(&self, function: &str) -> String {
+        let story = self.story();
+        let reason = match story.and_then(|story| story.panic.as_deref()) {
+            Some(panic) => panic.to_owned(),
+            None => self.to_string(),
+        };
+        let told = story.map(Story::told).unwrap_or_default();
+        format!("{reason}; `{function}` failed{told}")
+    }
+
+    /// What makes it another one than that before: not where a guest was that computed for too long.
+    pub(super) fn gist(&self, function: &str) -> String {
+        match self {
+            Self::Overrun { .. } => format!("{self}; `{function}` failed"),
+            _ => self.told(function),
+        }
+    }
+
+    fn story(&self) -> Option<&Story> {
+        match self {
+            Self::Trapped(cause)
+            | Self::OutOfMemory { source: cause, .. }
+            | Self::OutOfAddresses(cause)
+            | Self::Unreadable(cause) => Some(&cause.0),
+            Self::Overrun { source, .. } => source.as_ref().map(|cause| &*cause.0),
+            Self::TimedOut { .. } | Self::TooMuch { .. } => None,
+        }
+    }
+
+    pub(super) fn story_mut(&mut self) -> Option<&mut Story> {
+        match self {
+            Self::Trapped(cause)
+            | Self::OutOfMemory { source: cause, .. }
+            | Self::OutOfAddresses(cause)
+            | Self::Unreadable(cause) => Some(&mut cause.0),
+            Self::Overrun { source, .. } => source.as_mut().map(|cause| &mut *cause.0),
+            Self::TimedOut { .. } | Self::TooMuch { .. } => None,
+        }
+    }
+
     /// The value of `error.type` in spans and of the label in metrics.
     pub fn error_type(&self) -> &'static str {
         match self {
@@ -284,25 +327,34 @@ impl CallError {
     }
 }
 
-/// A deeper cause, as text: it may hold what a guest wrote, so it is kept to one bounded line.
+/// A deeper cause: it may hold what a guest wrote, so it is kept to one bounded line.
 #[derive(Debug)]
-pub struct Cause(String);
+pub struct Cause(Box<Story>);
 
 impl Cause {
     pub(super) fn new(text: &str) -> Self {
-        Self(plain(text, CAUSE_MAX))
+        Self(Box::new(Story::because(text)))
+    }
+
+    /// Whether it says where it was.
+    pub(super) fn has_places(&self) -> bool {
+        self.0.places().next().is_some()
+    }
+
+    fn reason(&self) -> &str {
+        &self.0.reason
     }
 }
 
 impl From<wasmtime::Error> for Cause {
     fn from(error: wasmtime::Error) -> Self {
-        Self::new(&trap::told(&error))
+        Self(Box::new(Story::of(&error)))
     }
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -354,9 +406,6 @@ mod tests {
             source: CallError::Trapped(Cause::new("wasm `unreachable`\u{1b}[0m")),
         };
         assert_eq!(error.to_string(), "the plugin's `start` failed");
-        assert_eq!(
-            error.explain(),
-            "the plugin's `start` failed: it trapped: wasm `unreachable`\\u{1b}[0m"
-        );
+        assert_eq!(error.explain(), "trapped: wasm `unreachable`\\u{1b}[0m; `start` failed");
     }
 }

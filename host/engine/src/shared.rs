@@ -124,6 +124,9 @@ pub struct LastError {
     /// Milliseconds since the Unix epoch.
     pub at_ms: u64,
     pub message: String,
+    /// What of it makes it the same as one before.
+    #[serde(skip)]
+    gist: String,
     /// How often it went wrong in this way without anything else going wrong meanwhile.
     pub times: u64,
     /// The event that it went wrong at the last time, where it was one.
@@ -131,14 +134,45 @@ pub struct LastError {
     pub at: Option<At>,
 }
 
+/// What went wrong, in words.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    /// What has the same gist is the same.
+    gist: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Said<'a> {
+    fn all(message: &'a str) -> Self {
+        Self { gist: message, message }
+    }
+}
+
+/// The gist of what went wrong, and all of it. Where a call broke, the reason comes before what follows from it.
+fn said(what: &str, error: &PluginError) -> (String, String) {
+    match error {
+        PluginError::Call { function, source } => {
+            (format!("{}; {what}", source.gist(function)), format!("{}; {what}", error.explain()))
+        }
+        error => {
+            let message = format!("{what}: {}", error.explain());
+            (message.clone(), message)
+        }
+    }
+}
+
 impl LastError {
     /// Keeps what went wrong. True when it was not kept just now already.
-    fn remember(last: &mut Option<Self>, message: &str, at: Option<At>) -> bool {
+    fn remember(last: &mut Option<Self>, said: Said<'_>, at: Option<At>) -> bool {
+        let Said { gist, message } = said;
         let now = millis(SystemTime::now());
-        let again = last.as_ref().filter(|last| last.message == message);
-        let is_news = again.is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
-        let times = again.map_or(0, |last| last.times) + 1;
-        *last = Some(Self { at_ms: now, message: message.to_owned(), times, at });
+        let again = last.take().filter(|last| last.gist == gist);
+        let is_news = again.as_ref().is_none_or(|last| now.abs_diff(last.at_ms) >= QUIET_MS);
+        let times = again.as_ref().map_or(0, |last| last.times) + 1;
+        // Where it was is told now and then: until it is told again, what was told is kept.
+        let kept = again.filter(|_| gist == message).map(|last| last.message);
+        let message = kept.unwrap_or_else(|| message.to_owned());
+        *last = Some(Self { at_ms: now, message, gist: gist.to_owned(), times, at });
         is_news
     }
 }
@@ -151,6 +185,9 @@ pub struct At {
     /// The id of its connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
+    /// The trace that it is part of, as 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 impl At {
@@ -158,7 +195,8 @@ impl At {
     pub(super) fn of(events: &[Event]) -> Option<Self> {
         let [event] = events else { return None };
         let connection = event.connection.as_ref().map(|connection| connection.id.to_string());
-        Some(Self { event: event.word().to_owned(), connection })
+        let trace_id = event.span.context().map(|trace| format!("{:032x}", trace.trace_id));
+        Some(Self { event: event.word().to_owned(), connection, trace_id })
     }
 }
 
@@ -340,37 +378,43 @@ impl Shared {
 
     /// Keeps what went wrong for people to see, and says it in the log.
     pub(super) fn failed(&self, what: &str, error: &PluginError) {
-        self.note(&format!("{what}: {}", error.explain()));
+        self.failed_at(what, error, None);
     }
 
-    pub(super) fn note(&self, message: &str) {
-        self.note_of(message, None, None);
+    /// The same of what went wrong at one event.
+    pub(super) fn failed_at(&self, what: &str, error: &PluginError, at: Option<At>) {
+        let (gist, message) = said(what, error);
+        self.note_as(Said { gist: &gist, message: &message }, at, None);
     }
 
-    /// The same of what went wrong at one event, and of one of several instances. The same at another one is no news.
-    fn note_of(&self, message: &str, at: Option<At>, instance: Option<u16>) {
-        let (event, connection) = match &at {
-            Some(at) => (Some(at.event.as_str()), at.connection.as_deref()),
-            None => (None, None),
-        };
-        if !self.remember(message, at.clone()) {
+    /// Says what went wrong with all of it, or with one of several instances.
+    fn note_as(&self, said: Said<'_>, at: Option<At>, instance: Option<u16>) {
+        if !self.keep(said, at.clone()) {
             return;
         }
+        let message = said.message;
+        let event = at.as_ref().map(|at| at.event.as_str());
+        let connection = at.as_ref().and_then(|at| at.connection.as_deref());
+        let trace_id = at.as_ref().and_then(|at| at.trace_id.as_deref());
         let told = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
         let plugin = &self.name;
         match told {
-            Some(0) => tracing::error!(%plugin, instance, event, connection, "{message}"),
+            Some(0) => tracing::error!(%plugin, instance, event, connection, trace_id, "{message}"),
             Some(untold) => {
-                tracing::error!(%plugin, instance, event, connection, untold, "{message}");
+                tracing::error!(%plugin, instance, event, connection, trace_id, untold, "{message}");
             }
-            None => tracing::debug!(%plugin, instance, event, connection, "{message}"),
+            None => tracing::debug!(%plugin, instance, event, connection, trace_id, "{message}"),
         }
     }
 
     /// Keeps what went wrong for people to see. True when it was not kept just now already.
     pub(super) fn remember(&self, message: &str, at: Option<At>) -> bool {
+        self.keep(Said::all(message), at)
+    }
+
+    fn keep(&self, said: Said<'_>, at: Option<At>) -> bool {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        LastError::remember(&mut last, message, at)
+        LastError::remember(&mut last, said, at)
     }
 
     /// `each`: the instances of its handler.

@@ -5,10 +5,15 @@
 //! themselves. So wasmtime is built without its own way to make them readable, its picture of the stack is never drawn,
 //! and whatever is written here is cut while it is written.
 
+mod dwarf;
+pub(super) mod lines;
+pub(super) mod story;
+
 use std::{
     error::Error,
     fmt::{self, Write},
 };
+use story::Story;
 use wasmtime::{FrameInfo, WasmBacktrace};
 
 /// Functions that are named, of the plugin's own,
@@ -19,13 +24,15 @@ const OTHERS: usize = 4;
 pub(super) const FRAMES: usize = 24;
 /// A longer name is not made readable, in bytes.
 const NAME: usize = 1024;
+/// How a function is called that has no name, before its number.
+const NAMELESS: &str = "function ";
 /// What is shown of a readable name, in bytes: the longest that people write are shorter.
 const SHOWN: usize = 256;
 /// What is told of the reason, in bytes.
-const REASON: usize = 2048;
+const REASON: usize = 1024;
 
 /// How names of functions begin that no plugin's author has written.
-const LIBRARIES: [&str; 26] = [
+const LIBRARIES: [&str; 36] = [
     "std::",
     "core::",
     "alloc::",
@@ -52,22 +59,22 @@ const LIBRARIES: [&str; 26] = [
     "malloc",
     "realloc",
     "tengen:gateway/",
+    // Go's, and those of interpreters.
+    "runtime.",
+    "internal/",
+    "wit_component/wit_runtime.",
+    "Py",
+    "_Py",
+    "pyo3::",
+    "method_vectorcall",
+    "cfunction_",
+    "wit_dylib",
+    "JS_",
 ];
 
 /// The story of an error.
 pub(super) fn told(error: &wasmtime::Error) -> String {
-    let trace = error.downcast_ref::<WasmBacktrace>();
-    let mut story = Bounded::new(REASON);
-    let levels = error.chain().filter(|level| trace.is_none_or(|trace| !holds(*level, trace)));
-    for (place, level) in levels.enumerate() {
-        let between = if place == 0 { "" } else { ": " };
-        // It fails where there is no more room, and what fits is told.
-        if write!(story, "{between}{level}").is_err() {
-            break;
-        }
-    }
-    let frames = trace.map(WasmBacktrace::frames).unwrap_or_default();
-    story.text + &places(frames.iter().take(FRAMES).map(name), frames.len() > FRAMES)
+    Story::of(error).to_string()
 }
 
 /// Whether a level of an error is this stack. The levels do not show their types; but the one that holds the stack holds it
@@ -82,7 +89,7 @@ fn holds(level: &(dyn Error + 'static), trace: &WasmBacktrace) -> bool {
 fn name(frame: &FrameInfo) -> String {
     match frame.func_name() {
         Some(name) if name.len() <= NAME => readable(name),
-        _ => format!("function {}", frame.func_index()),
+        _ => format!("{NAMELESS}{}", frame.func_index()),
     }
 }
 
@@ -124,10 +131,10 @@ impl Write for Bounded {
     }
 }
 
-/// `, in a < b; through core::x < std::y and 3 more`: who called whom, the innermost first. `deeper`: there are frames that
-/// nobody looked at.
-fn places(names: impl Iterator<Item = String>, deeper: bool) -> String {
-    let (others, own): (Vec<_>, Vec<_>) = names.partition(|name| is_of_a_library(name));
+/// `, in a < b; through core::x < std::y and 3 more`: who called whom, the innermost first; each with whether it is of a
+/// library. `deeper`: there are frames that nobody looked at.
+fn places(names: impl Iterator<Item = (String, bool)>, deeper: bool) -> String {
+    let (others, own): (Vec<_>, Vec<_>) = names.partition(|(_, is_of_a_library)| *is_of_a_library);
     let through = if own.is_empty() { ", in" } else { "; through" };
     let mut text = listed(", in", &own, OWN);
     text.push_str(&listed(through, &others, OTHERS));
@@ -138,8 +145,8 @@ fn places(names: impl Iterator<Item = String>, deeper: bool) -> String {
 }
 
 /// A word and the first of these names; nothing where there are none.
-fn listed(word: &str, names: &[String], most: usize) -> String {
-    let shown: Vec<_> = names.iter().take(most).map(String::as_str).collect();
+fn listed(word: &str, names: &[(String, bool)], most: usize) -> String {
+    let shown: Vec<_> = names.iter().take(most).map(|(name, _)| name.as_str()).collect();
     match names.len() - shown.len() {
         _ if shown.is_empty() => String::new(),
         0 => format!("{word} {}", shown.join(" < ")),
@@ -161,7 +168,8 @@ mod tests {
 
     #[track_caller]
     fn check(names: &[&str], deeper: bool, expected: &str) {
-        assert_eq!(places(names.iter().map(|&name| name.to_owned()), deeper), expected);
+        let named = names.iter().map(|&name| (name.to_owned(), is_of_a_library(name)));
+        assert_eq!(places(named, deeper), expected);
     }
 
     #[test]

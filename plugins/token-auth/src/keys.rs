@@ -53,10 +53,7 @@ impl Key {
         let text = text.replace("\\r", "").replace("\\n", "\n");
         let text = text.trim();
         if let Ok(key) = rsa::RsaPublicKey::from_public_key_pem(text) {
-            if key.size() < 256 {
-                return Err("an RSA key has at least 2048 bits".to_owned());
-            }
-            return Ok(Self::Rs256(Box::new(rsa::pkcs1v15::VerifyingKey::new(key))));
+            return Self::of_rsa(key);
         }
         if let Ok(key) = p256::ecdsa::VerifyingKey::from_public_key_pem(text) {
             return Ok(Self::Es256(Box::new(key)));
@@ -65,6 +62,38 @@ impl Key {
             return Ok(Self::EdDsa(Box::new(key)));
         }
         Err(other_than_public_key(text))
+    }
+
+    /// A public key for RS256, its numbers in base64url as JWKs have them.
+    pub fn from_rsa(n: &str, e: &str) -> Result<Self, String> {
+        let number = |text| Ok::<_, String>(rsa::BigUint::from_bytes_be(&base64url(text)?));
+        let key = rsa::RsaPublicKey::new(number(n)?, number(e)?)
+            .map_err(|why| format!("its numbers make no RSA key: {why}"))?;
+        Self::of_rsa(key)
+    }
+
+    /// A public key for ES256: the coordinates of its point.
+    pub fn from_p256(x: &str, y: &str) -> Result<Self, String> {
+        let point = [vec![4], base64url(x)?, base64url(y)?].concat();
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point);
+        key.map(|key| Self::Es256(Box::new(key))).map_err(|_| "it is no point of P-256".to_owned())
+    }
+
+    /// A public key for EdDSA.
+    pub fn from_ed25519(x: &str) -> Result<Self, String> {
+        let bytes = base64url(x)?;
+        let key = <&[u8; 32]>::try_from(bytes.as_slice())
+            .ok()
+            .and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(bytes).ok());
+        key.map(|key| Self::EdDsa(Box::new(key)))
+            .ok_or_else(|| "it is no key of Ed25519".to_owned())
+    }
+
+    fn of_rsa(key: rsa::RsaPublicKey) -> Result<Self, String> {
+        match key.size() {
+            256.. => Ok(Self::Rs256(Box::new(rsa::pkcs1v15::VerifyingKey::new(key)))),
+            _ => Err("an RSA key has at least 2048 bits".to_owned()),
+        }
     }
 
     /// The word for the key's algorithm in a token's header.
@@ -93,6 +122,10 @@ impl Key {
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
         }
     }
+}
+
+fn base64url(text: &str) -> Result<Vec<u8>, String> {
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| "a part is no base64url".to_owned())
 }
 
 /// Why text is no key here, as far as that can be seen.
@@ -130,6 +163,11 @@ impl Keys {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether there is a key for tokens with this id; for those without one, a key without.
+    pub fn has(&self, id: Option<&str>) -> bool {
+        self.0.iter().any(|(own, _)| own.as_deref() == id)
     }
 
     /// The keys for a token: those with its key id or, if there are none, those without an id.

@@ -1,11 +1,16 @@
 //! The configuration, checked when the plugin starts: every mistake names its key.
 
-use crate::keys::{Key, Keys};
+use crate::{
+    jwks::Source,
+    keys::{Key, Keys},
+};
 
 /// Whom to believe, and how much.
 #[derive(Debug)]
 pub struct Settings {
     pub keys: Keys,
+    /// Where more keys are published.
+    pub jwks: Option<Source>,
     pub issuer: Option<String>,
     pub audience: Option<String>,
     pub user_claim: String,
@@ -19,6 +24,7 @@ impl Settings {
     pub fn read(values: &[(String, String)]) -> Result<Self, String> {
         let mut settings = Self {
             keys: Keys::default(),
+            jwks: None,
             issuer: None,
             audience: None,
             user_claim: "sub".to_owned(),
@@ -26,15 +32,25 @@ impl Settings {
             anonymous: false,
             without_expiry: false,
         };
+        let url = values.iter().find(|(key, _)| key == "jwks").map(|(_, url)| url.clone());
+        settings.jwks = url.map(|url| Source {
+            url,
+            fresh_ms: 600_000,
+            believed_ms: 24 * 3_600_000,
+            pause_ms: 10_000,
+        });
         for (key, value) in values {
             settings.set(key, value).map_err(|why| format!("config `{key}`: {why}"))?;
         }
-        match settings.keys.is_empty() {
-            true => {
-                Err("no key to check tokens with: set config `secret` or `public-key`".to_owned())
-            }
+        match settings.keys.is_empty() && settings.jwks.is_none() {
+            true => Err("no key to check tokens with: set config `secret`, `public-key` or `jwks`"
+                .to_owned()),
             false => Ok(settings),
         }
+    }
+
+    fn source(&mut self) -> Result<&mut Source, String> {
+        self.jwks.as_mut().ok_or_else(|| "it is about `jwks`, which is not set".to_owned())
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -43,6 +59,10 @@ impl Settings {
             "audience" => self.audience = Some(value.to_owned()),
             "user-claim" => self.user_claim = value.to_owned(),
             "leeway" => self.leeway_ms = seconds(value)?,
+            "jwks" => url(value)?,
+            "jwks-fresh" => self.source()?.fresh_ms = seconds(value)?,
+            "jwks-believed" => self.source()?.believed_ms = seconds(value)?,
+            "jwks-pause" => self.source()?.pause_ms = seconds(value)?.max(1000),
             "anonymous" => self.anonymous = allowed(value)?,
             "without-expiry" => self.without_expiry = allowed(value)?,
             _ => {
@@ -60,6 +80,20 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+/// What stands in the configuration as the address of keys: whoever is on the way of what is not encrypted could put in others.
+fn url(text: &str) -> Result<(), String> {
+    let here = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
+    let is_here = |here: &&str| {
+        text.strip_prefix(*here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    };
+    match text.starts_with("https://") || here.iter().any(is_here) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` is no URL that begins with `https://` (or leads to this machine)"
+        )),
     }
 }
 

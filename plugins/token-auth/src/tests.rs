@@ -280,3 +280,6 @@ fn without_the_time_nothing_can_be_said() {
         testing::start::<TokenAuth>().authenticate(testing::upgrade("/ws", "token=a.b.c"));
     assert!(matches!(verdict, Verdict::Deny(Denial { status: 503, .. })), "{verdict:?}");
 }
+
+#[path = "jwks_tests.rs"]
+mod jwks_tests;

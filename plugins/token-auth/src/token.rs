@@ -9,6 +9,9 @@ use std::{collections::BTreeMap, fmt};
 /// Claims as they stand in the token: a number that is read may be another one than was written.
 pub type Claims = BTreeMap<String, Box<RawValue>>;
 
+/// Algorithms of keys that can be published.
+const PUBLISHED: [&str; 3] = ["RS256", "ES256", "EdDSA"];
+
 /// A token longer than this is not looked at.
 const LONGEST: usize = 8 << 10;
 
@@ -17,14 +20,26 @@ const LONGEST: usize = 8 << 10;
 pub enum Trouble {
     Missing,
     Malformed(&'static str),
-    Algorithm { wanted: String },
+    Algorithm {
+        wanted: String,
+    },
     Signature,
-    Expired { seconds_ago: u64 },
-    NotYet { in_seconds: u64 },
+    Expired {
+        seconds_ago: u64,
+    },
+    NotYet {
+        in_seconds: u64,
+    },
     NoExpiry,
     Issuer,
     Audience,
-    NoUser { claim: String },
+    NoUser {
+        claim: String,
+    },
+    /// The token names no key, and there are only keys with names.
+    NoKeyId,
+    /// The server with the keys gives none, so nobody knows.
+    NoKeys,
 }
 
 impl fmt::Display for Trouble {
@@ -42,6 +57,8 @@ impl fmt::Display for Trouble {
             Self::Issuer => f.write_str("the token's `iss` is not the issuer expected here"),
             Self::Audience => f.write_str("the token's `aud` does not name this service"),
             Self::NoUser { claim } => write!(f, "the token's `{claim}` names no user"),
+            Self::NoKeyId => f.write_str("the token's header names no key (`kid`), which it has to here"),
+            Self::NoKeys => f.write_str("nobody can say now whether the token is good: try again"),
         }
     }
 }
@@ -54,8 +71,13 @@ struct Header {
     crit: Option<Value>,
 }
 
-/// The claims of a token (compact JWS, RFC 7515) whose signature is good.
-pub fn verify(token: &str, keys: &Keys) -> Result<Claims, Trouble> {
+/// The claims of a token (compact JWS, RFC 7515) whose signature is good by one of these keys; or else by one of those that
+/// `others` gives for its key id.
+pub fn verify<'a>(
+    token: &str,
+    keys: &'a Keys,
+    others: impl FnOnce(Option<&str>) -> Option<Result<&'a Keys, Trouble>>,
+) -> Result<Claims, Trouble> {
     if token.len() > LONGEST {
         return Err(Trouble::Malformed("it is too long"));
     }
@@ -68,14 +90,28 @@ pub fn verify(token: &str, keys: &Keys) -> Result<Claims, Trouble> {
         return Err(Trouble::Malformed("it asks for extensions (`crit`) that are not known here"));
     }
     let signature = decode(signature)?;
-    let mut fitting =
-        keys.for_id(header.kid.as_deref()).filter(|key| key.algorithm() == header.alg).peekable();
-    if fitting.peek().is_none() {
-        return Err(Trouble::Algorithm { wanted: header.alg.chars().take(16).collect() });
+    let id = header.kid.as_deref();
+    let mut fitting = 0;
+    let mut is_signed_by = |keys: &Keys| {
+        let fits = keys.for_id(id).filter(|key| key.algorithm() == header.alg);
+        let mut counted = fits.inspect(|_| fitting += 1);
+        counted.any(|key| key.signed(message.as_bytes(), &signature))
+    };
+    if is_signed_by(keys) {
+        return part(claims);
     }
-    match fitting.any(|key| key.signed(message.as_bytes(), &signature)) {
-        true => part(claims),
-        false => Err(Trouble::Signature),
+    // Nobody is asked about what no key of theirs could have signed.
+    let others = if PUBLISHED.contains(&header.alg.as_str()) { others(id) } else { None };
+    match others.transpose()? {
+        Some(others) if others.has(id) && is_signed_by(others) => return part(claims),
+        Some(others) if others.has(id) => {}
+        Some(_) if id.is_none() => return Err(Trouble::NoKeyId),
+        Some(_) => return Err(Trouble::Signature),
+        None => {}
+    }
+    match fitting {
+        0 => Err(Trouble::Algorithm { wanted: header.alg.chars().take(16).collect() }),
+        _ => Err(Trouble::Signature),
     }
 }
 

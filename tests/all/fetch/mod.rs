@@ -2,6 +2,7 @@
 
 mod asks;
 pub(crate) mod backend;
+mod example;
 mod where_to;
 
 use anyhow::{Context as _, Result, ensure};
@@ -24,7 +25,7 @@ fn fetches(grant: &[&str]) -> Result<Plugin> {
     Ok(plugin)
 }
 
-fn hosts(grant: &[&str]) -> Result<Vec<Host>> {
+pub(crate) fn hosts(grant: &[&str]) -> Result<Vec<Host>> {
     let host = |text: &&str| match text.strip_suffix('!') {
         Some(text) => Host::read(text, true),
         None => Host::read(text, false),

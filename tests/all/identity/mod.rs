@@ -1,6 +1,7 @@
 //! Who a connection belongs to: until when, on how many connections, and what an authenticator may say.
 
 mod ending;
+mod jwks;
 mod names;
 mod tabs;
 mod verdicts;

@@ -33,9 +33,15 @@ pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
     let runtime = format!("-replace=go.bytecodealliance.org/pkg={}", runtime()?.display());
     run(go(site).args(["mod", "edit", &runtime]))?;
     run(go(site)
-        .args(["build", "-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w"])
-        .args(["-o", "room.core.wasm", "."]))?;
-    let module = site.work.join("room.core.wasm");
+        .args(["build", "-buildmode=c-shared"])
+        // Without the last two functions have names. What Go says of a panic has lines in either case.
+        .arg(if site.lines {
+            "-ldflags=-checklinkname=0"
+        } else {
+            "-ldflags=-checklinkname=0 -s -w"
+        })
+        .args(["-o", "core.wasm", "."]))?;
+    let module = site.work.join("core.wasm");
     let mut module =
         fs::read(&module).with_context(|| format!("cannot read `{}`", module.display()))?;
     bindings::embed(site, &mut module)?;

@@ -19,13 +19,13 @@ pub(super) fn tools(site: &Site) -> Result<(), String> {
 /// `--sync`: the gateway takes no component that waits by itself. `--stub-wasi`: nothing of WASI is imported, what would be
 /// is a trap.
 pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
-    let component = site.work.join("room.wasm");
+    let component = site.work.join("component.wasm");
     run(Command::new("node")
         .arg(modules(site).join(".bin/componentize-qjs"))
         .arg("--wit")
         .arg(&site.wit)
         .args(["--world", WORLD, "--sync", "--stub-wasi", "--js"])
-        .arg(site.source.join("room.js"))
+        .arg(site.source.join(format!("{}.js", site.name)))
         .arg("--output")
         .arg(&component))?;
     fs::read(&component).with_context(|| format!("cannot read `{}`", component.display()))

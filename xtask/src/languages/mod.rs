@@ -1,4 +1,5 @@
-//! Builds the room example in the languages that are not Rust, each by the tools that its authors use.
+//! Builds the room example in the languages that are not Rust, each by the tools that its authors use; and a plugin that breaks
+//! when it is told to, with all that says where in its source it did.
 //!
 //! One file per language, and [`pins`] has what they are built with. Nothing is built again whose sources, interface and
 //! tools are what they were. A language whose tools cannot be had is left out, and says in one line why.
@@ -20,7 +21,7 @@ use std::{
     time::Instant,
 };
 
-/// The world of the room.
+/// The world of both.
 const WORLD: &str = "stateful-handler-plugin";
 
 /// One language: what its tools need, and how they are called.
@@ -48,8 +49,26 @@ const LANGUAGES: [Language; 4] = [
     Language { name: "go", pins: pins::GO, in_ci: false, tools: go::tools, build: go::build },
 ];
 
+/// A plugin that there is in every language.
+struct Work {
+    /// What its sources are called, and its components begin with.
+    name: &'static str,
+    /// The folder with a folder for each language.
+    folder: &'static str,
+    /// Whether it keeps what names lines of its source: debug information, and a way to write an exception down.
+    lines: bool,
+}
+
+const WORKS: [Work; 2] = [
+    Work { name: "room", folder: "examples/room", lines: false },
+    Work { name: "broken", folder: "tests/broken", lines: true },
+];
+
 /// Where one component is built.
 struct Site {
+    /// What its sources are called.
+    name: &'static str,
+    lines: bool,
     /// The WIT package.
     wit: PathBuf,
     /// What people have written.
@@ -84,15 +103,18 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Builds the room in every language whose tools can be had, into `room_LANGUAGE.wasm` of a folder. One that does not build
-/// keeps none of the others from it.
+/// Builds the room in every language whose tools can be had, into `room_LANGUAGE.wasm` of a folder, and what breaks into
+/// `broken_LANGUAGE.wasm`. One that does not build keeps none of the others from it.
 pub(crate) fn build(workspace: &Workspace, folder: &Path) -> Result<Vec<Outcome>> {
     let (mut outcomes, mut wrong) = (Vec::new(), Vec::new());
-    for language in &LANGUAGES {
-        match language.outcome(workspace, folder) {
+    for (language, work) in LANGUAGES.iter().flat_map(|it| WORKS.iter().map(move |work| (it, work)))
+    {
+        match language.outcome(work, workspace, folder) {
+            Ok(Outcome::Missing { .. }) if work.name != "room" => {}
             Ok(outcome) => outcomes.push(outcome),
             Err(error) => {
-                wrong.push(format!("the room in {} does not build: {error:#}", language.name));
+                let (name, language) = (work.name, language.name);
+                wrong.push(format!("`{name}` in {language} does not build: {error:#}"));
             }
         }
     }
@@ -101,13 +123,15 @@ pub(crate) fn build(workspace: &Workspace, folder: &Path) -> Result<Vec<Outcome>
 }
 
 impl Language {
-    fn outcome(&self, workspace: &Workspace, folder: &Path) -> Result<Outcome> {
-        let language = self.name;
-        let component = folder.join(format!("room_{language}.wasm"));
+    fn outcome(&self, work: &Work, workspace: &Workspace, folder: &Path) -> Result<Outcome> {
+        let (language, name) = (self.name, work.name);
+        let component = folder.join(format!("{name}_{language}.wasm"));
         let site = Site {
+            name,
+            lines: work.lines,
             wit: workspace.root.join("wit"),
-            source: workspace.root.join("examples/room").join(language),
-            work: workspace.target.join("guests-build/room").join(language),
+            source: workspace.root.join(work.folder).join(language),
+            work: workspace.target.join("guests-build").join(name).join(language),
             tools: workspace.target.join("tools"),
         };
         let stamp = stamp::of(&[&site.wit, &site.source], self.pins)?;
@@ -129,7 +153,7 @@ impl Language {
         guests::write_if_changed(&component, &bytes)?;
         fs::write(&note, stamp).with_context(|| format!("cannot write `{}`", note.display()))?;
         let (kib, took) = (bytes.len() / 1024, began.elapsed().as_secs_f64());
-        println!("the room in {language}: {kib} KiB, built in {took:.1} s");
+        println!("`{name}` in {language}: {kib} KiB, built in {took:.1} s");
         Ok(Outcome::Built(component))
     }
 }

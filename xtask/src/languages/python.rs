@@ -16,14 +16,16 @@ pub(super) fn tools(site: &Site) -> Result<(), String> {
 /// it `print` is such a trap.
 pub(super) fn build(site: &Site) -> Result<Vec<u8>> {
     let packages = folder(site, pins::COMPONENTIZE_PY);
-    let component = site.work.join("room.wasm");
+    let component = site.work.join("component.wasm");
     run(python(&packages)
         .arg(packages.join("bin/componentize-py"))
         .arg("-d")
         .arg(&site.wit)
-        .args(["-w", WORLD, "componentize", "-s", "-p"])
+        .args(["-w", WORLD, "componentize"])
+        .args((!site.lines).then_some("-s"))
+        .arg("-p")
         .arg(&site.source)
-        .args(["room", "-o"])
+        .args([site.name, "-o"])
         .arg(&component))?;
     fs::read(&component).with_context(|| format!("cannot read `{}`", component.display()))
 }

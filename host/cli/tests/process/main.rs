@@ -8,6 +8,7 @@ mod enclosed;
 mod freed;
 mod lifecycle;
 mod log;
+mod outgoing;
 mod reloads;
 mod requests;
 mod secrets;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     compile::compiled::Compiled,
     counters::Counters,
-    error::{CallError, PluginError, Stack, lacks_addresses},
+    error::{CallError, Cause, PluginError, Stack, lacks_addresses},
     guest::{
         bindings::{
             VERSION, authenticator,
@@ -27,6 +27,7 @@ use crate::{
     },
     text::plain,
 };
+use futures_util::{FutureExt as _, future::BoxFuture};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -70,7 +71,10 @@ macro_rules! call {
             let call = pin!($guest.$function(&mut $self.store, $($argument),*));
             within(allowance.wall, &$self.stopwatch, call).await
         };
-        judge(&mut $self.store, allowance, result, $about)
+        match judge(&mut $self.store, allowance, result, $about) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(located($self.store.data(), error).await),
+        }
     }};
 }
 
@@ -85,6 +89,7 @@ impl Instance {
         let mut store =
             Data::store(compiled.pre.engine(), &compiled.hosting, name, settings, counters)?;
         store.data_mut().signals.rehearsal = rehearsal;
+        store.data_mut().lines = Arc::clone(&compiled.lines);
         let allowance = lifecycle(settings);
         arm(&mut store, allowance);
         let stopwatch = store.data().stopwatch.clone();
@@ -111,8 +116,13 @@ impl Instance {
                     None => PluginError::Instantiate(error.into()),
                 });
             }
-            other => judge(&mut store, allowance, other, Whose::NOBODY)
-                .map_err(|source| PluginError::Call { function: "instantiation", source })?,
+            other => match judge(&mut store, allowance, other, Whose::NOBODY) {
+                Ok(instance) => instance,
+                Err(error) => {
+                    let source = located(store.data(), error).await;
+                    return Err(PluginError::Call { function: "instantiation", source });
+                }
+            },
         };
         Self::find(store, instance, compiled)
     }
@@ -324,14 +334,35 @@ fn judge<T: Given>(
     let judged = match result {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(failure(error, allowance, store.data())),
-        None => Err(CallError::TimedOut { limit: allowance.wall }),
+        None => {
+            let plugin = store.data().signals.plugin().clone();
+            Err(CallError::TimedOut { plugin, limit: allowance.wall })
+        }
     };
+    let judged = judged.map_err(|mut error| {
+        if let Some(story) = error.story_mut() {
+            (story.panic, story.wrote) = store.data_mut().signals.last_words();
+        }
+        error
+    });
     let_out(store, judged.as_ref().ok().is_none_or(Given::is_failure), about);
     if let Err(error) = &judged {
         let counters = &store.data().counters;
         counters.note(PluginHappened::Broke(error.kind()));
     }
     judged
+}
+
+/// A call that broke, with the lines of the source where it did.
+fn located(data: &Data, mut error: CallError) -> BoxFuture<'static, CallError> {
+    let (lines, config) = (Arc::clone(&data.lines), Arc::clone(&data.config));
+    let located = async move {
+        if let Some(story) = error.story_mut() {
+            lines.locate(story, &config.file).await;
+        }
+        error
+    };
+    located.boxed()
 }
 
 /// Lets out what the guest said in the call that just ended, marked if the call failed.
@@ -365,7 +396,10 @@ fn failure(error: wasmtime::Error, allowance: Allowance, data: &Data) -> CallErr
         return CallError::TooMuch { limit: allowance.bytes };
     }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
-        return CallError::Overrun { limit: allowance.cpu };
+        let (plugin, limit) = (data.signals.plugin().clone(), allowance.cpu);
+        let cause = Cause::from(error);
+        let samples = cause.has_places() && data.lines.samples(std::time::Instant::now());
+        return CallError::Overrun { plugin, limit, source: samples.then_some(cause) };
     }
     // Whatever goes wrong while the guest runs has its stack beside it; so has what goes wrong in an import. What is left
     // is what it returned: where it was to put what it is given, which no honest allocator gets wrong, or its result.

@@ -11,7 +11,7 @@ use std::{
     hash::{Hash as _, Hasher},
     num::NonZeroUsize,
 };
-use wasmtime::{Config, component::Component};
+use wasmtime::{Config, WasmBacktraceDetails, component::Component};
 
 /// All that machine code depends on. Compiling alone needs no more: the pool would reserve address space.
 pub(crate) fn code_config(space: Space) -> Config {
@@ -30,6 +30,8 @@ pub(crate) fn code_config(space: Space) -> Config {
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .memory_init_cow(true)
+        // Lines are looked up in the component's own file when a call has broken (`trap`), whatever the environment says.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(trap::FRAMES + 1));
     config
 }

@@ -11,6 +11,7 @@ use crate::{
         bindings::{self, VERSION},
         data::{Data, Hosting},
     },
+    trap::lines::Lines,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -86,6 +87,7 @@ pub(crate) struct Compiled {
     pub(crate) size: usize,
     /// What its stack takes of its memory, where that can be seen.
     pub(crate) stack: Option<usize>,
+    pub(crate) lines: Arc<Lines>,
 }
 
 impl Compiled {
@@ -181,6 +183,7 @@ pub(crate) fn link(
         hash: source.hash,
         size: source.bytes.len(),
         stack: format::stack(&source.bytes),
+        lines: Arc::new(Lines::of(&source.bytes, source.hash.0)),
         hosting: hosting.clone(),
         pre,
         imports,

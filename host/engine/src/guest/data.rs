@@ -7,6 +7,7 @@ use super::{
 use crate::{
     counters::Counters,
     error::{Cause, PluginError, lacks_addresses},
+    trap::lines::Lines,
 };
 use std::sync::{Arc, atomic::Ordering};
 use tengen_core::{directory::Directory, outgoing::Outgoing, store::Store as Kept};
@@ -70,6 +71,8 @@ pub(crate) struct Data {
     pub(crate) patience: Patience,
     /// What it is answered, for an instance after it.
     pub(crate) tape: Tape,
+    /// Lines of its source, for what is told when a call breaks.
+    pub(crate) lines: Arc<Lines>,
     /// Its place among all instances.
     _place: OwnedSemaphorePermit,
 }
@@ -103,6 +106,7 @@ impl Data {
             directory: hosting.directory.clone(),
             patience: Patience::none(),
             tape,
+            lines: Arc::default(),
             _place: place,
         };
         let mut store = Store::new(wasm, data);
@@ -155,7 +159,7 @@ fn wasi(
     wasi.wall_clock(Coarse::new(tape)).monotonic_clock(Coarse::new(tape));
     let chance = || Chance::new(tape).ok_or(PluginError::NoChance);
     wasi.secure_random(chance()?).insecure_random(chance()?);
-    wasi.stdout(console.clone()).stderr(console.clone());
+    wasi.stdout(console.clone()).stderr(console.error());
     for name in &settings.grant.env {
         if let Ok(value) = std::env::var(name) {
             wasi.env(name, value);

@@ -7,7 +7,7 @@ use super::{
     clocks,
     console::Console,
 };
-use crate::text::plain;
+use crate::text::{lines, plain};
 use std::{error::Error, time::Instant};
 use tengen_core::{
     often::{Often, Times},
@@ -30,6 +30,8 @@ const LOCATION_MAX: usize = 256;
 const CAUSES: usize = 16;
 /// Bytes of text of one signal.
 const MESSAGE_MAX: usize = 4096;
+/// Bytes of the message of a panic, where it is the reason that a call broke.
+const PANIC_MAX: usize = 512;
 /// Bytes of text of all signals of one call.
 const TEXT_PER_CALL: usize = 64 << 10;
 
@@ -40,6 +42,8 @@ pub(crate) struct Signals {
     held: Vec<Held>,
     text: usize,
     dropped: u64,
+    /// The message of the last fatal one of the call.
+    fatal: Option<String>,
     /// The instance only shows whether its version would do: what it says is marked so.
     pub(crate) rehearsal: bool,
     /// It goes through what was: all of it has been said.
@@ -102,6 +106,7 @@ impl Signals {
             held: Vec::new(),
             text: 0,
             dropped: 0,
+            fatal: None,
             rehearsal: false,
             muted: false,
             began: Instant::now(),
@@ -118,6 +123,19 @@ impl Signals {
         &self.plugin
     }
 
+    /// What it says of a call that breaks, before that is let out: the message of its last fatal signal, as an SDK gives it of
+    /// a panic, and what it wrote to standard error.
+    pub(crate) fn last_words(&mut self) -> (Option<String>, String) {
+        (self.fatal.take(), self.console.last_words())
+    }
+
+    /// The message of a fatal signal, whether somebody listens or not.
+    fn note_fatal(&mut self, level: Level, message: &str) {
+        if matches!(level, Level::Fatal) {
+            self.fatal = Some(lines(message, PANIC_MAX));
+        }
+    }
+
     /// For run times: in steps, as all clocks of guests.
     pub(super) fn elapsed_ms(&self) -> f64 {
         clocks::coarse(self.began.elapsed()).as_secs_f64() * 1e3
@@ -132,6 +150,7 @@ impl Signals {
 
     /// The guest says something with all that can be said of it. It is held, if somebody listens and there is room.
     pub(super) fn say(&mut self, what: signals::Said) {
+        self.note_fatal(what.level, &what.message);
         if is_enabled(what.level) && self.has_room() {
             let named = |text: Option<String>, most| text.map(|text| plain(&text, most));
             self.dropped += u64::from(!what.more.is_empty());
@@ -160,6 +179,7 @@ impl Signals {
         (id, message): (&str, &str),
         data: Vec<(String, signals::Value)>,
     ) {
+        self.note_fatal(level, message);
         if is_enabled(level) && self.has_room() {
             let (facts, location) = placed(data);
             let (id, message) = (plain(id, 128), plain(message, MESSAGE_MAX));
@@ -180,6 +200,7 @@ impl Signals {
     /// Writes out what was said in the call that just ended, with whom it is about (`whose`); returns how many signals were too
     /// many. That they were is told as `often` says.
     pub(crate) fn release(&mut self, whose: Whose<'_, '_>, aborted: bool, often: &Often) -> u64 {
+        self.fatal = None;
         let (printed, unprinted) = self.console.take();
         if self.muted {
             self.held.clear();

@@ -34,7 +34,7 @@ use crate::{
     error::{CallError, PluginError},
     guest::bindings::{handling::types, plugin::StartReason},
     shared::{At, Each, State},
-    text::plain,
+    text::lines,
 };
 use std::{
     sync::Arc,
@@ -165,7 +165,7 @@ impl Runner {
                 Ok(Err(message)) => {
                     self.fail(&mut spans, "plugin-error");
                     self.shared.counters.note(PluginHappened::Broke(Broken::Returned));
-                    let why = format!("`handle` returned an error: {}", plain(&message, 1024));
+                    let why = format!("`handle` returned an error: {}", lines(&message, 1024));
                     self.shared.note_at(&why, At::of(&batch.events));
                     self.note_returned(&batch.events, &message);
                     // What it did to its state is done: running any of them again would do it twice.

@@ -1,6 +1,6 @@
 //! What is one instance's of a handler, beside what all of them share.
 
-use super::{At, Deal, LastError, Shared, State};
+use super::{At, Deal, LastError, Said, Shared, State, said};
 use crate::{breaker::Phase, error::PluginError};
 use serde::Serialize;
 use std::{
@@ -127,20 +127,30 @@ impl Each {
 
     /// As [`Shared::failed`]; and it is known whose failure it is.
     pub(crate) fn failed(&self, what: &str, error: &PluginError) {
-        self.note(&format!("{what}: {}", error.explain()));
+        self.failed_at(what, error, None);
     }
 
-    /// As [`Shared::note`].
+    /// As [`Shared::failed_at`].
+    pub(crate) fn failed_at(&self, what: &str, error: &PluginError, at: Option<At>) {
+        let (gist, message) = said(what, error);
+        self.note_as(Said { gist: &gist, message: &message }, at);
+    }
+
+    /// Keeps for people to see what went wrong, and says it in the log.
     pub(crate) fn note(&self, message: &str) {
         self.note_at(message, None);
     }
 
-    /// As [`Shared::note_at`].
+    /// The same of what went wrong at one event. The same at another one is no news.
     pub(crate) fn note_at(&self, message: &str, at: Option<At>) {
+        self.note_as(Said::all(message), at);
+    }
+
+    fn note_as(&self, said: Said<'_>, at: Option<At>) {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        LastError::remember(&mut last, message, at.clone());
+        LastError::remember(&mut last, said, at.clone());
         drop(last);
-        self.shared.note_of(message, at, self.among());
+        self.shared.note_as(said, at, self.among());
     }
 
     /// How much memory the one that runs has now.

@@ -38,8 +38,8 @@ impl Runner {
         let others = batch.events.iter().filter(|event| !is_adoption(event)).count();
         let again = batch.events.len() > 1;
         let error = PluginError::Call { function: "handle", source: error };
-        let why = format!("the instance is replaced: {}", error.explain());
-        self.shared.note_at(&why, At::of(&batch.events));
+        let why = error.explain();
+        self.shared.failed_at("the instance is replaced", &error, At::of(&batch.events));
         if again {
             if others > 0 {
                 self.caution.broke(others, heaviest(&batch.events));
