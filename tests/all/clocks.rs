@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 23] = [
+const READERS: [(&str, &str); 28] = [
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -13,9 +13,14 @@ const READERS: [(&str, &str); 23] = [
     ("engine/src/guest/clocks.rs", "what a plugin sees when it asks for the time of day"),
     ("engine/src/prepare.rs", "since when a version runs, for people"),
     ("engine/src/handler/queue.rs", "when an event happened, for plugins"),
+    ("engine/src/handler/queue/adoption.rs", "when an event happened, for plugins"),
+    ("engine/src/handler/runner/keep.rs", "when a state was saved, for people"),
+    ("engine/src/quarantine.rs", "when an event broke a plugin, in the name of its file"),
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
     ("engine/src/handler/spans.rs", "when a span was that is told after the fact"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
+    ("server/src/hub/capabilities/ask/questions.rs", "when a question had ended, for plugins"),
+    ("server/src/hub/news/mod.rs", "when a plugin was told of users and subscriptions"),
     ("server/src/hub/capabilities/fetch.rs", "when a request had ended, for plugins"),
     ("server/src/hub/capabilities/timers.rs", "when a timer was due, for plugins"),
     ("server/src/hub/occupancy.rs", "when a plugin was told of a channel"),

@@ -76,9 +76,26 @@ const SERVER: [&str; 11] = [
     "gateway",
 ];
 
-const ENGINE: [&str; 17] = [
-    "text", "trap", "error", "counters", "breaker", "guest", "space", "compile", "call", "shared",
-    "handler", "pool", "engine", "prepare", "plugin", "watch", "fuzzing",
+const ENGINE: [&str; 19] = [
+    "text",
+    "trap",
+    "kept",
+    "error",
+    "counters",
+    "breaker",
+    "guest",
+    "space",
+    "compile",
+    "call",
+    "quarantine",
+    "shared",
+    "handler",
+    "pool",
+    "engine",
+    "prepare",
+    "plugin",
+    "watch",
+    "fuzzing",
 ];
 
 #[test]

@@ -126,7 +126,7 @@ fn membership(u: &mut Unstructured<'_>) -> Result<wit::Membership> {
 }
 
 fn action(u: &mut Unstructured<'_>) -> Result<wit::Action> {
-    Ok(match u.int_in_range(0..=11)? {
+    Ok(match u.int_in_range(0..=12)? {
         0 => wit::Action::Reply(wit::Reply {
             reply_to: u.arbitrary()?,
             value: if u.arbitrary()? { Ok(content(u)?) } else { Err(fault(u)?) },

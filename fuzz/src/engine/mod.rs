@@ -9,6 +9,7 @@ pub use effects::effects;
 pub use lift::{lift, prepare};
 
 use tengen_core::capability::{
+    ask::Ask,
     close::Close,
     data::SetData,
     fetch::Fetch,
@@ -97,6 +98,11 @@ fn effect(effect: &Effect, events: u32) {
         Effect::Put(Put { bucket, key, .. }) => {
             name(bucket);
             name(key);
+        }
+        Effect::Ask(Ask { name, id, content, .. }) => {
+            self::name(name);
+            event_id(id);
+            self::content(content, events);
         }
         Effect::SetData(SetData { change, .. }) => {
             change.set.iter().for_each(|(key, _)| name(key));

@@ -78,7 +78,7 @@ pub(super) fn line_of(plugin: &Value) -> Vec<String> {
 /// What is kept of its state for after a trap, and what an instance had of it that came after one.
 fn state_of(plugin: &Value, now: SystemTime) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(kept) = plugin.get("kept_state") {
+    if let Some(kept) = plugin.get("kept_state").filter(|kept| kept.is_object()) {
         let number = |key: &str| kept.get(key).and_then(Value::as_u64).unwrap_or_default();
         lines.push(format!(
             "  state: {} bytes, saved {}, which took {} µs and made it grow by {} bytes",

@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and a plugin.
 
-use crate::{shared::Revived, text::Size, trap::story::Story};
+use crate::{kept::Revived, text::Size, trap::story::Story};
 use rustix::io::Errno;
 use std::{fmt, io, path::PathBuf, time::Duration};
 use tengen_core::meter::Broken;

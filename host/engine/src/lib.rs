@@ -28,6 +28,7 @@ mod error;
 pub mod fuzzing;
 mod guest;
 mod handler;
+mod kept;
 mod plugin;
 mod pool;
 mod prepare;
@@ -47,9 +48,10 @@ pub use compile::{
 pub use counters::Measure;
 pub use engine::{Engine, EngineLimits, EngineParts};
 pub use error::{CallError, Cause, PluginError};
+pub use kept::{KeptState, Revived};
 pub use plugin::{Plugin, PluginParts, Reloaded};
 pub use prepare::{Inspection, inspect};
-pub use shared::{At, EachStatus, Health, KeptState, LastError, Revived, State, Status};
+pub use shared::{At, EachStatus, Health, LastError, State, Status};
 pub use watch::{FileChange, Watch};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! begun with. For the eyes of the gateway's user alone: it is what clients sent.
 
 use crate::{call::saved::Saved, text::plain};
-use data_encoding::BASE64;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
 use std::{
     fs, io,
@@ -84,7 +84,7 @@ impl Seen {
             at_ms: millis(event.at),
             encoding: payload.map(|payload| payload.encoding.word()),
             text: text.map(str::to_owned),
-            base64: bytes.map(|payload| BASE64.encode(&payload.body)),
+            base64: bytes.map(|payload| BASE64_STANDARD.encode(&payload.body)),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Broken {
         let checkpoint = self.state.as_ref().filter(|_| with_state).map(|(state, at)| Checkpoint {
             at_ms: millis(*at),
             format: plain(state.format().unwrap_or_default(), 128),
-            pieces: state.bytes().map(|bytes| BASE64.encode(bytes)).collect(),
+            pieces: state.bytes().map(|bytes| BASE64_STANDARD.encode(bytes)).collect(),
         });
         let Self { plugin, revision, version, why, event, .. } = self;
         let record = Record { plugin, revision, version, why, event, checkpoint };

@@ -3,9 +3,6 @@
 mod deal;
 mod each;
 mod gauges;
-mod kept;
-
-pub use kept::{KeptState, Revived};
 
 pub(super) use deal::{Deal, Dealt};
 pub(super) use each::Each;
@@ -20,9 +17,9 @@ use crate::{
     compile::compiled::Role,
     counters::{Counters, Measure},
     error::PluginError,
+    kept::{KeptState, Revived, Shown},
 };
 use arc_swap::ArcSwap;
-use kept::Shown;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -261,10 +258,8 @@ pub struct Status {
     /// How often an instance that had grown was replaced by one with its state.
     pub recycled: u64,
     /// The state as it was saved last; none: never, or the plugin has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_state: Option<KeptState>,
     /// What the last instance that came in the place of one that broke had of its state; none: none broke.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub revived: Option<Revived>,
     pub reloads: u64,
     pub failed_reloads: u64,

@@ -17,7 +17,8 @@ function decide({ what: { tag, val } }) {
 export const plugin = {
   describe: () => ({
     name: "broken", version: "1.0.0", encoding: "json", maxBatch: 1, events: [], others: [],
-    snapshotWrites: null, snapshotReads: [], channels: [], more: [],
+    snapshotWrites: null, snapshotReads: [], channels: [],
+    subscriptions: [], users: false, missed: false, more: [],
   }),
   start: () => {},
   stop: () => {},

@@ -29,7 +29,8 @@ class Plugin(exports.Plugin):
     def describe(self) -> Description:
         return Description(
             name="broken", version="1.0.0", encoding=t.Encoding.JSON, max_batch=1, events=[], others=[],
-            snapshot_writes=None, snapshot_reads=[], channels=[], more=[],
+            snapshot_writes=None, snapshot_reads=[], channels=[],
+            subscriptions=[], users=False, missed=False, more=[],
         )
 
     def start(self, reason: StartReason) -> None:

@@ -9,6 +9,7 @@ use super::{
     },
     data::Data,
     imports::PLACE,
+    tape::size_of,
 };
 use std::sync::Arc;
 use tengen_core::directory::{self, Directory, NoPlace, PAGE_CONNECTIONS, Wanted, Whom};
@@ -151,13 +152,6 @@ fn present(present: &directory::Present) -> Present {
         tags: data.iter().flat_map(|data| data.tags()).map(ToString::to_string).collect(),
         more: Vec::new(),
     }
-}
-
-/// What is told of a connection, in bytes.
-pub(super) fn size_of(present: &Present) -> usize {
-    let tags = present.tags.iter().map(|tag| tag.len() + PLACE).sum::<usize>();
-    let user = present.user.as_ref().map_or(0, String::len);
-    PLACE + tags + user + present.endpoint.len()
 }
 
 fn number(count: usize) -> u32 {

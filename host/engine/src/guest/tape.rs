@@ -2,12 +2,9 @@
 //!
 //! Recorded while the guest serves, and played to a fresh instance that goes through the same events: then it decides the same.
 
-use super::{
-    bindings::{
-        directory::{Counted, CountedMembers, Listing as Here},
-        key_value::{Found, Listing},
-    },
-    directory,
+use super::bindings::{
+    directory::{Counted, CountedMembers, Listing as Here, Present},
+    key_value::{Found, Listing},
 };
 use std::{
     sync::{
@@ -83,10 +80,17 @@ impl Answer {
             Self::Listing(Listing::Page(page)) => {
                 page.entries.iter().map(|entry| EACH + entry.key.len() + entry.value.len()).sum()
             }
-            Self::Here(Here::Page(page)) => page.connections.iter().map(directory::size_of).sum(),
+            Self::Here(Here::Page(page)) => page.connections.iter().map(size_of).sum(),
             _ => 0,
         }
     }
+}
+
+/// What is told of a connection, in bytes.
+pub(super) fn size_of(present: &Present) -> usize {
+    let tags = present.tags.iter().map(|tag| tag.len() + EACH).sum::<usize>();
+    let user = present.user.as_ref().map_or(0, String::len);
+    EACH + tags + user + present.endpoint.len()
 }
 
 /// Answers in the order in which they were given, and what is done with them.

@@ -143,7 +143,9 @@ async fn an_old_version_that_cannot_start_again_is_not_said_to_go_on() {
         "(if (i32.eq (local.get 0) (i32.const 2)) (then (return (i32.const 192)))) (i32.const 128)";
     let old = Guest { start, ..counting(Some(("unreachable", LOADED)), "") };
     let new = counting(Some((SAVED, LOADED)), OTHER);
-    let Reload { running, why, .. } = reload(old, new, 16 << 20).await;
+    // With nothing kept of its state, it has to begin anew.
+    let unkept = StateKeeping { every: Duration::ZERO, log: 1 };
+    let Reload { running, why, .. } = reload_with(old, new, 16 << 20, unkept).await;
     let why = why.expect_err("it cannot take over");
     assert!(why.contains("the old version lost its instance and cannot be started again"), "{why}");
     let status = running.status();

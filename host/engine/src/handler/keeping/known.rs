@@ -61,10 +61,10 @@ impl Known {
     /// An event was told.
     pub(in crate::handler) fn told(&mut self, event: &Event) {
         match (&event.what, &event.connection) {
-            (Occurrence::Opened | Occurrence::Adopted, Some(connection)) => {
-                if self.open.insert(connection.handle, connection.id).is_none() {
-                    self.since.begun.insert(connection.handle);
-                }
+            (Occurrence::Opened | Occurrence::Adopted, Some(connection))
+                if self.open.insert(connection.handle, connection.id).is_none() =>
+            {
+                self.since.begun.insert(connection.handle);
             }
             (Occurrence::Closed(how), Some(connection)) => {
                 let known = self.open.remove(&connection.handle);

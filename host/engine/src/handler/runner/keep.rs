@@ -13,7 +13,7 @@ use crate::{
         },
         queue::Batch,
     },
-    shared::{KeptState, Revived},
+    kept::{KeptState, Revived},
 };
 use std::{sync::Arc, time::SystemTime};
 use tengen_core::{
@@ -264,7 +264,7 @@ impl Runner {
         reason: StartReason,
     ) -> Result<Instance, PluginError> {
         let mut instance = Instance::start(&self.generation, reason).await?;
-        instance.load(&self.generation, &self.parts(&checkpoint)).await?;
+        instance.load(&self.generation, &self.parts(checkpoint)).await?;
         Ok(instance)
     }
 

@@ -19,7 +19,7 @@ use crate::{
         journal::{Journal, TIME},
         known::Missing,
     },
-    shared::Revived,
+    kept::Revived,
     text::plain,
 };
 use tengen_core::{event::Event, meter::PluginHappened};
@@ -181,7 +181,7 @@ impl Runner {
             }
         };
         if let Some(checkpoint) = &checkpoint
-            && instance.load(&self.generation, &self.parts(&checkpoint)).await.is_err()
+            && instance.load(&self.generation, &self.parts(checkpoint)).await.is_err()
         {
             // It is loaded once more without the journal, and says what is wrong.
             return Ok(None);

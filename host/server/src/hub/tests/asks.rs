@@ -137,9 +137,10 @@ async fn an_answer_counts_once_in_time_and_from_who_was_asked() {
     let (hub, hearer) = scene();
     let link = connect(&hub, 0, None);
     // Its questions lie beside the other one's.
-    let other = (0..16).map(|_| connect(&hub, 0, None)).last().unwrap();
+    let others: Vec<_> = (0..16).map(|_| connect(&hub, 0, None)).collect();
+    let other = others.last().unwrap();
     let key = asked(&hub, &link, "n", Some(100));
-    assert!(answer(&hub, &other, &value(&key)).contains("not-found"));
+    assert!(answer(&hub, other, &value(&key)).contains("not-found"));
     assert!(answer(&hub, &link, r#"{"key":1}"#).contains("malformed"));
     assert_eq!(hearer.heard(), []);
     assert_eq!(answer(&hub, &link, &value(&key)), r#"[null,"cb"]"#);

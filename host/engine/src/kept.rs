@@ -1,10 +1,9 @@
 //! What people see of a state that outlives its instance.
 
-use super::millis;
 use serde::Serialize;
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The state of a plugin as it was saved last, for after a trap.
@@ -22,7 +21,9 @@ pub struct KeptState {
 impl KeptState {
     pub(crate) fn new(at: SystemTime, bytes: usize, took: Duration, growth_bytes: usize) -> Self {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        Self { at_ms: millis(at), bytes, took_us, growth_bytes }
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self { at_ms, bytes, took_us, growth_bytes }
     }
 }
 
@@ -45,18 +46,18 @@ fn as_millis<S: serde::Serializer>(age: &Duration, serializer: S) -> Result<S::O
 
 /// What is shown of it now.
 #[derive(Debug, Default)]
-pub(super) struct Shown(Mutex<(Option<KeptState>, Option<Revived>)>);
+pub(crate) struct Shown(Mutex<(Option<KeptState>, Option<Revived>)>);
 
 impl Shown {
-    pub(super) fn all(&self) -> (Option<KeptState>, Option<Revived>) {
+    pub(crate) fn all(&self) -> (Option<KeptState>, Option<Revived>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn kept(&self, state: KeptState) {
+    pub(crate) fn kept(&self, state: KeptState) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(state);
     }
 
-    pub(super) fn revived(&self, how: Revived) {
+    pub(crate) fn revived(&self, how: Revived) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(how);
     }
 }
