@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use std::{
     env,
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -60,15 +61,16 @@ impl Workspace {
     }
 
     /// The manifests of the other workspaces, relative to the root: the fuzz targets, which are built with a fuzzer around
-    /// them, and the examples, which stand alone as they do at their readers'.
-    ///
-    /// Their code also compiles by itself: that is how their lints and their own tests run.
+    /// them, and examples that are workspaces of their own. An example that is not is a member of the root's: from its
+    /// folder, cargo would take all members once more.
     pub(crate) fn other_manifests(&self) -> anyhow::Result<Vec<String>> {
         let mut manifests: Vec<String> = vec!["fuzz/Cargo.toml".into()];
         for example in self.folders("examples")? {
             manifests.push(format!("examples/{example}/Cargo.toml"));
         }
-        manifests.retain(|manifest| self.root.join(manifest).is_file());
+        manifests.retain(|manifest| {
+            fs::read_to_string(self.root.join(manifest)).is_ok_and(|text| is_a_workspace(&text))
+        });
         Ok(manifests)
     }
 
@@ -92,8 +94,38 @@ impl Workspace {
     }
 }
 
+fn is_a_workspace(manifest: &str) -> bool {
+    manifest.lines().any(|line| {
+        let line = line.trim_start();
+        line.starts_with("[workspace]") || line.starts_with("[workspace.")
+    })
+}
+
 /// Whether a program of this name is on the PATH; a path is looked at as it is.
 pub(crate) fn on_path(program: &str) -> bool {
     env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_member_of_the_root_is_taken_for_a_workspace_of_its_own() {
+        let workspace = Workspace::find().unwrap();
+        let others = workspace.other_manifests().unwrap();
+        assert_eq!(others[0], "fuzz/Cargo.toml");
+        let metadata = guests::metadata(&workspace.root.join("Cargo.toml")).unwrap();
+        let members: BTreeSet<PathBuf> = metadata["packages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|package| package["manifest_path"].as_str().unwrap().into())
+            .collect();
+        for other in others {
+            assert!(!members.contains(&workspace.root.join(&other)), "`{other}` is both");
+        }
+    }
 }
