@@ -1,14 +1,16 @@
 //! What a plugin can do about one event.
 
+mod data;
+mod sent;
+mod stored;
+
+pub use sent::Sent;
+
 use crate::{
-    Action, Answer, Attribute, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent,
-    Request, Result, Target,
-    effects::{
-        Asking, Close, DataChange, Expected, Fetching, Membership, Publish, Push, Put, Reply,
-        Timer, TimerName,
-    },
+    Action, Answer, Content, Decision, Done, Effect, Failed, Fault, Handle, IntoContent, Request,
+    Result, Target,
+    effects::{Asking, Close, Fetching, Membership, Publish, Push, Reply, Timer, TimerName},
 };
-use serde::Serialize;
 use std::time::Duration;
 
 /// One event's view of the batch: collects what is decided about the event.
@@ -191,36 +193,6 @@ impl Context {
         self.effect(Action::CancelTimer(name)).key(key);
     }
 
-    /// Puts a value at a key of a bucket, which needs the grant `kv` for it: [`kv`](crate::kv) reads it from the next call on.
-    pub fn put(
-        &mut self,
-        bucket: impl Into<String>,
-        key: impl Into<String>,
-        value: impl Into<Vec<u8>>,
-    ) -> Sent<'_> {
-        self.put_or_remove(bucket.into(), key.into(), Some(value.into()))
-    }
-
-    /// As [`Context::put`], with the value as JSON.
-    pub fn put_json<T: Serialize + ?Sized>(
-        &mut self,
-        bucket: impl Into<String>,
-        key: impl Into<String>,
-        value: &T,
-    ) -> Result<Sent<'_>> {
-        let value = serde_json::to_vec(value)?;
-        Ok(self.put(bucket, key, value))
-    }
-
-    /// Takes away what stands at a key of a bucket; that nothing does is no fault.
-    pub fn remove(&mut self, bucket: impl Into<String>, key: impl Into<String>) -> Sent<'_> {
-        self.put_or_remove(bucket.into(), key.into(), None)
-    }
-
-    fn put_or_remove(&mut self, bucket: String, key: String, value: Option<Vec<u8>>) -> Sent<'_> {
-        self.effect(Action::Put(Put { bucket, key, value, compare: None }))
-    }
-
     /// Sends a request to somebody else's server, which the grant `http` has to name; how it ends comes to
     /// [`Handler::fetched`](crate::Handler::fetched), under this name. When it is refused, because the grant does not have the
     /// server or 64 requests are under way, [`Handler::refused`](crate::Handler::refused) has the name as its key.
@@ -236,10 +208,15 @@ impl Context {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tengen_plugin::{Answered, Context, Handle, Handler, Message, Result};
+    /// use tengen_plugin::{Answered, Context, Handle, Handler, Message, Plugin, Result, StartReason};
     ///
-    /// #[derive(Default)]
     /// struct Shop;
+    ///
+    /// impl Plugin for Shop {
+    ///     fn start(_: StartReason) -> Result<Self, String> {
+    ///         Ok(Self)
+    ///     }
+    /// }
     ///
     /// impl Handler for Shop {
     ///     fn message(&mut self, ctx: &mut Context, from: Handle, message: Message) -> Result {
@@ -276,51 +253,6 @@ impl Context {
         Ok(self.effect(Action::Ask(asking)).key(key))
     }
 
-    /// Keeps a text with a connection, by name. It is among the `attributes` of the connection whenever the plugin hears of it
-    /// anew, after a trap or a reload too, and ends with the connection. No other plugin sees it. At most 64 of a connection,
-    /// and 4,096 bytes of them; more is refused with `limit-reached`.
-    pub fn set_attribute(
-        &mut self,
-        connection: Handle,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Sent<'_> {
-        let attribute = Attribute { key: name.into(), value: value.into() };
-        self.set_data(DataChange { set: vec![attribute], ..change(connection) })
-    }
-
-    /// Takes away what is kept with a connection by this name; that nothing is, is no fault.
-    pub fn remove_attribute(&mut self, connection: Handle, name: impl Into<String>) -> Sent<'_> {
-        self.set_data(DataChange { unset: vec![name.into()], ..change(connection) })
-    }
-
-    /// Gives a connection a tag, by which [`Target::Tagged`] reaches it from then on, together with all others that this plugin
-    /// has given it: over traps and reloads, until the connection ends. At most 16 of a connection; more are refused with
-    /// `limit-reached`.
-    ///
-    /// ```
-    /// use tengen_plugin::{Connection, Context, Result, Target};
-    ///
-    /// fn opened(ctx: &mut Context, connection: Connection) -> Result {
-    ///     ctx.tag(connection.handle, "waiting");
-    ///     ctx.push(Target::Tagged("waiting".into()), "game/one-more", "")?;
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn tag(&mut self, connection: Handle, tag: impl Into<String>) -> Sent<'_> {
-        self.set_data(DataChange { tag: vec![tag.into()], ..change(connection) })
-    }
-
-    /// Takes a tag away from a connection; one that it does not have is no fault.
-    pub fn untag(&mut self, connection: Handle, tag: impl Into<String>) -> Sent<'_> {
-        self.set_data(DataChange { untag: vec![tag.into()], ..change(connection) })
-    }
-
-    /// Changes several attributes and tags at once: all of it is done, or nothing.
-    pub fn set_data(&mut self, change: DataChange) -> Sent<'_> {
-        self.effect(Action::SetData(change))
-    }
-
     /// If the event fails, its connection is closed with this code as well: 1000, or 3000 to 4999. For any other, 1011 is
     /// sent instead.
     pub fn close_if_failed(&mut self, code: u16) {
@@ -331,71 +263,5 @@ impl Context {
     pub fn effect(&mut self, what: Action) -> Sent<'_> {
         self.effects.push(Effect { what, key: None, more: Vec::new() });
         Sent { effect: self.effects.last_mut() }
-    }
-}
-
-/// A change of nothing.
-fn change(connection: Handle) -> DataChange {
-    let (unset, tag, untag) = Default::default();
-    DataChange { connection, set: Vec::new(), unset, tag, untag }
-}
-
-/// An effect that has just been asked for, to be refined. What a kind of effect does not have is left.
-#[derive(Debug)]
-pub struct Sent<'a> {
-    effect: Option<&'a mut Effect>,
-}
-
-impl Sent<'_> {
-    /// Leaves this connection out: of a push, or a publication.
-    pub fn except(mut self, connection: Handle) -> Self {
-        match self.effect.as_deref_mut().map(|effect| &mut effect.what) {
-            Some(Action::Push(push)) => push.exclude = Some(connection),
-            Some(Action::Publish(publish)) => publish.exclude = Some(connection),
-            _ => {}
-        }
-        self
-    }
-
-    /// Names the effect, to be told in [`Handler::refused`](crate::Handler::refused) when it was not carried out.
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        if let Some(effect) = self.effect.as_deref_mut() {
-            effect.key = Some(key.into());
-        }
-        self
-    }
-
-    /// How long a question waits for its answer: 10 ms to ten minutes, less and more count as these.
-    pub fn timeout(mut self, after: Duration) -> Self {
-        if let Some(Action::Ask(ask)) = self.effect.as_deref_mut().map(|effect| &mut effect.what) {
-            ask.timeout_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
-        }
-        self
-    }
-
-    /// Puts a value, or takes one away, only where nothing stands: otherwise it is refused with `conflict`.
-    pub fn if_absent(self) -> Self {
-        self.compare(Expected::Absent)
-    }
-
-    /// Puts a value, or takes one away, only where the entry of this version stands: otherwise it is refused with `conflict`.
-    pub fn if_version(self, version: impl Into<String>) -> Self {
-        self.compare(Expected::Version(version.into()))
-    }
-
-    fn compare(mut self, expected: Expected) -> Self {
-        if let Some(Action::Put(put)) = self.effect.as_deref_mut().map(|of| &mut of.what) {
-            put.compare = Some(expected);
-        }
-        self
-    }
-
-    /// Keeps the publication in the channel's history. No channel has one in this version: the publication is delivered,
-    /// and counted as refused; with a key, [`Handler::refused`](crate::Handler::refused) says so.
-    pub fn keep(mut self) -> Self {
-        if let Some(Action::Publish(publish)) = self.effect.as_deref_mut().map(|of| &mut of.what) {
-            publish.keep = true;
-        }
-        self
     }
 }

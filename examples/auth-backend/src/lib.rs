@@ -44,6 +44,10 @@ impl Authenticator for AuthBackend {
         else {
             return Verdict::deny(401, "not-allowed", "a token is needed: add `?token=<token>`");
         };
+        // Nothing else fits into a header, and nobody has such a token.
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Verdict::deny(401, "not-allowed", "nobody knows this token");
+        }
         match self.ask(token) {
             Ok(Some(user)) => Verdict::user(user),
             Ok(None) => Verdict::deny(401, "not-allowed", "nobody knows this token"),
@@ -110,5 +114,18 @@ mod tests {
         assert_eq!(meets(Ok(response(500, ""))), Err(503));
         assert_eq!(meets(Ok(response(200, "<html>"))), Err(503));
         assert_eq!(meets(Err(Fault::new("timeout", "it took too long"))), Err(503));
+    }
+
+    #[test]
+    fn a_token_that_fits_into_no_header_is_nobody_s_and_the_backend_is_not_asked() {
+        set_config(&[("backend", "https://id.example/who")]);
+        answer_requests(|_| panic!("asked"));
+        let mut backend = testing::start::<AuthBackend>();
+        for token in ["", "a b", "a\r\nrole: admin", "\0", "é"] {
+            match backend.authenticate(testing::upgrade("/ws", &format!("token={token}"))) {
+                Verdict::Deny(denial) => assert_eq!(denial.status, 401, "{token:?}"),
+                Verdict::Allow(_) => panic!("{token:?} came in"),
+            }
+        }
     }
 }
