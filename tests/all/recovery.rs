@@ -8,7 +8,7 @@ use support::{
     gateway::{self, Running},
     guests,
 };
-use tengen_settings::{Grants, Pattern, Plugin, Settings};
+use tengen_settings::{Directory, Grants, Pattern, Plugin, Settings};
 use tokio::time::{interval, timeout};
 
 mod model;
@@ -192,6 +192,44 @@ async fn a_state_on_which_nothing_goes_well_is_put_aside_and_the_plugin_works_ag
 }
 
 #[tokio::test]
+async fn who_sends_what_traps_again_and_again_takes_no_state() -> Result<()> {
+    let (gateway, mut client) =
+        start(|plugin| plugin.state.every = Duration::from_millis(1)).await?;
+    note(&mut client, "first").await?;
+    saved(&gateway, &mut client).await?;
+    // Nobody else says anything meanwhile.
+    for _ in 0..6 {
+        trap(&gateway).await?;
+    }
+    assert_eq!(dump(&mut client).await?[0][0], json!(["opened", "first"]));
+    let counts = ["states_put_aside", "restored_states", "lost_states"];
+    assert_eq!(counts.map(|key| count(&gateway, key)), [0, 0, 0], "{}", status(&gateway));
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_state_at_which_everything_traps_is_not_brought_back_for_ever() -> Result<()> {
+    let (gateway, mut client, mut other) = saved_once(|_| {}).await?;
+    assert_eq!(other.ask("mem/spoil", Value::Null).await?, "spoiled");
+    // What was saved before is good: the events since are let go.
+    let mut known = Value::Null;
+    for _ in 0..8 {
+        let mut asks = Client::json(gateway.address(), "/ws").await?;
+        if asks.ask("mem/note", json!("x")).await? == "x" {
+            known = dump(&mut client).await?;
+            break;
+        }
+    }
+    assert_eq!(known[0][0], json!(["opened", "before"]), "{}", status(&gateway));
+    assert_eq!(known[1], "restored");
+    let told = status(&gateway)["last_error"]["message"].to_string();
+    assert!(told.contains("it failed at everything that went well before"), "{told}");
+    gateway.drain().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_broke_the_plugin_is_in_quarantine_with_the_state_that_it_broke_on() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let at = folder.path().join("quarantine");
@@ -226,6 +264,25 @@ async fn until_whole(file: &std::path::Path) -> Result<Value> {
         }
     };
     timeout(PATIENCE, read).await?
+}
+
+#[tokio::test]
+async fn who_may_write_to_a_folder_is_not_told_again_what_it_would_write_twice() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = folder.path().to_owned();
+    let (gateway, mut client) = start(|plugin| {
+        plugin.grant.dirs = vec![Directory { host, guest: "/notes".into(), writable: true }];
+    })
+    .await?;
+    note(&mut client, "first").await?;
+    trap(&gateway).await?;
+    assert_eq!(dump(&mut client).await?, json!([[["adopted"], [], 1], "after a trap"]));
+    let counts = ["recovered_states", "restored_states", "lost_states"];
+    assert_eq!(counts.map(|key| count(&gateway, key)), [0, 0, 1]);
+    let told = status(&gateway)["last_error"]["message"].to_string();
+    assert!(told.contains("its state is gone (it may write to a folder"), "{told}");
+    gateway.drain().await;
+    Ok(())
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub trait Directory: fmt::Debug + Send + Sync {
 }
 
 /// Who is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Whom {
     Everybody,
     /// The connections of this user.

@@ -7,7 +7,7 @@ use crate::{
 use std::{any::Any, fmt, sync::Arc, task::Waker, vec};
 use tengen_wire::{
     fault::{Fault, FaultId},
-    id::{Channel, Handle, PluginName},
+    id::{Channel, Handle, PluginName, UserId},
 };
 
 /// Decides about events: a plugin, or a built-in like the router's echo.
@@ -106,10 +106,53 @@ pub trait Actor: fmt::Debug + Send + Sync {
     /// The open connections of the endpoints whose events are routed to this plugin: what a new instance adopts.
     fn connections_of(&self, plugin: &PluginName) -> Vec<Arc<Connection>>;
 
-    /// A new instance of this plugin begins that knows nothing: what else than connections it has to hear of, it is going to be
-    /// offered. `hears`: whether it is this instance that hears of a channel.
-    fn begins_anew(&self, _plugin: &PluginName, _hears: &dyn Fn(&Channel) -> bool) {}
+    /// A new instance of this plugin begins: what else than connections it has to hear of, it is going to be offered.
+    fn begins_anew(&self, _plugin: &PluginName, _who: Newcomer<'_>) {}
 }
+
+/// An instance that begins, as far as it has to be told of anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer<'a> {
+    pub hears: &'a dyn Hears,
+    pub knows: Knows,
+}
+
+impl Newcomer<'_> {
+    /// The only instance, of which nobody has told anything.
+    pub const NEW: Self = Newcomer { hears: &OnlyOne, knows: Knows::Nothing };
+}
+
+/// What an instance knows already of channels, users and subscriptions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Knows {
+    #[default]
+    Nothing,
+    /// What the one before it knew at some time, and what has ended since of which that one was told.
+    Older,
+    /// All that the one before it was told.
+    All,
+}
+
+/// Of what it is this instance that hears, and not one of its others.
+pub trait Hears: fmt::Debug {
+    fn of_channel(&self, _channel: &Channel) -> bool {
+        true
+    }
+
+    fn of_user(&self, _user: &UserId) -> bool {
+        true
+    }
+
+    fn of_connection(&self, _connection: &Connection) -> bool {
+        true
+    }
+}
+
+/// There are no others.
+#[derive(Debug, Clone, Copy)]
+pub struct OnlyOne;
+
+impl Hears for OnlyOne {}
 
 /// Which of a plugin's instances decides, counted from 0, and of how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! What changes is only marked, and looked at when there is room to tell of it. So it does not matter in which order several say that
 //! something has changed, and what is taken back before it was told is not told at all.
 
+use crate::handler::Knows;
 use std::{
     collections::{HashSet, VecDeque},
     hash::Hash,
@@ -57,9 +58,24 @@ impl<K: Clone + Eq + Hash> News<K> {
         }
     }
 
-    /// Whoever hears of it knows nothing.
-    pub fn begin_anew(&mut self) {
-        *self = Self::default();
+    /// Whoever hears of these begins, and knows so much of what was told. What was told to be so and is so is for
+    /// [`News::is_so`].
+    pub fn begin_anew(&mut self, knows: Knows, is_its: impl Fn(&K) -> bool) {
+        match knows {
+            Knows::Nothing => self.told.retain(|key| !is_its(key)),
+            Knows::Older | Knows::All => {
+                let told: Vec<_> = self.told.iter().filter(|key| is_its(key)).cloned().collect();
+                told.iter().for_each(|key| self.mark(key));
+            }
+        }
+    }
+
+    /// This is so: it is told to whoever begins and does not know it for certain.
+    pub fn is_so(&mut self, key: &K, knows: Knows) {
+        if knows != Knows::All {
+            self.told.remove(key);
+        }
+        self.mark(key);
     }
 
     /// What was told to be so.
@@ -94,6 +110,31 @@ mod tests {
         assert!(news.is_empty() && news.take(|_| true).is_none());
     }
 
+    #[test]
+    fn who_begins_hears_of_what_it_does_not_know_and_of_what_is_no_more() {
+        for (knows, expected) in [
+            // Of `gone` nobody has told an instance that knows nothing.
+            (Knows::Nothing, vec![("here", true), ("new", true)]),
+            (Knows::Older, vec![("gone", false), ("here", true), ("new", true)]),
+            (Knows::All, vec![("gone", false), ("new", true)]),
+        ] {
+            let mut news = News::default();
+            for key in ["gone", "here", "another's"] {
+                news.tell(key, true);
+            }
+            news.begin_anew(knows, |key| *key != "another's");
+            let is_so = |key: &&str| ["here", "new", "another's"].contains(key);
+            ["here", "new"].iter().for_each(|key| news.is_so(key, knows));
+            let mut told = Vec::new();
+            while let Some((key, is)) = news.take(is_so) {
+                news.tell(key, is);
+                told.push((key, is));
+            }
+            told.sort_unstable();
+            assert_eq!(told, expected, "{knows:?}");
+        }
+    }
+
     proptest! {
         /// Whoever listens now and then hears of each in turn, and in the end what is so.
         #[test]
@@ -109,7 +150,7 @@ mod tests {
                         news.mark(&key);
                     }
                     3 => {
-                        news.begin_anew();
+                        news.begin_anew(Knows::Nothing, |_| true);
                         heard = [false; 4];
                         (0..4).for_each(|key| news.mark(&key));
                     }

@@ -22,6 +22,7 @@ use crate::{
 };
 use std::{
     fmt,
+    hash::RandomState,
     path::PathBuf,
     sync::{
         Arc,
@@ -113,7 +114,14 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             linker,
             limits,
-            hosting: Hosting { ticks: clock.ticks.clone(), places, kept, outgoing, directory },
+            hosting: Hosting {
+                ticks: clock.ticks.clone(),
+                places,
+                kept,
+                outgoing,
+                directory,
+                seeds: RandomState::new(),
+            },
             order: Order {
                 fingerprint: Fingerprint::of(&wasm),
                 space: layout.space,

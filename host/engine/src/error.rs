@@ -265,7 +265,9 @@ impl CallError {
     /// In one line: the reason, the function that was called, where it was, and what the guest wrote.
     fn told(&self, function: &str) -> String {
         let story = self.story();
-        let reason = match story.and_then(|story| story.panic.as_deref()) {
+        let trapped = matches!(self, Self::Trapped(_));
+        let panic = story.and_then(|story| story.panic.as_deref()).filter(|_| trapped);
+        let reason = match panic {
             Some(panic) => panic.to_owned(),
             None => self.to_string(),
         };

@@ -92,12 +92,9 @@ impl Seen {
 impl Broken {
     /// Writes it into the folder, and takes out what was there for longest as long as there is too much. Returns the file.
     pub(crate) fn put(&self, folder: &Path) -> io::Result<PathBuf> {
-        let whole = self.json(true)?;
-        let json = match whole.len() as u64 <= BYTES {
-            true => whole,
-            // An event with its state that is larger than all may be: the event alone.
-            false => self.json(false)?,
-        };
+        // A state that is larger than all may be is not even written out: base64 takes four bytes for three.
+        let state = self.state.as_ref().map_or(0, |(state, _)| state.size() as u64);
+        let json = self.json(state / 3 * 4 <= BYTES / 2)?;
         fs::create_dir_all(folder)?;
         self.make_room(folder, json.len() as u64)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -145,7 +142,11 @@ impl Broken {
             if left < FILES && bytes <= BYTES {
                 break;
             }
-            fs::remove_file(folder.join(name))?;
+            // Somebody else may have been faster.
+            match fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             (bytes, left) = (bytes - size, left - 1);
         }
         Ok(())

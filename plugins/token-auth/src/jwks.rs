@@ -78,7 +78,8 @@ impl Jwks {
         let is_fresh =
             self.came_ms.is_some() && age_ms.is_some_and(|age| age <= self.source.fresh_ms);
         if !(is_known && is_fresh) && self.may_ask(now_ms) {
-            self.ask(if is_known { RENEWED } else { NEEDED }, now_ms);
+            // Where there are keys, whoever has one of them waits behind a token of an unknown one, which anybody can make up.
+            self.ask(if self.came_ms.is_some() { RENEWED } else { NEEDED }, now_ms);
         }
         let is_dead = self.asked.is_some_and(|(_, came)| !came);
         match self.keys.has(id) {

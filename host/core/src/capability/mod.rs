@@ -135,6 +135,9 @@ macro_rules! capabilities {
                     Self::Fetched(fetched) => {
                         fetched.place = std::sync::Arc::new(fetch::Place::new(()));
                     }
+                    Self::Missed(missed) => {
+                        missed.place = std::sync::Arc::new(fetch::Place::new(()));
+                    }
                     Self::Answered(answered) => {
                         answered.place = std::sync::Arc::new(fetch::Place::new(()));
                     }

@@ -23,10 +23,10 @@ impl Chance {
         bytes
     }
 
-    /// Another length than the one recorded is another question: what is left over then is drawn anew.
+    /// Another length than the one recorded is another question, which has an answer of its length.
     fn fill(&mut self, bytes: &mut [u8]) {
         let from = &mut self.from;
-        let drawn = self.tape.answer(|| {
+        let drawn = self.tape.answer(("random", bytes.len()), || {
             let mut drawn = vec![0; bytes.len()];
             from.fill_bytes(&mut drawn);
             drawn

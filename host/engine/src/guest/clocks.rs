@@ -1,21 +1,18 @@
 //! The clocks that guests read: right, but coarse, so that what another guest's work does to a cache is not measured.
 
 use super::tape::Tape;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// Guests see time in steps of this.
 pub(super) const GRAIN: Duration = Duration::from_micros(100);
 
-/// Both clocks, the one that only goes forward counted from when it was made.
-pub(super) struct Coarse {
-    began: Instant,
-    tape: Tape,
-}
+/// Both clocks, the one that only goes forward counted from when the tape says that it began.
+pub(super) struct Coarse(Tape);
 
 impl Coarse {
     pub(super) fn new(tape: &Tape) -> Self {
-        Self { began: Instant::now(), tape: tape.clone() }
+        Self(tape.clone())
     }
 }
 
@@ -25,8 +22,9 @@ impl HostWallClock for Coarse {
     }
 
     fn now(&self) -> Duration {
-        self.tape
-            .answer(|| coarse(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+        self.0.answer("wall", || {
+            coarse(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        })
     }
 }
 
@@ -36,7 +34,7 @@ impl HostMonotonicClock for Coarse {
     }
 
     fn now(&self) -> u64 {
-        self.tape.answer(|| nanoseconds(coarse(self.began.elapsed())))
+        self.0.answer("steady", || nanoseconds(coarse(self.0.began().elapsed())))
     }
 }
 

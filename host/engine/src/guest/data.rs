@@ -9,7 +9,10 @@ use crate::{
     error::{Cause, PluginError, lacks_addresses},
     trap::lines::Lines,
 };
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, atomic::Ordering},
+};
 use tengen_core::{directory::Directory, outgoing::Outgoing, store::Store as Kept};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
@@ -49,6 +52,16 @@ pub(crate) struct Hosting {
     pub(crate) outgoing: Option<Arc<dyn Outgoing>>,
     /// Who knows who is here; none: nobody does.
     pub(crate) directory: Option<Arc<dyn Directory>>,
+    /// From which each plugin has a seed for its tables, the same for all of its instances.
+    pub(crate) seeds: RandomState,
+}
+
+impl Hosting {
+    /// What a plugin's tables are mixed with: what one instance has in one order, the next has in the same.
+    fn seed(&self, plugin: &PluginName) -> u128 {
+        let half = |number: u8| u128::from(self.seeds.hash_one((plugin, number)));
+        (half(0) << 64) | half(1)
+    }
 }
 
 /// The data of a guest's store.
@@ -92,7 +105,7 @@ impl Data {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let data = Self {
-            wasi: wasi(settings, &console, &tape)?,
+            wasi: wasi(settings, &console, &tape, hosting.seed(name))?,
             table,
             memory: Memory::new(settings.memory, counters),
             config: Arc::clone(settings),
@@ -150,6 +163,7 @@ fn wasi(
     settings: &settings::Plugin,
     console: &Console,
     tape: &Tape,
+    seed: u128,
 ) -> Result<WasiCtx, PluginError> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.allow_tcp(false)
@@ -158,7 +172,7 @@ fn wasi(
         .max_random_size(RANDOM_BYTES);
     wasi.wall_clock(Coarse::new(tape)).monotonic_clock(Coarse::new(tape));
     let chance = || Chance::new(tape).ok_or(PluginError::NoChance);
-    wasi.secure_random(chance()?).insecure_random(chance()?);
+    wasi.secure_random(chance()?).insecure_random(chance()?).insecure_random_seed(seed);
     wasi.stdout(console.clone()).stderr(console.error());
     for name in &settings.grant.env {
         if let Ok(value) = std::env::var(name) {

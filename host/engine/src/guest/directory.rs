@@ -56,7 +56,7 @@ impl Host for Data {
 
     fn count(&mut self) -> wasmtime::Result<Counted> {
         self.charge(PLACE)?;
-        Ok(self.tape.answer(|| match self.directory() {
+        Ok(self.tape.answer("count", || match self.directory() {
             Ok(directory) => {
                 let directory::Totals { connections, users } =
                     directory.totals(self.signals.plugin());
@@ -69,7 +69,7 @@ impl Host for Data {
 
     fn count_members(&mut self, channel: String) -> wasmtime::Result<CountedMembers> {
         self.charge(channel.len())?;
-        Ok(self.tape.answer(|| {
+        Ok(self.tape.answer(("members", channel.clone()), || {
             let members = self.directory().and_then(|directory| {
                 let channel = named(channel).map(Channel::new)?;
                 Ok(directory.members(&self.granted(channel)?))
@@ -94,7 +94,8 @@ impl Data {
         self.charge(bytes + after.as_ref().map_or(0, String::len))?;
         let limit = usize::try_from(limit).unwrap_or(PAGE_CONNECTIONS);
         let wanted = Wanted { after: after.as_deref(), limit };
-        let listing = self.tape.answer(|| {
+        let question = ("list", whom.clone(), after.clone(), limit);
+        let listing = self.tape.answer(question, || {
             // Whoever was granted nothing learns nothing, not even what is no name.
             let found = self.directory().and_then(|directory| {
                 let page = directory.page(self.signals.plugin(), &whom?, wanted);

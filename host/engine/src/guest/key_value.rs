@@ -25,7 +25,7 @@ impl Host for Data {
             Ok(store) => store,
             Err(why) => return Ok(Found::Refused(told(why))),
         };
-        let found = self.tape.answer(|| match store.get(&bucket, &key) {
+        let found = self.tape.answer(("get", &bucket, &key), || match store.get(&bucket, &key) {
             Some(entry) => Found::Entry(as_told(&key, &entry)),
             None => Found::Nothing,
         });
@@ -50,7 +50,8 @@ impl Host for Data {
         };
         let limit = usize::try_from(limit).unwrap_or(PAGE_ENTRIES);
         let wanted = Wanted { prefix: &prefix, after: after.as_deref(), limit };
-        let listing = self.tape.answer(|| {
+        let question = ("entries", &bucket, &prefix, &after, limit);
+        let listing = self.tape.answer(question, || {
             let page = store.page(&bucket, &wanted);
             let entries = page.entries.iter().map(|(key, entry)| as_told(key, entry)).collect();
             let next = page.next.map(|key| key.to_string());

@@ -4,7 +4,6 @@
 
 use super::{
     bindings::{signal_types::Level, signals},
-    clocks,
     console::Console,
 };
 use crate::text::{lines, plain};
@@ -48,7 +47,6 @@ pub(crate) struct Signals {
     pub(crate) rehearsal: bool,
     /// It goes through what was: all of it has been said.
     pub(crate) muted: bool,
-    began: Instant,
 }
 
 struct Held {
@@ -109,7 +107,6 @@ impl Signals {
             fatal: None,
             rehearsal: false,
             muted: false,
-            began: Instant::now(),
         }
     }
 
@@ -134,11 +131,6 @@ impl Signals {
         if matches!(level, Level::Fatal) {
             self.fatal = Some(lines(message, PANIC_MAX));
         }
-    }
-
-    /// For run times: in steps, as all clocks of guests.
-    pub(super) fn elapsed_ms(&self) -> f64 {
-        clocks::coarse(self.began.elapsed()).as_secs_f64() * 1e3
     }
 
     /// Whether a signal would be kept; if not it counts as dropped, and nothing else is done about it.

@@ -21,7 +21,7 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use std::{mem::take, sync::Arc};
-use tengen_core::event::Connection;
+use tengen_core::{event::Connection, handler::Knows};
 use tokio::sync::oneshot;
 
 /// What there is to do.
@@ -94,7 +94,12 @@ impl Change<'_> {
             let parts = Parts { saved, sources: self.was.of, target, targets: self.will.of };
             instance.load(self.generation, &parts).await.map(|()| true)
         };
-        try_join_all((0..).zip(fresh).map(load)).await
+        // One after the other: each has its time for itself.
+        let mut all = Vec::new();
+        for each in (0..).zip(fresh) {
+            all.push(load(each).await?);
+        }
+        Ok(all)
     }
 
     fn next(&self, instance: Instance) -> Box<Next> {
@@ -149,7 +154,7 @@ impl Change<'_> {
         for ((seat, dealt), open) in all.iter().zip(dealt).zip(&mut open) {
             self.adopt(seat, take(open), dealt, handed_over);
             if !handed_over || !is_whole {
-                seat.each.begins_anew();
+                seat.each.begins_anew(Knows::Nothing);
             }
         }
         for (verdict, what) in verdicts {

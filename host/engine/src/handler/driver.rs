@@ -244,15 +244,11 @@ async fn drive(
             }
             Due::Saving => {
                 hand_over(&visited).await;
-                if Box::pin(contained(runner.checkpoint())).await.is_err() {
-                    Box::pin(recover(&mut runner, &mut batch)).await;
-                }
+                Box::pin(save(&mut runner, &mut batch)).await;
             }
             Due::Restart => {
                 hand_over(&visited).await;
-                if Box::pin(contained(runner.restart())).await.is_err() {
-                    runner.lie_down(&mut batch);
-                }
+                Box::pin(restart(&mut runner, &mut batch)).await;
             }
             Due::End => break None,
         }
@@ -280,6 +276,18 @@ impl Drop for End {
 /// happened to drive it.
 fn contained<T>(work: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
     AssertUnwindSafe(work).catch_unwind()
+}
+
+async fn save(runner: &mut Runner, batch: &mut Batch) {
+    if contained(runner.checkpoint()).await.is_err() {
+        recover(runner, batch).await;
+    }
+}
+
+async fn restart(runner: &mut Runner, batch: &mut Batch) {
+    if contained(runner.restart()).await.is_err() {
+        runner.lie_down(batch);
+    }
 }
 
 async fn recover(runner: &mut Runner, batch: &mut Batch) {

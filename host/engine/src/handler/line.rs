@@ -119,6 +119,11 @@ pub(super) fn is_owed(event: &Event) -> bool {
     matches!(event.what, Occurrence::Answered(_) | Occurrence::Fetched(_))
 }
 
+/// Whether it waits for the next instance where none runs: what a plugin, or its state, waits for and that comes once.
+pub(super) fn outlasts_a_rest(event: &Event) -> bool {
+    is_owed(event) || matches!(event.what, Occurrence::Timer(_))
+}
+
 /// What an answer takes of memory goes.
 pub(super) fn give_up_answer(event: &mut Event) {
     if let Occurrence::Answered(answered) = &mut event.what {

@@ -10,7 +10,7 @@ pub(super) mod moving;
 
 use super::{
     keeping::known::Missing,
-    line::{Line, Share, give_up_answer, is_owed},
+    line::{Line, Share, give_up_answer, is_owed, outlasts_a_rest},
 };
 use foldhash::fast::RandomState;
 use std::{
@@ -263,7 +263,8 @@ impl Queue {
         waiting.told.clear();
         let alone = std::mem::take(&mut waiting.alone);
         let events = waiting.events.clear();
-        let (owed, others) = alone.into_iter().chain(events).partition::<VecDeque<_>, _>(is_owed);
+        let all = alone.into_iter().chain(events);
+        let (owed, others) = all.partition::<VecDeque<_>, _>(outlasts_a_rest);
         waiting.owed.extend(owed);
         let called = waiting.call(self.bound);
         drop(waiting);
@@ -279,8 +280,7 @@ impl Queue {
     pub(super) fn open(&self) {
         let mut waiting = self.lock();
         waiting.closed = None;
-        let owed = std::mem::take(&mut waiting.owed);
-        owed.into_iter().rev().for_each(|event| waiting.events.push_front(event));
+        waiting.return_owed();
     }
 }
 
@@ -311,6 +311,11 @@ impl Waiting {
                 Occurrence::Opened => Ok(()),
                 Occurrence::Closed(_) => {
                     handle.into_iter().for_each(|handle| self.part_from(handle));
+                    Ok(())
+                }
+                // It has its place among what waits for the next instance.
+                Occurrence::Answered(_) if matches!(closed, Closed::Unavailable(_)) => {
+                    self.owed.push_back(event);
                     Ok(())
                 }
                 _ => Err(declined(event, closed.fault())),
@@ -369,9 +374,20 @@ impl Waiting {
         self.events.push_back(event);
     }
 
-    /// What is owed of a connection is told without it: the instance hears of it no more.
+    /// What has waited for an instance comes first.
+    fn return_owed(&mut self) {
+        let owed = std::mem::take(&mut self.owed);
+        owed.into_iter().rev().for_each(|event| self.events.push_front(event));
+    }
+
+    /// What is owed of a connection is told without it: the instance hears of it no more. Its timers end with it.
     fn part_from(&mut self, handle: Handle) {
         self.change_owed(handle, |event| event.connection = None);
+        let is_its_timer = |event: &Event| {
+            let its = event.connection.as_ref().is_some_and(|it| it.handle == handle);
+            its && matches!(event.what, Occurrence::Timer(_))
+        };
+        self.owed.retain(|event| !is_its_timer(event));
     }
 
     /// Changes what is owed of a connection, wherever it waits.

@@ -6,7 +6,7 @@ use tengen_core::{
     event::{Closing, Message, Permit},
 };
 use tengen_wire::{
-    id::EventId,
+    id::{ConnectionId, EventId},
     payload::{Encoding, Payload},
 };
 
@@ -273,7 +273,7 @@ fn an_answer_that_waits_is_kept_for_the_next_instance() {
     let left = queue.close(Closed::Unavailable(Duration::from_secs(1)));
     assert_eq!(left.len(), 1, "the message");
     assert!(queue.is_empty(), "nothing is to be done");
-    assert_eq!(offer(&queue, answer(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
+    assert_eq!(offer(&queue, message(1)).expect_err("down").why.id, FaultId::PluginUnavailable);
     // The next instance does not hear that this one was there.
     fill(&queue, vec![end(2)]);
     queue.begin_adoption();
@@ -340,4 +340,57 @@ fn what_plugins_keep_with_a_connection_counts_with_its_adoption() {
         std::iter::from_fn(|| queue.take(share, &mut batch).then_some(batch.events.len()))
             .collect();
     assert_eq!(taken, [2, 2]);
+}
+
+/// One of this handle, and of an own id.
+fn known(handle: u32, id: u8) -> (Handle, ConnectionId) {
+    (Handle(handle), ConnectionId::from_bytes([id; 16]))
+}
+
+#[test]
+fn an_instance_that_knows_something_hears_of_the_rest_alone_and_first_of_who_has_left() {
+    let queue = queue(16);
+    queue.adopt([1, 2, 3, 5, 6].map(connection).to_vec(), Missing::default(), false);
+    fill(&queue, vec![end(3)]);
+    // All of this the instance before has heard.
+    drain(&queue, 16);
+    fill(&queue, vec![message(1), message(2), event(4, Occurrence::Opened)]);
+    // Of connection 6 it knows another one, which had this handle before.
+    let known = HashMap::from_iter([known(1, 7), known(3, 7), known(5, 7), known(6, 9)]);
+    let ended = HashMap::from_iter([(
+        Handle(3),
+        Closing { code: 1000, reason: String::new(), clean: true },
+    )]);
+    let timer = |handle| event(handle, Occurrence::Timer("t".to_owned()));
+    let of_the_one_before = Event {
+        connection: Some(Arc::new(Connection::gone(Handle(6), ConnectionId::from_bytes([9; 16])))),
+        ..timer(6)
+    };
+    let again = vec![timer(1), timer(3), of_the_one_before];
+    let missing = Missing { known, ended, again, ..Missing::default() };
+    queue.begin_adoption();
+    let open = [1, 2, 4, 5, 6].map(connection).to_vec();
+    let told = queue.adopt(open, missing, false);
+    assert_eq!(told, 4, "two have left, and two are new to it");
+    let heard = drain(&queue, 16);
+    let first = heard.first().cloned().unwrap_or_default();
+    assert!(["c3 c6 a2 a6", "c6 c3 a2 a6"].contains(&first.as_str()), "{heard:?}");
+    assert_eq!(heard[1..], ["?1 m1 m2 o4"]);
+}
+
+#[test]
+fn a_timer_that_waits_when_an_instance_rests_comes_to_the_next_unless_its_connection_has_ended() {
+    let queue = queue(16);
+    let timer = |of: Option<u32>| {
+        let event = event(of.unwrap_or(1), Occurrence::Timer("t".to_owned()));
+        Event { connection: event.connection.filter(|_| of.is_some()), ..event }
+    };
+    fill(&queue, vec![event(1, Occurrence::Opened), event(2, Occurrence::Opened)]);
+    fill(&queue, vec![timer(Some(1)), timer(Some(2)), timer(None)]);
+    assert!(queue.close(Closed::Unavailable(Duration::from_secs(1))).is_empty());
+    fill(&queue, vec![end(2), answer(1)]);
+    queue.begin_adoption();
+    queue.open();
+    queue.adopt(vec![connection(1)], Missing::default(), false);
+    assert_eq!(drain(&queue, 16), ["a1", "?1 ?0 q1"], "and an answer that came meanwhile");
 }

@@ -6,6 +6,7 @@ pub(super) mod change;
 mod keep;
 mod recovery;
 mod revival;
+mod trial;
 
 use self::keep::{Call, Growth};
 use super::{
@@ -33,11 +34,12 @@ use crate::{
     },
     error::{CallError, PluginError},
     guest::bindings::{handling::types, plugin::StartReason},
+    kept::KeptState,
     shared::{At, Each, State},
     text::lines,
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tengen_core::{
@@ -80,6 +82,8 @@ pub(crate) struct Runner {
     call: Option<Call>,
     /// When the last call ended.
     last_ended: Option<Instant>,
+    /// An event that broke it is being written down.
+    in_quarantine: Arc<AtomicBool>,
 }
 
 /// A version that is ready to take over.
@@ -118,6 +122,7 @@ impl Runner {
             growth: Growth::default(),
             call: None,
             last_ended: None,
+            in_quarantine: Arc::default(),
         };
         runner.begin_keeping(keeping);
         runner
@@ -253,6 +258,7 @@ impl Runner {
             let Deciding { instance, of } = self.shared.deciding();
             next.instance.load(&next.generation, &Parts::own(&saved, instance, of)).await?;
             let took = began.elapsed();
+            self.shared.keeps(KeptState::new(SystemTime::now(), saved.size(), took, 0));
             state = Some(Checkpoint { state: saved, at: SystemTime::now(), took });
         }
         self.exchange(next, handed_over, state);
@@ -301,7 +307,7 @@ impl Runner {
                 return other;
             }
         };
-        self.lose();
+        self.lose_at_saving();
         self.shared.counters.note(PluginHappened::Failed(FaultId::PluginFailed, 1));
         self.restart().await;
         let state = match self.instance {

@@ -50,7 +50,10 @@ impl Deal {
             }
             (Some(connection), _) => self.of_connection(connection),
             (None, Some(channel)) => self.of_channel(channel),
-            (None, None) => self.at(user_of(&event.what).map_or(by.into(), |user| number_of(user))),
+            (None, None) => match user_of(&event.what) {
+                Some(user) => self.of_user(user),
+                None => self.at(by.into()),
+            },
         }
     }
 
@@ -65,6 +68,11 @@ impl Deal {
     /// Who hears of a channel that it has subscribers, or none.
     pub(crate) fn of_channel(self, channel: &Channel) -> u16 {
         self.at(number_of(channel))
+    }
+
+    /// Who hears of a user that it has a connection, or none.
+    pub(crate) fn of_user(self, user: &UserId) -> u16 {
+        self.at(number_of(user))
     }
 
     fn at(self, number: u32) -> u16 {

@@ -11,7 +11,11 @@ use std::{
     },
     time::Duration,
 };
-use tengen_core::{event::Connection, handler::Deciding};
+use tengen_core::{
+    event::Connection,
+    handler::{Deciding, Hears, Knows, Newcomer},
+};
+use tengen_wire::id::{Channel, UserId};
 
 /// The place of one instance: whoever runs in it, one after the other.
 #[derive(Debug)]
@@ -25,6 +29,27 @@ pub(crate) struct Each {
     /// Linear memory of the one that runs, in bytes, as it was after its last call.
     memory: AtomicUsize,
     last_error: Mutex<Option<LastError>>,
+}
+
+/// What is one instance's.
+#[derive(Debug)]
+struct Own {
+    deal: Deal,
+    number: u16,
+}
+
+impl Hears for Own {
+    fn of_channel(&self, channel: &Channel) -> bool {
+        self.deal.of_channel(channel) == self.number
+    }
+
+    fn of_user(&self, user: &UserId) -> bool {
+        self.deal.of_user(user) == self.number
+    }
+
+    fn of_connection(&self, connection: &Connection) -> bool {
+        self.deal.of_connection(connection) == self.number
+    }
 }
 
 /// One instance of a handler.
@@ -87,10 +112,10 @@ impl Each {
         open
     }
 
-    /// A new instance begins in its place that knows nothing.
-    pub(crate) fn begins_anew(&self) {
-        let deal = self.deal();
-        self.actor.begins_anew(&self.name, &|channel| deal.of_channel(channel) == self.number);
+    /// A new instance begins in its place.
+    pub(crate) fn begins_anew(&self, knows: Knows) {
+        let own = Own { deal: self.deal(), number: self.number };
+        self.actor.begins_anew(&self.name, Newcomer { hears: &own, knows });
     }
 
     pub(crate) fn set_state(&self, state: State) {

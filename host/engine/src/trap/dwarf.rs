@@ -26,10 +26,12 @@ const DEPTH: usize = 64;
 const HOPS: usize = 4;
 /// What is read of a part of a file's name, in bytes: its end.
 const PATH: usize = 512;
+/// The most attributes of one entry.
+const ATTRIBUTES: usize = 256;
 /// What is looked at of the time is one step of so many.
 const STEPS: u32 = 256;
 /// The most bytes of these sections: what is read from them takes a multiple of that for a moment.
-const LIMITS: [(&str, usize); 2] = [(".debug_abbrev", 1 << 20), (".debug_line", 4 << 20)];
+const LIMITS: [(&str, usize); 2] = [(".debug_abbrev", 1 << 20), (".debug_line", 1 << 20)];
 /// The most bytes of all of them.
 const ALL: usize = 48 << 20;
 
@@ -64,6 +66,14 @@ struct Budget {
 }
 
 impl Budget {
+    /// For what takes long by itself.
+    fn look(&self) -> Result<(), End> {
+        match Instant::now() > self.until {
+            true => Err(End::Late),
+            false => Ok(()),
+        }
+    }
+
     fn spend(&mut self) -> Result<(), End> {
         self.steps = self.steps.wrapping_add(1);
         match self.steps.is_multiple_of(STEPS) && Instant::now() > self.until {
@@ -159,10 +169,7 @@ fn search(
     let Ok(dwarf) = Dwarf::load(section);
     let mut units = dwarf.units();
     while let Some(header) = units.next()? {
-        budget.spend()?;
-        if Instant::now() > budget.until {
-            return Err(End::Late);
-        }
+        budget.look()?;
         // One that makes no sense does not hide the others.
         let Ok(unit) = dwarf.unit(header) else { continue };
         let mut here = Vec::new();
@@ -227,7 +234,11 @@ impl<'a> Reader<'a, '_> {
     fn find_functions(&self, known: &mut [Known<'a>], budget: &mut Budget) -> Result<(), End> {
         let mut entries = self.unit.entries();
         while let Some(entry) = entries.next_dfs()? {
-            budget.spend()?;
+            // One can have as many attributes as fit into its abbreviation.
+            match entry.attrs().len() {
+                ..=ATTRIBUTES => budget.spend()?,
+                _ => return Err(End::Bad),
+            }
             if entry.tag() != DW_TAG_subprogram && entry.tag() != DW_TAG_inlined_subroutine {
                 continue;
             }
@@ -248,6 +259,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn level(&self, entry: &Entry<'a>, budget: &mut Budget) -> Result<Level<'a>, End> {
+        budget.look()?;
         let number = |name| {
             entry.attr_value(name).and_then(|value| match value {
                 AttributeValue::FileIndex(index) => Some(index),
@@ -266,6 +278,7 @@ impl<'a> Reader<'a, '_> {
         hops: usize,
         budget: &mut Budget,
     ) -> Result<Option<Text<'a>>, End> {
+        budget.look()?;
         for name in [DW_AT_linkage_name, DW_AT_name] {
             if let Some(value) = entry.attr_value(name)
                 && let Ok(text) = self.dwarf.attr_string(unit, value)

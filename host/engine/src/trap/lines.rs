@@ -12,7 +12,10 @@ use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tengen_settings::file;
@@ -35,12 +38,14 @@ pub(crate) struct Lines {
     /// SHA-256 of the component, its size; none where it has no lines.
     of: Option<([u8; 32], usize)>,
     known: Mutex<Known>,
+    /// Somebody reads the file now, whether anybody waits for that still or not.
+    is_read: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     places: BTreeMap<u32, Vec<Place>>,
-    /// From when on there may be another reading; the file is not read twice at one time.
+    /// From when on there may be another reading.
     next: Option<Instant>,
     sampled: Option<Instant>,
 }
@@ -49,7 +54,7 @@ impl Lines {
     /// Those of a component, of which this is the SHA-256.
     pub(crate) fn of(component: &[u8], hash: [u8; 32]) -> Self {
         let of = dwarf::has_any(component).then_some((hash, component.len()));
-        Self { of, known: Mutex::default() }
+        Self { of, ..Self::default() }
     }
 
     /// Whether it is time to tell again where a guest was that computed for too long.
@@ -83,12 +88,14 @@ impl Lines {
         let began = Instant::now();
         {
             let next = &mut self.known().next;
-            if next.is_some_and(|next| began < next) {
+            let waits = next.is_some_and(|next| began < next);
+            if waits || self.is_read.swap(true, Ordering::Relaxed) {
                 return (Found::new(), Err("they were looked up just now"));
             }
             *next = Some(began + PATIENCE);
         }
-        let (found, end) = read(file.to_owned(), of, wanted.to_vec()).await;
+        let is_read = Arc::clone(&self.is_read);
+        let (found, end) = read(file.to_owned(), of, wanted.to_vec(), is_read).await;
         let now = Instant::now();
         self.known().next = Some(now + (now - began) * REST);
         if end.is_ok() {
@@ -123,8 +130,13 @@ async fn read(
     file: PathBuf,
     of: ([u8; 32], usize),
     wanted: Vec<u32>,
+    is_read: Arc<AtomicBool>,
 ) -> (Found, Result<(), &'static str>) {
-    let reading = spawn_blocking(move || read_now(&file, of, &wanted));
+    let reading = spawn_blocking(move || {
+        let found = read_now(&file, of, &wanted);
+        is_read.store(false, Ordering::Relaxed);
+        found
+    });
     match timeout(PATIENCE, reading).await {
         Ok(Ok(found)) => found,
         _ => (Found::new(), Err("its file could not be read in time")),

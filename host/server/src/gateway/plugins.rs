@@ -263,8 +263,9 @@ impl Shared {
             .iter()
             .filter_map(|(name, plugin)| Some((name.clone(), plugin.handler()?)))
             .collect();
-        self.hub.set_handlers(handlers);
+        // First what they may do: a handler that is new is told at once of what is its own.
         self.hub.set_rights(self.rights(settings));
+        self.hub.set_handlers(handlers);
         self.upgrades.authenticators.store(Arc::new(authenticators));
         self.router.set_routes(routes.build());
     }

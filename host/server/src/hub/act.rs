@@ -11,13 +11,9 @@ use std::{cell::OnceCell, sync::Arc};
 use tengen_core::{
     effect::{Caused, Failure, Kind, Refused},
     event::{Connection, Event, Occurrence},
-    handler::{Actor, Progress, Work},
+    handler::{Actor, Newcomer, Progress, Work},
 };
-use tengen_wire::{
-    close::Reason,
-    fault::Fault,
-    id::{Channel, PluginName},
-};
+use tengen_wire::{close::Reason, fault::Fault, id::PluginName};
 
 /// A step, and the effect that is under way in it.
 struct Carrying<'a> {
@@ -60,8 +56,8 @@ impl Actor for Hub {
         self.owned_by(plugin)
     }
 
-    fn begins_anew(&self, plugin: &PluginName, hears: &dyn Fn(&Channel) -> bool) {
-        self.tell_all(plugin, hears);
+    fn begins_anew(&self, plugin: &PluginName, who: Newcomer<'_>) {
+        self.tell_all(plugin, who);
     }
 }
 

@@ -60,7 +60,7 @@ use tengen_core::{
     broker::{Broker, memory::Memory},
     budget::Budget,
     event::Connection,
-    handler::Handler,
+    handler::{Handler, Newcomer},
     intake::Intake,
     meter::{Happened, Totals},
     often::Often,
@@ -217,7 +217,7 @@ impl Hub {
             self.keep_data(&running);
         }
         // What changes from here on is noted; what was before is not known to them.
-        new.into_iter().for_each(|plugin| self.tell_all(plugin, &|_| true));
+        new.into_iter().for_each(|plugin| self.tell_all(plugin, Newcomer::NEW));
     }
 
     /// A handle for a connection that is about to open, and a place for its socket until [`Hub::gone`]. Fails when there

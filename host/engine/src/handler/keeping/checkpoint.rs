@@ -27,12 +27,11 @@ impl Checkpoint {
     }
 }
 
-/// What speaks for and against the state that was loaded last.
+/// What speaks against the state of an instance that came in the place of one that broke.
 #[derive(Debug, Default)]
 pub(in crate::handler) struct Trial {
+    /// When it was brought to that state; none: it has worked since, or came in nobody's place.
     loaded: Option<Instant>,
-    /// A call went well on an instance that had loaded it.
-    proven: bool,
     traps: u32,
 }
 
@@ -41,24 +40,29 @@ impl Trial {
         self.loaded = Some(now);
     }
 
-    /// It was loaded, and nothing has shown yet that it is good.
+    /// Nothing has shown yet that the state is good.
     pub(in crate::handler) fn is_open(&self) -> bool {
-        self.loaded.is_some() && !self.proven
+        self.loaded.is_some()
     }
 
-    /// A call that shows work returned: whatever traps after it traps at an event.
+    /// A call returned, and it was work: whatever traps after it traps at an event.
     pub(in crate::handler) fn went_well(&mut self) {
-        self.proven |= self.loaded.is_some();
+        *self = Self::default();
     }
 
-    /// A call trapped. Whether the state is put aside: nothing went well since it was loaded, again and again.
+    /// A call trapped. Whether the state is to be looked at: nothing went well since it was loaded, again and again.
     pub(in crate::handler) fn trapped(&mut self, now: Instant) -> bool {
         let soon = self.loaded.is_some_and(|loaded| now.saturating_duration_since(loaded) <= TRIAL);
-        if self.proven || !soon {
+        if !soon {
             return false;
         }
         self.traps += 1;
         self.traps >= TRAPS
+    }
+
+    /// It was looked at, or another state is tried.
+    pub(in crate::handler) fn begins(&mut self) {
+        self.traps = 0;
     }
 }
 
@@ -67,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_on_which_nothing_goes_well_is_put_aside_at_the_second_trap_after_it_was_loaded() {
+    fn a_state_on_which_nothing_goes_well_is_looked_at_at_the_second_trap_after_it_was_loaded() {
         let (mut trial, now) = (Trial::default(), Instant::now());
         assert!(!trial.trapped(now), "the instance that saved it has trapped");
         trial.loaded(now);

@@ -2,7 +2,7 @@
 
 use crate::{
     call::{effects::Decided, events::Kept},
-    guest::tape::{Answer, Tape},
+    guest::tape::{Recorded, Tape},
     handler::line::weight,
 };
 use bytes::{Bytes, BytesMut};
@@ -20,7 +20,7 @@ use tengen_core::{
 /// What going through all of it again may take.
 pub(in crate::handler) const TIME: Duration = Duration::from_millis(250);
 /// Bodies up to this are copied: they are a small part of what was read with them, which would be held with them.
-const COPIED: usize = 4 << 10;
+const COPIED: usize = 16 << 10;
 /// So much is taken at once for copies.
 const CHUNK: usize = 64 << 10;
 /// What a call takes beside its events.
@@ -34,7 +34,7 @@ pub(in crate::handler) struct Journal {
     /// What was kept with the connections of events when they were told, by the events' places; nothing with most.
     kept: Vec<(usize, Kept)>,
     /// What the guest was answered until the last call's end, once its instance is gone.
-    pub(in crate::handler) answers: Vec<Answer>,
+    pub(in crate::handler) answers: Vec<Recorded>,
     copies: BytesMut,
     bytes: usize,
     took: Duration,
@@ -126,14 +126,9 @@ impl Journal {
         self.hasher.hash_one(message)
     }
 
-    /// The last message that was told.
-    pub(in crate::handler) fn last_message(&self) -> Option<Event> {
-        self.events.iter().rev().find(|event| event.message().is_some()).map(Event::another)
-    }
-
-    /// Whether the plugin had something to decide, beside hearing who comes and goes.
-    pub(in crate::handler) fn shows_work(&self) -> bool {
-        self.events.iter().any(is_work)
+    /// Events that the plugin had something to decide at, in order.
+    pub(in crate::handler) fn work(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|event| is_work(event))
     }
 
     /// Whether there is room for more.

@@ -1,12 +1,18 @@
 //! The connections that an instance has heard of, and what it was told since its last checkpoint.
 
+use crate::handler::line::weight;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
-use tengen_core::event::{Closing, Event, Occurrence};
+use tengen_core::{
+    event::{Closing, Event, Occurrence},
+    handler::Knows,
+};
 use tengen_wire::id::{ConnectionId, Handle};
 
-/// Occurrences that are told once more, at most; past them nothing is known of further ones.
+/// Occurrences that are told once more, at most,
 const AGAIN: usize = 4096;
+/// and what they may weigh. Further ones are counted.
+const AGAIN_WEIGHT: usize = 2 << 20;
 
 /// What an instance knows of connections.
 #[derive(Debug, Default)]
@@ -21,8 +27,11 @@ pub(in crate::handler) struct Since {
     begun: HashSet<Handle, RandomState>,
     /// Of those that were open before.
     ended: HashMap<Handle, (ConnectionId, Closing), RandomState>,
-    /// What was waited for has come: timers.
+    /// What its state waits for, and has come: timers, answers, ends of requests; and what it believes to be there, and has gone.
     again: Vec<Event>,
+    weight: usize,
+    /// So many that found no room.
+    untold: u64,
 }
 
 impl Since {
@@ -34,9 +43,22 @@ impl Since {
             }
         }
         self.begun.extend(&next.begun);
-        let room = AGAIN.saturating_sub(self.again.len());
-        self.again.extend(next.again.iter().take(room).map(Event::another));
+        self.untold += next.untold;
+        next.again.iter().for_each(|event| self.comes(event));
         self
+    }
+
+    fn comes(&mut self, event: &Event) {
+        let weight = self.weight.saturating_add(weight(event));
+        if self.again.len() >= AGAIN || weight > AGAIN_WEIGHT {
+            self.untold += 1;
+            return;
+        }
+        let mut event = event.another();
+        event.permit = None;
+        event.what.let_go();
+        self.weight = weight;
+        self.again.push(event);
     }
 }
 
@@ -45,6 +67,8 @@ impl Since {
 pub(in crate::handler) struct Missing {
     /// It is where the one before it was: nothing is missing, unless something happened while none ran.
     pub(in crate::handler) is_complete: bool,
+    /// What it knows of everything else.
+    pub(in crate::handler) knows: Knows,
     /// The connections that its state knows.
     pub(in crate::handler) known: HashMap<Handle, ConnectionId, RandomState>,
     /// How those of them ended that did.
@@ -74,11 +98,14 @@ impl Known {
                     self.since.ended.insert(connection.handle, (id, how.clone()));
                 }
             }
-            (Occurrence::Timer(_), _) if self.since.again.len() < AGAIN => {
-                self.since.again.push(event.another());
-            }
+            (what, _) if is_told_again(what) => self.since.comes(event),
             _ => {}
         }
+    }
+
+    /// How much of what came since is told no more.
+    pub(in crate::handler) fn untold(&self) -> u64 {
+        self.since.untold
     }
 
     /// It is told nothing more of this connection, and its end, at which it failed, not again.
@@ -94,7 +121,12 @@ impl Known {
 
     /// For an instance that knows everything.
     pub(in crate::handler) fn all(&self) -> Missing {
-        Missing { is_complete: true, known: self.open.clone(), ..Missing::default() }
+        Missing {
+            is_complete: true,
+            knows: Knows::All,
+            known: self.open.clone(),
+            ..Missing::default()
+        }
     }
 
     /// What counts from here on is the checkpoint before the last one; `since`: what happened between the two.
@@ -115,7 +147,13 @@ impl Known {
             self.open.insert(handle, id);
             ended.insert(handle, how);
         }
-        Missing { known: self.open.clone(), ended, again: since.again, is_complete: false }
+        Missing {
+            known: self.open.clone(),
+            ended,
+            again: since.again,
+            is_complete: false,
+            knows: Knows::Older,
+        }
     }
 
     /// For an instance that knows nothing.
@@ -124,3 +162,17 @@ impl Known {
         Missing::default()
     }
 }
+
+/// Whether an instance that knows an older state has to hear of it: it waits for it, or believes that what is gone is there. What
+/// is there it hears of anyway.
+fn is_told_again(what: &Occurrence) -> bool {
+    use Occurrence::{Answered, ChannelVacated, Fetched, Timer, Unsubscribed, UserOffline};
+    matches!(
+        what,
+        Timer(_) | Answered(_) | Fetched(_) | ChannelVacated(_) | UserOffline(_) | Unsubscribed(_)
+    )
+}
+
+#[cfg(test)]
+#[path = "known_tests.rs"]
+mod tests;

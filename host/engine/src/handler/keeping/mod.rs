@@ -9,15 +9,26 @@ pub(super) mod journal;
 pub(super) mod known;
 pub(super) mod schedule;
 
+use crate::{call::generation::Generation, guest::bindings::plugin::StartReason};
 use checkpoint::{Checkpoint, Trial};
 use journal::Journal;
 use known::{Known, Since};
 use schedule::Schedule;
 use tengen_core::event::Event;
+use tengen_settings as settings;
 use tengen_wire::id::{ConnectionId, Handle};
 use tokio::time::Instant;
 
-use crate::{call::generation::Generation, guest::bindings::plugin::StartReason};
+/// Events that are tried on a state.
+const SAMPLES: usize = 3;
+
+/// Where the journal's events stand among samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Newer {
+    First,
+    /// What came last may be what has spoiled the state.
+    Last,
+}
 
 /// What is kept for one instance after another. Nothing for plugins without `snapshot`: they have no state.
 #[derive(Debug)]
@@ -39,8 +50,14 @@ pub(super) struct Keeping {
     pub(super) unrepeated: Option<String>,
     /// What was loaded last may be what breaks the plugin.
     pub(super) suspected: bool,
-    /// A message that went well before the state was saved.
-    pub(super) sample: Option<Event>,
+    /// Events that went well, each of another connection: what is tried on a state of which nobody knows whether it is good.
+    pub(super) samples: Vec<Event>,
+    /// How often in a row a call that was to save the state broke.
+    unsaved: u32,
+    /// When the clock of the first instance began that only goes forward; none: not known yet.
+    pub(super) clock: Option<std::time::Instant>,
+    /// Whether the plugin can be told again what it was told.
+    repeats: bool,
     /// Bytes that the journal may take.
     pub(super) bound: usize,
 }
@@ -50,10 +67,11 @@ impl Keeping {
     pub(super) fn new(generation: &Generation, began: StartReason, now: Instant) -> Option<Self> {
         generation.saves()?;
         let keeping = &generation.settings.state;
-        Some(Self {
+        let mut new = Self {
             current: None,
             previous: None,
-            journal: Some(Journal::new(keeping.log)),
+            journal: None,
+            repeats: repeats(&generation.settings),
             began,
             known: Known::default(),
             schedule: Schedule::new(keeping.every, now),
@@ -61,9 +79,13 @@ impl Keeping {
             rested: false,
             unrepeated: None,
             suspected: false,
-            sample: None,
+            samples: Vec::new(),
+            unsaved: 0,
+            clock: None,
             bound: keeping.log,
-        })
+        };
+        new.begin_journal();
+        Some(new)
     }
 
     /// For an instance that has taken over what another version saved.
@@ -73,14 +95,14 @@ impl Keeping {
         before: Option<Self>,
         now: Instant,
     ) -> Option<Self> {
-        let (mut known, mut sample) = (Known::default(), None);
-        if let Some(before) = before {
-            sample = before.last_message().or(before.sample);
-            known = before.known;
+        let (mut known, mut samples) = (Known::default(), Vec::new());
+        if let Some(mut before) = before {
+            before.take_samples(Newer::First);
+            (known, samples) = (before.known, before.samples);
         }
         known.settle();
         let new = Self::new(generation, StartReason::Reload, now)?;
-        Some(Self { current: Some(state), known, sample, ..new })
+        Some(Self { current: Some(state), known, samples, ..new })
     }
 
     /// For an instance that has taken over what several had, and knows of these connections: its state is to be saved before
@@ -98,6 +120,19 @@ impl Keeping {
         Some(keeping)
     }
 
+    /// From here on, what is told is kept, if that is of any use.
+    pub(super) fn begin_journal(&mut self) {
+        self.journal = self.repeats.then(|| Journal::new(self.bound));
+    }
+
+    /// Why an instance could not be brought where the one before it was, if there is more to say than that there is no journal.
+    pub(super) fn why_unrepeated(&mut self) -> Option<String> {
+        if !self.repeats {
+            return Some("it may write to a folder, and would write everything twice".to_owned());
+        }
+        self.unrepeated.take()
+    }
+
     /// A checkpoint was taken: what led to it is needed no more.
     pub(super) fn saved(&mut self, checkpoint: Checkpoint, now: Instant) {
         self.schedule.saved(now, checkpoint.took);
@@ -109,18 +144,45 @@ impl Keeping {
             (true, _, Some((before, first))) => Some((before, first.then(&since))),
             _ => None,
         };
-        if let Some(message) = self.last_message() {
-            self.sample = Some(message);
-        }
-        self.journal = Some(Journal::new(self.bound));
+        self.take_samples(Newer::First);
+        self.unsaved = 0;
+        self.begin_journal();
         if !self.trial.is_open() {
             self.trial = Trial::default();
             self.suspected = false;
         }
     }
 
-    fn last_message(&self) -> Option<Event> {
-        self.journal.as_ref().and_then(Journal::last_message)
+    /// Events that went well, each of another connection: those of the journal before or behind those that are there.
+    pub(super) fn take_samples(&mut self, newer: Newer) {
+        let of = |event: &Event| event.connection.as_ref().map(|connection| connection.handle);
+        let older = std::mem::take(&mut self.samples);
+        let work = || self.journal.iter().flat_map(Journal::work).map(Event::another);
+        let mut samples = Vec::<Event>::new();
+        let mut add = |event: Event| {
+            if samples.len() < SAMPLES && samples.iter().all(|other| of(other) != of(&event)) {
+                samples.push(event);
+            }
+        };
+        match newer {
+            Newer::First => work().chain(older).for_each(&mut add),
+            Newer::Last => older.into_iter().chain(work()).for_each(&mut add),
+        }
+        self.samples = samples;
+    }
+
+    /// A call that was to save the state has broken. A state that cannot be saved again and again is one that no other version
+    /// could ever take over: it is let go, what came last first.
+    pub(super) fn save_broke(&mut self) -> Option<Checkpoint> {
+        self.unsaved += 1;
+        if self.unsaved < 2 {
+            return None;
+        }
+        self.unrepeated = Some("its state could not be saved again and again".to_owned());
+        match self.journal.take() {
+            Some(_) if self.unsaved == 2 => None,
+            _ => self.put_aside(),
+        }
     }
 
     /// What was saved last is not loaded any more, but what was saved before it.
@@ -129,7 +191,6 @@ impl Keeping {
         let (before, since) = self.previous.take().unzip();
         self.known.before(since);
         (self.current, self.journal) = (before, None);
-        (self.trial, self.sample) = (Trial::default(), None);
         Some(bad)
     }
 
@@ -137,4 +198,9 @@ impl Keeping {
     pub(super) fn told(&mut self, events: &[Event]) {
         events.iter().for_each(|event| self.known.told(event));
     }
+}
+
+/// Whether what a plugin was told can be told again: not where it writes files, which would be written again.
+fn repeats(settings: &settings::Plugin) -> bool {
+    !settings.grant.dirs.iter().any(|dir| dir.writable)
 }

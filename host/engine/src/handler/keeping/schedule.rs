@@ -38,8 +38,9 @@ impl Schedule {
         self.wanted = true;
     }
 
-    pub(in crate::handler) fn is_wanted(&self) -> bool {
-        self.wanted
+    /// Whether there will be another one.
+    pub(in crate::handler) fn is_on(&self) -> bool {
+        !self.every.is_zero() && self.failed < ATTEMPTS
     }
 
     pub(in crate::handler) fn saved(&mut self, now: Instant, took: Duration) {
@@ -55,7 +56,7 @@ impl Schedule {
 
     /// When the next one is due; none: not before something happens.
     pub(in crate::handler) fn due(&self) -> Option<Instant> {
-        if !self.dirty || self.every.is_zero() || self.failed >= ATTEMPTS {
+        if !self.dirty || !self.is_on() {
             return None;
         }
         let pause = if self.wanted { Duration::ZERO } else { self.every };

@@ -34,6 +34,16 @@ impl Waiting {
             self.shunned.clear();
             self.suspected.clear();
         }
+        // Who brought something meanwhile may have been taken for one that the instance does not know.
+        let is_known = |event: &Event| {
+            let of =
+                event.connection.as_ref().filter(|_| matches!(event.what, Occurrence::Adopted));
+            of.is_some_and(|of| missing.known.get(&of.handle) == Some(&of.id))
+        };
+        if self.waiting().any(is_known) {
+            self.alone.retain(|event| !is_known(event));
+            drop(self.events.take_out(is_known));
+        }
         let mut known = HashMap::<_, _, RandomState>::default();
         let mut is_new = |connection: &Arc<Connection>| {
             known.insert(connection.handle, Arc::clone(connection)).is_none()
@@ -66,6 +76,7 @@ impl Waiting {
         });
         self.told = known;
         self.adopting = false;
+        self.return_owed();
         count
     }
 
@@ -77,12 +88,14 @@ impl Waiting {
         open: &HashMap<Handle, Arc<Connection>, RandomState>,
     ) -> usize {
         let Missing { known, mut ended, again, .. } = missing;
-        for event in again.into_iter().rev() {
-            let of = event.connection.as_ref().map(|connection| connection.handle);
-            if of.is_none_or(|of| open.contains_key(&of) && !self.shunned.contains_key(&of)) {
-                self.events.push_front(event);
-            }
-        }
+        // Of whoever had the handle before, nothing is told.
+        let is_here = |of: &Arc<Connection>| {
+            open.get(&of.handle).is_some_and(|it| it.id == of.id)
+                && !self.shunned.contains_key(&of.handle)
+        };
+        let again = again.into_iter().filter(|event| event.connection.as_ref().is_none_or(is_here));
+        let again = again.collect::<Vec<_>>();
+        again.into_iter().rev().for_each(|event| self.events.push_front(event));
         let mut count = 0;
         let is_gone = |(handle, id): &(Handle, ConnectionId)| {
             open.get(handle).is_none_or(|connection| connection.id != *id)

@@ -27,19 +27,24 @@ struct Contents {
     alone: Vec<(u16, Event)>,
     events: Vec<(u16, Event)>,
     told: Vec<Arc<Connection>>,
+    /// What waits for an instance to come.
+    owed: Vec<(u16, Event)>,
 }
 
 impl Queue {
-    /// The connections that its instance has been told of already.
+    /// The connections that its instance has been told of already, those among them whose end waits.
     pub(in crate::handler) fn known(&self) -> Vec<(Handle, ConnectionId)> {
         let waiting = self.lock();
-        let begin = |event: &&Event| matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
+        let begins =
+            |event: &&Event| matches!(event.what, Occurrence::Opened | Occurrence::Adopted);
         let early = waiting.adopted.iter().chain(&waiting.suspects);
-        let yet = early.chain(waiting.waiting()).filter(begin);
+        let yet = early.chain(waiting.waiting()).filter(begins);
         let yet: HashSet<_> =
             yet.filter_map(|event| Some(event.connection.as_ref()?.handle)).collect();
-        let told = waiting.told.iter().filter(|(handle, _)| !yet.contains(handle));
-        told.map(|(handle, connection)| (*handle, connection.id)).collect()
+        let ends = waiting.waiting().filter(|event| ended(event).is_some());
+        let ends = ends.filter_map(|event| event.connection.as_ref());
+        let all = waiting.told.values().chain(ends).filter(|it| !yet.contains(&it.handle));
+        all.map(|connection| (connection.handle, connection.id)).collect()
     }
 
     /// Deals out what waits in these queues, which are those of all instances that there were or will be, by their numbers.
@@ -94,6 +99,7 @@ impl Waiting {
             }
         }
         self.adopting = false;
+        self.return_owed();
     }
 }
 
@@ -104,6 +110,7 @@ impl Contents {
         self.alone.extend(waiting.alone.drain(..).map(|event| (number, event)));
         self.events.extend(waiting.events.clear().into_iter().map(|event| (number, event)));
         self.told.extend(take(&mut waiting.told).into_values());
+        self.owed.extend(waiting.owed.drain(..).map(|event| (number, event)));
         // It is another version that begins, or other instances: nothing is held against anybody.
         waiting.suspected.clear();
         waiting.shunned.clear();
@@ -123,6 +130,11 @@ impl Contents {
         for (by, event) in self.events {
             if let Some(to) = at(all, deal.place_of(&event, by)) {
                 to.events.push_back(event);
+            }
+        }
+        for (by, event) in self.owed {
+            if let Some(to) = at(all, deal.place_of(&event, by)) {
+                to.owed.push_back(event);
             }
         }
         for connection in self.told {

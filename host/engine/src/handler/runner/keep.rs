@@ -141,8 +141,8 @@ impl Runner {
                     false => keeping.journal = None,
                 }
             }
-            self.watch_memory();
         }
+        self.watch_memory();
         batch.events.clear();
     }
 
@@ -156,8 +156,9 @@ impl Runner {
         }
         let grown = used.saturating_sub(self.growth.base) >= limit / 4;
         match &mut self.keeping {
-            Some(keeping) if grown && !keeping.schedule.is_wanted() => keeping.schedule.want(),
-            _ if !grown && !self.growth.told => {
+            // Saved, it can be replaced.
+            Some(keeping) if grown && keeping.schedule.is_on() => keeping.schedule.want(),
+            _ if !self.growth.told => {
                 self.growth.told = true;
                 let plugin = &self.shared.name;
                 tracing::warn!(%plugin, used, limit, "the plugin needs three quarters of its memory and more: raise `plugin.{plugin}.memory`");
@@ -215,8 +216,16 @@ impl Runner {
         self.shared
             .failed(&format!("the plugin's state is not saved for after a trap, {more}"), &error);
         if matches!(error, PluginError::Call { .. }) {
-            self.lose();
+            self.lose_at_saving();
             self.restart().await;
+        }
+    }
+
+    /// The call that was to save the state has broken the instance.
+    pub(super) fn lose_at_saving(&mut self) {
+        self.lose();
+        if let Some(bad) = self.keeping.as_mut().and_then(Keeping::save_broke) {
+            self.tell_of_bad(&bad, "what came of it could not be saved again and again");
         }
     }
 
@@ -263,7 +272,10 @@ impl Runner {
         checkpoint: &Checkpoint,
         reason: StartReason,
     ) -> Result<Instance, PluginError> {
-        let mut instance = Instance::start(&self.generation, reason).await?;
+        if let (Some(instance), Some(keeping)) = (&self.instance, &mut self.keeping) {
+            keeping.clock.get_or_insert(instance.tape().began());
+        }
+        let mut instance = self.fresh(reason).await?;
         instance.load(&self.generation, &self.parts(checkpoint)).await?;
         Ok(instance)
     }

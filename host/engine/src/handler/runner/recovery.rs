@@ -13,7 +13,12 @@ use crate::{
     quarantine::{Broken, Seen},
     shared::{At, State},
 };
-use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tengen_core::{
     event::{Event, Occurrence},
     meter::PluginHappened,
@@ -56,6 +61,13 @@ impl Runner {
     /// Writes an event down that broke the plugin, where its operator wants that.
     fn quarantine(&self, event: &Event, why: &str) {
         let Some(folder) = self.generation.settings.quarantine.clone() else { return };
+        // One at a time: they are as large as the state is.
+        if self.in_quarantine.swap(true, Ordering::Relaxed) {
+            let plugin = &self.shared.name;
+            tracing::warn!(%plugin, event = event.word(), "an event that broke the plugin is not put in quarantine: another one is being written");
+            return;
+        }
+        let is_written = Arc::clone(&self.in_quarantine);
         let checkpoint = self.keeping.as_ref().and_then(|keeping| keeping.current.as_ref());
         let broken = Broken {
             plugin: self.shared.name.to_string(),
@@ -68,7 +80,9 @@ impl Runner {
         let shared = Arc::clone(&self.shared);
         self.shared.tasks.spawn_blocking(move || {
             let plugin = &shared.name;
-            match broken.put(&folder) {
+            let put = broken.put(&folder);
+            is_written.store(false, Ordering::Relaxed);
+            match put {
                 Ok(file) => tracing::info!(%plugin, file = %file.display(), "the event that broke the plugin is in quarantine"),
                 Err(error) => {
                     shared.note(&format!("the event that broke the plugin cannot be put in quarantine: {error}"));
@@ -250,10 +264,10 @@ impl Runner {
     pub(super) fn adopt(&self, missing: Missing, forgive: bool) -> usize {
         self.queue.begin_adoption();
         self.queue.open();
-        let is_as_it_was = missing.is_complete;
+        let (is_as_it_was, knows) = (missing.is_complete, missing.knows);
         let told = self.queue.adopt(self.shared.connections(), missing, forgive);
         if !is_as_it_was {
-            self.shared.begins_anew();
+            self.shared.begins_anew(knows);
         }
         told
     }

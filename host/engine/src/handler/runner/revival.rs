@@ -15,6 +15,7 @@ use crate::{
     error::PluginError,
     guest::bindings::plugin::StartReason,
     handler::keeping::{
+        Keeping,
         checkpoint::Checkpoint,
         journal::{Journal, TIME},
         known::Missing,
@@ -34,6 +35,9 @@ impl Runner {
         let instance = self.instance.take();
         self.call = None;
         let Some(keeping) = &mut self.keeping else { return };
+        if let Some(instance) = &instance {
+            keeping.clock.get_or_insert(instance.tape().began());
+        }
         keeping.suspected |= keeping.trial.trapped(Instant::now());
         let (Some(journal), Some(instance)) = (&mut keeping.journal, instance) else { return };
         match instance.tape().is_lost() {
@@ -60,17 +64,14 @@ impl Runner {
             let instance = Instance::start(&self.generation, StartReason::RestartAfterTrap).await?;
             return Ok((instance, Missing::default()));
         }
-        if self.is_to_blame().await? {
-            self.put_aside("the plugin failed again and again right after it was loaded");
-        }
+        self.judge().await?;
         if let Some(instance) = self.gone_through().await? {
             let missing = self.keeping.as_ref().map(|keeping| keeping.known.all());
             return Ok((instance, missing.unwrap_or_default()));
         }
         while let Some(checkpoint) = self.saved_state() {
             let age = u32::try_from(checkpoint.age().as_millis()).unwrap_or(u32::MAX);
-            let mut instance =
-                Instance::start(&self.generation, StartReason::Restored(age)).await?;
+            let mut instance = self.fresh(StartReason::Restored(age)).await?;
             match instance.load(&self.generation, &self.parts(&checkpoint)).await {
                 Ok(()) => return Ok((instance, self.goes_back(&checkpoint, age))),
                 Err(error) => {
@@ -83,9 +84,18 @@ impl Runner {
         Ok((instance, self.begins_with_nothing()))
     }
 
+    /// An instance that begins. Its clock goes on where that of the first one was.
+    pub(super) async fn fresh(&mut self, reason: StartReason) -> Result<Instance, PluginError> {
+        let instance = Instance::start(&self.generation, reason).await?;
+        if let Some(clock) = self.keeping.as_ref().and_then(|keeping| keeping.clock) {
+            instance.tape().goes_on_from(clock);
+        }
+        Ok(instance)
+    }
+
     /// Why it could not be told once more what it had been told.
     fn why_unrepeated(&mut self) -> String {
-        let why = self.keeping.as_mut().and_then(|keeping| keeping.unrepeated.take());
+        let why = self.keeping.as_mut().and_then(Keeping::why_unrepeated);
         why.unwrap_or_else(|| "it had been told too much since to be told again".to_owned())
     }
 
@@ -98,14 +108,18 @@ impl Runner {
         let age = checkpoint.age();
         self.shared.counters.note(PluginHappened::StateRestored);
         let why = self.why_unrepeated();
+        let untold = self.keeping.as_ref().map_or(0, |keeping| keeping.known.untold());
+        let more = match untold {
+            0 => String::new(),
+            untold => format!("; of what came since for it, {untold} are not told again"),
+        };
         self.shared.note(&format!(
-            "the plugin has the state of {} ms ago: what it decided since has been done, and is not known to it ({})",
+            "the plugin has the state of {} ms ago: what it decided since has been done, and is not known to it ({why}){more}",
             age.as_millis(),
-            why
         ));
         self.show_revival(Revived::Restored(age));
         let Some(keeping) = &mut self.keeping else { return Missing::default() };
-        keeping.journal = Some(Journal::new(keeping.bound));
+        keeping.begin_journal();
         keeping.began = StartReason::Restored(told);
         keeping.trial.loaded(Instant::now());
         keeping.known.go_back()
@@ -117,40 +131,22 @@ impl Runner {
         self.shared.note(&format!("the plugin begins with nothing: its state is gone ({why})"));
         self.show_revival(Revived::Empty);
         let Some(keeping) = &mut self.keeping else { return Missing::default() };
-        keeping.journal = Some(Journal::new(keeping.bound));
+        keeping.begin_journal();
         keeping.began = StartReason::RestartAfterTrap;
-        keeping.trial = Default::default();
+        (keeping.trial, keeping.clock) = (Default::default(), None);
         keeping.known.nothing()
     }
 
-    /// Whether it is the state that breaks the plugin, and not the events: one that went well is tried on it.
-    async fn is_to_blame(&mut self) -> Result<bool, PluginError> {
-        let Some(keeping) = &mut self.keeping else { return Ok(false) };
-        if !std::mem::take(&mut keeping.suspected) {
-            return Ok(false);
+    /// The state that was saved last is no good: the one before it is, or none.
+    pub(super) fn put_aside(&mut self, why: &str) {
+        let Some(keeping) = &mut self.keeping else { return };
+        if let Some(bad) = keeping.put_aside() {
+            self.tell_of_bad(&bad, why);
         }
-        let sample = keeping.sample.take();
-        let (Some(checkpoint), Some(sample)) = (keeping.current.clone(), sample) else {
-            return Ok(true);
-        };
-        let mut instance = Instance::start(&self.generation, keeping.began).await?;
-        if instance.load(&self.generation, &self.parts(&checkpoint)).await.is_err() {
-            return Ok(true);
-        }
-        instance.goes_through(true);
-        let went = self.tell_again(&mut instance, std::slice::from_ref(&sample), &[]).await;
-        let Some(keeping) = &mut self.keeping else { return Ok(false) };
-        keeping.sample = Some(sample);
-        if went.is_ok() {
-            keeping.trial.went_well();
-        }
-        Ok(went.is_err())
     }
 
-    /// The state that was saved last is no good: the one before it is, or none.
-    fn put_aside(&mut self, why: &str) {
-        let Some(keeping) = &mut self.keeping else { return };
-        let Some(bad) = keeping.put_aside() else { return };
+    pub(super) fn tell_of_bad(&self, bad: &Checkpoint, why: &str) {
+        let Some(keeping) = &self.keeping else { return };
         let next = match &keeping.current {
             Some(before) => format!("the one of {} ms ago is tried", before.age().as_millis()),
             None => "there is none before it".to_owned(),
@@ -167,9 +163,9 @@ impl Runner {
     async fn gone_through(&mut self) -> Result<Option<Instance>, PluginError> {
         let Some(keeping) = &mut self.keeping else { return Ok(None) };
         let Some(mut journal) = keeping.journal.take() else { return Ok(None) };
-        let checkpoint = keeping.current.clone();
+        let (checkpoint, reason) = (keeping.current.clone(), keeping.began);
         let began = Instant::now();
-        let begun = Instance::start(&self.generation, keeping.began).await;
+        let begun = self.fresh(reason).await;
         let mut instance = match begun {
             Ok(instance) => instance,
             Err(error) => {
@@ -188,7 +184,7 @@ impl Runner {
         }
         instance.tape().play(std::mem::take(&mut journal.answers));
         instance.goes_through(true);
-        let went = self.go_through(&mut instance, &journal, began).await;
+        let went = self.go_through(&mut instance, &journal, Instant::now()).await;
         instance.goes_through(false);
         let (calls, took_ms) = (journal.len(), began.elapsed().as_millis());
         let plugin = &self.shared.name;
@@ -205,16 +201,13 @@ impl Runner {
         self.restarts.took(Instant::now(), began.elapsed());
         if let Some(keeping) = &mut self.keeping {
             keeping.trial.loaded(Instant::now());
-            if journal.shows_work() {
-                keeping.trial.went_well();
-            }
             keeping.journal = Some(journal);
         }
         Ok(Some(instance))
     }
 
     /// Goes through the journal's calls, and says where it comes to something else than it did.
-    async fn go_through(
+    pub(super) async fn go_through(
         &mut self,
         instance: &mut Instance,
         journal: &Journal,
@@ -244,7 +237,7 @@ impl Runner {
     }
 
     /// Tells events once more. Nothing of what is decided is done.
-    async fn tell_again(
+    pub(super) async fn tell_again(
         &mut self,
         instance: &mut Instance,
         events: &[Event],

@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 use tengen_core::{
-    capability::subscription::Left, event::Occurrence, handler::Handler, news::News,
+    capability::subscription::Left,
+    event::Occurrence,
+    handler::{Handler, Newcomer},
+    news::News,
 };
 use tengen_wire::id::{Channel, Handle, PluginName};
 
@@ -61,6 +64,11 @@ impl Members {
 }
 
 impl Part {
+    /// Whether the plugin was told of subscriptions of this connection, or is going to be.
+    fn knows(&self, of: Handle, plugin: &PluginName) -> bool {
+        self.of.get(&of).is_some_and(|all| all.iter().any(|watched| watched.plugin == *plugin))
+    }
+
     fn news(&mut self, of: Handle, plugin: &PluginName) -> &mut News<Channel> {
         let all = self.of.entry(of).or_default();
         let place = all.iter().position(|watched| watched.plugin == *plugin);
@@ -116,7 +124,7 @@ impl Hub {
         }
         let news = part.news(of, plugin);
         channels.iter().for_each(|channel| news.mark(channel));
-        if tell(handler, link, news) == Offered::Full {
+        if tell(handler, link, news) != Offered::Taken {
             part.late.insert(of);
             self.news.changed.notify_one();
         }
@@ -153,28 +161,36 @@ impl Hub {
         told.iter().for_each(|handler| handler.settle());
     }
 
-    /// A plugin begins that knows of no connection: it hears of the subscriptions of all its own, as soon as it has room.
-    pub(super) fn tell_members(&self, plugin: &PluginName, handler: &Arc<dyn Handler>) {
+    /// Somebody begins: it hears of the subscriptions of all its own connections that it does not know, as soon as it has room.
+    pub(super) fn tell_members(
+        &self,
+        plugin: &PluginName,
+        handler: &Arc<dyn Handler>,
+        who: Newcomer<'_>,
+    ) {
         if !handler.wants_any_subscriptions() {
             return;
         }
-        for link in self.links.all(|link| self.owns(plugin, link)) {
+        let is_its = |link: &Link| self.owns(plugin, link) && who.hears.of_connection(&link.facts);
+        for link in self.links.all(|link| is_its(link)) {
             let of = link.facts.handle;
+            let mut part = self.news.members.part(of);
+            if !link.is_begun() || !self.links.contains(of) {
+                continue;
+            }
+            // Under the lock: what changes from here on is noted after it.
             let wanted: Vec<_> = link
                 .subscriptions()
                 .into_iter()
                 .filter(|channel| handler.wants_subscriptions(channel))
                 .filter(|channel| self.hears_of(plugin, &link, channel))
                 .collect();
-            let mut part = self.news.members.part(of);
-            if let Some(all) = part.of.get_mut(&of) {
-                all.retain(|watched| watched.plugin != *plugin);
-            }
-            if wanted.is_empty() || !link.is_begun() || !self.links.contains(of) {
+            if wanted.is_empty() && !part.knows(of, plugin) {
                 continue;
             }
             let news = part.news(of, plugin);
-            wanted.iter().for_each(|channel| news.mark(channel));
+            news.begin_anew(who.knows, |_| true);
+            wanted.iter().for_each(|channel| news.is_so(channel, who.knows));
             part.late.insert(of);
         }
         self.news.changed.notify_one();
@@ -183,28 +199,36 @@ impl Hub {
     /// Tries again where there was no room.
     pub(super) fn tell_late_members(&self) -> Told {
         let (mut left, mut all) = (AT_ONCE, Told::All);
+        let mut stuck = HashSet::new();
         for part in &self.news.members.parts {
             let late: Vec<_> = lock(part).late.iter().copied().collect();
             for of in late {
                 if left == 0 {
                     return Told::Some;
                 }
-                left -= 1;
-                all = all.and(self.tell_late(of));
+                all = all.and(self.tell_late(of, &mut stuck, &mut left));
             }
         }
         all
     }
 
-    fn tell_late(&self, of: Handle) -> Told {
+    /// `stuck`: plugins that take nothing now, of which nobody is tried again. `left`: how many more may be offered something.
+    fn tell_late(&self, of: Handle, stuck: &mut HashSet<PluginName>, left: &mut usize) -> Told {
         let mut told = Vec::new();
         let mut part = self.news.members.part(of);
         part.late.remove(&of);
         let Some(link) = self.links.get(of) else { return Told::All };
         let mut is_late = false;
         for Watched { plugin, news } in part.of.get_mut(&of).into_iter().flatten() {
-            if let Some(handler) = self.inbox.of(plugin) {
-                is_late |= tell(&handler, &link, news) == Offered::Full;
+            if stuck.contains(plugin) {
+                is_late |= !news.is_empty();
+            } else if let Some(handler) = self.inbox.of(plugin) {
+                *left = left.saturating_sub(1);
+                let offered = tell(&handler, &link, news);
+                is_late |= offered != Offered::Taken;
+                if offered.is_stuck() {
+                    stuck.insert(plugin.clone());
+                }
                 told.push(handler);
             }
         }
@@ -234,11 +258,10 @@ fn tell(handler: &Arc<dyn Handler>, link: &Link, news: &mut News<Channel>) -> Of
         };
         match offer(handler, Some(Arc::clone(&link.facts)), what) {
             Offered::Taken => channels.into_iter().for_each(|channel| news.tell(channel, is_in)),
-            Offered::Full => {
+            refused => {
                 channels.into_iter().rev().for_each(|channel| news.put_back(channel));
-                all = Offered::Full;
+                all = refused;
             }
-            Offered::Lost => {}
         }
     }
     all

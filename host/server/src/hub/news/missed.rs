@@ -36,8 +36,9 @@ impl Misses {
         lock(&self.0).retain(|(plugin, _), _| running.contains(plugin));
     }
 
-    pub(super) fn begin_anew(&self, plugin: &PluginName) {
-        lock(&self.0).retain(|(of, _), _| of != plugin);
+    /// `is_its`: which connections are those of whoever begins.
+    pub(super) fn begin_anew(&self, plugin: &PluginName, is_its: impl Fn(Handle) -> bool) {
+        lock(&self.0).retain(|(of, handle), _| of != plugin || !is_its(*handle));
     }
 }
 
@@ -98,10 +99,15 @@ impl Hub {
     }
 
     fn tell_missed_of(&self, whose: Whose) -> Told {
-        let Some(handler) = self.inbox.of(&whose.0) else { return Told::All };
+        let Some(handler) = self.inbox.of(&whose.0) else {
+            lock(&self.news.misses.0).remove(&whose);
+            return Told::All;
+        };
         let misses = &self.news.misses;
         let mut all = lock(&misses.0);
         let (Some(link), Some(sum)) = (self.links.get(whose.1), all.get_mut(&whose)) else {
+            // Whoever filled its outbox may have been later than its end.
+            all.remove(&whose);
             return Told::All;
         };
         let (misses, changed) = (Arc::clone(misses), Arc::clone(&self.news.changed));
@@ -111,7 +117,7 @@ impl Hub {
         match offered {
             Offered::Taken => *sum = Sum { count: 0, is_told: true },
             Offered::Full => {}
-            Offered::Lost => drop(all.remove(&whose)),
+            Offered::Down | Offered::LeftAlone => drop(all.remove(&whose)),
         }
         drop(all);
         // Not under the lock: it may be the last to have it.

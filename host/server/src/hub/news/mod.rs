@@ -18,13 +18,10 @@ use std::{
 };
 use tengen_core::{
     event::{Connection, Event, Occurrence},
-    handler::{Declined, Handler},
+    handler::{Declined, Handler, Newcomer},
     trace::Span,
 };
-use tengen_wire::{
-    fault::FaultId,
-    id::{Channel, PluginName},
-};
+use tengen_wire::{fault::FaultId, id::PluginName};
 use tokio::{
     sync::Notify,
     time::{self, Instant},
@@ -59,13 +56,15 @@ impl Newsroom {
 }
 
 impl Hub {
-    /// A plugin, or one instance of it, begins that knows of nothing: it hears of all that is so. `hears`: of which channels.
-    pub(super) fn tell_all(&self, plugin: &PluginName, hears: &dyn Fn(&Channel) -> bool) {
-        self.tell_occupied(plugin, hears);
+    /// A plugin, or one instance of it, begins: it hears of all that is so and that it does not know, and of what it knows and that
+    /// is so no more.
+    pub(super) fn tell_all(&self, plugin: &PluginName, who: Newcomer<'_>) {
+        self.tell_occupied(plugin, &|channel| who.hears.of_channel(channel));
         let Some(handler) = self.inbox.of(plugin) else { return };
-        self.tell_members(plugin, &handler);
-        self.tell_online(plugin, &handler);
-        self.news.misses.begin_anew(plugin);
+        self.tell_members(plugin, &handler, who);
+        self.tell_online(plugin, &handler, who);
+        let is_its = |of| self.links.get(of).is_none_or(|it| who.hears.of_connection(&it.facts));
+        self.news.misses.begin_anew(plugin, is_its);
     }
 
     /// Tells plugins what found no room, and what is told in its own time, until it is dropped.
@@ -118,8 +117,17 @@ enum Offered {
     Taken,
     /// There is no room: it is to be tried again.
     Full,
-    /// The plugin does not run, and begins anew when it does; or it is not told of this connection.
-    Lost,
+    /// The plugin does not run, or not as it should: it is to be tried again.
+    Down,
+    /// It is not told of this connection for a while.
+    LeftAlone,
+}
+
+impl Offered {
+    /// Whether nothing else is taken either.
+    fn is_stuck(self) -> bool {
+        matches!(self, Self::Full | Self::Down)
+    }
 }
 
 fn offer(
@@ -132,7 +140,8 @@ fn offer(
         Ok(()) => Offered::Taken,
         Err(declined) => match *declined {
             Declined { why, .. } if why.id == FaultId::Overloaded => Offered::Full,
-            _ => Offered::Lost,
+            Declined { why, .. } if why.id == FaultId::PluginFailed => Offered::LeftAlone,
+            _ => Offered::Down,
         },
     }
 }

@@ -6,7 +6,11 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
-use tengen_core::{event::Occurrence, handler::Handler, news::News};
+use tengen_core::{
+    event::Occurrence,
+    handler::{Handler, Newcomer},
+    news::News,
+};
 use tengen_wire::id::{PluginName, UserId};
 
 #[derive(Debug, Default)]
@@ -37,20 +41,27 @@ impl Hub {
         });
     }
 
-    /// A plugin begins that knows of nobody.
-    pub(super) fn tell_online(&self, plugin: &PluginName, handler: &Arc<dyn Handler>) {
+    /// Somebody begins: who is here, is told if it is not known, and who is no more, if it was.
+    pub(super) fn tell_online(
+        &self,
+        plugin: &PluginName,
+        handler: &Arc<dyn Handler>,
+        who: Newcomer<'_>,
+    ) {
         let mut all = lock(&self.news.online.0);
         if !handler.wants_users() {
             all.remove(plugin);
             return;
         }
-        all.entry(plugin.clone()).or_default().begin_anew();
+        let is_its = |user: &UserId| who.hears.of_user(user);
+        all.entry(plugin.clone()).or_default().begin_anew(who.knows, is_its);
         drop(all);
         // Who comes or goes from here on is marked by whoever brings that about.
         let own = self.links.all(|link| link.facts.user.is_some() && self.owns(plugin, link));
         let mut all = lock(&self.news.online.0);
         let news = all.entry(plugin.clone()).or_default();
-        own.iter().filter_map(|link| link.facts.user.as_ref()).for_each(|user| news.mark(&user.id));
+        let users = own.iter().filter_map(|link| link.facts.user.as_ref()).map(|user| &user.id);
+        users.filter(|user| is_its(user)).for_each(|user| news.is_so(user, who.knows));
         drop(all);
         self.news.changed.notify_one();
     }
@@ -82,11 +93,10 @@ impl Hub {
             };
             match offer(handler, None, what) {
                 Offered::Taken => news.tell(user, is_so),
-                Offered::Full => {
+                Offered::Full | Offered::Down | Offered::LeftAlone => {
                     news.put_back(user);
                     return Told::Again;
                 }
-                Offered::Lost => {}
             }
         }
         Told::Some

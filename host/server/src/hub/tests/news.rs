@@ -2,7 +2,7 @@
 
 use super::*;
 use std::sync::Mutex;
-use tengen_core::handler::Handler;
+use tengen_core::handler::{Handler, Newcomer};
 use tengen_settings::WhenFull;
 use tokio::time;
 
@@ -167,7 +167,7 @@ async fn an_instance_that_begins_anew_hears_of_all_there_is() {
     enter(&hub, &two, "room/1");
     pass(&hub, 100).await;
     listener.heard();
-    hub.begins_anew(&PLUGIN.into(), &|_| true);
+    hub.begins_anew(&PLUGIN.into(), Newcomer::NEW);
     pass(&hub, 100).await;
     let mut heard = listener.heard();
     heard.sort();

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::sync::Mutex;
-use tengen_core::handler::Handler;
+use tengen_core::handler::{Handler, Hears, Newcomer};
 use tokio::time;
 
 /// Wants to hear of rooms, and keeps what it hears as long as it has room.
@@ -60,6 +60,16 @@ fn run(hub: &Hub, listener: &Arc<Listener>) {
 async fn pass(hub: &Arc<Hub>, millis: u64) {
     let over = time::timeout(Duration::from_millis(millis), hub.run_occupancy()).await;
     assert!(over.is_err(), "it goes on for ever");
+}
+
+/// One of several instances, which hears of this channel.
+#[derive(Debug)]
+struct Only(&'static str);
+
+impl Hears for Only {
+    fn of_channel(&self, channel: &Channel) -> bool {
+        **channel == *self.0
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,10 +142,10 @@ async fn a_plugin_that_begins_hears_of_what_is_occupied() {
     run(&hub, &listener);
     pass(&hub, 10).await;
     assert!(listener.heard().is_empty(), "it is not new any more");
-    hub.begins_anew(&PLUGIN.into(), &|_| true);
+    hub.begins_anew(&PLUGIN.into(), Newcomer::NEW);
     pass(&hub, 10).await;
     assert_eq!(listener.heard(), ["+room/1"], "its instance is");
-    hub.begins_anew(&PLUGIN.into(), &|channel| **channel == *"room/2");
+    hub.begins_anew(&PLUGIN.into(), Newcomer { hears: &Only("room/2"), ..Newcomer::NEW });
     pass(&hub, 10).await;
     assert!(listener.heard().is_empty(), "another instance hears of this one");
     hub.close(&link, &Reason::Lost);
