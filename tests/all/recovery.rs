@@ -287,7 +287,7 @@ async fn who_may_write_to_a_folder_is_not_told_again_what_it_would_write_twice()
 
 #[tokio::test]
 async fn an_instance_that_has_grown_is_replaced_by_one_that_has_its_state() -> Result<()> {
-    let (gateway, mut client) = start(|plugin| plugin.memory = 8 << 20).await?;
+    let (gateway, mut client) = start(|plugin| plugin.memory = Some(8 << 20)).await?;
     note(&mut client, "kept").await?;
     let mut grown = 0;
     while count(&gateway, "recycled") == 0 {

@@ -45,9 +45,12 @@ fn word<S: Serializer>(encoding: &Encoding, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(encoding.word())
 }
 
+/// Memory that a plugin may begin with whose configuration says nothing of it.
+const WIDE: usize = 64 << 20;
+
 /// Says what a component is. Only its `describe` is called, in an instance with nothing granted.
 pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, PluginError> {
-    let settings = Arc::new(settings::Plugin::new(file));
+    let settings = wide(&settings::Plugin::new(file));
     let name = PluginName::from("inspected");
     let compiled = component(engine, file).await?;
     let mut instance = Instance::new(&compiled, &name, &settings, (&Arc::default(), true)).await?;
@@ -139,16 +142,35 @@ pub(super) async fn rehearse(
     reason: StartReason,
     serves: impl FnOnce(&Generation) -> bool,
 ) -> Result<(Arc<Generation>, Instance), PluginError> {
-    let GenerationParts { number, plugin, compiled, settings, counters } = parts;
+    let GenerationParts { number, plugin, compiled, settings: said, counters } = parts;
     let unknown = !matches!(reason, StartReason::First);
+    let settings = if said.memory.is_some() { Arc::clone(&said) } else { wide(&said) };
     let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
     let about = instance.describe(&settings).await?;
     let since = SystemTime::now();
-    let generation =
-        Arc::new(Generation { number, plugin, compiled, settings, about, counters, since });
+    let mut generation = Generation { number, plugin, compiled, settings, about, counters, since };
     instance.rehearses(!serves(&generation));
     instance.begin(generation.lifecycle(), reason).await?;
-    Ok((generation, instance))
+    let (needed, limit) = instance.memory();
+    if said.memory.is_none() {
+        generation.settings = fitting(&said, needed);
+        instance.may_have(&generation.settings);
+    } else if needed > limit / 2 {
+        let plugin = &generation.plugin;
+        tracing::warn!(%plugin, needed, limit, "the plugin has more than half of its memory in use when it has started: raise `plugin.{plugin}.memory`");
+    }
+    Ok((Arc::new(generation), instance))
+}
+
+/// The settings with all the memory that a plugin may begin with of which nothing is said.
+fn wide(settings: &settings::Plugin) -> Arc<settings::Plugin> {
+    Arc::new(settings::Plugin { memory: Some(WIDE), ..settings.clone() })
+}
+
+/// The settings with memory for a plugin that has so much of it when it has started: it needs some for what it does.
+fn fitting(settings: &settings::Plugin, needed: usize) -> Arc<settings::Plugin> {
+    let memory = needed.saturating_mul(2).next_multiple_of(1 << 20).max(settings.memory());
+    Arc::new(settings::Plugin { memory: Some(memory), ..settings.clone() })
 }
 
 /// Ends an instance that was only a rehearsal.

@@ -32,7 +32,7 @@ pub use instances::Instances;
 pub use limits::{Limits, Memory, Outbox, Rate, WhenFull};
 pub use plugins::{
     Affinity, Directory, Grants, HANDLERS_MAX, Mode, OnFailure, Pattern, Plugin, RequestLimits,
-    Route, StateKeeping,
+    Route, StateKeeping, USUAL_MEMORY,
 };
 pub use preset::Preset;
 pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};

@@ -18,6 +18,9 @@ use crate::{
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
 use tengen_wire::id::{Channel, PluginName, is_event_id, is_reserved};
 
+/// Memory of an instance, unless more is said or seen to be needed.
+pub const USUAL_MEMORY: usize = 16 << 20;
+
 settings! {
     /// A WebAssembly component. With a plugin or a route, the built-in echo is off.
     #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +28,11 @@ settings! {
         /// the component
         file: PathBuf = Kind::new(component, |it| quoted(it.display()))
             .required(PathBuf::new(), "\"plugins/chat.wasm\"", "say which component it is, as in file = \"plugins/chat.wasm\"");
-        /// memory of an instance; twice that while it saves its state or takes one over
+        /// memory of an instance, twice that while it saves its state or takes one over; absent: 16 MiB, or twice what it has
+        /// when it has started
         ///
-        /// In bytes.
-        memory: usize = Kind::new(memory, |it| bytes(*it)).or(16 << 20);
+        /// In bytes. What it starts with may be 64 MiB then.
+        memory: Option<usize> = Kind::new(memory, |it| bytes(*it)).absent("\"64MiB\"");
         /// time for one event
         ///
         /// CPU time; a batch has it times its length.
@@ -218,10 +222,15 @@ impl Plugin {
         RequestLimits { requests: self.requests, body: self.request_body }
     }
 
+    /// The memory that an instance may have, in bytes; where nothing is said of it, as long as nobody has seen what it needs.
+    pub fn memory(&self) -> usize {
+        self.memory.unwrap_or(USUAL_MEMORY)
+    }
+
     /// How much the events of one call may weigh together: a part of its memory. What is copied into it is copied once
     /// more when it is read, and what the plugin makes of it has to fit in as well.
     pub fn batch_bytes(&self) -> usize {
-        self.memory / 8
+        self.memory() / 8
     }
 
     /// What to say where several instances of a handler that hands its state over have no `affinity`, or are more than there

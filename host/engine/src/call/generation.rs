@@ -199,7 +199,7 @@ impl Generation {
 
     /// What `save` and `load` may take. What is handed over is looked at after the call, which is then none that failed.
     pub(super) fn hand_over(&self) -> Allowance {
-        let bytes = self.settings.memory.saturating_mul(COPIES).saturating_add(LIFECYCLE_BYTES);
+        let bytes = self.settings.memory().saturating_mul(COPIES).saturating_add(LIFECYCLE_BYTES);
         Allowance::of(HAND_OVER.max(self.settings.deadline), bytes)
     }
 
@@ -211,7 +211,10 @@ impl Generation {
 
 /// What a call outside the path of events may take.
 pub(crate) fn lifecycle(settings: &settings::Plugin) -> Allowance {
-    Allowance::of(LIFECYCLE.max(settings.deadline), settings.memory.saturating_add(LIFECYCLE_BYTES))
+    Allowance::of(
+        LIFECYCLE.max(settings.deadline),
+        settings.memory().saturating_add(LIFECYCLE_BYTES),
+    )
 }
 
 /// What `describe` may take: no more than a description may hold.

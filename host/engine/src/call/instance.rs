@@ -102,7 +102,7 @@ impl Instance {
                 let_out(&mut store, true, Whose::NOBODY);
                 return Err(match store.data().memory.denied {
                     Some(wanted) => {
-                        let limit = settings.memory;
+                        let limit = settings.memory();
                         PluginError::Memory {
                             wanted,
                             limit,
@@ -186,6 +186,13 @@ impl Instance {
         self.store.data().memory.level()
     }
 
+    /// From here on these are its settings, which say how much memory it may have.
+    pub(crate) fn may_have(&mut self, settings: &Arc<settings::Plugin>) {
+        let data = self.store.data_mut();
+        data.config = Arc::clone(settings);
+        data.memory.limit(settings.memory());
+    }
+
     /// Says whether it only shows that its version would do.
     pub(crate) fn rehearses(&mut self, rehearsal: bool) {
         self.store.data_mut().signals.rehearsal = rehearsal;
@@ -210,7 +217,7 @@ impl Instance {
     pub(crate) async fn save(&mut self, generation: &Generation) -> Result<Saved, PluginError> {
         let guest = self.snapshot.clone().ok_or(NO_SNAPSHOT)?;
         let mut allowance = generation.hand_over();
-        let (mut state, limit) = (Saved::default(), generation.settings.memory);
+        let (mut state, limit) = (Saved::default(), generation.settings.memory());
         loop {
             let (number, began) = (state.next(), Instant::now());
             self.store.data_mut().memory.widen(COPIES);
@@ -411,7 +418,7 @@ fn failure(error: wasmtime::Error, allowance: Allowance, data: &Data) -> CallErr
         return CallError::OutOfAddresses(error.into());
     }
     if data.memory.denied.is_some() {
-        let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory);
+        let (plugin, limit) = (data.signals.plugin().clone(), data.config.memory());
         return CallError::OutOfMemory { plugin, limit, source: error.into() };
     }
     match is_trap || error.downcast_ref::<WasmBacktrace>().is_some() {

@@ -107,7 +107,7 @@ impl Data {
         let data = Self {
             wasi: wasi(settings, &console, &tape, hosting.seed(name))?,
             table,
-            memory: Memory::new(settings.memory, counters),
+            memory: Memory::new(settings.memory(), counters),
             config: Arc::clone(settings),
             signals: Signals::new(name.clone(), console),
             counters: Arc::clone(counters),
@@ -214,6 +214,11 @@ impl Memory {
     /// How much there is, and how much there may be.
     pub(crate) fn level(&self) -> (usize, usize) {
         (self.used, self.limit)
+    }
+
+    /// From here on, so many bytes are the limit.
+    pub(crate) fn limit(&mut self, limit: usize) {
+        (self.limit, self.allowed) = (limit, limit);
     }
 
     /// Allows so many times the limit from now on. What has grown beyond does not shrink, but grows no further.

@@ -240,7 +240,8 @@ impl Runner {
             let settings = &self.generation.settings;
             self.shared.note(&format!(
                 "memory was refused to the plugin: raise `plugin.{}.memory`, now {} bytes",
-                self.shared.name, settings.memory
+                self.shared.name,
+                settings.memory()
             ));
         }
         answer

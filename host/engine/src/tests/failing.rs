@@ -258,7 +258,7 @@ async fn a_batch_ends_at_a_share_of_the_plugins_memory() {
 
 #[tokio::test]
 async fn memory_that_is_refused_names_the_key_that_gives_more() {
-    let little = |settings: &mut settings::Plugin| settings.memory = 1 << 20;
+    let little = |settings: &mut settings::Plugin| settings.memory = Some(1 << 20);
     let mut running = load(&Guest::handling(PICKY).component(), little).await.expect("it runs");
     let body = "1".repeat(2 << 20);
     running.offer(message(&connection(1), "a/b", &body, 1));

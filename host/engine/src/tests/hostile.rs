@@ -113,7 +113,7 @@ pub(super) async fn check(guest: Guest, expected: Expected) {
     let mut neighbour = run(&Guest::handling(PICKY)).await;
     let mut hostile = load(&guest.component(), |settings| {
         settings.deadline = Duration::from_millis(100);
-        settings.memory = 128 << 20;
+        settings.memory = Some(128 << 20);
     })
     .await
     .expect("it runs");

@@ -210,7 +210,7 @@ pub(super) async fn alone_with(
 ) -> (Arc<Generation>, Instance) {
     let compiled = Arc::new(engine.compile_here(&guest.component()).expect("it compiles"));
     let mut settings = settings::Plugin::new("guest.wasm");
-    (settings.deadline, settings.memory) = (Duration::from_secs(10), memory);
+    (settings.deadline, settings.memory) = (Duration::from_secs(10), Some(memory));
     let settings = Arc::new(settings);
     let made = GenerationParts {
         number: 1,

@@ -1,7 +1,13 @@
 //! Components that cannot be plugins, and what is said of them.
 
 use super::*;
-use crate::{Role, inspect};
+use crate::{
+    Role,
+    guest::bindings::plugin::StartReason,
+    inspect,
+    prepare::{GenerationParts, rehearse},
+    tests::hostile::Log,
+};
 
 async fn why(component: &[u8]) -> String {
     match load(component, |settings| settings.deadline = Duration::from_millis(10)).await {
@@ -43,11 +49,48 @@ async fn a_guest_that_fails_at_starting_says_how() {
     check(&why(&traps.component()).await, &["`start` failed", "trapped", "unreachable"]);
     let refuses = Guest { start: "(i32.const 192)", ..Guest::default() };
     check(&why(&refuses.component()).await, &["`start` refused: not today"]);
-    let large = Guest { pages: 300, ..Guest::default() };
+    let large = Guest { pages: 1100, ..Guest::default() };
     check(
         &why(&large.component()).await,
-        &["more than the 16777216 it may have", "raise its `memory`"],
+        &["more than the 67108864 it may have", "raise its `memory`"],
     );
+}
+
+#[tokio::test]
+async fn a_plugin_of_whose_memory_nothing_is_said_gets_twice_what_it_begins_with() {
+    const PLAIN: &str = "(i32.const 128)";
+    const GROWS: &str = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable)) (i32.const 128)";
+    let generation = async |pages, start| {
+        let guest = Guest { pages, start, ..Guest::default() };
+        let compiled = engine().compile_here(&guest.component()).expect("it compiles");
+        let parts = GenerationParts {
+            number: 1,
+            plugin: "guest".into(),
+            compiled: Arc::new(compiled),
+            settings: Arc::new(settings::Plugin::new("guest.wasm")),
+            counters: Arc::default(),
+        };
+        rehearse(parts, StartReason::First, |_| true).await.expect("it runs")
+    };
+    for (pages, start, megabytes) in
+        [(4, PLAIN, 16), (100, PLAIN, 16), (300, PLAIN, 38), (300, GROWS, 50)]
+    {
+        let (generation, instance) = generation(pages, start).await;
+        assert_eq!(generation.settings.memory, Some(megabytes << 20), "{pages} {start}");
+        assert_eq!(instance.memory().1, megabytes << 20, "the first instance has it as well");
+    }
+}
+
+#[tokio::test]
+async fn who_begins_with_more_than_half_of_its_memory_is_named() {
+    let guest = Guest { pages: 100, ..Guest::default() }.component();
+    let names = async |memory| {
+        let (log, _set) = Log::open();
+        load(&guest, |settings| settings.memory = Some(memory)).await.expect("it runs");
+        log.text().contains("more than half of its memory")
+    };
+    assert!(names(12 << 20).await);
+    assert!(!names(13 << 20).await);
 }
 
 #[tokio::test]
@@ -131,6 +174,10 @@ async fn a_stack_that_does_not_fit_is_named() {
     let zig = Guest { pages: 300, ..Guest::default() };
     let zig =
         zig.component_with(|text| text.replace("(i32.const 131072))\n", "(i32.const 16777216))\n"));
+    let why = async |component: &[u8]| {
+        let loaded = load(component, |settings| settings.memory = Some(16 << 20)).await;
+        loaded.err().expect("it does not fit").explain()
+    };
     check(&why(&zig).await, &["begins with 19660800 bytes", "16777216 of them (zig"]);
     let large = Guest { pages: 300, ..Guest::default() }.component();
     let told = why(&large).await;

@@ -93,10 +93,10 @@ impl Plugins {
             if !routed.contains(name.as_str()) || plugin.batch_bytes() >= message {
                 continue;
             }
-            let enough = message.saturating_mul(plugin.memory / plugin.batch_bytes().max(1));
+            let enough = message.saturating_mul(plugin.memory() / plugin.batch_bytes().max(1));
             let what = format!(
                 "a message may have {message} bytes (`limits.message`), which do not fit into its memory of {} with what it makes of them; write `plugin.{name}.memory` = \"{}MiB\" or more, or a lower `limits.message`",
-                plugin.memory,
+                plugin.memory(),
                 enough.div_ceil(1 << 20)
             );
             root.document.warning(place, what);

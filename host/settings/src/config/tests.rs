@@ -263,7 +263,7 @@ fn every_setting_reaches_its_place() {
 fn every_setting_of_plugins_reaches_its_place() {
     let settings = good(EVERYTHING);
     let plugin = &settings.plugins["auth"];
-    assert_eq!((plugin.memory, plugin.deadline), (1 << 20, Duration::from_millis(10)));
+    assert_eq!((plugin.memory(), plugin.deadline), (1 << 20, Duration::from_millis(10)));
     assert_eq!((plugin.instances.get(), plugin.on_failure), (4, OnFailure::Open));
     assert_eq!(plugin.affinity, Some(Affinity::User));
     assert_eq!((plugin.effects_per_event, plugin.effect_bytes), (7, 1000));
