@@ -137,6 +137,8 @@ pub(crate) enum Name {
     Start,
     /// What a message costs on two cores, against one.
     Cores,
+    /// A plugin whose state is kept for after a trap.
+    State,
     /// Signals: what it costs to say something, and that no sink is felt.
     Telemetry,
     /// All of these.
@@ -144,7 +146,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 13] = [
+    pub(crate) const EACH: [Self; 14] = [
         Self::Echo,
         Self::Raw,
         Self::Payload,
@@ -157,6 +159,7 @@ impl Name {
         Self::Reload,
         Self::Start,
         Self::Cores,
+        Self::State,
         Self::Telemetry,
     ];
 }

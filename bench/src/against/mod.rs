@@ -88,9 +88,13 @@ async fn bench(name: Name, sides: &Sides, conditions: &mut Conditions) -> Result
         Name::Reload => plugins::reload(sides, conditions).await,
         Name::Start => plugins::start(sides, conditions).await,
         // Their rows compare already, or are limits of their own.
-        Name::Cores | Name::Payload | Name::Beside | Name::Scrape | Name::Telemetry | Name::All => {
-            Ok(Vec::new())
-        }
+        Name::Cores
+        | Name::Payload
+        | Name::Beside
+        | Name::Scrape
+        | Name::State
+        | Name::Telemetry
+        | Name::All => Ok(Vec::new()),
     }
 }
 

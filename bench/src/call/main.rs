@@ -44,25 +44,30 @@ const WAITING_MAX: usize = 8192;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `tengen-bench-call FILE BATCH EVENTS`: so many events a sample, so many offered together: what one turn of a connection does.
-/// With `sink:BATCH` signals instead, so many in a delivery.
+/// A fourth argument: its state is saved every so many seconds. With `sink:BATCH` signals instead, so many in a delivery.
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, batch, events] = arguments.as_slice() else {
-        bail!("FILE, BATCH and EVENTS are needed")
+    let (file, batch, events, every) = match arguments.as_slice() {
+        [file, batch, events] => (file, batch, events, None),
+        [file, batch, events, every] => (file, batch, events, Some(every)),
+        _ => bail!("FILE, BATCH and EVENTS are needed"),
     };
+    let every = every.map(|text| text.parse()).transpose()?.map(Duration::from_secs);
     let (file, events) = (Path::new(file), events.parse()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match batch.strip_prefix("sink:") {
         Some(batch) => runtime.block_on(sink::measure(file, batch.parse()?, events)),
-        None => runtime.block_on(measure(file, batch.parse()?, events)),
+        None => runtime.block_on(measure(file, batch.parse()?, events, every)),
     }
 }
 
 #[expect(clippy::print_stdout, reason = "its samples are what this program is for")]
-async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
+async fn measure(file: &Path, batch: usize, events: usize, every: Option<Duration>) -> Result<()> {
     let done = Arc::new(Done::default());
     let stop = CancellationToken::new();
-    let plugin = load(file, "echo", Arc::clone(&done) as Arc<dyn Actor>, &stop).await?;
+    let mut settings = settings::Plugin::new(file);
+    settings.state.every = every.unwrap_or(settings.state.every);
+    let plugin = load(settings, "echo", Arc::clone(&done) as Arc<dyn Actor>, &stop).await?;
     let handler = plugin.handler().context("the plugin is no handler")?;
     let calls = Calls { handler, done, connection: connection() };
     calls.run(events, batch).await?;
@@ -77,7 +82,7 @@ async fn measure(file: &Path, batch: usize, events: usize) -> Result<()> {
 }
 
 async fn load(
-    file: &Path,
+    settings: settings::Plugin,
     name: &str,
     actor: Arc<dyn Actor>,
     stop: &CancellationToken,
@@ -85,7 +90,7 @@ async fn load(
     let parts = PluginParts {
         engine: Engine::new(EngineLimits::default())?,
         name: PluginName::new(name),
-        settings: settings::Plugin::new(file),
+        settings,
         actor,
         tracer: Arc::new(NoTracer),
         tasks: TaskTracker::new(),

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 #[expect(clippy::print_stdout, reason = "its samples are what this program is for")]
 pub(crate) async fn measure(file: &Path, batch: usize, signals: usize) -> Result<()> {
     let stop = CancellationToken::new();
-    let plugin = load(file, "sink", Arc::<Done>::default(), &stop).await?;
+    let plugin =
+        load(tengen_settings::Plugin::new(file), "sink", Arc::<Done>::default(), &stop).await?;
     let sink = plugin.sink().context("the plugin is no sink")?;
     let said: Vec<_> = (0..batch).map(|number| Arc::new(signal(number))).collect();
     run(&*sink, &said, signals).await?;

@@ -47,6 +47,15 @@ pub(crate) fn take(bench: &Bench, batch: usize) -> Result<Sample> {
     read(command)
 }
 
+/// The same of a plugin whose state is saved every so many seconds; 0: never.
+pub(super) fn take_keeping(bench: &Bench, guest: &str, batch: usize, every: u8) -> Result<Sample> {
+    let events = if bench.plan.smoke { 640 } else { 64_000 };
+    let mut command = cores::pinned(&bench.call);
+    command.arg(bench.guest(guest)?).arg(batch.to_string()).arg(events.to_string());
+    command.arg(every.to_string());
+    read(command)
+}
+
 /// What the program for calls prints: one sample a line.
 pub(crate) fn read(mut command: Command) -> Result<Sample> {
     let output = command.output().context("cannot start the program for calls")?;

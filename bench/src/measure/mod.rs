@@ -12,6 +12,7 @@ pub(crate) mod reload;
 mod scrape;
 mod slopes;
 pub(crate) mod start;
+mod state;
 pub(crate) mod tail;
 mod telemetry;
 
@@ -36,6 +37,7 @@ pub(crate) async fn run(name: Name, bench: &Bench, report: &mut Report) -> Resul
         Name::Reload => reload::run(bench, report).await,
         Name::Start => start::run(bench, report).await,
         Name::Cores => cores::run(bench, report).await,
+        Name::State => state::run(bench, report).await,
         Name::Telemetry => telemetry::run(bench, report).await,
         Name::All => Ok(()),
     }

@@ -95,7 +95,7 @@ impl Model {
         let word = format!("w{}", self.asked);
         let peers = self.peers.len();
         let Peer { client, expected } = &mut self.peers[who];
-        let kind = dice.roll(12);
+        let kind = dice.roll(14);
         self.steps.push(format!("{kind} by {who} {word}"));
         match kind {
             0 if peers < 5 => self.connect().await?,
@@ -125,11 +125,47 @@ impl Model {
             }
             8 => self.trap_in_a_crowd(who, &word).await?,
             9 if dice.roll(3) == 0 => self.reload(file).await?,
+            10 => self.question(dice, who, &word, file).await?,
             _ => {
                 note(client, &word).await?;
                 expected.push(word);
             }
         }
+        Ok(())
+    }
+
+    /// The plugin asks a client, which answers with a value or a fault of its own: at once, or after the plugin has trapped or
+    /// has got another version.
+    async fn question(
+        &mut self,
+        dice: &mut Dice,
+        who: usize,
+        word: &str,
+        file: &Path,
+    ) -> Result<()> {
+        let client = &mut self.peers[who].client;
+        client.ask("mem/ask", json!(word)).await?;
+        let question = client.next_event("tengen/ask").await?;
+        match dice.roll(4) {
+            0 => {
+                trap(&self.gateway).await?;
+                self.traps += 1;
+            }
+            1 if dice.roll(3) == 0 => self.reload(file).await?,
+            _ => {}
+        }
+        let (answer, said) = match dice.roll(2) {
+            0 => (json!({ "key": question["key"], "value": word }), word),
+            _ => (
+                json!({ "key": question["key"], "error": { "id": "busy", "message": "later" } }),
+                "busy",
+            ),
+        };
+        let Peer { client, expected } = &mut self.peers[who];
+        let said = format!("{word}: {said}");
+        client.send("tengen/answer", answer).await?;
+        ensure!(client.next_event("mem/heard").await? == said);
+        expected.push(said);
         Ok(())
     }
 

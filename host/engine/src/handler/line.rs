@@ -108,7 +108,7 @@ pub(super) fn weight(event: &Event) -> usize {
 }
 
 /// What a connection is described with.
-fn of_connection(connection: &Connection) -> usize {
+pub(super) fn of_connection(connection: &Connection) -> usize {
     let claims = connection.user.iter().flat_map(|user| &user.claims);
     let pairs = claims.chain(&connection.more).map(|(key, value)| key.len() + value.len() + 32);
     EACH + pairs.sum::<usize>() + connection.data.texts()

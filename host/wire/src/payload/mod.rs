@@ -22,6 +22,21 @@ pub struct Payload {
     value: Option<Span>,
 }
 
+/// What there is to know of a payload beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    encoding: Encoding,
+    value: Option<Span>,
+}
+
+impl Form {
+    /// The payload, with a body of the same bytes as it had.
+    pub fn with(self, body: Bytes) -> Payload {
+        let Self { encoding, value } = self;
+        Payload { encoding, body, value }
+    }
+}
+
 /// A part of a body. No body is longer than a guest's memory.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -73,6 +88,11 @@ impl Payload {
     /// Whether a format has read the body and found it to be what the encoding says.
     pub fn is_checked(&self) -> bool {
         self.value.is_some()
+    }
+
+    /// All but the body, which may be kept elsewhere.
+    pub fn form(&self) -> Form {
+        Form { encoding: self.encoding, value: self.value }
     }
 
     /// The value alone, as it can stand in a frame; none when nobody has read the body yet.

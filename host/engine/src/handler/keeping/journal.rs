@@ -1,41 +1,35 @@
 //! What an instance was told since its state was saved last, call by call, and what came of it.
 
+mod entries;
+
+use self::entries::Entries;
 use crate::{
     call::{effects::Decided, events::Kept},
     guest::tape::{Recorded, Tape},
-    handler::line::weight,
 };
-use bytes::{Bytes, BytesMut};
 use foldhash::fast::RandomState;
 use std::{
     hash::{BuildHasher as _, Hash as _, Hasher as _},
     ops::Range,
     time::Duration,
 };
-use tengen_core::{
-    event::{Event, Occurrence},
-    trace::Span,
-};
+use tengen_core::event::{Event, Occurrence};
+use tengen_wire::id::Handle;
 
 /// What going through all of it again may take.
 pub(in crate::handler) const TIME: Duration = Duration::from_millis(250);
-/// Bodies up to this are copied: they are a small part of what was read with them, which would be held with them.
-const COPIED: usize = 16 << 10;
-/// So much is taken at once for copies.
-const CHUNK: usize = 64 << 10;
 /// What a call takes beside its events.
-const EACH: usize = 32;
+const EACH: usize = size_of::<Call>();
 
 /// Calls in order, and their events in one list.
 #[derive(Debug)]
 pub(in crate::handler) struct Journal {
-    events: Vec<Event>,
+    events: Entries,
     calls: Vec<Call>,
     /// What was kept with the connections of events when they were told, by the events' places; nothing with most.
     kept: Vec<(usize, Kept)>,
     /// What the guest was answered until the last call's end, once its instance is gone.
     pub(in crate::handler) answers: Vec<Recorded>,
-    copies: BytesMut,
     bytes: usize,
     took: Duration,
     bound: usize,
@@ -63,11 +57,10 @@ pub(in crate::handler) struct Ended {
 impl Journal {
     pub(in crate::handler) fn new(bound: usize) -> Self {
         Self {
-            events: Vec::new(),
+            events: Entries::default(),
             calls: Vec::new(),
             kept: Vec::new(),
             answers: Vec::new(),
-            copies: BytesMut::new(),
             bytes: 0,
             took: Duration::ZERO,
             bound,
@@ -95,30 +88,12 @@ impl Journal {
         self.bytes += EACH;
         let places = self.events.len()..;
         self.kept.extend(places.zip(kept).filter(|(_, kept)| kept.is_some()));
-        for mut event in events.drain(..) {
-            event.permit = None;
-            event.span = Span::none();
-            event.what.let_go();
-            self.bytes += weight(&event);
-            if let Occurrence::Message(message) = &mut event.what {
-                message.payload.body = self.copied(std::mem::take(&mut message.payload.body));
-            }
-            self.events.push(event);
+        for event in events.drain(..) {
+            self.bytes += self.events.push(event);
         }
         let events = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
         self.calls.push(Call { events, answers: tape.len(), digest: ended.digest });
         self.bytes < self.bound && self.took < TIME && !tape.is_lost()
-    }
-
-    fn copied(&mut self, body: Bytes) -> Bytes {
-        if body.len() > COPIED || body.is_empty() {
-            return body;
-        }
-        if self.copies.capacity() < body.len() {
-            self.copies.reserve(CHUNK);
-        }
-        self.copies.extend_from_slice(&body);
-        self.copies.split().freeze()
     }
 
     /// The same of a call that returned an error.
@@ -126,9 +101,23 @@ impl Journal {
         self.hasher.hash_one(message)
     }
 
-    /// Events that the plugin had something to decide at, in order.
-    pub(in crate::handler) fn work(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().filter(|event| is_work(event))
+    /// The first events that the plugin had something to decide at, one of each connection of which `is_new` says so.
+    pub(in crate::handler) fn of_each(
+        &self,
+        most: usize,
+        is_new: impl Fn(Option<Handle>) -> bool,
+    ) -> Vec<Event> {
+        self.events.of_each(most, is_new)
+    }
+
+    /// The same journal with nothing in it, and the memory that it had.
+    pub(in crate::handler) fn anew(mut self) -> Self {
+        let had = self.calls.len();
+        self.events.clear();
+        self.calls.clear();
+        self.calls.shrink_to(had.saturating_mul(2));
+        let Self { events, calls, hasher, .. } = self;
+        Self { events, calls, hasher, ..Self::new(self.bound) }
     }
 
     /// Whether there is room for more.
@@ -149,8 +138,8 @@ impl Journal {
         Some((call, place(begin)..place(call.events)))
     }
 
-    pub(in crate::handler) fn events(&self, which: Range<usize>) -> &[Event] {
-        self.events.get(which).unwrap_or_default()
+    pub(in crate::handler) fn events(&self, which: Range<usize>) -> Vec<Event> {
+        self.events.events(which)
     }
 
     /// What was kept with the connections of these events; empty: nothing.
@@ -176,3 +165,7 @@ pub(in crate::handler) fn is_work(event: &Event) -> bool {
     use Occurrence::{Adopted, ChannelOccupied, ChannelVacated, Closed, Opened};
     !matches!(event.what, Opened | Adopted | Closed(_) | ChannelOccupied(_) | ChannelVacated(_))
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

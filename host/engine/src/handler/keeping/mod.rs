@@ -122,7 +122,9 @@ impl Keeping {
 
     /// From here on, what is told is kept, if that is of any use.
     pub(super) fn begin_journal(&mut self) {
-        self.journal = self.repeats.then(|| Journal::new(self.bound));
+        let before = self.journal.take();
+        let anew = || before.map_or_else(|| Journal::new(self.bound), Journal::anew);
+        self.journal = self.repeats.then(anew);
     }
 
     /// Why an instance could not be brought where the one before it was, if there is more to say than that there is no journal.
@@ -156,19 +158,23 @@ impl Keeping {
     /// Events that went well, each of another connection: those of the journal before or behind those that are there.
     pub(super) fn take_samples(&mut self, newer: Newer) {
         let of = |event: &Event| event.connection.as_ref().map(|connection| connection.handle);
+        let Some(journal) = &self.journal else { return };
         let older = std::mem::take(&mut self.samples);
-        let work = || self.journal.iter().flat_map(Journal::work).map(Event::another);
-        let mut samples = Vec::<Event>::new();
-        let mut add = |event: Event| {
-            if samples.len() < SAMPLES && samples.iter().all(|other| of(other) != of(&event)) {
-                samples.push(event);
+        let is_new = |handle, samples: &[Event]| samples.iter().all(|other| of(other) != handle);
+        self.samples = match newer {
+            Newer::First => {
+                let mut samples = journal.of_each(SAMPLES, |_| true);
+                let older = older.into_iter().filter(|event| is_new(of(event), &samples));
+                let older: Vec<_> = older.take(SAMPLES - samples.len()).collect();
+                samples.extend(older);
+                samples
+            }
+            Newer::Last => {
+                let room = SAMPLES - older.len().min(SAMPLES);
+                let newer = journal.of_each(room, |handle| is_new(handle, &older));
+                older.into_iter().chain(newer).collect()
             }
         };
-        match newer {
-            Newer::First => work().chain(older).for_each(&mut add),
-            Newer::Last => older.into_iter().chain(work()).for_each(&mut add),
-        }
-        self.samples = samples;
     }
 
     /// A call that was to save the state has broken. A state that cannot be saved again and again is one that no other version

@@ -217,7 +217,7 @@ impl Runner {
             let Some((call, which)) = journal.call(number) else { break };
             let kept = journal.kept(&which);
             let events = journal.events(which);
-            let decided = self.tell_again(instance, events, &kept).await?;
+            let decided = self.tell_again(instance, &events, &kept).await?;
             let digest = match decided {
                 Ok(decided) => journal.digest(&decided),
                 Err(message) => journal.digest_of(&message),
