@@ -1,4 +1,4 @@
-//! Takes traces by OTLP and prints them as trees. For looking, not for keeping: see README.md beside this file.
+//! Takes traces and logs by OTLP and prints them, traces as trees. For looking, not for keeping: see README.md beside this file.
 
 #![expect(
     clippy::print_stdout,
@@ -8,7 +8,7 @@
 
 use anyhow::Context as _;
 use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, process::ExitCode};
-use support::otlp::{Collector, Span, Value};
+use support::otlp::{Collector, Record, Span, Value};
 
 /// Attributes that say the same of every span.
 const DULL: [&str; 2] = ["messaging.system", "messaging.operation.name"];
@@ -24,16 +24,26 @@ async fn run() -> anyhow::Result<Infallible> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:4317".to_owned());
     let address: SocketAddr = address.parse().context("the argument is an address and a port")?;
     let collector = Collector::grpc_at(address).await?;
-    println!("taking traces by gRPC; in another terminal run");
+    println!("taking traces and logs by gRPC; in another terminal run");
     println!("  OTEL_EXPORTER_OTLP_ENDPOINT={} cargo xtask demo", collector.endpoint());
     loop {
         // An error only says that nothing has come for a while.
-        if collector.wait_for(|spans| !spans.is_empty()).await.is_ok() {
+        let has_come = |spans: &[Span]| !spans.is_empty() || !collector.records().is_empty();
+        if collector.wait_for(has_come).await.is_ok() {
+            collector.take_records().iter().for_each(told);
             for (trace, spans) in by_trace(collector.take()) {
                 print(&trace, &spans);
             }
         }
     }
+}
+
+fn told(record: &Record) {
+    let Record { severity_text, body, attributes, trace_id, .. } = record;
+    let facts = attributes.iter().filter(|(key, _)| key.starts_with("data."));
+    let facts: String = facts.map(|(key, value)| format!("  {key}={}", text(value))).collect();
+    let trace = if trace_id.is_empty() { String::new() } else { format!("  trace {trace_id}") };
+    println!("\nlog {severity_text} {body}{facts}{trace}");
 }
 
 fn by_trace(spans: Vec<Span>) -> BTreeMap<String, Vec<Span>> {

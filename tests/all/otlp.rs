@@ -3,6 +3,7 @@
 // Says to the lints that all of this is a test: what goes wrong here may panic.
 #![cfg(test)]
 
+mod logs;
 mod metrics;
 
 use std::time::{Duration, Instant};
@@ -416,4 +417,28 @@ async fn the_environment_can_ask_for_compression_and_for_nothing() {
     run_in(THREE_SPANS, &[endpoint, protocol, ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     assert_eq!(collector.spans().len(), 3);
     assert_eq!(collector.header("grpc-encoding").as_deref(), Some("gzip"));
+}
+
+#[tokio::test]
+async fn the_share_of_traces_that_are_recorded_changes_while_everything_runs() {
+    let collector = Collector::grpc().await.unwrap();
+    let telemetry = sending(Otlp { sample: Some(0.0), ..Otlp::new(collector.endpoint()) });
+    let tracer = telemetry.tracer();
+    make(&*tracer, 10);
+    let wish = |share: &str| [("sample".to_owned(), share.to_owned())];
+    let done = telemetry.order("traces", &wish("1")).await.unwrap();
+    assert_eq!(done["sample"], 1.0);
+    assert_eq!(telemetry.sinks()["traces"]["sample"], 1.0);
+    make(&*tracer, 3);
+    for wrong in ["2", "half", ""] {
+        telemetry.order("traces", &wish(wrong)).await.unwrap_err();
+    }
+    telemetry.order("traces", &[]).await.unwrap_err();
+    telemetry.resample(Some(0.0)).unwrap();
+    make(&*tracer, 10);
+    let report = telemetry.shutdown(10 * SECOND).await;
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(collector.spans().len(), 3);
+    let quiet = telemetry::start(&settings::Telemetry::default(), "node-1");
+    assert_eq!(quiet.resample(Some(1.0)).unwrap_err(), "no traces are sent");
 }

@@ -27,11 +27,12 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What these tests say becomes signals, and nothing else of this process.
-fn listen() {
+pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let telemetry = tengen_settings::Telemetry {
-            level: "off,sinks_test=info,tengen::accounts=info".into(),
+            level: "off,browser=trace,sinks_test=info,otlp_test=info,plugin.otlp-test=info,tengen::accounts=info"
+                .into(),
             // So the log itself is nowhere.
             sinks: vec![Sink::new(SinkKind::Stdout)],
             ..tengen_settings::Telemetry::default()

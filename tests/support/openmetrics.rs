@@ -21,6 +21,16 @@ pub struct Sample {
     pub end: String,
     pub labels: Labels,
     pub value: f64,
+    pub exemplar: Option<Exemplar>,
+}
+
+/// What follows a value: where that was measured, and what exactly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    pub labels: Labels,
+    pub value: f64,
+    /// Seconds since 1970.
+    pub at: Option<f64>,
 }
 
 /// A whole exposition.
@@ -98,9 +108,26 @@ fn sample(families: &mut [Family], line: &str) -> Result<()> {
     let value = rest.strip_prefix(' ').context("no space before the value")?;
     let family = families.last_mut().context("a sample without a family")?;
     let end = name.strip_prefix(family.name.as_str()).context("a sample of another family")?;
+    let (value, exemplar) = match value.split_once(" # ") {
+        Some((value, rest)) => (value, Some(exemplar(rest)?)),
+        None => (value, None),
+    };
     let value = number(value)?;
-    family.samples.push(Sample { end: end.to_owned(), labels, value });
+    family.samples.push(Sample { end: end.to_owned(), labels, value, exemplar });
     Ok(())
+}
+
+/// `{labels} value`, and a time after that if there is one. Labels are short: 128 characters with their values.
+fn exemplar(text: &str) -> Result<Exemplar> {
+    let (labels, rest) = labels(text.strip_prefix('{').context("an exemplar without labels")?)?;
+    let length = labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
+    ensure!(length.sum::<usize>() <= 128, "too much in an exemplar");
+    let rest = rest.strip_prefix(' ').context("no space before the exemplar's value")?;
+    let (value, at) = match rest.split_once(' ') {
+        Some((value, at)) => (value, Some(number(at)?)),
+        None => (rest, None),
+    };
+    Ok(Exemplar { labels, value: number(value)?, at })
 }
 
 /// What stands between the braces, and what is behind them.
@@ -172,6 +199,8 @@ fn check(family: &Family) -> Result<()> {
         let counts = kind != "gauge";
         ensure!(!counts || sample.value >= 0.0 && sample.value.is_finite(), "{sample:?}");
         ensure!(kind != "info" || sample.value == 1.0, "{sample:?}");
+        let may_be_shown = ["_bucket", "_total"].contains(&sample.end.as_str());
+        ensure!(may_be_shown || sample.exemplar.is_none(), "an exemplar of what is no range");
     }
     if kind == "histogram" { histogram(samples) } else { Ok(()) }
 }
@@ -181,8 +210,12 @@ fn histogram(samples: &[Sample]) -> Result<()> {
     let mut ranges = BTreeMap::<Labels, Vec<(f64, f64)>>::new();
     for sample in samples.iter().filter(|sample| sample.end == "_bucket") {
         let mut labels = sample.labels.clone();
-        let end = labels.remove("le").context("a range without an end")?;
-        ranges.entry(labels).or_default().push((number(&end)?, sample.value));
+        let end = number(&labels.remove("le").context("a range without an end")?)?;
+        let ranges = ranges.entry(labels).or_default();
+        let begin = ranges.last().map_or(f64::NEG_INFINITY, |(end, _)| *end);
+        let is_in = |one: &Exemplar| begin < one.value && one.value <= end;
+        ensure!(sample.exemplar.as_ref().is_none_or(is_in), "an exemplar of another range");
+        ranges.push((end, sample.value));
     }
     for (labels, ranges) in &ranges {
         let of = |end: &str| {
@@ -222,8 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn exemplars_are_read_with_their_labels_values_and_times() {
+        let text = "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 2 # {trace_id=\"ab\",x=\"} # {\"} 60 1.25\n\
+                    a_count 2\na_sum 61\n# EOF\n";
+        let read = parse(text).unwrap();
+        let samples = &read.family("a").unwrap().samples;
+        let shown: Vec<_> = samples.iter().filter_map(|one| one.exemplar.clone()).collect();
+        let labels = [("trace_id", "ab"), ("x", "} # {")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(shown, [Exemplar { labels, value: 60.0, at: Some(1.25) }]);
+    }
+
+    #[test]
     fn what_is_wrong_is_refused() {
         for wrong in [
+            "# TYPE a gauge\na 1 # {x=\"y\"} 1\n# EOF\n",
+            "# TYPE a counter\na_total 1 # x 1\n# EOF\n",
+            "# TYPE a counter\na_total 1 # {x=\"y\"}\n# EOF\n",
+            "# TYPE a counter\na_total 1 # {x=\"y\"} 1 2 3\n# EOF\n",
+            "# TYPE a histogram\na_bucket{le=\"1\"} 0\na_bucket{le=\"+Inf\"} 1 # {x=\"y\"} 0.5\na_count 1\na_sum 1\n# EOF\n",
             "# TYPE a counter\na_total 1\n",
             "# TYPE a counter\na_total 1\n\n# EOF\n",
             "# TYPE a counter\na 1\n# EOF\n",

@@ -1,11 +1,13 @@
 //! An OTLP receiver in this process, over gRPC or over HTTP with protobuf or JSON, with TLS or without, that can also
 //! misbehave.
 
+mod logs;
 mod metrics;
 mod over_http;
 mod services;
 mod tls;
 
+pub use logs::Record;
 pub use metrics::{Point, Ranges, Shape};
 
 use anyhow::{Context, Result, bail};
@@ -260,6 +262,9 @@ struct Inbox {
     points: Mutex<Vec<Point>>,
     metric_requests: AtomicU64,
     rejects: AtomicU64,
+    records: Mutex<Vec<Record>>,
+    log_requests: AtomicU64,
+    rejected_records: AtomicU64,
     headers: Mutex<HeaderMap>,
     requests: AtomicU64,
     refusals: AtomicU32,

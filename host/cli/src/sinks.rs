@@ -58,6 +58,12 @@ enum Order {
         #[arg(long = "for", value_name = "DURATION", default_value = "60s")]
         lasts: String,
     },
+    /// Record another share of the traces from now on
+    Traces {
+        /// Share of new traces, 0 to 1
+        #[arg(long)]
+        sample: String,
+    },
     /// Make no signals at all, for nobody
     Off,
     /// Make them again
@@ -150,6 +156,7 @@ impl Order {
                 ];
                 ("raise", some(told))
             }
+            Self::Traces { sample } => ("traces", vec![("sample", sample)]),
             Self::Off => ("off", Vec::new()),
             Self::On => ("on", Vec::new()),
         })
@@ -229,6 +236,9 @@ fn lines(seen: &Value) -> Vec<String> {
             lines.push(format!("  {advice}"));
         }
     }
+    if let Some(share) = seen.pointer("/traces/sample").and_then(Value::as_f64) {
+        lines.push(format!("traces: a share of {share} is recorded"));
+    }
     for raised in seen.get("raised").and_then(Value::as_array).into_iter().flatten() {
         lines.push(format!("raised: {raised}"));
     }
@@ -264,6 +274,7 @@ mod tests {
         let seen = json!({
             "signals": { "created": 9, "accepted": 8 },
             "filter": { "level": "info" },
+            "traces": { "sample": 0.1 },
             "off": false,
             "raised": [],
             "sinks": { "file": {
@@ -278,6 +289,7 @@ mod tests {
                 "signals: 9 created, 8 accepted; level info",
                 "file             failing  5 of 8 delivered, 2 waiting, 4 on the disk, 1 dropped, 3/s in, 2/s out, half within 250 µs, 99 % within 2.5 ms, breaker open",
                 "  make room",
+                "traces: a share of 0.1 is recorded",
             ]
         );
     }

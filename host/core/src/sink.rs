@@ -156,6 +156,8 @@ pub struct Signal {
     /// Hex, or empty.
     pub trace_id: String,
     pub span_id: String,
+    /// Whether that trace was known to be recorded when it was said.
+    pub sampled: bool,
     pub connection: String,
     pub user: String,
     /// The id of the timed work that it is a part of, or empty.
@@ -180,6 +182,7 @@ impl Signal {
             location: Location::Unknown,
             trace_id: String::new(),
             span_id: String::new(),
+            sampled: false,
             connection: String::new(),
             user: String::new(),
             parent: String::new(),
@@ -239,7 +242,22 @@ pub enum Refusal {
     Drop(String),
     /// Give the sink up.
     Fatal(String),
+    /// Who is behind the sink cannot be reached, or takes nothing now: the batch is kept, and offered again until it is taken.
+    Unavailable {
+        why: String,
+        /// When to come back, if it said so.
+        after: Option<Duration>,
+    },
+    /// Of the first `taken` of the batch so many were refused, and it is not said which: all of those are done with.
+    Partly {
+        taken: usize,
+        refused: usize,
+        why: String,
+    },
 }
+
+/// How long a delivery may take, unless the sink says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes signals in batches.
 pub trait Sink: fmt::Debug + Send + Sync {
@@ -249,6 +267,11 @@ pub trait Sink: fmt::Debug + Send + Sync {
         signals: &'a [Arc<Signal>],
         dropped_before: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>>;
+
+    /// How long a delivery may take; one that takes longer has failed. By default 10 s.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
 
     /// Writes out what the sink holds back; called once, before the end.
     fn flush(&self) -> BoxFuture<'_, Result<(), String>>;

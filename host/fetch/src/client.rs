@@ -12,10 +12,10 @@ use crate::{
 };
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tengen_core::{
-    meter::{OutgoingTotals, Samples},
+    meter::{Exemplar, OutgoingTotals, Samples},
     often::{Often, Times},
     outgoing::{Asker, Begun, Ended, LONGEST, Outgoing, Place, Request, Response, TIMEOUT},
     security,
@@ -89,6 +89,7 @@ impl Outgoing for Client {
         place.hold(sent)?;
         let (connector, counts) = (Arc::clone(&self.connector), Arc::clone(&self.counts));
         let plugin = asker.plugin.clone();
+        let recorded = trace.filter(|trace| trace.sampled).cloned();
         let server = pass.target.authority();
         let exchange = Box::pin(async move {
             let began = Instant::now();
@@ -100,7 +101,12 @@ impl Outgoing for Client {
                 let late = format!("there was no whole answer within {} ms", within.as_millis());
                 Err(Fault::new(FaultId::Timeout, late))
             });
-            counts.ended(&plugin, sent, &value, began.elapsed());
+            let took = began.elapsed();
+            counts.ended(&plugin, sent, &value, took);
+            if let Some(trace) = recorded {
+                let shown = Exemplar::of(&trace, took, SystemTime::now());
+                shown.into_iter().for_each(|shown| counts.totals.show(shown));
+            }
             Ended { value, place: Place::new(place) }
         });
         Ok(Begun { server, exchange })

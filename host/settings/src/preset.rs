@@ -32,7 +32,7 @@ impl Preset {
 
     /// What a sink is where its table does not say it.
     pub fn complete(self, sink: &mut Sink, says: impl Fn(&str) -> bool) {
-        if sink.kind == SinkKind::Plugin {
+        if !sink.kind.has_lines() {
             return;
         }
         let is_stream = sink.kind != SinkKind::File;

@@ -20,9 +20,9 @@ settings! {
     /// restart, and one of kind `stdout` comes and goes with one.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Sink {
-        /// `stdout`, `stderr`, `file` or `plugin`
-        kind: SinkKind = words(SinkKind::ALL.map(|kind| (kind.word(), kind)), &["otlp"])
-            .required(SinkKind::Plugin, "\"plugin\"", "write kind = \"stdout\", \"stderr\", \"file\" or \"plugin\"");
+        /// `stdout`, `stderr`, `file`, `otlp` or `plugin`; `otlp` goes where `telemetry.otlp` or the environment says
+        kind: SinkKind = words(SinkKind::ALL.map(|kind| (kind.word(), kind)), &[])
+            .required(SinkKind::Plugin, "\"plugin\"", "write kind = \"stdout\", \"stderr\", \"file\", \"otlp\" or \"plugin\"");
         /// its name in statistics and calls; absent: the plugin's, or the kind
         name: Option<String> = text().absent("\"audit\"");
         /// the plugin's name, where the kind is `plugin`
@@ -31,7 +31,7 @@ settings! {
         path: Option<PathBuf> = path().absent("\"logs/tengen.jsonl\"");
         /// `connection`: a file for each connection, named by its id; only where the kind is `file`
         per: Option<Per> = words([("connection", Per::Connection)], &[]).absent("\"connection\"");
-        /// `human`, `json` or `edn`; absent: `human` on a terminal, `json` elsewhere; a plugin gets none of them
+        /// `human`, `json` or `edn`; absent: `human` on a terminal, `json` elsewhere; a plugin and a collector get none of them
         format: Option<Format> = words(Format::ALL.map(|format| (format.word(), format)), &[]).absent("\"json\"");
         /// most signals that wait; over it, as `when_full` says
         buffer: NonZeroUsize = count().or(at_least_one(1024));
@@ -41,7 +41,7 @@ settings! {
         when_full: FullSink = words(FullSink::ALL.map(|full| (full.word(), full)), &[]).or(FullSink::DropNewest);
         /// how long `block` waits before it drops the newest
         wait: Duration = duration().within(Duration::from_millis(1)..=Duration::from_secs(10)).or(Duration::from_millis(100));
-        /// deliveries at one time, of a plugin only
+        /// deliveries at one time, to a plugin or a collector; with more than one, signals come in no order
         workers: NonZeroUsize = count().within(at_least_one(1)..=at_least_one(16)).or(at_least_one(1));
         /// most signals of one delivery
         batch: NonZeroUsize = count().within(at_least_one(1)..=at_least_one(4096)).or(at_least_one(256));
@@ -130,18 +130,29 @@ pub enum SinkKind {
     Stdout,
     Stderr,
     File,
+    /// A collector, by OTLP.
+    Otlp,
     Plugin,
 }
 
 impl SinkKind {
-    pub const ALL: [Self; 4] = [Self::Stdout, Self::Stderr, Self::File, Self::Plugin];
+    pub const ALL: [Self; 5] = [Self::Stdout, Self::Stderr, Self::File, Self::Otlp, Self::Plugin];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
             Self::File => "file",
+            Self::Otlp => "otlp",
             Self::Plugin => "plugin",
+        }
+    }
+
+    /// Whether it is written to, line by line; to the others signals are handed over.
+    pub fn has_lines(self) -> bool {
+        match self {
+            Self::Stdout | Self::Stderr | Self::File => true,
+            Self::Otlp | Self::Plugin => false,
         }
     }
 }
@@ -211,7 +222,7 @@ impl Sink {
 
     /// Whether who says something writes it, and waits for that.
     pub fn writes_at_once(&self) -> bool {
-        self.synchronous && self.kind != SinkKind::Plugin
+        self.synchronous && self.kind.has_lines()
     }
 
     /// Which keys go together.
@@ -242,16 +253,16 @@ impl Sink {
             }
             _ => {}
         };
-        let is_plugin = self.kind == SinkKind::Plugin;
+        let (is_plugin, has_lines) = (self.kind == SinkKind::Plugin, self.kind.has_lines());
         only("plugin", is_plugin, "`plugin`");
-        only("workers", is_plugin || self.workers.get() == 1, "`plugin`");
+        only("workers", !has_lines || self.workers.get() == 1, "`otlp` or `plugin`");
         only("path", self.kind == SinkKind::File, "`file`");
         only("per", self.kind == SinkKind::File, "`file`");
         let is_one = self.per.is_none();
         only("rotate", self.kind == SinkKind::File && is_one, "`file`, without `per`");
         only("files", self.kind == SinkKind::File && !is_one, "`file`, with `per`");
-        only("format", !is_plugin, "`stdout`, `stderr` or `file`");
-        only("synchronous", !is_plugin || !self.synchronous, "`stdout`, `stderr` or `file`");
+        only("format", has_lines, "`stdout`, `stderr` or `file`");
+        only("synchronous", has_lines || !self.synchronous, "`stdout`, `stderr` or `file`");
         if let (true, Some(spill)) = (self.writes_at_once(), table.get("spill")) {
             let what = "is not used: what is synchronous never waits for room";
             table.document.warning(&spill.place, what);

@@ -64,7 +64,7 @@ settings! {
         /// share of traces that are recorded, 0 to 1
         ///
         /// None: as the environment says.
-        sample: Option<f64> = share().unsaid(1.0);
+        sample: Option<f64> = share().unsaid(1.0).at_once();
         /// traces a second, at most, that are sent of what was not among the sample and failed, was refused or slow; 0: none
         failures_per_second: usize = number().or(100);
         /// whether metrics go there as well

@@ -4,6 +4,7 @@ use crate::{
     TelemetryError, delivery,
     encode::{Encoder, Format},
     filter::Filter,
+    logs,
     pipe::{Pipe, Unattached},
     spill,
     station::{Station, Traits},
@@ -50,6 +51,25 @@ impl Attached {
         Ok(Self { pipe: Arc::clone(pipe), station, done, kept })
     }
 
+    /// A collector, on a thread of its own, with its deliveries and their runtime. Where it cannot be sent to, the sink gives
+    /// itself up with the reason: the gateway starts without it.
+    pub(crate) fn collector(
+        pipe: &Arc<Pipe>,
+        settings: &settings::Sink,
+        plan: Result<logs::Plan, String>,
+        node: &str,
+    ) -> Result<Self, TelemetryError> {
+        let station = Station::new(Traits::of(settings), Filter::new(&settings.filter, "trace")?);
+        attach(pipe, &station)?;
+        let kept = keep(pipe, &station, settings)?;
+        let done = logs::start(&station, settings, plan, node).map_err(|error| {
+            pipe.detach(&station);
+            station.keep_the_rest();
+            TelemetryError::Thread(error)
+        })?;
+        Ok(Self { pipe: Arc::clone(pipe), station, done, kept })
+    }
+
     /// A stream or a file, as the configuration has it.
     pub(crate) fn open(
         pipe: &Arc<Pipe>,
@@ -73,7 +93,7 @@ impl Attached {
                 let folder = ByConnection::new(folder, encoder.0.ending(), files);
                 Self::stream(pipe, &station, settings, folder, encoder)
             }
-            SinkKind::File | SinkKind::Plugin => {
+            SinkKind::File | SinkKind::Otlp | SinkKind::Plugin => {
                 let path = settings.path.clone().unwrap_or_default();
                 let file = Growing::new(path, settings.rotate.clone());
                 Self::stream(pipe, &station, settings, file, encoder(Format::Json))

@@ -3,9 +3,11 @@
 use crate::{
     Telemetry,
     attached::Attached,
+    environment::Environment,
     filter::{Filter, pattern::Pattern},
     log,
     pipe::Raise,
+    plan::Sampling,
     redact,
     station::Station,
 };
@@ -49,6 +51,7 @@ impl Telemetry {
         json!({
             "signals": stats.signals,
             "off": self.pipe.is_off(),
+            "traces": self.tracing.as_ref().map(|it| json!({ "sample": it.sampling().share })),
             "filter": self.pipe.filter().told(),
             "raised": self.pipe.raised().iter().map(told).collect::<Vec<_>>(),
             "sinks": sinks,
@@ -56,7 +59,7 @@ impl Telemetry {
     }
 
     /// Carries out what changes something: `pause`, `resume`, `remove` (of a `sink`), `filter` and `try` (of a `sink`, or of
-    /// all), `raise`, `off` and `on`. Ok: what there is to say of it. Err: why it is not done.
+    /// all), `raise`, `traces` (the share of them that is recorded), `off` and `on`. Ok: what there is to say of it. Err: why it is not done.
     pub async fn order(&self, order: &str, wishes: &Wishes) -> Result<Value, String> {
         let wishes = Wanted(wishes);
         match order {
@@ -69,12 +72,13 @@ impl Telemetry {
             "filter" => self.filter(&wishes),
             "try" => self.try_filter(&wishes),
             "raise" => self.raise(&wishes),
+            "traces" => self.traces(&wishes),
             "off" | "on" => {
                 self.pipe.turn(order == "on");
                 Ok(json!({ "off": self.pipe.is_off() }))
             }
             other => Err(format!(
-                "`{other}` is no order; there are pause, resume, remove, add, filter, try, raise, off and on"
+                "`{other}` is no order; there are pause, resume, remove, add, filter, try, raise, traces, off and on"
             )),
         }
     }
@@ -90,6 +94,16 @@ impl Telemetry {
         self.pipe.set_filter(filter);
         self.pipe.set_security(security);
         Ok(wins.then(|| format!(", but for the level: that of `{}` wins", log::VARIABLE)))
+    }
+
+    /// Records this share of new traces from now on; none: the one that the environment says, or all. Err: why there is no
+    /// tracing.
+    pub fn resample(&self, share: Option<f64>) -> Result<(), String> {
+        let why = || self.failure.clone().unwrap_or_else(|| "no traces are sent".to_owned());
+        let tracing = self.tracing.as_ref().ok_or_else(why)?;
+        let lookup = |name: &str| std::env::var(name);
+        tracing.resample(Sampling::new(share, &Environment::new(&lookup)));
+        Ok(())
     }
 
     /// From now on these values are masked wherever plugins or errors say them, in what all gateways of the process say.
@@ -164,6 +178,14 @@ impl Telemetry {
             tried.insert(name, json!({ "recent": recent.len(), "would_pass": passed }));
         }
         Ok(tried.into())
+    }
+
+    fn traces(&self, wishes: &Wanted<'_>) -> Result<Value, String> {
+        wishes.only(&["sample"])?;
+        let sample = wishes.get("sample").ok_or("say which share of them, as in sample=0.1")?;
+        let sample = share(sample)?;
+        self.resample(Some(sample))?;
+        Ok(json!({ "sample": sample }))
     }
 
     fn raise(&self, wishes: &Wanted<'_>) -> Result<Value, String> {

@@ -17,18 +17,18 @@ use std::{
 };
 use tengen_core::{
     often::{Often, Times},
-    sink::{Refusal, Signal, Sink},
+    sink::{PATIENCE, Refusal, Signal, Sink},
 };
 use tengen_settings as settings;
 use tokio::{sync::watch, time};
 use tokio_util::task::TaskTracker;
 
-/// How long one delivery may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// No pause is longer, whatever a sink asks for.
 const LONGEST_WISH: Duration = Duration::from_secs(30);
 /// Failures in a row after which a batch is given up.
 const ATTEMPTS: u32 = 5;
+/// When the end has begun, who cannot be reached is tried again after so long.
+const AT_THE_END: Duration = Duration::from_millis(100);
 
 /// Delivers until the station is closed and empty; the receiver is closed then.
 pub(super) fn start(
@@ -79,6 +79,10 @@ enum Outcome {
     /// Not now; after this pause.
     Later(Duration),
     Failed(String),
+    /// Nobody is there: it is kept, and the pause is as long as they said, if they did.
+    Unavailable(String, Option<Duration>),
+    /// So many are done with, of which so many were refused.
+    Partly(usize, usize, String),
     GivenUp(String),
     Fatal(String),
     OutOfTime,
@@ -163,6 +167,12 @@ impl Courier {
                     let pause = self.failed(&error);
                     self.pause(pause).await;
                 }
+                Outcome::Unavailable(error, wished) => self.wait_for_them(&error, wished).await,
+                Outcome::Partly(taken, refused, error) => {
+                    let (taken, left) = rest.split_at(taken);
+                    self.take_partly(taken, refused, &error);
+                    (rest, failures) = (left, 0);
+                }
                 Outcome::GivenUp(error) => {
                     self.station.lose(rest, Loss::SinkError);
                     self.failed(&error);
@@ -188,7 +198,7 @@ impl Courier {
         let answer = tokio::select! {
             biased;
             () = expired(&self.station) => return Outcome::OutOfTime,
-            answer = time::timeout(PATIENCE, delivery) => answer,
+            answer = time::timeout(self.sink.patience(), delivery) => answer,
         };
         let outcome = match answer {
             Ok(Ok(Ok(0))) => Outcome::Failed("the sink took nothing and did not say why".into()),
@@ -196,10 +206,15 @@ impl Courier {
             Ok(Ok(Err(Refusal::RetryAfter(pause)))) => Outcome::Later(pause),
             Ok(Ok(Err(Refusal::Drop(reason)))) => Outcome::GivenUp(reason),
             Ok(Ok(Err(Refusal::Fatal(reason)))) => Outcome::Fatal(reason),
+            Ok(Ok(Err(Refusal::Unavailable { why, after }))) => Outcome::Unavailable(why, after),
+            Ok(Ok(Err(Refusal::Partly { taken, refused, why }))) => {
+                let taken = taken.clamp(1, rest.len());
+                Outcome::Partly(taken, refused.min(taken), why)
+            }
             Ok(Err(_)) => Outcome::GivenUp("the sink panicked".into()),
-            Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
+            Err(_) => Outcome::Failed(format!("no answer within {:?}", self.sink.patience())),
         };
-        if matches!(outcome, Outcome::Taken(_)) {
+        if matches!(outcome, Outcome::Taken(_) | Outcome::Partly(..)) {
             self.told.fetch_max(lost, Ordering::Relaxed);
         }
         outcome
@@ -223,6 +238,16 @@ impl Courier {
         }
     }
 
+    /// Nobody is there who takes the batch. When all ends each moment counts, and they are asked again soon.
+    async fn wait_for_them(&self, error: &str, wished: Option<Duration>) {
+        let pause = self.failed(error).max(wished.unwrap_or_default());
+        self.station.retried();
+        match self.station.until() {
+            None => self.pause(pause).await,
+            Some(_) => self.pause(pause.min(AT_THE_END)).await,
+        }
+    }
+
     /// The sink wants no more. What is queued for it is counted as lost, and what comes.
     fn give_up(&self, error: &str) {
         tracing::error!(sink = self.station.name(), error, "a sink gave itself up");
@@ -240,6 +265,20 @@ impl Courier {
             tracing::warn!(sink, error, untold, lost, "a sink failed");
         }
         pause
+    }
+
+    /// These are done with, and so many of them were refused: which, nobody says. That is told now and then; it is no
+    /// failure of the sink.
+    fn take_partly(&self, taken: &[Arc<Signal>], refused: usize, error: &str) {
+        let (refused, kept) = taken.split_at(refused);
+        self.station.lose(refused, Loss::SinkError);
+        self.station.noted(error);
+        self.station.delivered(kept);
+        let now = time::Instant::now().into_std();
+        if let Some(Times { untold, .. }) = self.often.count("refused", now) {
+            let (sink, lost) = (self.station.name(), self.station.lost());
+            tracing::warn!(sink, error, untold, lost, "a sink refused some signals");
+        }
     }
 
     async fn flush(&self) {

@@ -9,6 +9,8 @@
 //!
 //! **Metrics** are sent the same way, all that `/metrics` has, every minute.
 //!
+//! **Logs** are sent the same way, where the configuration has a sink of kind `otlp`: signals as any other sink gets them.
+//!
 //! No producer ever waits for any of them: queues are bounded, the newest is dropped when one is full, and every loss is
 //! counted with its reason.
 //!
@@ -21,7 +23,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `TENGEN_LOG` | the log filter, as `telemetry.level`, over which it wins |
-//! | `OTEL_SDK_DISABLED` | `true`: no traces and no metrics, whatever the settings say |
+//! | `OTEL_SDK_DISABLED` | `true`: no traces, no metrics and no logs, whatever the settings say |
 //! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none` |
 //! | `OTEL_METRICS_EXPORTER` | `otlp`, or `none`, or `prometheus`, which is `/metrics` and there in any case |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT` | where to; for HTTP, `/v1/traces` is added to the one without `TRACES_` |
@@ -33,8 +35,11 @@
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]TIMEOUT` | milliseconds for one export with its retries (10,000); 0: no limit |
 //! | `OTEL_EXPORTER_OTLP_[TRACES_]COMPRESSION` | `gzip` or `none` (default) |
 //! | `OTEL_EXPORTER_OTLP_METRICS_…` | each of these, for metrics |
+//! | `OTEL_EXPORTER_OTLP_LOGS_…` | each of these, for logs, where there is a sink of kind `otlp` |
+//! | `OTEL_LOGS_EXPORTER`, `OTEL_BLRP_…` | warned about where they ask for what the configuration does not: which sinks there are, and their queues, it says alone |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds from one export of metrics to the next (60,000) |
 //! | `OTEL_METRIC_EXPORT_TIMEOUT` | milliseconds after which one is given up (30,000), if the exporter's own did not end it; 0: no limit |
+//! | `OTEL_METRICS_EXEMPLAR_FILTER` | `trace_based` (default) or `always_off` |
 //! | `OTEL_TRACES_SAMPLER`, `…_ARG` | `[parentbased_]always_on`, `…always_off`, `…traceidratio` |
 //! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait (65,536), within 32 MiB |
 //! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in one export (2,048), within 3 MiB |
@@ -44,6 +49,7 @@
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who we are; `%20` stands for a space |
 //! | `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT` | bytes of a span's text (256) |
 //! | `OTEL_[SPAN_]ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | limits of one span (128) |
+//! | `OTEL_[LOGRECORD_]ATTRIBUTE_COUNT_LIMIT`, `…_VALUE_LENGTH_LIMIT` | limits of one log record (128; none beside those of signals) |
 
 pub mod log;
 pub mod stats;
@@ -59,6 +65,7 @@ mod exporter;
 mod filter;
 mod gauges;
 mod late;
+mod logs;
 mod metrics;
 mod otlp;
 mod pipe;
@@ -68,6 +75,7 @@ mod queue;
 mod record;
 mod recorder;
 mod redact;
+mod sending;
 mod spill;
 mod station;
 mod tracer;
@@ -126,6 +134,8 @@ pub enum TelemetryError {
     IdLevel(String),
     #[error("the sink `{name}` is not attached: {why}")]
     Sink { name: String, why: String },
+    #[error("`OTEL_SDK_DISABLED` is `true`")]
+    Disabled,
     #[error("the OTLP exporter does not start")]
     Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the log's thread does not start")]
@@ -151,6 +161,8 @@ pub struct Telemetry {
     /// How metrics are to be sent, if they are; none: why not, although it was asked for.
     metrics_plan: Result<Option<metrics::Plan>, String>,
     metrics: OnceLock<Metrics>,
+    /// How a sink of kind `otlp` sends; or why it cannot.
+    logs_plan: Result<logs::Plan, String>,
     /// Who we are to collectors.
     node: String,
     /// Since when is counted.
@@ -183,6 +195,7 @@ fn start_with(
 ) -> Telemetry {
     let plan = Plan::new(settings, &environment);
     let metrics_plan = metrics::Plan::new(settings, &environment);
+    let logs_plan = logs::Plan::new(settings, &environment);
     for note in environment.into_notes() {
         tracing::warn!("{note}");
     }
@@ -208,6 +221,8 @@ fn start_with(
         failure,
         metrics_plan,
         metrics: OnceLock::new(),
+        // Told when there is a sink that it matters to.
+        logs_plan: logs_plan.map_err(|error| with_causes(&error)),
         node: node.to_owned(),
         since: SystemTime::now(),
         pipe,
@@ -264,10 +279,16 @@ impl Telemetry {
         Ok(())
     }
 
-    /// The same for a stream or a file, which is opened when there is something to write. The one of the standard error
-    /// stream is the log's, and not of this.
+    /// The same for a stream, a file or a collector, which is opened when there is something to write. The one of the standard
+    /// error stream is the log's, and not of this.
     pub fn open_sink(&self, settings: &settings::Sink) -> Result<(), TelemetryError> {
-        let attached = Attached::open(&self.pipe, settings)?;
+        let attached = match settings.kind {
+            settings::SinkKind::Otlp => {
+                let plan = self.logs_plan.clone();
+                Attached::collector(&self.pipe, settings, plan, &self.node)?
+            }
+            _ => Attached::open(&self.pipe, settings)?,
+        };
         self.sinks_of().insert(settings.label().to_owned(), attached);
         Ok(())
     }

@@ -3,15 +3,13 @@
 //! A thread and a runtime of its own, as the spans have: whoever counts is never waited for, and never waits. An export
 //! that fails loses nothing but its moment, because each says how much there has been from the beginning.
 
-mod client;
 mod outlet;
 mod plan;
 mod points;
 
 pub(super) use plan::Plan;
 
-use super::{otlp::until_done, stats::MetricStats, with_causes};
-use client::Client;
+use super::{otlp::until_done, sending::Client, stats::MetricStats, with_causes};
 use outlet::{Counts, Outlet};
 use points::Sheet;
 use std::{
@@ -41,7 +39,7 @@ impl Metrics {
         let counts = Arc::new(Counts::default());
         let (stop, stopped) = watch::channel(None);
         let (alive, done) = watch::channel(());
-        let sheet = Sheet::new(&plan.resource(node), since);
+        let sheet = Sheet::new(&plan.resource(node), since, plan.exemplars);
         let thread = {
             let (counts, plan) = (Arc::clone(&counts), plan.clone());
             move || {

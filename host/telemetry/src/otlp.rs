@@ -6,7 +6,7 @@
 use super::{
     TelemetryError, exporter,
     late::Late,
-    plan::{Plan, resource},
+    plan::{Plan, Sampling, resource},
     processor::{Outlet, Processor, Spans},
     stats::SpanStats,
     tracer::{Ids, Tracer},
@@ -93,6 +93,15 @@ impl Tracing {
 
     pub(super) fn tracer(&self) -> Arc<dyn trace::Tracer> {
         self.tracer.clone()
+    }
+
+    /// Which new traces are recorded, from now on.
+    pub(super) fn resample(&self, sampling: Sampling) {
+        self.tracer.resample(sampling);
+    }
+
+    pub(super) fn sampling(&self) -> Sampling {
+        self.tracer.sampling()
     }
 
     pub(super) fn stats(&self) -> SpanStats {

@@ -13,7 +13,7 @@ mod sampling;
 mod signal;
 
 pub(super) use collector::{Collector, Trust, endpoints};
-pub(super) use sampling::Sampling;
+pub(super) use sampling::{Current, Sampling};
 pub(super) use signal::{Signal, variables};
 
 use super::{TelemetryError, environment::Environment};

@@ -7,6 +7,7 @@
 //! | `error` | event | what went wrong, with its causes if it is an error value |
 //! | `connection`, `user` | event or the spans around it | whom it is about |
 //! | `trace_id`, `span_id` | event or the spans around it | hex |
+//! | `sampled` | event of target `plugin` | whether that trace is recorded |
 //! | `plugin` | event of target `plugin` | who says it: the namespace becomes `plugin.NAME` |
 //! | `id` | event of target `plugin` | the signal's id; elsewhere it is the event's `name:` |
 //! | `fatal` | event of target `plugin` | `true` raises the level from error to fatal |
@@ -302,12 +303,14 @@ impl Visit for Fields<'_> {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if self.is_plugin && field.name() == "fatal" {
-            if value {
-                self.signal.level = Level::Fatal;
+        match field.name() {
+            "fatal" if self.is_plugin => {
+                if value {
+                    self.signal.level = Level::Fatal;
+                }
             }
-        } else {
-            self.data(field, Value::Boolean(value));
+            "sampled" if self.is_plugin => self.signal.sampled = value,
+            _ => self.data(field, Value::Boolean(value)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     late::Late,
-    plan::{Plan, Sampling},
+    plan::{Current, Plan, Sampling},
     redact,
 };
 use opentelemetry::{
@@ -34,7 +34,7 @@ const USUAL_ATTRIBUTES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Tracer {
     sdk: SdkTracer,
-    sampling: Sampling,
+    sampling: Current,
     propagator: Option<TraceContextPropagator>,
     late: Arc<Late>,
     /// Bytes of a text that a span holds.
@@ -44,17 +44,28 @@ pub(super) struct Tracer {
 impl Tracer {
     pub(super) fn new(sdk: SdkTracer, plan: &Plan, late: Arc<Late>) -> Self {
         let propagator = plan.propagate.then(TraceContextPropagator::new);
-        Self { sdk, sampling: plan.sampling, propagator, late, text: plan.limits.text }
+        let sampling = Current::new(plan.sampling);
+        Self { sdk, sampling, propagator, late, text: plan.limits.text }
+    }
+
+    /// Which new traces are recorded, from now on.
+    pub(super) fn resample(&self, sampling: Sampling) {
+        self.sampling.set(sampling);
+    }
+
+    pub(super) fn sampling(&self) -> Sampling {
+        self.sampling.get()
     }
 
     /// The sampler's answer, before the SDK is asked: a span that is not recorded costs a quarter so. What happens in here
     /// does as what it is below, which may be recorded after the fact.
     fn is_sampled(&self, trace_id: TraceId, start: &Start<'_>) -> bool {
+        let sampling = self.sampling.get();
         match start.parent {
-            Some(parent) if self.sampling.follow_parent || !comes_from_a_peer(start.kind) => {
+            Some(parent) if sampling.follow_parent || !comes_from_a_peer(start.kind) => {
                 parent.sampled
             }
-            _ => self.sampling.chooses(trace_id),
+            _ => sampling.chooses(trace_id),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod agree;
 mod document;
+mod exemplars;
 pub(crate) mod exported;
 mod many;
 

@@ -56,9 +56,10 @@ async fn answer(
 
 /// As the OTLP specification has it: POST of protobuf or JSON, packed or not, to a path for each signal.
 async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
-    let is_spans = match request.uri().path() {
-        "/v1/traces" => true,
-        "/v1/metrics" => false,
+    let signal = match request.uri().path() {
+        "/v1/traces" => Signal::Traces,
+        "/v1/metrics" => Signal::Metrics,
+        "/v1/logs" => Signal::Logs,
         _ => return Err(StatusCode::NOT_FOUND),
     };
     if request.method() != Method::POST {
@@ -77,15 +78,27 @@ async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, Stat
         Some(_) => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     };
     let later = |Refused| StatusCode::SERVICE_UNAVAILABLE;
-    if is_spans {
-        let request = read(is_json, &body)?;
-        let response = inbox.receive(head.headers, request).await.map_err(later)?;
-        Ok(written(is_json, &response))
-    } else {
-        let request = read(is_json, &body)?;
-        let response = inbox.receive_metrics(head.headers, request).await.map_err(later)?;
-        Ok(written(is_json, &response))
-    }
+    Ok(match signal {
+        Signal::Traces => {
+            let request = read(is_json, &body)?;
+            written(is_json, &inbox.receive(head.headers, request).await.map_err(later)?)
+        }
+        Signal::Metrics => {
+            let request = read(is_json, &body)?;
+            written(is_json, &inbox.receive_metrics(head.headers, request).await.map_err(later)?)
+        }
+        Signal::Logs => {
+            let request = read(is_json, &body)?;
+            written(is_json, &inbox.receive_logs(head.headers, request).await.map_err(later)?)
+        }
+    })
+}
+
+/// What a request brings.
+enum Signal {
+    Traces,
+    Metrics,
+    Logs,
 }
 
 fn unpacked(body: &[u8]) -> Option<Bytes> {

@@ -2,6 +2,7 @@
 
 use super::{Grpc, Inbox};
 use opentelemetry_proto::tonic::collector::{
+    logs::v1::logs_service_server::LogsServiceServer,
     metrics::v1::metrics_service_server::MetricsServiceServer,
     trace::v1::trace_service_server::TraceServiceServer,
 };
@@ -20,6 +21,7 @@ use tonic::{
 pub(super) struct Services {
     traces: TraceServiceServer<Grpc>,
     metrics: MetricsServiceServer<Grpc>,
+    logs: LogsServiceServer<Grpc>,
 }
 
 impl Services {
@@ -28,6 +30,7 @@ impl Services {
         Self {
             traces: TraceServiceServer::new(grpc()).accept_compressed(CompressionEncoding::Gzip),
             metrics: MetricsServiceServer::new(grpc()).accept_compressed(CompressionEncoding::Gzip),
+            logs: LogsServiceServer::new(grpc()).accept_compressed(CompressionEncoding::Gzip),
         }
     }
 }
@@ -41,11 +44,13 @@ impl Service<http::Request<Body>> for Services {
         Poll::Ready(Ok(()))
     }
 
-    /// What neither of them knows, either says so of.
+    /// What none of them knows, any says so of.
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match request.uri().path().contains(".metrics.") {
-            true => self.metrics.call(request),
-            false => self.traces.call(request),
+        let path = request.uri().path();
+        match (path.contains(".metrics."), path.contains(".logs.")) {
+            (true, _) => self.metrics.call(request),
+            (_, true) => self.logs.call(request),
+            (false, false) => self.traces.call(request),
         }
     }
 }

@@ -67,3 +67,27 @@ fn filters_and_sinks_follow_the_file_and_what_cannot_is_named() {
     assert_eq!(of_id(&other, "says/refused")["data"]["place"], "here");
     assert!(of_id(&other, "says/work")["data"]["place"].is_null(), "it was said before");
 }
+
+#[test]
+fn the_share_of_traces_that_are_recorded_follows_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("logs")).unwrap();
+    // Nobody takes the spans.
+    let text = |share: &str| {
+        let otlp = "[telemetry.otlp]\nendpoint = \"http://127.0.0.1:1\"\n";
+        config(&format!("{otlp}sample = {share}\n"))
+    };
+    let path = write(folder.path(), &text("0.5"));
+    let mut gateway = Gateway::start(&["--config", &path]);
+    let mut log = gateway.log();
+    assert_eq!(gateway.admin("/sinks")["traces"]["sample"], 0.5);
+    write(folder.path(), &text("0.25"));
+    gateway.signal("-HUP");
+    let told = "`telemetry.otlp.sample` changed, and is used from now on";
+    assert!(log.any(|line| line.contains(told)), "not told");
+    assert_eq!(gateway.admin("/sinks")["traces"]["sample"], 0.25);
+    let reader = std::thread::spawn(move || log.count());
+    gateway.signal("-TERM");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    reader.join().unwrap();
+}

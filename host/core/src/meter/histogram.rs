@@ -1,5 +1,6 @@
 //! How long things take: counts by ranges of time.
 
+use super::exemplar::{ByRange, Exemplar, Exemplars};
 use crate::count::{Apart, PARTS, place};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -65,9 +66,15 @@ pub struct Histogram {
     ranges: [AtomicU64; RANGES],
     /// 584 years of it.
     nanos: AtomicU64,
+    exemplars: Exemplars,
 }
 
 impl Histogram {
+    /// Keeps the trace in which something took so long, which is counted beside this.
+    pub fn show(&self, exemplar: Exemplar) {
+        self.exemplars.put(range(nanos(exemplar.time)), exemplar);
+    }
+
     pub fn record(&self, time: Duration) {
         let nanos = nanos(time);
         if let Some(range) = self.ranges.get(range(nanos)) {
@@ -99,6 +106,7 @@ impl Histogram {
             *sum += range.load(Ordering::Relaxed);
         }
         reading.nanos = reading.nanos.wrapping_add(self.nanos.load(Ordering::Relaxed));
+        self.exemplars.read_into(&mut reading.exemplars);
     }
 }
 
@@ -170,6 +178,13 @@ impl Spread {
         }
     }
 
+    /// See [`Histogram::show`].
+    pub fn show(&self, exemplar: Exemplar) {
+        if let Some(Apart(part)) = self.0.get(place()) {
+            part.show(exemplar);
+        }
+    }
+
     pub fn read(&self) -> Reading {
         let mut reading = Reading::default();
         self.0.iter().for_each(|Apart(part)| part.read_into(&mut reading));
@@ -182,6 +197,7 @@ impl Spread {
 pub struct Reading {
     ranges: [u64; RANGES],
     nanos: u64,
+    exemplars: ByRange,
 }
 
 impl Reading {
@@ -204,6 +220,11 @@ impl Reading {
             so_far as f64 >= wanted
         });
         reached.and_then(|range| BOUNDS.get(range)).map(|bound| Duration::from_nanos(*bound))
+    }
+
+    /// Traces that show some of these times: one for a range at most, by the place of the range.
+    pub fn exemplars(&self) -> impl Iterator<Item = (usize, &Exemplar)> {
+        self.exemplars.iter().map(|(range, exemplar)| (*range, exemplar))
     }
 
     /// How many are in each range, with its upper end in seconds; the last has none.
@@ -267,6 +288,24 @@ mod tests {
         let reading = spread.read();
         assert_eq!((reading.count(), reading.seconds()), (800, 3.6));
         assert_eq!(filled(&reading), [(0.001, 100), (0.0025, 100), (0.005, 300), (0.01, 300)]);
+    }
+
+    /// Its span says when it was.
+    fn exemplar(millis: u64, seconds: u64) -> Exemplar {
+        let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Exemplar { trace_id: 1, span_id: seconds, time: Duration::from_millis(millis), at }
+    }
+
+    #[test]
+    fn of_each_range_the_last_trace_is_kept_whatever_there_were() {
+        let histogram = Histogram::default();
+        for at in 0..1000 {
+            histogram.show(exemplar(at % 3, at));
+        }
+        let reading = histogram.read();
+        let kept: Vec<_> = reading.exemplars().map(|(range, it)| (range, it.span_id)).collect();
+        assert_eq!(kept, [(0, 999), (6, 997), (7, 998)]);
+        assert_eq!(reading.count(), 0, "they are counted beside it");
     }
 
     #[test]

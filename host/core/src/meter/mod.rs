@@ -6,6 +6,7 @@
 //! the same samples.
 
 mod by_label;
+mod exemplar;
 mod happened;
 mod histogram;
 mod metric;
@@ -16,6 +17,7 @@ mod semantic;
 mod totals;
 
 pub use by_label::ByLabel;
+pub use exemplar::Exemplar;
 pub use happened::Happened;
 pub use histogram::{BOUNDS, Gathered, Histogram, Reading, Spread};
 pub use metric::{Kind, Metric};

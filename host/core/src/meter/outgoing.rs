@@ -1,6 +1,6 @@
 //! Counts of outgoing requests, whoever sent them.
 
-use super::{Metric, Samples, Spread};
+use super::{Exemplar, Metric, Samples, Spread};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -31,6 +31,11 @@ impl OutgoingTotals {
                 self.failed.add(why, 1);
             }
         }
+    }
+
+    /// A trace that shows how long one took.
+    pub fn show(&self, exemplar: Exemplar) {
+        self.times.show(exemplar);
     }
 
     /// All of it, as it is now, with how many have a place.

@@ -1,6 +1,6 @@
 //! What happens to one plugin, over all its versions and instances.
 
-use super::{ByLabel, Gathered, Histogram, Metric, Samples};
+use super::{ByLabel, Exemplar, Gathered, Histogram, Metric, Samples};
 use crate::effect::{Refusals, Tally};
 use std::{
     collections::BTreeMap,
@@ -188,6 +188,17 @@ impl PluginTotals {
     /// How old events were when they were decided.
     pub fn decided(&self, times: &Gathered) {
         self.event_times.add(times);
+    }
+
+    /// A trace that shows how long a call took,
+    pub fn show_call(&self, exemplar: Exemplar) {
+        self.call_times.show(exemplar);
+    }
+
+    /// and one that shows how long an event had waited for it, and how old it was then.
+    pub fn show_event(&self, waited: Exemplar, decided: Exemplar) {
+        self.waits.show(waited);
+        self.event_times.show(decided);
     }
 
     /// What has happened until now.

@@ -269,6 +269,7 @@ fn write_out(plugin: &PluginName, signal: &Held, about: About<'_>, marks: Marks)
                 user = user.map(|user| user.as_str()),
                 trace_id = trace_id.as_deref(),
                 span_id = span_id.as_deref(),
+                sampled = trace.map(|trace| trace.sampled),
                 parent = signal.parent.as_deref(),
                 took_ms = signal.took_ms,
                 fatal = matches!(signal.level, Level::Fatal).then_some(true),

@@ -392,6 +392,9 @@ impl Runner {
         }
         onward::taken(&mut batch.events, &mut outcome).into_iter().for_each(onward::Failed::go_on);
         self.calls().recall(&mut batch.events, &outcome.failures, called.as_ref());
+        if let Some(called) = &called {
+            self.calls().show(&batch.events, called);
+        }
         let mut work = Work::new(outcome, batch.events.len());
         work.by = self.shared.deciding();
         refused.into_iter().for_each(|refused| work.refuse(refused));

@@ -11,6 +11,7 @@ use std::{
 use tengen_core::{
     effect::Failure,
     event::Event,
+    meter::Exemplar,
     trace::{Kind, Span, Start},
 };
 use tokio::time::Instant;
@@ -51,6 +52,30 @@ impl Calls<'_> {
             self.call_span(event, told.records.len(), None)
         });
         begun.collect()
+    }
+
+    /// Keeps, beside the times that are counted of a call and its events, the traces that show them: of what is recorded, and
+    /// so of nothing in most batches.
+    pub(super) fn show(&self, events: &[Event], called: &Called) {
+        let mut recorded = events.iter().filter(|event| event.span.is_recording()).peekable();
+        if recorded.peek().is_none() {
+            return;
+        }
+        let (at, meter) = (SystemTime::now(), &self.shared.counters.meter);
+        let began = called.began.into_std();
+        let first = recorded.peek().and_then(|event| event.span.context());
+        if let Some(shown) = first.and_then(|trace| Exemplar::of(trace, called.took, at)) {
+            meter.show_call(shown);
+        }
+        for event in recorded {
+            let arrived = event.permit.as_ref().and_then(|permit| permit.arrived);
+            let Some((trace, arrived)) = event.span.context().zip(arrived) else { continue };
+            let waited = began.saturating_duration_since(arrived);
+            let shown = |time| Exemplar::of(trace, time, at);
+            if let Some((waited, decided)) = shown(waited).zip(shown(waited + called.took)) {
+                meter.show_event(waited, decided);
+            }
+        }
     }
 
     /// Tells the traces of those events that nobody chose and that failed or are slow. What is carried out for them from now

@@ -1,6 +1,6 @@
 //! What changes while the gateway runs: components, and the configuration file.
 
-use super::{Shared, order::Order, plugins, retries::Retries};
+use super::{Shared, order::Order, plugins, retries::Retries, sinks::SHARE};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     collections::BTreeSet,
@@ -202,6 +202,7 @@ impl Shared {
         for change in in_order(config::diff(&old, &new), &new) {
             done.push(match change {
                 Change::Restart(key) => format!("`{key}` changed: restart the gateway to use it"),
+                Change::Telemetry(key) if key == SHARE => self.resample(&mut current, &new, &key),
                 Change::Telemetry(key) => self.refilter(&mut current, &new, &key),
                 Change::Sink(name) => self.change_sink(&mut current, &new, &name).await,
                 Change::AtOnce(name, key) => {

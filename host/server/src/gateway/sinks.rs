@@ -9,6 +9,9 @@ use tengen_telemetry as telemetry;
 use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// The key of the one setting of traces that changes while everything runs.
+pub(super) const SHARE: &str = "telemetry.otlp.sample";
+
 /// Says how the sinks are doing as often as the configuration wants it, if it does.
 pub(super) async fn say_accounts(shared: Arc<Shared>, stop: CancellationToken) {
     let Some(every) = shared.settings.load().telemetry.accounts else { return };
@@ -86,6 +89,20 @@ impl Shared {
                 now.secrets.clone_from(&new.secrets);
                 now.security.clone_from(&new.security);
                 format!("`{key}` changed, and is used from now on{}", note.unwrap_or_default())
+            }
+            Err(why) => format!("`{key}` is not used: {why}"),
+        }
+    }
+
+    /// New traces are recorded by the share that the new file says, from now on.
+    pub(super) fn resample(&self, current: &mut Settings, new: &Settings, key: &str) -> String {
+        let share = new.telemetry.otlp.as_ref().and_then(|otlp| otlp.sample);
+        match self.telemetry.resample(share) {
+            Ok(()) => {
+                if let Some(otlp) = &mut current.telemetry.otlp {
+                    otlp.sample = share;
+                }
+                format!("`{key}` changed, and is used from now on")
             }
             Err(why) => format!("`{key}` is not used: {why}"),
         }

@@ -1,5 +1,6 @@
 //! What was counted, as texts: for scrapers (`text`) and as `/stats` (`stats`).
 
+mod exemplars;
 mod stats;
 mod text;
 

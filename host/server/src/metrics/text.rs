@@ -1,5 +1,6 @@
 //! Samples as scrapers read them.
 
+use super::exemplars::Exemplars;
 use http::{HeaderMap, header};
 use prometheus_client::{
     collector::Collector,
@@ -41,14 +42,19 @@ impl Form {
 
 /// All metrics of the table, those without samples too.
 pub fn text(samples: Samples, form: Form) -> Result<String, fmt::Error> {
+    let samples = samples.sorted();
+    let exemplars = match form {
+        Form::Text => Exemplars::default(),
+        Form::OpenMetrics => Exemplars::of(&samples),
+    };
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Read(samples.sorted())));
+    registry.register_collector(Box::new(Read(samples)));
     let mut written = String::new();
     match form {
         Form::Text => prometheus_text::encode(&mut written, &registry)?,
         Form::OpenMetrics => text::encode(&mut written, &registry)?,
     }
-    Ok(written)
+    Ok(exemplars.put(written))
 }
 
 /// Samples in the order of the table.

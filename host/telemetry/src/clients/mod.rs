@@ -141,6 +141,7 @@ fn stamp(signal: &mut Signal, from: &Connection, context: Option<&TraceContext>)
     if let Some(context) = context {
         signal.trace_id = format!("{:032x}", context.trace_id);
         signal.span_id = format!("{:016x}", context.span_id);
+        signal.sampled = context.sampled;
     }
 }
 

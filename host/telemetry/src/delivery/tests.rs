@@ -298,3 +298,65 @@ async fn a_long_pause_ends_when_the_end_begins() {
     let stats = delivery.stop(Duration::from_secs(5)).await;
     assert_eq!((stats.processed, stats.dropped.total()), (1, 0));
 }
+
+fn unavailable(after: Option<Duration>) -> Answer {
+    Answer::Refuse(Refusal::Unavailable { why: "away".into(), after })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_reached_is_asked_until_they_take_it_and_nothing_is_given_up() {
+    let script: VecDeque<_> = (0..3 * ATTEMPTS).map(|_| unavailable(None)).collect();
+    let sink = Arc::new(Scripted { script: Mutex::new(script), ..Scripted::default() });
+    let delivery = Delivery::with(&settings::Sink::of_plugin("test"), sink.clone(), &["a", "b"]);
+    while delivery.station.stats().breaker != "open" {
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    let stats = delivery.station.stats();
+    assert!(stats.advice.unwrap().contains("(away)"));
+    while delivery.station.stats().processed == 0 {
+        time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(taken(&sink), ["a", "b"]);
+    let stats = delivery.stop(Duration::from_secs(1)).await;
+    let tries = u64::from(3 * ATTEMPTS);
+    assert_eq!((stats.dropped.total(), stats.errors, stats.retries), (0, tries, tries));
+    assert_eq!((stats.breaker, stats.breaker_openings), ("closed", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_when_to_come_back_is_asked_then() {
+    let sink = Arc::new(Scripted {
+        script: Mutex::new([unavailable(Some(Duration::from_secs(20)))].into()),
+        ..Scripted::default()
+    });
+    let begun = time::Instant::now();
+    let delivery = Delivery::with(&settings::Sink::of_plugin("test"), sink, &["a"]);
+    while delivery.station.stats().processed == 0 {
+        time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(begun.elapsed().as_secs(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_who_cannot_be_reached_is_asked_again_soon_and_not_past_the_deadline() {
+    let script: VecDeque<_> = (0..20).map(|_| unavailable(None)).collect();
+    let (sink, stats) = deliver(script, 8, &["a"]).await;
+    assert_eq!((taken(&sink), stats.processed), (vec!["a".to_owned()], 1));
+    let begun = time::Instant::now();
+    let script: VecDeque<_> = (0..10_000).map(|_| unavailable(None)).collect();
+    let (_, stats) = deliver(script, 8, &["a"]).await;
+    assert_eq!((begun.elapsed().as_secs(), stats.dropped.shutdown), (60, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_of_a_batch_is_counted_and_the_rest_is_delivered() {
+    let partly = Refusal::Partly { taken: 3, refused: 2, why: "too old".into() };
+    let (sink, stats) = deliver([Answer::Refuse(partly)], 8, &["a", "b", "c", "d"]).await;
+    assert_eq!(taken(&sink), ["d"], "the first three are done with");
+    assert_eq!((stats.processed, stats.dropped.sink_error, stats.errors), (2, 2, 1));
+    assert_eq!(stats.last_error.as_deref(), Some("too old"));
+    assert_eq!((stats.health, stats.breaker_openings), ("healthy", 0));
+    let odd = Refusal::Partly { taken: 99, refused: 99, why: String::new() };
+    let (_, stats) = deliver([Answer::Refuse(odd)], 8, &["a"]).await;
+    assert_eq!((stats.processed, stats.dropped.sink_error), (0, 1), "no more than there were");
+}

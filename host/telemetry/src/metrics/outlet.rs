@@ -2,12 +2,12 @@
 
 use super::{
     Read,
-    client::{Answer, Client, Trouble},
     plan::Plan,
     points::{Page, Sheet},
 };
 use crate::{
     processor::{Stop, expired},
+    sending::{Answer, Client, Trouble},
     stats::MetricStats,
 };
 use std::{
@@ -151,7 +151,7 @@ impl Outlet {
     async fn hand_over(&mut self, page: &Page) -> Result<(u64, String), Trouble> {
         let mut tries = 0;
         loop {
-            let (after, trouble) = match self.client.send(&page.request).await {
+            let (after, trouble) = match self.client.send(page.request.clone()).await {
                 Answer::Taken { rejected, said } => return Ok((rejected, said)),
                 Answer::Refused(trouble) => return Err(trouble),
                 Answer::Later { after, trouble } => (after, trouble),

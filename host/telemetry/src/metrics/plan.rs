@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) every: Duration,
     /// For one export with all its tries; none: for ever.
     pub(crate) timeout: Option<Duration>,
+    /// Whether histograms have traces that show what they count.
+    pub(crate) exemplars: bool,
     attributes: Vec<(String, String)>,
     service_name: String,
 }
@@ -40,6 +42,7 @@ impl Plan {
             collector: Collector::new(Signal::Metrics, file, environment)?,
             every: every(file, environment),
             timeout: timeout(environment),
+            exemplars: exemplars(environment),
             service_name: service_name(settings, &attributes, environment),
             attributes,
         }))
@@ -87,6 +90,19 @@ fn timeout(environment: &Environment<'_>) -> Option<Duration> {
     }
 }
 
+/// Those of recorded traces, unless nobody wants them.
+fn exemplars(environment: &Environment<'_>) -> bool {
+    let names = ["OTEL_METRICS_EXEMPLAR_FILTER"];
+    let unfit = "is neither `trace_based` nor `always_off`";
+    let wanted =
+        environment.read(&names, unfit, |value| match value.to_ascii_lowercase().as_str() {
+            "trace_based" => Some(true),
+            "always_off" => Some(false),
+            _ => None,
+        });
+    wanted.unwrap_or(true)
+}
+
 /// Variables of the specification that ask for something else than what is done.
 fn note_what_is_not_done(environment: &Environment<'_>) {
     for (name, done, instead) in [
@@ -100,7 +116,6 @@ fn note_what_is_not_done(environment: &Environment<'_>) {
             "explicit_bucket_histogram",
             "histograms have the ranges that `/metrics` has",
         ),
-        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off", "metrics are sent without exemplars"),
     ] {
         if let Some(value) = environment.get(name).filter(|it| !it.eq_ignore_ascii_case(done)) {
             environment.note(format_args!("`{name}` is ignored: `{value}` is not done, {instead}"));
@@ -211,6 +226,18 @@ mod tests {
         let (_, notes) = with(file(None), &[(preference, "delta")]);
         let told = "`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` is ignored: `delta` is not done, each export says how much there has been from the beginning";
         assert_eq!(notes, [told]);
-        check(file(None), &[("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based")], true, 1);
+    }
+
+    #[test]
+    fn exemplars_are_those_of_recorded_traces_or_none() {
+        let of = |value| {
+            let (plan, notes) = with(file(None), &[("OTEL_METRICS_EXEMPLAR_FILTER", value)]);
+            (plan.unwrap().exemplars, notes.len())
+        };
+        assert_eq!(
+            [of(""), of("trace_based"), of("Always_Off")],
+            [(true, 0), (true, 0), (false, 0)]
+        );
+        assert_eq!(of("always_on"), (true, 1), "what is not recorded leads nowhere");
     }
 }

@@ -1,17 +1,19 @@
 //! Samples as OTLP has them: cumulative sums, gauges, and histograms with the ranges that there are.
 
+use crate::sending;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
-    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
+    common::v1::{AnyValue, KeyValue, any_value},
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric as Written,
-        NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point,
+        AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric as Written,
+        NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, exemplar, metric::Data,
+        number_data_point,
     },
     resource::v1,
 };
 use opentelemetry_sdk::Resource;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tengen_core::meter::{Instrument, Metric, Reading, Sample, Samples, Value};
+use tengen_core::meter::{self, Instrument, Metric, Reading, Sample, Samples, Value};
 
 /// Points of one request: some 200 bytes each, so that it stays well within the 4 MiB that collectors take over gRPC.
 const POINTS: usize = 4096;
@@ -22,6 +24,8 @@ pub(super) struct Sheet {
     resource: v1::Resource,
     /// Since when is counted, in nanoseconds since 1970.
     since: u64,
+    /// Whether histograms have traces that show what they count.
+    exemplars: bool,
 }
 
 /// A request, and how many points are in it.
@@ -31,22 +35,13 @@ pub(super) struct Page {
 }
 
 impl Sheet {
-    pub(super) fn new(resource: &Resource, since: SystemTime) -> Self {
-        let attributes = resource
-            .iter()
-            .map(|(key, value)| KeyValue {
-                key: key.to_string(),
-                value: Some(value.clone().into()),
-                ..KeyValue::default()
-            })
-            .collect();
-        let resource = v1::Resource { attributes, ..v1::Resource::default() };
-        Self { resource, since: nanos(since) }
+    pub(super) fn new(resource: &Resource, since: SystemTime, exemplars: bool) -> Self {
+        Self { resource: sending::resource(resource), since: nanos(since), exemplars }
     }
 
     /// All of it as it was at that time, in as many requests as it takes.
     pub(super) fn pages(&self, samples: Samples, now: SystemTime) -> Vec<Page> {
-        let times = Times { since: self.since, now: nanos(now) };
+        let times = Times { since: self.since, now: nanos(now), exemplars: self.exemplars };
         let samples = samples.sorted();
         samples.chunks(POINTS).map(|part| self.page(part, times)).collect()
     }
@@ -54,12 +49,8 @@ impl Sheet {
     fn page(&self, samples: &[Sample], times: Times) -> Page {
         let of_one = samples.chunk_by(|one, next| one.metric == next.metric);
         let metrics = of_one.filter_map(|its| written(its, times)).collect();
-        let scope = InstrumentationScope {
-            name: "tengen".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            ..InstrumentationScope::default()
-        };
-        let scope = ScopeMetrics { scope: Some(scope), metrics, schema_url: String::new() };
+        let scope = Some(sending::scope());
+        let scope = ScopeMetrics { scope, metrics, schema_url: String::new() };
         let resource = ResourceMetrics {
             resource: Some(self.resource.clone()),
             scope_metrics: vec![scope],
@@ -75,6 +66,8 @@ impl Sheet {
 struct Times {
     since: u64,
     now: u64,
+    /// Whether some of them are shown by a trace.
+    exemplars: bool,
 }
 
 fn nanos(time: SystemTime) -> u64 {
@@ -141,8 +134,23 @@ fn ranges(sample: &Sample, times: Times) -> Option<HistogramDataPoint> {
         bucket_counts: reading.ranges().map(|(_, count)| count).collect(),
         // The last range has no end.
         explicit_bounds: reading.ranges().map(|(end, _)| end).filter(|it| it.is_finite()).collect(),
+        exemplars: reading
+            .exemplars()
+            .filter(|_| times.exemplars)
+            .map(|(_, it)| exemplar(it))
+            .collect(),
         ..HistogramDataPoint::default()
     })
+}
+
+fn exemplar(of: &meter::Exemplar) -> Exemplar {
+    Exemplar {
+        filtered_attributes: Vec::new(),
+        time_unix_nano: nanos(of.at),
+        span_id: of.span_id.to_be_bytes().to_vec(),
+        trace_id: of.trace_id.to_be_bytes().to_vec(),
+        value: Some(exemplar::Value::AsDouble(of.time.as_secs_f64())),
+    }
 }
 
 fn attributes(sample: &Sample) -> Vec<KeyValue> {
@@ -170,13 +178,12 @@ fn text(key: &str, value: &str) -> KeyValue {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tengen_core::meter;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn pages(samples: Samples) -> Vec<Page> {
         let since = UNIX_EPOCH + SECOND;
-        let sheet = Sheet::new(&Resource::builder_empty().build(), since);
+        let sheet = Sheet::new(&Resource::builder_empty().build(), since, true);
         sheet.pages(samples, since + SECOND)
     }
 
@@ -248,6 +255,29 @@ mod tests {
         assert_eq!((point.bucket_counts[2], point.bucket_counts.last()), (1, Some(&1)));
         assert_eq!((point.count, point.sum), (2, Some(60.00003)));
         assert_eq!((&*metric.unit, &*metric.name), ("s", "tengen.heartbeat.rtt"));
+    }
+
+    #[test]
+    fn the_traces_that_show_times_go_with_them_where_somebody_wants_them() {
+        let times = meter::Histogram::default();
+        let (time, at) = (Duration::from_micros(30), UNIX_EPOCH + SECOND);
+        times.record(time);
+        times.show(meter::Exemplar { trace_id: 0xabc, span_id: 0xdef, time, at });
+        for wanted in [true, false] {
+            let mut samples = Samples::default();
+            samples.add(Metric::PingRoundTrip, &[], times.read());
+            let sheet = Sheet::new(&Resource::builder_empty().build(), UNIX_EPOCH, wanted);
+            let pages = sheet.pages(samples, UNIX_EPOCH + SECOND);
+            let Some(Data::Histogram(histogram)) = &metrics(&pages[0])[0].data else { panic!() };
+            let exemplars = &histogram.data_points[0].exemplars;
+            assert_eq!(exemplars.len(), usize::from(wanted));
+            for one in exemplars {
+                assert_eq!(one.trace_id, 0xabc_u128.to_be_bytes());
+                assert_eq!(one.span_id, 0xdef_u64.to_be_bytes());
+                assert_eq!(one.value, Some(exemplar::Value::AsDouble(0.000_03)));
+                assert_eq!(one.time_unix_nano, 1_000_000_000);
+            }
+        }
     }
 
     #[test]

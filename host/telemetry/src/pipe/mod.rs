@@ -129,9 +129,10 @@ impl Pipe {
         // A sink's own level is no reason to keep from it what somebody asked for.
         let asked = raised || (!state.raised.is_empty() && state.is_raised(&signal));
         let own = state.is_guarded && state.is_of_a_sink(&signal);
+        let carried = state.is_carried && carries(&signal.namespace);
         let weight = signal.weight();
         for (place, station) in state.stations.iter().enumerate() {
-            if own && station.traits.is_guarded {
+            if (own && station.traits.is_guarded) || (carried && station.traits.is_carried) {
                 station.withhold();
                 continue;
             }
@@ -239,7 +240,19 @@ impl Pipe {
 fn feeds_back(target: &str) -> bool {
     const SOURCES: [&str; 6] =
         ["tengen::telemetry", "hyper", "h2", "tonic", "reqwest", "opentelemetry"];
-    SOURCES.iter().any(|source| {
+    is_one_of(target, &SOURCES)
+}
+
+/// Whether records of this target come from the libraries that carry records to a collector: each would make more of them.
+fn carries(target: &str) -> bool {
+    const LIBRARIES: [&str; 8] =
+        ["hyper", "h2", "tonic", "reqwest", "tower", "want", "rustls", "mio"];
+    is_one_of(target, &LIBRARIES)
+}
+
+/// Whether a target is one of these, or below one.
+fn is_one_of(target: &str, sources: &[&str]) -> bool {
+    sources.iter().any(|source| {
         target
             .strip_prefix(source)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '_']))

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) stations: Vec<Arc<Station>>,
     /// One of them is guarded.
     pub(super) is_guarded: bool,
+    /// One of them is carried over the network.
+    pub(super) is_carried: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,7 @@ impl State {
         static LAST: AtomicU64 = AtomicU64::new(0);
         self.generation = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         self.is_guarded = self.stations.iter().any(|station| station.traits.is_guarded);
+        self.is_carried = self.stations.iter().any(|station| station.traits.is_carried);
     }
 
     /// What is said there goes where.

@@ -3,6 +3,7 @@
 use crate::environment::Environment;
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Which new traces are recorded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,6 +12,33 @@ pub(crate) struct Sampling {
     pub(crate) follow_parent: bool,
     /// The share of the others, 0 to 1.
     pub(crate) share: f64,
+}
+
+/// A choice that may change while everything runs: each new trace asks once.
+#[derive(Debug)]
+pub(crate) struct Current {
+    follow_parent: AtomicBool,
+    /// The bits of the share.
+    share: AtomicU64,
+}
+
+impl Current {
+    pub(crate) fn new(Sampling { follow_parent, share }: Sampling) -> Self {
+        Self { follow_parent: follow_parent.into(), share: share.to_bits().into() }
+    }
+
+    /// From now on. A trace that begins at this moment may go by one half of it and not the other.
+    pub(crate) fn set(&self, Sampling { follow_parent, share }: Sampling) {
+        self.follow_parent.store(follow_parent, Ordering::Relaxed);
+        self.share.store(share.to_bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Sampling {
+        Sampling {
+            follow_parent: self.follow_parent.load(Ordering::Relaxed),
+            share: f64::from_bits(self.share.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 impl Sampling {
@@ -26,7 +54,7 @@ impl Sampling {
     }
 
     /// The file's share, or what the environment says, or everything.
-    pub(super) fn new(share: Option<f64>, environment: &Environment<'_>) -> Self {
+    pub(crate) fn new(share: Option<f64>, environment: &Environment<'_>) -> Self {
         if let Some(share) = share {
             return Self { follow_parent: true, share };
         }

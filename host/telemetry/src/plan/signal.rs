@@ -5,16 +5,18 @@
 pub(crate) enum Signal {
     Traces,
     Metrics,
+    Logs,
 }
 
 impl Signal {
-    pub(crate) const ALL: [Self; 2] = [Self::Traces, Self::Metrics];
+    pub(crate) const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
     /// Its path below the collector's address, over HTTP.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Traces => "/v1/traces",
             Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
         }
     }
 }
@@ -31,6 +33,9 @@ macro_rules! variables {
                 concat!("OTEL_EXPORTER_OTLP_METRICS_", $what),
                 concat!("OTEL_EXPORTER_OTLP_", $what),
             ],
+            $crate::plan::Signal::Logs => {
+                [concat!("OTEL_EXPORTER_OTLP_LOGS_", $what), concat!("OTEL_EXPORTER_OTLP_", $what)]
+            }
         }
     };
 }

@@ -18,6 +18,7 @@ pub(super) fn write(signal: &Signal, to: &mut Vec<u8>) {
         location,
         trace_id,
         span_id,
+        sampled,
         connection,
         user,
         parent,
@@ -31,7 +32,7 @@ pub(super) fn write(signal: &Signal, to: &mut Vec<u8>) {
     to.push(u8::try_from(level).unwrap_or_default());
     [namespace, id, message].into_iter().for_each(|it| text(it, to));
     [trace_id, span_id, connection, user, parent, within].into_iter().for_each(|it| text(it, to));
-    to.push(u8::from(took.is_some()));
+    to.extend([u8::from(*sampled), u8::from(took.is_some())]);
     let took = took.unwrap_or_default();
     to.extend(took.as_secs().to_le_bytes());
     to.extend(took.subsec_nanos().to_le_bytes());
@@ -100,6 +101,7 @@ impl Reader<'_> {
         let [namespace, id, message] = [self.text()?, self.text()?, self.text()?].map(Text::Owned);
         let [trace_id, span_id, connection] = [self.text()?, self.text()?, self.text()?];
         let [user, parent, within] = [self.text()?, self.text()?, self.text()?];
+        let sampled = self.byte()? != 0;
         let (has_taken, took) = (self.byte()? != 0, self.duration()?);
         let location = match self.text()? {
             unknown if unknown.is_empty() => Location::Unknown,
@@ -124,6 +126,7 @@ impl Reader<'_> {
             location,
             trace_id,
             span_id,
+            sampled,
             connection,
             user,
             parent,
@@ -204,6 +207,7 @@ mod tests {
             location: Location::Named(text("src/lib.rs:7")),
             trace_id: text("t"),
             span_id: text("s"),
+            sampled: true,
             connection: text("c"),
             user: text("u"),
             parent: text("p"),

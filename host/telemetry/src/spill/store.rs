@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const HEAD: [u8; 8] = *b"tengen\x01\x00";
+const HEAD: [u8; 8] = *b"tengen\x02\x00";
 /// Of each record, before its body.
 const RECORD_HEAD: usize = 8;
 /// No body is longer: what says so is damaged.

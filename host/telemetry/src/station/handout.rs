@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use tengen_core::{meter::Gathered, sink::Signal};
+use tengen_core::{
+    meter::{Exemplar, Gathered},
+    sink::Signal,
+};
 
 impl Station {
     /// Waits on a thread, but not past the end.
@@ -30,6 +33,11 @@ impl Station {
         let now = SystemTime::now();
         let age = |signal: &Arc<Signal>| now.duration_since(signal.at).unwrap_or_default();
         self.latency.add(&Gathered::of(signals.iter().map(age)));
+        // One of each batch is enough.
+        let recorded = signals.iter().rev().find(|signal| signal.sampled);
+        if let Some(shown) = recorded.and_then(|signal| exemplar(signal, age(signal), now)) {
+            self.latency.show(shown);
+        }
         let mut waiting = self.lock();
         let count = signals.len() as u64;
         waiting.account.in_flight -= count;
@@ -94,6 +102,13 @@ impl Station {
         pause
     }
 
+    /// The sink took a batch and said something about it: no failure of its own.
+    pub(crate) fn noted(&self, error: &str) {
+        let mut waiting = self.lock();
+        waiting.account.errors += 1;
+        waiting.health.noted(error);
+    }
+
     /// Whether nothing more is to be delivered, because the end has begun and there is a disk for what is left.
     pub(crate) fn leaves_the_rest(&self) -> bool {
         self.lock().leaves_the_rest()
@@ -116,6 +131,13 @@ impl Station {
     pub(crate) fn is_gone(&self) -> bool {
         self.lock().health.is_gone
     }
+}
+
+/// The trace that shows how old a signal was; none where it has none.
+fn exemplar(signal: &Signal, time: Duration, at: SystemTime) -> Option<Exemplar> {
+    let trace_id = u128::from_str_radix(&signal.trace_id, 16).ok()?;
+    let span_id = u64::from_str_radix(&signal.span_id, 16).ok()?;
+    Some(Exemplar { trace_id, span_id, time, at })
 }
 
 impl Waiting {

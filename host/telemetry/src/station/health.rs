@@ -58,6 +58,11 @@ impl Health {
         self.last_error = Some(error.to_owned());
     }
 
+    /// Something is wrong with what it was sent, and nothing with itself.
+    pub(super) fn noted(&mut self, error: &str) {
+        self.last_error = Some(error.to_owned());
+    }
+
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
         self.successes = self.successes.saturating_add(1);

@@ -301,3 +301,21 @@ fn while_something_is_on_the_disk_what_comes_goes_behind_it_though_the_queue_has
     let texts = before.iter().chain(&behind).map(|signal| &*signal.message);
     assert_eq!(texts.collect::<Vec<_>>(), ["older", "newer"]);
 }
+
+#[test]
+fn how_old_signals_were_is_shown_by_a_trace_that_is_recorded() {
+    let station = station(FullSink::DropNewest, 1000);
+    let trace = |trace_id: &str, sampled| {
+        let at = SystemTime::now();
+        let (trace_id, span_id) = (trace_id.to_owned(), "0f".to_owned());
+        Signal { at, trace_id, span_id, sampled, ..Signal::new(Level::Info, "test", "x") }
+    };
+    for signal in [trace("0a", true), trace("0b", false), trace("odd", true)] {
+        let signal = Arc::new(signal);
+        station.take_in(&signal, signal.weight(), true);
+        taken(&station);
+    }
+    let times = station.stats().latency.times;
+    let shown: Vec<_> = times.exemplars().map(|(_, it)| (it.trace_id, it.span_id)).collect();
+    assert!(!shown.is_empty() && shown.iter().all(|it| *it == (0x0a, 0x0f)), "{shown:?}");
+}

@@ -18,6 +18,8 @@ pub(crate) struct Traits {
     pub(crate) wait: Duration,
     /// What its own work says goes not to it, or it would keep itself busy for ever.
     pub(crate) is_guarded: bool,
+    /// It is sent over the network: what the libraries say that send it goes not to it, for the same reason.
+    pub(crate) is_carried: bool,
     /// The plugin behind it, or nothing.
     pub(crate) plugin: Arc<str>,
     pub(crate) rules: Rules,
@@ -42,6 +44,7 @@ impl Traits {
             when_full: sink.when_full,
             wait: sink.wait,
             is_guarded: sink.kind == settings::SinkKind::Plugin,
+            is_carried: sink.kind == settings::SinkKind::Otlp,
             plugin: sink.plugin.as_ref().map(|name| name.as_str().into()).unwrap_or_default(),
             rules: Rules::new(&sink.rules),
             spills: sink.spill.is_some() && !sink.writes_at_once(),

@@ -29,7 +29,7 @@ fn tracing(follow_parent: bool, share: f64) -> (Tracer, Arc<Spans>) {
         .build();
     let tracer = Tracer {
         sdk: provider.tracer("test"),
-        sampling: Sampling { follow_parent, share },
+        sampling: Current::new(Sampling { follow_parent, share }),
         propagator: Some(TraceContextPropagator::new()),
         late: Arc::new(Late::new(Duration::from_secs(1), LATE)),
         text: 256,
@@ -183,6 +183,21 @@ fn a_share_of_new_traces_is_recorded() {
     // Five standard deviations around a quarter of 4000.
     assert!((863..=1137).contains(&recorded), "{recorded}");
     assert_eq!(spans.stats().ended, recorded as u64);
+}
+
+#[test]
+fn another_share_holds_for_the_traces_that_begin_after_it() {
+    let (tracer, spans) = tracing(false, 0.0);
+    let is_recorded = || tracer.start(root("x/y")).is_recording();
+    assert!(!is_recorded());
+    let wanted = Sampling { follow_parent: true, share: 1.0 };
+    tracer.resample(wanted);
+    assert_eq!(tracer.sampling(), wanted);
+    assert!(is_recorded());
+    let peer = TraceContext { trace_id: 1, span_id: 2, sampled: false, state: None };
+    let below = Start { parent: Some(&peer), ..root("x/y") };
+    assert!(!tracer.start(below).is_recording(), "a parent is followed from now on");
+    assert_eq!(spans.stats().ended, 1);
 }
 
 #[track_caller]

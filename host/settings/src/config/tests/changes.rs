@@ -41,6 +41,10 @@ fn each_key_that_changed_is_told_by_its_name() {
     check("admin.listen = 'off'", &[restart("admin.listen")]);
     check("admin.keys = ['0123456789abcdef']", &[restart("admin.keys")]);
     check("telemetry.otlp.endpoint = 'http://a:1'", &[restart("telemetry.otlp")]);
+    let otlp =
+        |more: &str| good(&format!("{BASE}\n[telemetry.otlp]\nendpoint = 'http://a:1'\n{more}"));
+    let share = Change::Telemetry("telemetry.otlp.sample".into());
+    assert_eq!(diff(&otlp(""), &otlp("sample = 0.5")), [share], "all else as it was");
     check("[[route]]\nevent = '*'\nplugin = 'p'", &[restart("route")]);
     let second = good(&BASE.replace("'/b'", "'/b', origins = ['http://a'], anonymous = true"));
     assert_eq!(diff(&good(BASE), &second), [restart("endpoint[1].origins")]);

@@ -1,0 +1,179 @@
+//! Over HTTP, with protobuf or JSON.
+
+use super::{AGENT, ASK_IT, Answer, LONGEST_PAUSE, NOT_LET_IN, NOT_THERE, Request, Trouble, taken};
+use crate::{TelemetryError, exporter, exporter::Pem, plan::Collector, with_causes};
+use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use flate2::{Compression, write::GzEncoder};
+use prost::Message;
+use serde::Serialize;
+use std::{io::Write, time::Duration};
+
+/// Bytes of an answer that are read: what is said in more is not worth knowing.
+const ANSWER_LIMIT: usize = 64 << 10;
+
+pub(crate) struct Http {
+    client: reqwest::Client,
+    url: String,
+    headers: HeaderMap,
+    is_json: bool,
+    gzip: bool,
+}
+
+impl Http {
+    pub(super) fn open(
+        collector: &Collector,
+        pem: &Pem,
+        is_json: bool,
+    ) -> Result<Self, TelemetryError> {
+        let mut headers = collector.headers.clone();
+        let kind = if is_json { "application/json" } else { "application/x-protobuf" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+        if collector.gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(Self {
+            // Whoever sends gives up in time.
+            client: pem.http_client(collector.endpoint.is_secure(), exporter::FOR_EVER)?,
+            url: collector.endpoint.full(),
+            headers,
+            is_json,
+            gzip: collector.gzip,
+        })
+    }
+
+    pub(super) async fn send<R: Request>(&self, request: R) -> Answer {
+        let body = match self.body(&request) {
+            Ok(body) => body,
+            Err(why) => return Answer::Refused(Trouble { why, remedy: ASK_IT }),
+        };
+        let request = self.client.post(&self.url).headers(self.headers.clone()).body(body);
+        match request.send().await {
+            Ok(response) if response.status().is_success() => {
+                let answer = read(response).await.unwrap_or_default();
+                taken(self.answer::<R>(&answer).and_then(R::rejected))
+            }
+            Ok(response) => {
+                let (status, after) = (response.status(), after(response.headers()));
+                of_answer(status, after, R::NO_PIPELINE)
+            }
+            // Without its address, whose query may be a secret.
+            Err(error) => {
+                let why = with_causes(&error.without_url());
+                Answer::Later { after: None, trouble: Trouble { why, remedy: NOT_THERE } }
+            }
+        }
+    }
+
+    fn body(&self, request: &impl Request) -> Result<Vec<u8>, String> {
+        let plain = match self.is_json {
+            true => json(request).map_err(|error| error.to_string())?,
+            false => request.encode_to_vec(),
+        };
+        if !self.gzip {
+            return Ok(plain);
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        let packed = packed.write_all(&plain).and_then(|()| packed.finish());
+        packed.map_err(|error| error.to_string())
+    }
+
+    /// An answer that cannot be read says nothing of what was not taken: its status has said that the request was.
+    fn answer<R: Request>(&self, answer: &[u8]) -> Option<R::Answer> {
+        match self.is_json {
+            true => serde_json::from_slice(answer).ok(),
+            false => R::Answer::decode(answer).ok(),
+        }
+    }
+}
+
+/// Without what is not there: collectors refuse `null` where a number could be.
+fn json(request: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut value = serde_json::to_value(request)?;
+    drop_nulls(&mut value);
+    serde_json::to_vec(&value)
+}
+
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(members) => members.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// The whole body; none where there is too much of it, or it ends too soon.
+async fn read(mut response: reqwest::Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.ok()? {
+        body.extend_from_slice(&part);
+        if body.len() > ANSWER_LIMIT {
+            return None;
+        }
+    }
+    Some(body)
+}
+
+/// `Retry-After` in seconds. A date, which it may also be, counts as nothing said.
+fn after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+fn of_answer(status: StatusCode, after: Option<Duration>, no_pipeline: &'static str) -> Answer {
+    let remedy = match status.as_u16() {
+        401 | 403 => NOT_LET_IN,
+        404 | 405 | 501 => no_pipeline,
+        _ => ASK_IT,
+    };
+    let trouble = Trouble { why: format!("the collector answered {status}"), remedy };
+    match status.as_u16() {
+        429 | 502 | 503 | 504 => Answer::Later { after, trouble },
+        _ => Answer::Refused(trouble),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_stays_is_not() {
+        for (status, later) in
+            [(429, true), (502, true), (503, true), (504, true), (500, false), (400, false)]
+        {
+            let answer = of_answer(StatusCode::from_u16(status).unwrap(), None, "");
+            assert_eq!(matches!(answer, Answer::Later { .. }), later, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_collector_without_a_pipeline_is_told_from_one_that_lets_nobody_in() {
+        let remedy = |status| match of_answer(status, None, "no pipeline") {
+            Answer::Refused(Trouble { remedy, .. }) => remedy,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(remedy(StatusCode::NOT_FOUND), "no pipeline");
+        assert_eq!(remedy(StatusCode::FORBIDDEN), NOT_LET_IN);
+    }
+
+    #[test]
+    fn json_has_no_null_in_it() {
+        let mut value = serde_json::json!({ "a": null, "b": [{ "min": null, "sum": 1.5 }] });
+        drop_nulls(&mut value);
+        assert_eq!(value, serde_json::json!({ "b": [{ "sum": 1.5 }] }));
+    }
+
+    #[test]
+    fn a_collector_says_after_how_many_seconds_and_not_for_days() {
+        let of = |value: &'static str| {
+            after(&HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]))
+        };
+        assert_eq!(of("7"), Some(Duration::from_secs(7)));
+        assert_eq!(of("999999999"), Some(LONGEST_PAUSE));
+        assert_eq!(of("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+    }
+}
