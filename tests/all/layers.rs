@@ -62,7 +62,7 @@ const PURE: [(&str, &[&str]); 3] = [
 /// The modules of a crate from the bottom up: each may import what stands before it.
 const ORDERS: [(&str, &[&str]); 2] = [("engine", &ENGINE), ("server", &SERVER)];
 
-const SERVER: [&str; 11] = [
+const SERVER: [&str; 12] = [
     "channels",
     "hub",
     "router",
@@ -74,6 +74,7 @@ const SERVER: [&str; 11] = [
     "metrics",
     "admin",
     "gateway",
+    "tryout",
 ];
 
 const ENGINE: [&str; 19] = [

@@ -6,7 +6,9 @@ mod connect;
 mod find;
 mod inspect;
 mod jwt;
+mod new;
 mod plugins;
+mod script;
 mod serve;
 mod shown;
 mod sinks;
@@ -41,6 +43,8 @@ pub enum Exit {
     Wrong,
     /// What a client got back was a fault.
     Fault,
+    /// A client got nothing back in time.
+    Late,
 }
 
 impl From<Exit> for ExitCode {
@@ -50,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => Self::from(1),
             Exit::Wrong => Self::from(2),
             Exit::Fault => Self::from(3),
+            Exit::Late => Self::from(4),
         }
     }
 }
@@ -117,9 +122,10 @@ impl Io {
 const AFTER: &str = "\
 Exit codes:
   0  done
-  1  it failed while it ran
+  1  it failed while it ran; a script went differently (`test`)
   2  wrong arguments, configuration or plugins
-  3  what came back was a fault (`connect`)
+  3  what came back was a fault (`connect`, `ask`)
+  4  nothing came back in time (`ask`)
 
 Try it: `tengen serve`, and in another terminal `tengen connect ws://127.0.0.1:8080/ws --ask 'hello/world {\"x\": 1}'`.";
 
@@ -154,6 +160,12 @@ enum Command {
     Token(Token),
     /// Connect to a gateway, send events, see what arrives
     Connect(Connect),
+    /// Ask a running gateway one thing, and print the answer
+    Ask(connect::Ask),
+    /// Make a folder with a plugin, its tests, a page to try it and all that it is built from
+    New(new::New),
+    /// Play event scripts against a plugin, without a gateway, and compare what it decides
+    Test(script::Test),
     /// Print the version
     Version,
 }
@@ -366,6 +378,9 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, mut io: Io) -> Exit {
         Command::Config(Config::Table) => print(&mut io, &config::table()),
         Command::Token(command) => token::run(command, &mut io),
         Command::Connect(args) => Box::pin(connect::run(args, io)).await,
+        Command::Ask(args) => Box::pin(connect::ask(args, &mut io)).await,
+        Command::New(args) => new::run(&args, &mut io),
+        Command::Test(args) => Box::pin(script::run(args, &mut io)).await,
         Command::Version => print(
             &mut io,
             concat!(

@@ -43,7 +43,7 @@ pub(super) fn run(command: Token, io: &mut Io) -> Exit {
     }
 }
 
-fn secret(key: &Key, io: &Io) -> Result<Vec<u8>, String> {
+pub(super) fn secret(key: &Key, io: &Io) -> Result<Vec<u8>, String> {
     let text = match (&key.key, &key.key_file) {
         (Some(key), _) => key.clone().into_bytes(),
         (None, Some(file)) => std::fs::read(file)

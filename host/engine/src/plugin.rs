@@ -146,6 +146,17 @@ impl Plugin {
         self.sink.clone().map(|pool| pool as Arc<dyn Sink>)
     }
 
+    /// Waits until its handler has decided about all that was offered to it, and about what followed from that: no call is under
+    /// way then, and nothing waits. For who tries a plugin out step by step; where events keep coming it may take for ever.
+    ///
+    /// Err: the plugin has been stopped, or a call takes longer than its allowance.
+    pub async fn settled(&self) -> Result<(), PluginError> {
+        match &self.handler {
+            Some(seats) => seats.rest().await,
+            None => Ok(()),
+        }
+    }
+
     pub fn name(&self) -> &PluginName {
         &self.shared.name
     }

@@ -18,3 +18,4 @@ pub mod upgrade;
 // Wiring.
 pub mod admin;
 pub mod gateway;
+pub mod tryout;

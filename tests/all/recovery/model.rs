@@ -206,7 +206,9 @@ fn said(reply: Value) -> Result<String> {
     Ok(reply.as_str().with_context(|| format!("{reply} is no text"))?.to_owned())
 }
 
-async fn run(seed: u64, cache: &Path) -> Result<u64> {
+/// How many traps there were; none: the plugin had to rest, because restarts took so long here that they may not be as many, and
+/// clients were told to try again. Then nobody can say what it has to know.
+async fn run(seed: u64, cache: &Path) -> Result<Option<u64>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("memory.wasm");
     let mut dice = Dice(seed);
@@ -214,6 +216,10 @@ async fn run(seed: u64, cache: &Path) -> Result<u64> {
     model.connect().await?;
     for _ in 0..30 {
         let done = model.step(&mut dice, &file).await;
+        if count(&model.gateway, "declined_events") > 0 {
+            model.gateway.drain().await;
+            return Ok(None);
+        }
         done.with_context(|| format!("after {:#?}", model.steps))?;
     }
     for who in 0..model.peers.len() {
@@ -225,7 +231,17 @@ async fn run(seed: u64, cache: &Path) -> Result<u64> {
     ensure!(counts[0] >= model.traps, "{counts:?} {}", model.traps);
     let traps = model.traps;
     model.gateway.drain().await;
-    Ok(traps)
+    Ok(Some(traps))
+}
+
+/// A machine that is busy for a moment is not for ever.
+async fn run_in_the_end(seed: u64, cache: &Path) -> Result<u64> {
+    for _ in 0..5 {
+        if let Some(traps) = run(seed, cache).await? {
+            return Ok(traps);
+        }
+    }
+    anyhow::bail!("this machine is too slow for the test: the plugin had to rest each time")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,8 +250,8 @@ async fn whatever_happens_a_trap_takes_nothing_but_its_event() -> Result<()> {
     let (mut traps, cache) = (0, tempfile::tempdir()?);
     let first = std::env::var("TENGEN_SEED").map_or(Ok(0), |text| text.parse::<u64>())?;
     for seed in first..first + seeds {
-        traps +=
-            run(seed, &cache.path().join("cache")).await.with_context(|| format!("seed {seed}"))?;
+        let done = run_in_the_end(seed, &cache.path().join("cache")).await;
+        traps += done.with_context(|| format!("seed {seed}"))?;
     }
     ensure!(traps >= seeds, "only {traps} traps");
     Ok(())

@@ -1,7 +1,9 @@
 //! `tengen connect`: a line client for people and scripts.
 
+mod ask;
 mod frames;
 
+pub(crate) use ask::{Ask, run as ask};
 pub(crate) use frames::formats;
 
 use super::{
@@ -360,27 +362,35 @@ impl Session {
     }
 
     async fn close(&mut self) -> Result<(), ConnectError> {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        let closing = async {
-            self.socket.close(Some(frame)).await?;
-            // What still arrives before the other side's close is no longer wanted.
-            while let Some(frame) = self.socket.next().await {
-                frame?;
-            }
-            Ok::<_, tungstenite::Error>(())
-        };
-        // All that was wanted is here: a farewell that fails changes nothing.
-        let _ended = time::timeout(CLOSE_WITHIN, closing).await;
+        farewell(&mut self.socket).await;
         Ok(())
     }
 
     fn closed(&mut self, frame: Option<CloseFrame>) -> Result<(), ConnectError> {
-        let (code, reason) = frame
-            .map_or((1006, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-        let reason =
-            if reason.is_empty() { reason } else { format!(" ({})", visible(&reason, false)) };
-        Err(ConnectError::Closed { code, reason })
+        Err(ended(frame))
     }
+}
+
+/// Ends a connection by which all has come that was wanted: a farewell that fails changes nothing.
+async fn farewell(socket: &mut Socket) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let closing = async {
+        socket.close(Some(frame)).await?;
+        // What still arrives before the other side's close is no longer wanted.
+        while let Some(frame) = socket.next().await {
+            frame?;
+        }
+        Ok::<_, tungstenite::Error>(())
+    };
+    let _ended = time::timeout(CLOSE_WITHIN, closing).await;
+}
+
+/// The gateway has closed the connection.
+fn ended(frame: Option<CloseFrame>) -> ConnectError {
+    let (code, reason) =
+        frame.map_or((1006, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
+    let reason = if reason.is_empty() { reason } else { format!(" ({})", visible(&reason, false)) };
+    ConnectError::Closed { code, reason }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod addresses;
+mod authors;
 mod drain;
 mod enclosed;
 mod freed;
@@ -11,6 +12,7 @@ mod log;
 mod outgoing;
 mod reloads;
 mod requests;
+mod scripts;
 mod secrets;
 mod security;
 mod signals;

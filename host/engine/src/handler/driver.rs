@@ -56,6 +56,8 @@ enum Request {
     Swap(Box<Next>, Turn<bool>),
     /// Give the state up, if it is asked for, and wait for what becomes of it.
     Hold(Option<(bool, Turn<Option<Saved>>)>, oneshot::Receiver<Verdict>),
+    /// Say, between two calls, whether nothing waits.
+    Rest(Turn<bool>),
     /// Work off what waits, as long as there is time, and end.
     Stop(Instant, oneshot::Sender<()>),
 }
@@ -97,6 +99,11 @@ impl Seat {
 
     pub(crate) async fn save(&self) -> Result<Saved, PluginError> {
         self.take_turn(Request::Save).await
+    }
+
+    /// Waits until no call is under way. Whether nothing waited at that moment.
+    pub(super) async fn rests(&self) -> Result<bool, PluginError> {
+        self.take_turn(Request::Rest).await
     }
 
     /// Returns whether the state went along.
@@ -387,6 +394,11 @@ async fn obey(
         Request::Swap(next, turn) => {
             if let Some(answer) = turn.begin() {
                 answer.send(runner.swap(*next).await).ok();
+            }
+        }
+        Request::Rest(turn) => {
+            if let Some(answer) = turn.begin() {
+                answer.send(Ok(runner.queue.is_empty())).ok();
             }
         }
         Request::Hold(asked, verdict) => {

@@ -104,6 +104,14 @@ impl Seats {
         Ok((seat.each.number, seat.save().await?))
     }
 
+    /// Waits until all that was offered is decided, and what followed from it.
+    pub(crate) async fn rest(&self) -> Result<(), PluginError> {
+        for seat in self.all() {
+            while !seat.rests().await? {}
+        }
+        Ok(())
+    }
+
     pub(crate) async fn stop(&self, deadline: Duration) {
         join_all(self.all().iter().map(|seat| seat.stop(deadline))).await;
     }

@@ -268,3 +268,19 @@ async fn a_stopped_plugin_works_off_what_waits_and_takes_no_more() {
     running.tasks.close();
     timeout(Duration::from_secs(10), running.tasks.wait()).await.expect("its task has ended");
 }
+
+#[tokio::test]
+async fn a_plugin_is_settled_when_all_that_was_offered_is_decided() {
+    let mut running = run(&Guest::handling(guests::PICKY)).await;
+    let peer = connection(1);
+    for number in 1..=200 {
+        let offered = running.handler.offer(message(&peer, "a/b", "1", number));
+        offered.expect("there is room");
+    }
+    running.plugin.settled().await.expect("it runs");
+    let mut replies = 0;
+    while let Ok(acted) = running.acted.try_recv() {
+        replies += acted.decided.len();
+    }
+    assert_eq!(replies, 200, "nobody told the handler to decide, and nothing waits");
+}

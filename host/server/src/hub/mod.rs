@@ -7,6 +7,7 @@ mod account;
 mod act;
 mod budget;
 mod capabilities;
+mod clock;
 mod directory;
 mod fanout;
 mod frames;
@@ -33,6 +34,7 @@ mod writers;
 
 pub use account::Account;
 pub use capabilities::fetch::Requesting;
+pub use clock::ToldTime;
 pub use here::Reception;
 pub use link::{Left, Link, Rest, Shortcut};
 pub use replies::{Ended, Expected};
@@ -51,7 +53,7 @@ use replies::Replies;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use subscriptions::{Share, Subscriber};
 use tables::Tables;
@@ -188,6 +190,21 @@ impl Hub {
     /// The same, where plugins may send requests to servers; without, every such effect is refused.
     pub fn with_requesting(self, requesting: Requesting) -> Self {
         Self { fetches: Fetches::by(requesting), ..self }
+    }
+
+    /// The same, for who tells the time: timers and questions are due by that, and are told with all that there is to tell
+    /// where [`Hub::tell_now`] is called.
+    pub fn with_told_time(self, time: &ToldTime) -> Self {
+        Self { timers: Timers::told(time), questions: Questions::told(time), ..self }
+    }
+
+    /// Tells plugins, at once, what tasks tell them in a gateway: who has come and gone, which timers and questions are due. Returns
+    /// how long after the beginning the next one of these is; none: nothing is due later.
+    pub fn tell_now(&self) -> Option<Duration> {
+        self.tell_occupancy_now();
+        self.tell_news_now();
+        let next = self.fire().into_iter().chain(self.give_up_questions()).min();
+        next.map(Duration::from_millis)
     }
 
     /// What the hub goes by: `connections` may be less than the file says, where the system has no more to give.

@@ -97,6 +97,11 @@ impl Hub {
         }
     }
 
+    /// Tells plugins what has changed, at once.
+    pub(super) fn tell_occupancy_now(&self) {
+        while matches!(self.tell_changes(), Told::Some) {}
+    }
+
     fn tell_changes(&self) -> Told {
         let plugins: Vec<_> = self.occupancy.lock().keys().cloned().collect();
         let mut all = Told::All;

@@ -8,7 +8,11 @@
 //! the end.
 
 use super::{Carried, CarryOut, Fate};
-use crate::hub::{Hub, step::Step};
+use crate::hub::{
+    Hub,
+    clock::{Clock, ToldTime, millis},
+    step::Step,
+};
 use std::{
     collections::HashSet,
     sync::{
@@ -29,10 +33,7 @@ use tengen_wire::{
     fault::{Fault, FaultId},
     id::{Handle, PluginName},
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::Notify, time::sleep_until};
 
 const PARTS: usize = 16;
 /// The shortest time.
@@ -44,7 +45,7 @@ const FAR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(in crate::hub) struct Timers {
-    begin: Instant,
+    clock: Clock,
     parts: Box<[Mutex<Set>; PARTS]>,
     /// Whose timers they are, by their numbers; a number is never another's. What a plugin's instance other than the first
     /// has of its own has a number of its own.
@@ -57,7 +58,7 @@ pub(in crate::hub) struct Timers {
 impl Default for Timers {
     fn default() -> Self {
         Self {
-            begin: Instant::now(),
+            clock: Clock::default(),
             parts: Default::default(),
             names: Mutex::default(),
             wakes: AtomicU64::new(u64::MAX),
@@ -67,6 +68,11 @@ impl Default for Timers {
 }
 
 impl Timers {
+    /// Those of a hub whose time is told.
+    pub(in crate::hub) fn told(time: &ToldTime) -> Self {
+        Self { clock: Clock::told(time), ..Self::default() }
+    }
+
     /// `is_there` is asked under the lock: who ends a connection comes to its timers later.
     fn set(
         &self,
@@ -168,20 +174,12 @@ impl Timers {
     }
 
     fn now(&self) -> u64 {
-        millis(self.begin.elapsed())
-    }
-
-    fn at(&self, millis: u64) -> Instant {
-        self.begin + Duration::from_millis(millis)
+        self.clock.now()
     }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Hub {
@@ -198,14 +196,14 @@ impl Hub {
                 continue;
             }
             tokio::select! {
-                () = sleep_until(timers.at(wakes)) => {}
+                () = sleep_until(timers.clock.at(wakes)) => {}
                 () = timers.earlier.notified() => {}
             }
         }
     }
 
     /// Offers what is due, part by part. Returns when the next one is.
-    fn fire(&self) -> Option<u64> {
+    pub(in crate::hub) fn fire(&self) -> Option<u64> {
         let now = self.timers.now();
         let mut next = None;
         for part in &*self.timers.parts {

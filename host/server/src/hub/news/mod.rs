@@ -70,9 +70,7 @@ impl Hub {
     /// Tells plugins what found no room, and what is told in its own time, until it is dropped.
     pub async fn run_news(&self) {
         loop {
-            let members = self.tell_late_members();
-            let told = members.and(self.tell_users()).and(self.tell_missed());
-            match told {
+            match self.tell_news() {
                 Told::Some => tokio::task::yield_now().await,
                 Told::All => self.news.changed.notified().await,
                 Told::Again => {
@@ -83,6 +81,16 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Tells plugins what there is to tell, at once. What finds no room is not tried again before there is more.
+    pub(super) fn tell_news_now(&self) {
+        while self.tell_news() == Told::Some {}
+    }
+
+    fn tell_news(&self) -> Told {
+        let members = self.tell_late_members();
+        members.and(self.tell_users()).and(self.tell_missed())
     }
 
     /// Whether these connections are the plugin's.

@@ -152,3 +152,18 @@ async fn a_connection_of_somebody_else_gets_no_timer() {
     assert!(act(&hub, cancel("3")).is_empty(), "one that is not there is no fault");
     assert_eq!(hub.timers.waiting(), 15);
 }
+
+#[test]
+fn where_time_is_told_a_timer_is_due_when_it_is_told_so() {
+    let (told, keeper) = (ToldTime::default(), Keeper::new(10));
+    let hub = hub(Grants::default()).with_told_time(&told);
+    run(&hub, &keeper);
+    assert!(set(&hub, None, "k", 60_000).is_empty());
+    assert_eq!(hub.tell_now(), Some(Duration::from_secs(60)));
+    told.pass_to(Duration::from_millis(59_999));
+    assert_eq!(hub.tell_now(), Some(Duration::from_secs(60)));
+    assert!(keeper.keys().is_empty());
+    told.pass_to(Duration::from_secs(60));
+    assert_eq!(hub.tell_now(), None);
+    assert_eq!(keeper.keys(), ["k"]);
+}

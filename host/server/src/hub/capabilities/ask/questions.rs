@@ -8,7 +8,10 @@
 //! tells of it under that part's lock; whoever ends a connection takes its questions out under the same lock before
 //! its handlers hear of the end.
 
-use crate::hub::{Hub, Link};
+use crate::hub::{
+    Hub, Link,
+    clock::{Clock, ToldTime, millis},
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -32,7 +35,7 @@ use tengen_wire::{
 };
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{Instant, sleep_until},
+    time::sleep_until,
 };
 
 const PARTS: usize = 16;
@@ -45,7 +48,7 @@ const FAR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(in crate::hub) struct Questions {
-    begin: Instant,
+    clock: Clock,
     parts: Box<[Mutex<Part>; PARTS]>,
     /// How many more each plugin may have.
     places: Mutex<HashMap<PluginName, Arc<Semaphore>>>,
@@ -88,7 +91,7 @@ pub(super) struct Asked<'a> {
 impl Default for Questions {
     fn default() -> Self {
         Self {
-            begin: Instant::now(),
+            clock: Clock::default(),
             parts: Box::default(),
             places: Mutex::default(),
             last_key: AtomicU64::new(0),
@@ -99,6 +102,11 @@ impl Default for Questions {
 }
 
 impl Questions {
+    /// Those of a hub whose time is told.
+    pub(in crate::hub) fn told(time: &ToldTime) -> Self {
+        Self { clock: Clock::told(time), ..Self::default() }
+    }
+
     /// One that no question has had.
     pub(super) fn next_key(&self) -> u64 {
         self.last_key.fetch_add(1, Ordering::Relaxed) + 1
@@ -187,7 +195,7 @@ impl Questions {
     }
 
     fn now(&self) -> u64 {
-        millis(self.begin.elapsed())
+        self.clock.now()
     }
 }
 
@@ -229,7 +237,7 @@ impl Hub {
                 continue;
             }
             tokio::select! {
-                () = sleep_until(questions.begin + Duration::from_millis(wakes)) => {}
+                () = sleep_until(questions.clock.at(wakes)) => {}
                 () = questions.earlier.notified() => {}
             }
         }
@@ -277,7 +285,7 @@ impl Hub {
     }
 
     /// Ends what is over, and tries again with what was kept, part by part. Returns when there is more to do.
-    fn give_up_questions(&self) -> Option<u64> {
+    pub(in crate::hub) fn give_up_questions(&self) -> Option<u64> {
         let now = self.questions.now();
         let mut next = None;
         for part in &*self.questions.parts {
@@ -351,8 +359,4 @@ fn full(why: Full) -> Fault {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
