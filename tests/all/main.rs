@@ -52,6 +52,7 @@ mod reload;
 mod roles;
 mod security;
 mod sente;
+mod sente_ajax;
 mod sente_lite;
 mod sinks;
 mod telemetry;

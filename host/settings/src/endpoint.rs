@@ -38,6 +38,8 @@ settings! {
         anonymous: bool = truth().or(true);
         /// what a client's trace context is for our spans: `link`, or `parent`: they belong to its trace and are recorded where it says so
         traceparent: Traceparent = words([("link", Traceparent::Link), ("parent", Traceparent::Parent)], &[]).or(Traceparent::Link);
+        /// sente: whether clients may poll where no WebSocket comes through (`:type :ajax`, and `:auto` after a failure)
+        ajax: bool = truth().or(true);
         /// Which signals clients may send, in batches; without this table, none.
         telemetry: Option<ClientSignals> = table_if_there();
     }
@@ -73,6 +75,10 @@ impl Endpoint {
         formats::read_subprotocols(table, self);
         if self.telemetry.is_some() && !self.dialect.profile().is_read() {
             let what = "`telemetry` is not used: frames of the raw dialect are not read";
+            table.document.warning(&table.place, what);
+        }
+        if table.get("ajax").is_some() && !self.dialect.profile().polls {
+            let what = "`ajax` is not used: only clients of the sente dialect poll";
             table.document.warning(&table.place, what);
         }
         let has_authenticator = table.get("authenticator").is_some();

@@ -35,16 +35,16 @@ const PAGE: &str = "<!doctype html><title>events</title>
   }).then(answer => answer.status);
 </script>";
 
-/// Serves [`PAGE`] on loopback until the test ends.
-async fn page() -> Result<SocketAddr> {
+/// Serves a page on loopback until the test ends.
+pub(crate) async fn serve(page: &'static str) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let answer = service_fn(async |_: Request<Incoming>| {
-                let page = Response::builder().header("content-type", "text/html");
-                Ok::<_, Infallible>(page.body(Full::new(Bytes::from(PAGE))).unwrap())
+            let answer = service_fn(move |_: Request<Incoming>| async move {
+                let answer = Response::builder().header("content-type", "text/html");
+                Ok::<_, Infallible>(answer.body(Full::new(Bytes::from(page))).unwrap())
             });
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), answer));
         }
@@ -77,7 +77,7 @@ async fn line(gateway: SocketAddr) -> Result<(SocketAddr, watch::Sender<()>)> {
 #[tokio::test]
 async fn an_event_source_of_another_origin_hears_answers_and_comes_back() -> Result<()> {
     let Some(browser) = Browser::start().await? else { return Ok(()) };
-    let page = page().await?;
+    let page = serve(PAGE).await?;
     let mut settings = Settings::default();
     for endpoint in &mut settings.endpoints {
         Arc::make_mut(endpoint).origins = Origins::These(vec![Origin(format!("http://{page}"))]);

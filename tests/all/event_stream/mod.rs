@@ -1,6 +1,6 @@
 //! Server-sent events as a transport: the stream, the posts beside it, and both in a browser.
 
-mod browser;
+pub(crate) mod browser;
 mod ending;
 mod refused;
 

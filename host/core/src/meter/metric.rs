@@ -155,7 +155,7 @@ metrics! {
     FailedRequests = Counter "tengen_failed" "requests" ["reason"] ["connections.failed-requests", "connections.failed-by.{reason}"]
         "HTTP connections that ended in the middle, by what was wrong with them";
     RefusedPosts = Counter "tengen_refused" "posts" ["reason"] ["connections.refused-posts-by.{reason}"]
-        "Messages to event streams that were refused, by the reason";
+        "Messages that were posted and refused, by the reason";
     UnservedFiles = Counter "tengen_unserved" "files" [] ["files.unserved"]
         "Requests for files that could not be read";
     HeldMemory = Gauge "tengen_held" "bytes" [] ["memory.held"]

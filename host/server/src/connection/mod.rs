@@ -3,6 +3,7 @@
 //! One task reads, decodes, routes, writes, pings and closes. Pings are answered in here, so that no plugin can delay
 //! them. Everything that is readable is drained before anything is written, and one flush ends each turn.
 
+mod callback;
 mod large;
 mod opened;
 mod reading;
@@ -306,7 +307,9 @@ impl<C: Carrier> Driver<C> {
         if frame.body.len() > self.around.limits.message.get() / 2 {
             self.around.hub.note_large_message(&link, frame.body.len());
         }
-        match dialect::decode(link.wire, &frame) {
+        let mut decoded = dialect::decode(link.wire, &frame);
+        callback::name(&mut self.carrier, &mut decoded);
+        match decoded {
             Ok(Inbound::Event(arrived)) => {
                 self.around.router.route(&mut self.opened.source, arrived, turn);
             }
@@ -357,9 +360,14 @@ impl<C: Carrier> Driver<C> {
     }
 
     /// A client that came back on another connection may have left this one dead: it is asked at once. What lives is
-    /// left alone.
+    /// left alone, but for who polls: it cannot be asked, and hears all there is on the newer one.
     fn look_at_successor(&mut self, now: Instant) {
-        if self.link().take_probe() && self.heartbeat.ask(now) {
+        if !self.link().take_probe() {
+            return;
+        }
+        if self.link().transport.profile().polls {
+            self.link().close(Reason::Replaced);
+        } else if self.heartbeat.ask(now) {
             self.ping();
         }
     }

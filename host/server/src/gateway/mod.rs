@@ -29,7 +29,7 @@ use crate::{
     requests::{self, Places, Rules, Times},
     router::Router,
     transport::event_stream::Sessions,
-    upgrade::{Endpoints, Upgrades},
+    upgrade::{Endpoints, Polling, Upgrades},
 };
 use arc_swap::ArcSwap;
 use files::Room;
@@ -265,6 +265,7 @@ fn upgrades(
         ends: Arc::new(Often::each_second()),
         tasks: work.connections.clone(),
         sessions: Sessions::default(),
+        polling: Polling::default(),
         posts: Often::each_second(),
         patience: settings.limits.unauthenticated,
     })

@@ -32,7 +32,7 @@ mod tags;
 mod users;
 mod writers;
 
-pub use account::Account;
+pub use account::{Account, Unclaimed};
 pub use capabilities::fetch::Requesting;
 pub use clock::ToldTime;
 pub use here::Reception;

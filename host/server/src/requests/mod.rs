@@ -30,7 +30,7 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use places::Place;
+use places::{Place, Ticket};
 use socket::Socket;
 use std::{
     convert::Infallible,
@@ -52,9 +52,32 @@ const BEYOND: usize = 8 << 10;
 #[derive(Debug, Clone, Copy)]
 pub struct Streams;
 
-/// Found on each request: what the system says of its socket.
+/// Found on each request: what is known of its socket.
 #[derive(Debug, Clone)]
-pub struct Kernel(pub Arc<dyn Shortcut>);
+pub struct Kernel {
+    /// What the system says of it.
+    pub socket: Arc<dyn Shortcut>,
+    ticket: Ticket,
+}
+
+/// Somebody whose answer waits, and who has no place among the requests meanwhile. When this is dropped, the answer is there:
+/// then it has one again, be there too many of them or not.
+#[derive(Debug)]
+pub struct Aside(Ticket);
+
+impl Kernel {
+    /// Gives the place to others, for an answer that counts elsewhere.
+    pub fn step_aside(&self) -> Aside {
+        self.ticket.steps_aside();
+        Aside(self.ticket.clone())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.answers(Instant::now());
+    }
+}
 
 /// What an HTTP connection goes by.
 #[derive(Debug, Clone, Copy)]
@@ -144,8 +167,10 @@ where
     stream.set_nodelay(true).ok();
     let stream = Tcp::new(stream);
     let (ticket, kernel) = (place.ticket(), stream.shortcut());
-    let watch = Watch::new((rules.head, rules.times), ticket, Arc::clone(&kernel), Instant::now());
+    let watch =
+        Watch::new((rules.head, rules.times), ticket.clone(), Arc::clone(&kernel), Instant::now());
     let watch = Arc::new(watch);
+    let kernel = Kernel { socket: kernel, ticket };
     let asked = Asked { watch: Arc::clone(&watch), kernel, upgrade: Arc::default() };
     let upgrade = Arc::clone(&asked.upgrade);
     let service = service_fn(move |request: Request<Incoming>| asked.answer(request, &answer));
@@ -186,7 +211,7 @@ where
 /// What the requests of one HTTP connection have in common.
 struct Asked {
     watch: Arc<Watch>,
-    kernel: Arc<dyn Shortcut>,
+    kernel: Kernel,
     /// The upgrade that was asked for, once it is answered.
     upgrade: Arc<OnceLock<Upgrade>>,
 }
@@ -206,7 +231,7 @@ impl Asked {
         }
         self.watch.answers(is_headless(&request), Instant::now());
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
-        request.extensions_mut().insert(Kernel(Arc::clone(&self.kernel)));
+        request.extensions_mut().insert(self.kernel.clone());
         let (answer, watch) = (answer(request), Arc::clone(&self.watch));
         let noted = Arc::clone(&self.upgrade);
         async move {

@@ -73,6 +73,8 @@ enum Doing {
     /// Its head is not whole.
     Waiting,
     Answered,
+    /// Its answer waits for somebody else, among whose connections it counts meanwhile.
+    Aside,
     /// It was told to give up its place and has not yet.
     Leaving,
 }
@@ -92,6 +94,7 @@ impl Crowd {
             Doing::Unread => {}
             Doing::Waiting => _ = self.waiting.insert(turn),
             Doing::Answered => _ = self.answered.insert(turn),
+            Doing::Aside => self.count -= 1,
             Doing::Leaving => self.leaving += 1,
         }
     }
@@ -101,6 +104,7 @@ impl Crowd {
             Doing::Unread => {}
             Doing::Waiting => _ = self.waiting.remove(&turn),
             Doing::Answered => _ = self.answered.remove(&turn),
+            Doing::Aside => self.count += 1,
             Doing::Leaving => self.leaving -= 1,
         }
     }
@@ -201,8 +205,8 @@ impl State {
         let Some(Entry { share, turn, doing, .. }) = self.taken.remove(&id) else { return };
         let of_share = share.and_then(|share| self.shares.get_mut(&share));
         for crowd in [Some(&mut self.all), of_share].into_iter().flatten() {
-            crowd.count -= 1;
             crowd.remove(turn, doing);
+            crowd.count -= 1;
         }
         if let Some(share) = share
             && self.shares.get(&share).is_some_and(|crowd| crowd.count == 0)
@@ -222,7 +226,8 @@ impl State {
         entry.turn.0 = since.unwrap_or(turn.0);
         entry.doing = doing;
         let now = entry.turn;
-        let of_share = entry.share.and_then(|share| self.shares.get_mut(&share));
+        // Whoever comes back may be the only one of its share.
+        let of_share = entry.share.map(|share| self.shares.entry(share).or_default());
         for crowd in [Some(&mut self.all), of_share].into_iter().flatten() {
             crowd.remove(turn, before);
             crowd.add(now, doing);
@@ -287,6 +292,12 @@ impl Ticket {
     /// The answer is given, and the next head is looked for.
     pub(super) fn answered(&self, now: Instant) {
         self.places.state().change(self.id, Doing::Unread, Some(now));
+    }
+
+    /// Its answer is somebody else's to make, for whose connections there is room of its own: others may have its place.
+    pub(super) fn steps_aside(&self) {
+        self.places.state().change(self.id, Doing::Aside, None);
+        self.places.changed.notify_one();
     }
 
     /// There is no whole head.

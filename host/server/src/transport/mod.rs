@@ -4,6 +4,7 @@
 //! knows no more of it. Writing past a sleeping task ([`crate::hub::Shortcut`]) is offered by those that can have it.
 
 pub mod event_stream;
+pub mod long_poll;
 mod patience;
 mod tcp;
 pub mod websocket;
@@ -15,7 +16,17 @@ use std::{
     future::Future,
     task::{Context, Poll},
 };
-use tengen_wire::{close::Reason, payload::Frame, transport::Framed, websocket::Unfinished};
+use tengen_wire::{
+    close::Reason, dialect::Callback, payload::Frame, transport::Framed, websocket::Unfinished,
+};
+
+/// Why a session's task does not take a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untaken {
+    /// The session found no time for it.
+    Busy,
+    Ended,
+}
 
 /// What a read brought.
 #[derive(Debug)]
@@ -35,6 +46,12 @@ pub trait Carrier: Sized {
 
     /// The next frame; Err: why no more will come.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Inbound, Reason>>;
+
+    /// What answers the frame that was received last: the callback that its sender named, or another that the transport
+    /// knows it by. Asked for each frame before the next is received.
+    fn callback(&mut self, callback: Option<Callback>) -> Option<Callback> {
+        callback
+    }
 
     /// Whether the peer has shown that it lives since this was asked last.
     fn take_heard(&mut self) -> bool;

@@ -46,22 +46,45 @@ impl Upgrades {
         transport: Transport,
         span: &mut Span,
     ) -> Result<Welcome, Refusal> {
-        let Asked { endpoint, peer, .. } = asked;
         let place = Place::reserve(&self.around.hub)?;
+        let admitted = self.identify(parts, asked, agreement, span).await?;
+        Ok(self.welcome((place, admitted), asked, (agreement, transport), span))
+    }
+
+    /// Asks who it is.
+    pub(super) async fn identify(
+        &self,
+        parts: &Parts,
+        Asked { endpoint, peer, .. }: Asked<'_>,
+        agreement: &Agreement,
+        span: &Span,
+    ) -> Result<Admitted, Refusal> {
         let admitted = self.authenticate(parts, endpoint, agreement, peer, span).await?;
-        let Admitted { mut admission, ends } = admitted;
-        if admission.user.is_none() && !endpoint.anonymous {
+        if admitted.admission.user.is_none() && !endpoint.anonymous {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "anonymous",
                 "this endpoint wants to know who you are; a token can come as `?token=`",
             ));
         }
+        Ok(admitted)
+    }
+
+    /// Makes the connection of who has a place and is known.
+    pub(super) fn welcome(
+        &self,
+        (place, admitted): (Place, Admitted),
+        asked: Asked<'_>,
+        (agreement, transport): (&Agreement, Transport),
+        span: &mut Span,
+    ) -> Welcome {
+        let Admitted { mut admission, ends } = admitted;
         span.set("tengen.wire_format", agreement.wire.format.word());
         let says = admission.welcome.take();
         let link = self.link(&place, asked, admission, (agreement, transport), span);
-        let link = link.ending_at(ends).taking(endpoint.traceparent).sending(endpoint.telemetry);
-        Ok(Welcome { link, place, says })
+        let Endpoint { traceparent, telemetry, .. } = **asked.endpoint;
+        let link = link.ending_at(ends).taking(traceparent).sending(telemetry);
+        Welcome { link, place, says }
     }
 
     fn link(

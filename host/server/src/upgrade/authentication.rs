@@ -16,7 +16,7 @@ use tengen_settings::Endpoint;
 use tengen_wire::{dialect::Wire, fault::Fault, id::PluginName, payload};
 
 /// What a connection comes in with.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Admitted {
     pub(super) admission: Admission,
     /// When its authentication ends, by tokio's clock.

@@ -17,6 +17,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use std::sync::Arc;
 use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_settings::Endpoint;
 use tengen_wire::{
     dialect,
     transport::{self, Transport},
@@ -28,7 +29,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// A `GET` that accepts a stream.
 pub(super) struct Events;
 
-fn is_accepted(headers: &HeaderMap) -> bool {
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     checks::words(headers, header::ACCEPT).any(|range| {
         let media = range.split(';').next().unwrap_or_default().trim();
         media.eq_ignore_ascii_case(transport::CONTENT_TYPE)
@@ -45,7 +46,7 @@ struct Begun {
 
 impl Opening for Events {
     /// A message that is posted belongs to a stream as well.
-    fn is_asked_for<B>(request: &Request<B>) -> bool {
+    fn is_asked_for<B>(request: &Request<B>, _: &Endpoint) -> bool {
         let meant = match *request.method() {
             Method::GET => is_accepted(request.headers()),
             Method::POST => true,
@@ -63,7 +64,7 @@ impl Opening for Events {
     ) -> Result<Answer, Refusal> {
         checks::request(parts)?;
         checks::origin(&asked.endpoint.origins, &parts.headers)?;
-        let Kernel(kernel) = parts.extensions.remove().ok_or_else(no_socket)?;
+        let Kernel { socket: kernel, .. } = parts.extensions.remove().ok_or_else(no_socket)?;
         let back = parts.headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
         if let Some(session) = back.and_then(|secret| upgrades.sessions.find(secret, asked.index)) {
             match session.stream_again(Arc::clone(&kernel)) {
@@ -138,7 +139,7 @@ fn streaming(stream: event_stream::Body) -> Answer {
     answer
 }
 
-fn no_socket() -> Refusal {
+pub(super) fn no_socket() -> Refusal {
     Refusal::new(
         StatusCode::BAD_REQUEST,
         "bad-handshake",

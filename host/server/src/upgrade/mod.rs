@@ -13,17 +13,20 @@ mod events;
 mod opening;
 mod openings;
 mod place;
+mod polls;
 mod posts;
 mod statics;
 mod websocket;
 
 pub use body::Body;
 pub use endpoints::Endpoints;
+pub use polls::Polling;
 
 use crate::{connection::Surroundings, requests::Remote, transport::event_stream::Sessions};
 use admission::Asked;
 use arc_swap::ArcSwap;
 use checks::Refusal;
+use cors::Readers;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use std::{
@@ -67,7 +70,9 @@ pub struct Upgrades {
     pub tasks: TaskTracker,
     /// Those who read a stream of events.
     pub sessions: Sessions,
-    /// Messages to them that were refused.
+    /// Those who poll.
+    pub polling: Polling,
+    /// Messages of both that were refused.
     pub posts: Often,
     /// How long the authenticator may take.
     pub patience: Duration,
@@ -83,29 +88,43 @@ fn as_it_is(peer: SocketAddr) -> SocketAddr {
 
 impl Upgrades {
     /// Answers one request.
+    ///
+    /// What it takes to look at one is in a box: it would otherwise be there for as long as its connection, and while an answer
+    /// is waited for.
     pub async fn respond(&self, request: Request<Incoming>, from: Remote) -> Answer {
+        let (answer, readers) = Box::pin(self.look_at(request, from)).await;
+        let answer = polls::complete(answer, self.patience).await;
+        match readers {
+            Some(readers) => readers.may_read(answer),
+            None => answer,
+        }
+    }
+
+    /// The answer, or what stands for one that is there later; and which pages may read it, if it is for pages.
+    async fn look_at(&self, request: Request<Incoming>, from: Remote) -> (Answer, Option<Readers>) {
         let from = Remote { peer: as_it_is(from.peer), ..from };
         let path = request.uri().path();
         let Some((index, endpoint)) = self.endpoints.at(path) else {
-            return self.respond_plain(&request).await;
+            return (self.respond_plain(&request).await, None);
         };
         let asked = Asked { endpoint, index, peer: from.peer };
         let headers = request.headers();
         if cors::is_preflight(request.method(), headers) {
-            let answer = cors::preflight(&endpoint.origins, headers);
-            return answer.unwrap_or_else(|refusal| self.post_refused(&refusal, asked));
+            let polls = polls::may_be_asked_for(endpoint);
+            let answer = cors::preflight(&endpoint.origins, headers, polls);
+            let answer = answer.unwrap_or_else(|refusal| self.post_refused(&refusal, asked));
+            return (answer, None);
         }
-        let transport = openings::asked_for(&request);
+        let transport = openings::asked_for(&request, endpoint);
         // Who asks for an answer, and not for a socket, may be a page of another origin that wants to read it.
-        let page = (transport != Transport::WebSocket).then(|| headers.clone());
-        let answer = match posts::is_meant(&request) {
-            true => self.take_post(request, asked).await,
-            false => self.open(request, asked, from, transport).await,
+        let readers =
+            (transport != Transport::WebSocket).then(|| Readers::of(&endpoint.origins, headers));
+        let answer = match (posts::is_meant(&request), transport) {
+            (true, Transport::LongPoll) => self.take_sent(request, asked).await,
+            (true, _) => self.take_post(request, asked).await,
+            (false, _) => self.open(request, asked, from, transport).await,
         };
-        match page {
-            Some(headers) => cors::shown_to(&endpoint.origins, &headers, answer),
-            None => answer,
-        }
+        (answer, readers)
     }
 
     /// Opens a connection.
@@ -231,6 +250,9 @@ fn refuse(refusal: &Refusal) -> Answer {
     let headers = answer.headers_mut();
     if refusal.label == "bad-version" {
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     }
     if refusal.status == StatusCode::UPGRADE_REQUIRED {
         // RFC 9110 sections 7.8 and 15.5.22.

@@ -2,10 +2,11 @@
 
 use super::{
     Answer, Upgrades, admission::Asked, checks::Refusal, events::Events, opening::Opening,
-    websocket::WebSocket,
+    polls::Polls, websocket::WebSocket,
 };
 use http::{Request, request::Parts};
 use tengen_core::trace::Span;
+use tengen_settings::Endpoint;
 use tengen_wire::transport::Transport;
 
 /// Does something with a transport's opening, which is known by name inside.
@@ -14,6 +15,10 @@ macro_rules! by_opening {
         match $transport {
             Transport::WebSocket => {
                 type $name = WebSocket;
+                $does
+            }
+            Transport::LongPoll => {
+                type $name = Polls;
                 $does
             }
             Transport::EventStream => {
@@ -25,8 +30,9 @@ macro_rules! by_opening {
 }
 
 /// The transport that a request asks for. Who asks for none is told how to ask for a WebSocket.
-pub(super) fn asked_for<B>(request: &Request<B>) -> Transport {
-    let asked = |transport: &Transport| by_opening!(transport, O => O::is_asked_for(request));
+pub(super) fn asked_for<B>(request: &Request<B>, endpoint: &Endpoint) -> Transport {
+    let asked =
+        |transport: &Transport| by_opening!(transport, O => O::is_asked_for(request, endpoint));
     Transport::ALL.into_iter().find(asked).unwrap_or(Transport::WebSocket)
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     hub::Account,
-    transport::event_stream::{Posted, Untaken},
+    transport::{Untaken, event_stream::Posted},
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
@@ -71,19 +71,7 @@ impl Upgrades {
     }
 
     async fn post(&self, request: Request<Incoming>, asked: Asked<'_>) -> Result<(), Refusal> {
-        checks::one_host(request.version(), request.uri(), request.headers())?;
-        checks::origin(&asked.endpoint.origins, request.headers())?;
-        if request.version() != Version::HTTP_11 {
-            return Err(Refusal::new(
-                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "version",
-                "a message is posted by HTTP/1.1",
-            ));
-        }
-        if request.headers().contains_key(header::TRANSFER_ENCODING) {
-            let reason = "a message is posted with its length, in `Content-Length`";
-            return Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "length", reason));
-        }
+        check(&request, asked)?;
         let secret = secret(request.headers())?;
         let session = self.sessions.find(secret, asked.index).ok_or_else(ended)?;
         let limits = &self.around.limits;
@@ -92,7 +80,7 @@ impl Upgrades {
             return Err(busy("memory", "too much waits to be read or decided; try again later"));
         }
         let mut account = Account::new(std::sync::Arc::clone(facts));
-        let body = read(request, limits.message.get(), &mut account).await?;
+        let body = read(request, limits.message.get(), |bytes| account.set(bytes)).await?;
         if std::str::from_utf8(&body).is_err() {
             let reason = "a message is text in UTF-8";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "not-utf8", reason));
@@ -105,6 +93,24 @@ impl Upgrades {
     }
 }
 
+/// What every request with a message must be before anything of it is read.
+pub(super) fn check<B>(request: &Request<B>, asked: Asked<'_>) -> Result<(), Refusal> {
+    checks::one_host(request.version(), request.uri(), request.headers())?;
+    checks::origin(&asked.endpoint.origins, request.headers())?;
+    if request.version() != Version::HTTP_11 {
+        return Err(Refusal::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "version",
+            "a message is posted by HTTP/1.1",
+        ));
+    }
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        let reason = "a message is posted with its length, in `Content-Length`";
+        return Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "length", reason));
+    }
+    Ok(())
+}
+
 fn secret(headers: &HeaderMap) -> Result<&str, Refusal> {
     let named = headers.get(SESSION).ok_or_else(|| {
         let reason = format!(
@@ -115,11 +121,11 @@ fn secret(headers: &HeaderMap) -> Result<&str, Refusal> {
     named.to_str().map_err(|_| ended())
 }
 
-/// Reads a message to its end, within its time and size; `account` is set to what it takes.
-async fn read(
+/// Reads a message to its end, within its time and size; `count` is told what it takes.
+pub(super) async fn read(
     request: Request<Incoming>,
     most: usize,
-    account: &mut Account,
+    mut count: impl FnMut(usize),
 ) -> Result<Bytes, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -139,7 +145,7 @@ async fn read(
             Ok(None) => return Ok(read.freeze()),
             Ok(Some(Ok(frame))) => {
                 read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
-                account.set(read.capacity());
+                count(read.capacity());
             }
             Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(most)),
             Ok(Some(Err(_))) => {
@@ -156,11 +162,11 @@ fn ended() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "session", reason)
 }
 
-fn too_large(most: usize) -> Refusal {
+pub(super) fn too_large(most: usize) -> Refusal {
     let reason = format!("a message has at most {most} bytes");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason)
 }
 
-fn busy(label: &'static str, reason: &str) -> Refusal {
+pub(super) fn busy(label: &'static str, reason: &str) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, label, reason)
 }

@@ -22,13 +22,14 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_settings::Endpoint;
 use tengen_wire::transport::Transport;
 
 /// An upgrade (RFC 6455 section 4.2).
 pub(super) struct WebSocket;
 
 impl Opening for WebSocket {
-    fn is_asked_for<B>(request: &Request<B>) -> bool {
+    fn is_asked_for<B>(request: &Request<B>, _: &Endpoint) -> bool {
         request.headers().contains_key(header::UPGRADE)
     }
 

@@ -84,6 +84,8 @@ pub struct Profile {
     pub tells: bool,
     /// Whether it has pings of its own; else WebSocket's are used.
     pub pings: bool,
+    /// Whether its clients fall back to long polls, whose answers are frames of the dialect.
+    pub polls: bool,
     /// When its clients expect pings; none: when the configuration says so.
     pub pulse: Option<Pulse>,
     /// Clients have to name themselves by `client-id` in the query: what one is told that does not.

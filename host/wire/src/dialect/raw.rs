@@ -28,6 +28,7 @@ impl Grammar for Raw {
         greets: false,
         tells: false,
         pings: false,
+        polls: false,
         pulse: None,
         client_id: None,
         silence: None,

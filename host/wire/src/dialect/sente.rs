@@ -26,6 +26,7 @@ impl Envelope for Sente {
         greets: true,
         tells: true,
         pings: true,
+        polls: true,
         // Its own server pings after half of `ws-kalive-ms`, and waits for `ws-ping-timeout-ms`, since 1.21.
         pulse: Some(Pulse {
             idle: Duration::from_millis(12_500),

@@ -26,6 +26,7 @@ impl Envelope for Tengen {
         greets: true,
         tells: true,
         pings: true,
+        polls: false,
         pulse: None,
         client_id: None,
         silence: None,

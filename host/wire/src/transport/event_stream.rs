@@ -25,6 +25,7 @@ impl Framing for EventStream {
         answers: false,
         binary: false,
         greets: true,
+        polls: false,
     };
 
     fn frame(frame: Frame) -> Framed {

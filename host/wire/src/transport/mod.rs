@@ -4,6 +4,7 @@
 //! receivers; whoever writes them knows nothing of what they mean. Reading and writing is the server's part.
 
 mod event_stream;
+pub mod long_poll;
 mod websocket;
 
 pub use crate::frame::Framed;
@@ -17,6 +18,9 @@ listed! {
     pub enum Transport {
         /// RFC 6455.
         WebSocket,
+        /// Requests that are answered when there is something to hear, and others that bring something; of dialects whose
+        /// clients know them.
+        LongPoll,
         /// Server-sent events down, HTTP requests up (HTML standard, 9.2).
         EventStream,
     }
@@ -50,6 +54,8 @@ pub struct Profile {
     pub binary: bool,
     /// Whether the first frame has to be one of the dialect's own, because it hands over how to send something back.
     pub greets: bool,
+    /// Whether each answer is a frame of its own, which clients have to know: only dialects that poll have words for it.
+    pub polls: bool,
 }
 
 /// Does something in a transport, which is known by name inside.
@@ -58,6 +64,10 @@ macro_rules! over_transport {
         match $transport {
             Transport::WebSocket => {
                 type $name = websocket::WebSocket;
+                $does
+            }
+            Transport::LongPoll => {
+                type $name = long_poll::LongPoll;
                 $does
             }
             Transport::EventStream => {
@@ -96,10 +106,10 @@ impl Transport {
 
     /// Whether it can carry this wire.
     pub fn carries(self, wire: Wire) -> bool {
-        let Profile { binary, greets, .. } = self.profile();
+        let Profile { binary, greets, polls, .. } = self.profile();
         let dialect = wire.dialect.profile();
         let texts = dialect.is_read() && wire.format.is_text();
-        (*binary || texts) && (!greets || dialect.greets)
+        (*binary || texts) && (!greets || dialect.greets) && (!polls || dialect.polls)
     }
 }
 

@@ -18,6 +18,7 @@ impl Framing for WebSocket {
         answers: true,
         binary: true,
         greets: false,
+        polls: false,
     };
 
     fn frame(frame: Frame) -> Framed {

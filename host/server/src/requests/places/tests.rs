@@ -190,3 +190,44 @@ async fn the_loopback_has_no_share() {
     let places = Places::new(10, NonZeroUsize::new(1));
     let _all: Vec<_> = (0..10).map(|_| take(&places, HOME)).collect();
 }
+
+/// How many have a place, and how many shares there are.
+fn taken(places: &Places) -> (usize, usize) {
+    let state = places.state();
+    (state.all.count, state.shares.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_steps_aside_leaves_its_place_to_others_until_its_answer_is_there() {
+    let places = Places::new(1, NonZeroUsize::new(1));
+    let far = address("10.0.0.1");
+    let aside = take(&places, far);
+    aside.ticket().answers(Instant::now());
+    aside.ticket().steps_aside();
+    let other = take(&places, far);
+    drop(other);
+    assert!(places.state().shares.is_empty(), "nobody else of its address is there");
+    let other = take(&places, address("10.0.0.2"));
+    second().await;
+    // Its answer is there: one too many have a place, and who comes next makes two of them go.
+    aside.ticket().answers(Instant::now());
+    aside.ticket().answered(Instant::now());
+    aside.ticket().waits();
+    assert_eq!(taken(&places), (2, 2));
+    second().await;
+    let mut newcomer = Box::pin(places.take(HOME));
+    assert!((&mut newcomer).now_or_never().is_none());
+    assert_eq!((is_evicted(&other), is_evicted(&aside)), (true, false));
+    drop(other);
+    assert!((&mut newcomer).now_or_never().is_none());
+    assert!(is_evicted(&aside));
+    drop(aside);
+    let newcomer = newcomer.await.expect("the place is free");
+    assert_eq!(taken(&places), (1, 0));
+    drop(newcomer);
+    // Gone while it waits.
+    let aside = take(&places, far);
+    aside.ticket().steps_aside();
+    drop(aside);
+    assert_eq!(taken(&places), (0, 0));
+}

@@ -9,7 +9,7 @@ mod pipe;
 mod sessions;
 
 pub use pipe::{Body, Held};
-pub use sessions::{NoStream, Posted, Registered, Session, Sessions, Untaken};
+pub use sessions::{NoStream, Posted, Registered, Session, Sessions};
 
 use super::{Carrier, Inbound, Patience};
 use pipe::Pipe;

@@ -4,7 +4,10 @@ use super::{
     Body, EventStream,
     pipe::{Held, Pipe},
 };
-use crate::hub::{Account, Link, Shortcut};
+use crate::{
+    hub::{Account, Link, Shortcut},
+    transport::Untaken,
+};
 use foldhash::fast::RandomState;
 use std::{
     collections::HashMap,
@@ -61,14 +64,6 @@ pub enum NoStream {
     Ended,
     /// Several of those before it are still on their way out.
     TooMany,
-}
-
-/// Why a frame is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Untaken {
-    /// The session found no time for it.
-    Busy,
-    Ended,
 }
 
 /// A session's name, until this is dropped.

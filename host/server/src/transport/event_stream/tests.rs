@@ -1,7 +1,10 @@
 //! A session's task and its streams, with the clock stopped.
 
 use super::*;
-use crate::hub::{Account, Link, Shortcut};
+use crate::{
+    hub::{Account, Link, Shortcut},
+    transport::Untaken,
+};
 use bytes::Bytes;
 use std::{
     io,

@@ -40,6 +40,7 @@ impl Grammar for SenteLite {
         greets: true,
         tells: true,
         pings: true,
+        polls: false,
         // Its own servers ping all at once so often. A client that was connected before has no answer to it, but for the pong of
         // WebSocket's own ping that follows.
         pulse: Some(Pulse {

@@ -1,0 +1,169 @@
+//! What clients that poll say: each message is a request of its own, which is answered with the reply.
+
+use super::{
+    super::{
+        Answer, Upgrades,
+        admission::Asked,
+        checks::Refusal,
+        posts::{busy, check, read, too_large},
+    },
+    agree,
+    form::{self, Form},
+    later::Later,
+};
+use crate::{
+    hub::{Account, Unclaimed},
+    transport::{
+        Untaken,
+        long_poll::{Key, Reply},
+    },
+};
+use http::{
+    HeaderMap, Request, StatusCode, Uri, header,
+    request::Parts,
+    uri::{InvalidUri, PathAndQuery},
+};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use tengen_core::trace::Span;
+use tengen_wire::payload::Frame;
+
+/// How a message is posted. Packers that make bytes post those, and have no words here.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A message, and whose it is.
+struct Sent {
+    key: Key,
+    message: bytes::Bytes,
+}
+
+impl Upgrades {
+    /// Hands a message to its session, and waits for the reply.
+    pub(in super::super) async fn take_sent(
+        &self,
+        request: Request<Incoming>,
+        asked: Asked<'_>,
+    ) -> Answer {
+        match self.hand_over(request, asked).await {
+            Ok(reply) => Later::Reply(reply).answer(),
+            Err(refusal) => self.post_refused(&refusal, asked),
+        }
+    }
+
+    async fn hand_over(
+        &self,
+        request: Request<Incoming>,
+        asked: Asked<'_>,
+    ) -> Result<Reply, Refusal> {
+        let Sent { key, message } = self.receive(request, asked).await?;
+        let session = self.polling.sessions.find(&key).ok_or_else(unknown)?;
+        let facts = &session.link.facts;
+        if facts.waiting.holding.is_budget_full() {
+            return Err(busy("memory", "too much waits to be read or decided; try again later"));
+        }
+        let mut account = Account::new(Arc::clone(facts));
+        account.set(message.len());
+        let frame = Frame { text: true, body: message };
+        let posted = session.post(frame, account, self.around.limits.wait).await;
+        posted.map_err(|untaken| match untaken {
+            Untaken::Busy => busy("busy", "what was sent before is not taken yet; try again later"),
+            Untaken::Ended => unknown(),
+        })
+    }
+
+    /// Reads a message. It counts with what everybody holds, before it is known whose it is.
+    async fn receive(&self, request: Request<Incoming>, asked: Asked<'_>) -> Result<Sent, Refusal> {
+        check(&request, asked)?;
+        is_form(request.headers())?;
+        let mut held = Unclaimed::new(&self.around.hub);
+        if held.is_to_wait() {
+            return Err(busy("memory", "too much waits to be read or decided; try again later"));
+        }
+        let most = self.around.limits.message.get();
+        let mut parts = head_of(&request);
+        let body = read(request, form::most(most), |bytes| held.set(bytes)).await;
+        let body = body.map_err(|refusal| match refusal.status {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(most),
+            _ => refusal,
+        })?;
+        let Form { message, fields } = Form::read(&body)?;
+        if message.len() > most {
+            return Err(too_large(most));
+        }
+        parts.uri = with_fields(&parts.uri, &fields).map_err(|_| unreadable())?;
+        let agreement = agree(asked, &parts)?;
+        let (key, _) = self.whose(&parts, asked, &agreement, &Span::none()).await?;
+        Ok(Sent { key, message })
+    }
+}
+
+/// The head of a request, for whoever looks at it when the body is read.
+fn head_of<B>(request: &Request<B>) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts
+}
+
+fn is_form(headers: &HeaderMap) -> Result<(), Refusal> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case(FORM) {
+        return Ok(());
+    }
+    let reason = format!(
+        "a message is posted as Sente's clients with a packer of text do, as `{FORM}`; packers that make bytes are not read yet"
+    );
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", reason))
+}
+
+/// What clients put into the form stands in the query where they poll: whoever looks there finds it in either case.
+fn with_fields(uri: &Uri, fields: &str) -> Result<Uri, InvalidUri> {
+    let between = if uri.query().is_some_and(|query| !query.is_empty()) { "&" } else { "" };
+    let query = uri.query().unwrap_or_default();
+    let path = format!("{}?{query}{between}{fields}", uri.path());
+    Ok(Uri::from(path.parse::<PathAndQuery>()?))
+}
+
+fn unreadable() -> Refusal {
+    let reason =
+        "a message is posted as Sente's clients do, in a form: its fields fit into no query";
+    Refusal::new(StatusCode::BAD_REQUEST, "form", reason)
+}
+
+/// Known by nobody, or no more: both look alike.
+fn unknown() -> Refusal {
+    let reason = "there is no such session; its client polls first, and is greeted";
+    Refusal::new(StatusCode::NOT_FOUND, "session", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::checks::tests::headers, *};
+
+    #[test]
+    fn only_forms_are_messages() {
+        let check = |media: &'static str| is_form(&headers(&[("content-type", media)]));
+        for media in [FORM, "Application/X-www-form-urlencoded;charset=UTF-8"] {
+            assert_eq!(check(media), Ok(()), "{media}");
+        }
+        for media in ["application/octet-stream", "text/plain", ""] {
+            let refusal = check(media).unwrap_err();
+            assert_eq!((refusal.status.as_u16(), refusal.label), (415, "media-type"), "{media}");
+        }
+        assert!(is_form(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn fields_stand_behind_the_query() {
+        let joined = |uri: &str, fields: &str| {
+            with_fields(&uri.parse().unwrap(), fields).unwrap().to_string()
+        };
+        assert_eq!(joined("/chsk", "udt=1&client-id=c"), "/chsk?udt=1&client-id=c");
+        assert_eq!(joined("/chsk?", "udt=1"), "/chsk?udt=1");
+        assert_eq!(joined("/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
+        assert_eq!(joined("http://a.example/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
+    }
+}
