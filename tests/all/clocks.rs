@@ -5,7 +5,8 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 28] = [
+const READERS: [(&str, &str); 31] = [
+    ("cli/src/connect/ask.rs", "tokens carry the time of day"),
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
     ("cli/src/token.rs", "tokens carry the time of day"),
@@ -19,6 +20,11 @@ const READERS: [(&str, &str); 28] = [
     ("engine/src/handler/runner.rs", "when an event happened, for plugins"),
     ("engine/src/handler/spans.rs", "when a span was that is told after the fact"),
     ("engine/src/shared.rs", "when something went wrong last, for people"),
+    ("fetch/src/client.rs", "when a latency was that a trace is shown with"),
+    (
+        "server/src/tryout/mod.rs",
+        "when a plugin began to be tried out; from there on the script tells the time",
+    ),
     ("server/src/hub/capabilities/ask/questions.rs", "when a question had ended, for plugins"),
     ("server/src/hub/news/mod.rs", "when a plugin was told of users and subscriptions"),
     ("server/src/hub/capabilities/fetch.rs", "when a request had ended, for plugins"),

@@ -265,7 +265,9 @@ impl Plugin {
         settings: &settings::Plugin,
     ) -> StartReason {
         let settings::Plugin { instances, affinity, .. } = *old.settings;
-        let but_for_these = settings::Plugin { instances, affinity, ..settings.clone() };
+        // Where nothing is said of memory, what it was seen to need stands in its settings.
+        let memory = settings.memory.or(old.settings.memory);
+        let but_for_these = settings::Plugin { instances, affinity, memory, ..settings.clone() };
         let the_same = Arc::ptr_eq(compiled, &old.compiled) && but_for_these == *old.settings;
         let scales = the_same && self.handler.is_some() && settings.instances != instances;
         if scales { StartReason::Scale } else { StartReason::Reload }

@@ -38,8 +38,8 @@ settings! {
         anonymous: bool = truth().or(true);
         /// what a client's trace context is for our spans: `link`, or `parent`: they belong to its trace and are recorded where it says so
         traceparent: Traceparent = words([("link", Traceparent::Link), ("parent", Traceparent::Parent)], &[]).or(Traceparent::Link);
-        /// sente: whether clients may poll where no WebSocket comes through (`:type :ajax`, and `:auto` after a failure)
-        ajax: bool = truth().or(true);
+        /// sente: whether clients may poll where no WebSocket comes through (`:type :ajax`, and `:auto` after a failure); absent: yes
+        ajax: Option<bool> = truth().absent("false");
         /// Which signals clients may send, in batches; without this table, none.
         telemetry: Option<ClientSignals> = table_if_there();
     }
@@ -68,6 +68,11 @@ impl Endpoint {
         Self { path: path.into(), dialect, formats: formats::of(dialect), ..Self::usual() }
     }
 
+    /// Whether its clients may poll where no WebSocket comes through.
+    pub fn takes_polls(&self) -> bool {
+        self.dialect.profile().polls && self.ajax.unwrap_or(true)
+    }
+
     /// What depends on the dialect, and whether anybody can come in.
     fn complete(&mut self, table: &Table<'_>) {
         self.formats = formats::of(self.dialect);
@@ -77,7 +82,7 @@ impl Endpoint {
             let what = "`telemetry` is not used: frames of the raw dialect are not read";
             table.document.warning(&table.place, what);
         }
-        if table.get("ajax").is_some() && !self.dialect.profile().polls {
+        if self.ajax.is_some() && !self.dialect.profile().polls {
             let what = "`ajax` is not used: only clients of the sente dialect poll";
             table.document.warning(&table.place, what);
         }

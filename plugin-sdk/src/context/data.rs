@@ -22,7 +22,7 @@ impl Context {
         self.set_data(DataChange { unset: vec![name.into()], ..change(connection) })
     }
 
-    /// Gives a connection a tag, by which [`Target::Tagged`] reaches it from then on, together with all others that this plugin
+    /// Gives a connection a tag, by which [`Target::Tagged`](crate::Target::Tagged) reaches it from then on, together with all others that this plugin
     /// has given it: over traps and reloads, until the connection ends. At most 16 of a connection; more are refused with
     /// `limit-reached`.
     ///

@@ -89,7 +89,7 @@ async fn a_poll_that_cannot_be_is_told_why_and_counted() -> Result<()> {
 async fn nobody_polls_where_it_is_off() -> Result<()> {
     let mut settings = Settings::default();
     for endpoint in &mut settings.endpoints {
-        Arc::make_mut(endpoint).ajax = false;
+        Arc::make_mut(endpoint).ajax = Some(false);
     }
     let gateway = gateway::start(settings).await?;
     let client = Ajax::new(&gateway, "client-id=c1");

@@ -50,7 +50,7 @@ pub struct Polling {
 
 /// Whether clients may poll at this endpoint.
 pub(super) fn may_be_asked_for(endpoint: &Endpoint) -> bool {
-    endpoint.ajax && endpoint.dialect.profile().polls
+    endpoint.takes_polls()
 }
 
 impl Opening for Polls {
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn nobody_polls_where_it_is_off_or_unknown() {
-        let off = Endpoint { ajax: false, ..Endpoint::new("/chsk", Dialect::Sente) };
+        let off = Endpoint { ajax: Some(false), ..Endpoint::new("/chsk", Dialect::Sente) };
         let others = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Sente);
         let others = others.map(|dialect| Endpoint::new("/chsk", dialect));
         for endpoint in others.chain([off]) {
