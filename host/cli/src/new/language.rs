@@ -89,65 +89,10 @@ impl Role {
 
 /// Whether no crate can have this name: a keyword, or a crate that is always there.
 pub(super) fn is_word_of_rust(name: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "abstract",
-        "alloc",
-        "as",
-        "async",
-        "await",
-        "become",
-        "box",
-        "break",
-        "const",
-        "continue",
-        "core",
-        "crate",
-        "do",
-        "dyn",
-        "else",
-        "enum",
-        "extern",
-        "false",
-        "final",
-        "fn",
-        "for",
-        "gen",
-        "if",
-        "impl",
-        "in",
-        "let",
-        "loop",
-        "macro",
-        "match",
-        "mod",
-        "move",
-        "mut",
-        "override",
-        "priv",
-        "proc-macro",
-        "pub",
-        "ref",
-        "return",
-        "self",
-        "serde",
-        "static",
-        "std",
-        "struct",
-        "super",
-        "tengen-plugin",
-        "test",
-        "trait",
-        "true",
-        "try",
-        "type",
-        "typeof",
-        "unsafe",
-        "unsized",
-        "use",
-        "virtual",
-        "where",
-        "while",
-        "yield",
-    ];
-    WORDS.contains(&name)
+    const WORDS: &str = "\
+        abstract alloc as async await become box break const continue core crate do dyn else \
+        enum extern false final fn for gen if impl in let loop macro match mod move mut override \
+        priv proc-macro pub ref return self serde static std struct super tengen-plugin test \
+        trait true try type typeof unsafe unsized use virtual where while yield";
+    WORDS.split(' ').any(|word| word == name)
 }

@@ -5,18 +5,16 @@ use super::{
     admission::{Asked, Welcome},
     agreement::{self, Agreement},
     checks::{self, Refusal},
-    ends::{log_close, log_silence},
     opening::Opening,
     place::Place,
 };
 use crate::{
-    connection,
     requests::{Kernel, Streams},
     transport::event_stream::{self, EventStream, NoStream, Registered, Session},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use std::sync::Arc;
-use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_core::trace::Span;
 use tengen_settings::Endpoint;
 use tengen_wire::{
     dialect,
@@ -110,21 +108,10 @@ impl Upgrades {
     /// Serves the session in a task of its own.
     fn run_session(&self, begun: Begun) {
         let Begun { session, carrier, registered, place } = begun;
-        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
         let link = Arc::clone(&session.link);
         drop(session);
-        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
-        self.tasks.spawn(async move {
-            // No wait lies between this and the moment at which the connection is the hub's.
-            place.keep();
-            let ended = Arc::clone(&link);
-            let facts = &ended.facts;
-            tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
-            let reason = connection::serve(|_, _| carrier, link, rules, around).await;
-            drop((registered, place));
-            log_close(facts, &reason, &ends);
-            log_silence(&ended, &reason, &ends);
-        });
+        let serving = self.serving(&link);
+        self.tasks.spawn(serving.run(link, |_, _| carrier, place, registered));
     }
 }
 

@@ -15,6 +15,7 @@ mod openings;
 mod place;
 mod polls;
 mod posts;
+mod serving;
 mod statics;
 mod websocket;
 

@@ -5,12 +5,11 @@ use super::{
     admission::{Asked, Welcome},
     agreement,
     checks::{self, Refusal},
-    ends::{log_close, log_silence},
     opening::Opening,
     place::Place,
 };
 use crate::{
-    connection::{self, Surroundings},
+    connection::Surroundings,
     hub::Link,
     requests::{Handed, Successor},
     transport::{
@@ -21,7 +20,7 @@ use crate::{
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
-use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_core::trace::Span;
 use tengen_settings::Endpoint;
 use tengen_wire::transport::Transport;
 
@@ -67,28 +66,16 @@ impl Upgrades {
     /// Serves the connection once hyper has let go of the socket, in a task that holds nothing of HTTP.
     fn successor(&self, link: Arc<Link>, place: Place) -> Successor {
         let tasks = self.tasks.clone();
-        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
-        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
+        let serving = self.serving(&link);
         Successor::new(move |Handed { stream, read, unsent }| {
             link.set_shortcut(stream.shortcut());
-            tasks.spawn(async move {
-                // No wait lies between this and the moment at which the connection is the hub's.
-                place.keep();
-                // Not before: a task that never runs gives the handle back.
-                let ended = Arc::clone(&link);
-                let facts = &ended.facts;
-                tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
-                let socket = move |link: &Link, around: &Surroundings| {
-                    let limit = around.limits.message.get();
-                    let mut socket = websocket::Socket::new(stream, link.shortcut(), &read, limit);
-                    socket.send_rest(&unsent);
-                    socket
-                };
-                let reason = connection::serve(socket, link, rules, around).await;
-                drop(place);
-                log_close(facts, &reason, &ends);
-                log_silence(&ended, &reason, &ends);
-            });
+            let socket = move |link: &Link, around: &Surroundings| {
+                let limit = around.limits.message.get();
+                let mut socket = websocket::Socket::new(stream, link.shortcut(), &read, limit);
+                socket.send_rest(&unsent);
+                socket
+            };
+            tasks.spawn(serving.run(link, socket, place, ()));
         })
     }
 }

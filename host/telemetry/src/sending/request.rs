@@ -30,24 +30,31 @@ pub(crate) trait Request: Message + Serialize + Sized + 'static {
     fn rejected(answer: Self::Answer) -> Option<(i64, String)>;
 }
 
+/// The generated clients are alike, and have no trait in common.
+macro_rules! over_grpc {
+    ($client:ident) => {
+        async fn over_grpc(
+            channel: Channel,
+            gzip: bool,
+            request: tonic::Request<Self>,
+        ) -> Result<Response<Self::Answer>, Status> {
+            let mut service = $client::new(channel);
+            if gzip {
+                service = service
+                    .send_compressed(CompressionEncoding::Gzip)
+                    .accept_compressed(CompressionEncoding::Gzip);
+            }
+            service.export(request).await
+        }
+    };
+}
+
 impl Request for ExportMetricsServiceRequest {
     type Answer = ExportMetricsServiceResponse;
 
     const NO_PIPELINE: &'static str = "the collector takes no metrics there: give its configuration a pipeline for them, or say `telemetry.otlp.metrics = false`";
 
-    async fn over_grpc(
-        channel: Channel,
-        gzip: bool,
-        request: tonic::Request<Self>,
-    ) -> Result<Response<Self::Answer>, Status> {
-        let mut service = MetricsServiceClient::new(channel);
-        if gzip {
-            service = service
-                .send_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Gzip);
-        }
-        service.export(request).await
-    }
+    over_grpc!(MetricsServiceClient);
 
     fn rejected(answer: Self::Answer) -> Option<(i64, String)> {
         let partial = answer.partial_success?;
@@ -60,19 +67,7 @@ impl Request for ExportLogsServiceRequest {
 
     const NO_PIPELINE: &'static str = "the collector takes no logs there: give its configuration a pipeline for them, or take the sink of kind `otlp` out of ours";
 
-    async fn over_grpc(
-        channel: Channel,
-        gzip: bool,
-        request: tonic::Request<Self>,
-    ) -> Result<Response<Self::Answer>, Status> {
-        let mut service = LogsServiceClient::new(channel);
-        if gzip {
-            service = service
-                .send_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Gzip);
-        }
-        service.export(request).await
-    }
+    over_grpc!(LogsServiceClient);
 
     fn rejected(answer: Self::Answer) -> Option<(i64, String)> {
         let partial = answer.partial_success?;

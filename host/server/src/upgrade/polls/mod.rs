@@ -16,14 +16,12 @@ use super::{
     agreement::{self, Agreement},
     authentication::Admitted,
     checks::{self, Refusal},
-    ends::{log_close, log_silence},
     events,
     opening::Opening,
     place::Place,
     posts::SESSION,
 };
 use crate::{
-    connection,
     hub::Link,
     requests::Kernel,
     transport::long_poll::{Key, LongPoll, Registered, Sessions},
@@ -34,7 +32,7 @@ use http_body_util::Full;
 use kept::Kept;
 use later::Later;
 use std::sync::Arc;
-use tengen_core::{heartbeat::Rules, trace::Span};
+use tengen_core::trace::Span;
 use tengen_settings::Endpoint;
 use tengen_wire::{payload::Payload, transport::Transport};
 
@@ -165,19 +163,8 @@ impl Upgrades {
         registered: Registered,
         place: Place,
     ) {
-        let (around, ends) = (Arc::clone(&self.around), Arc::clone(&self.ends));
-        let rules = Rules::of(link.wire.dialect, &self.heartbeat);
-        self.tasks.spawn(async move {
-            // No wait lies between this and the moment at which the connection is the hub's.
-            place.keep();
-            let ended = Arc::clone(&link);
-            let facts = &ended.facts;
-            tracing::debug!(connection = %facts.id, endpoint = %facts.endpoint, peer = %facts.peer, "connection opened");
-            let reason = connection::serve(|_, _| carrier, link, rules, around).await;
-            drop((registered, place));
-            log_close(facts, &reason, &ends);
-            log_silence(&ended, &reason, &ends);
-        });
+        let serving = self.serving(&link);
+        self.tasks.spawn(serving.run(link, |_, _| carrier, place, registered));
     }
 }
 
