@@ -161,9 +161,9 @@ impl Plugin {
         &self.shared.name
     }
 
-    /// The settings that the running version has.
+    /// The settings that the running version was given.
     pub fn settings(&self) -> Arc<settings::Plugin> {
-        Arc::clone(&self.shared.current.load().settings)
+        Arc::clone(&self.shared.current.load().said)
     }
 
     pub fn status(&self) -> Status {
@@ -222,9 +222,9 @@ impl Plugin {
     async fn replace(&self, settings: Option<settings::Plugin>) -> Result<Reloaded, PluginError> {
         let began = Instant::now();
         let old = self.shared.current.load_full();
-        let settings = settings.map_or_else(|| Arc::clone(&old.settings), Arc::new);
+        let settings = settings.map_or_else(|| Arc::clone(&old.said), Arc::new);
         let compiled = component(&self.engine, &settings.file).await?;
-        if Arc::ptr_eq(&compiled, &old.compiled) && settings == old.settings {
+        if Arc::ptr_eq(&compiled, &old.compiled) && settings == old.said {
             return Ok(Reloaded::Unchanged);
         }
         if compiled.roles() != old.compiled.roles() {
@@ -264,11 +264,9 @@ impl Plugin {
         compiled: &Arc<Compiled>,
         settings: &settings::Plugin,
     ) -> StartReason {
-        let settings::Plugin { instances, affinity, .. } = *old.settings;
-        // Where nothing is said of memory, what it was seen to need stands in its settings.
-        let memory = settings.memory.or(old.settings.memory);
-        let but_for_these = settings::Plugin { instances, affinity, memory, ..settings.clone() };
-        let the_same = Arc::ptr_eq(compiled, &old.compiled) && but_for_these == *old.settings;
+        let settings::Plugin { instances, affinity, .. } = *old.said;
+        let but_for_these = settings::Plugin { instances, affinity, ..settings.clone() };
+        let the_same = Arc::ptr_eq(compiled, &old.compiled) && but_for_these == *old.said;
         let scales = the_same && self.handler.is_some() && settings.instances != instances;
         if scales { StartReason::Scale } else { StartReason::Reload }
     }

@@ -148,12 +148,13 @@ pub(super) async fn rehearse(
     let mut instance = Instance::new(&compiled, &plugin, &settings, (&counters, unknown)).await?;
     let about = instance.describe(&settings).await?;
     let since = SystemTime::now();
-    let mut generation = Generation { number, plugin, compiled, settings, about, counters, since };
+    let mut generation =
+        Generation { number, plugin, compiled, settings, said, about, counters, since };
     instance.rehearses(!serves(&generation));
     instance.begin(generation.lifecycle(), reason).await?;
     let (needed, limit) = instance.memory();
-    if said.memory.is_none() {
-        generation.settings = fitting(&said, needed);
+    if generation.said.memory.is_none() {
+        generation.settings = fitting(&generation.said, needed);
         instance.may_have(&generation.settings);
     } else if needed > limit / 2 {
         let plugin = &generation.plugin;

@@ -65,7 +65,10 @@ impl Ajax {
 
     /// A poll that waits at the gateway for certain: of two, the one that was not told that there is nothing.
     async fn waiting(&self) -> Result<Peer> {
-        let get = format!("GET /chsk?{} HTTP/1.1\r\nHost: {}\r\n\r\n", self.params, self.address);
+        let get = format!(
+            "GET /chsk?{} HTTP/1.1\r\nHost: {}\r\nX-Requested-With: XMLHTTPRequest\r\n\r\n",
+            self.params, self.address
+        );
         let mut one = Peer::connect(self.address).await?;
         let mut other = Peer::connect(self.address).await?;
         for peer in [&mut one, &mut other] {
@@ -172,7 +175,7 @@ async fn clients_of_every_generation_ask_and_are_told() -> Result<()> {
         ("[[:chsk/ws-ping]]", TAKEN),
         ("[[:chsk/ws-pong] nil]", TAKEN),
         ("[[:no-namespace 1] :ajax]", "[:chsk/error nil]"),
-        ("[[:my/x 1", TAKEN),
+        ("[[:my/x 1", "[:chsk/error nil]"),
     ] {
         assert_eq!(client.send(sent).await?, answer, "{sent}");
     }
@@ -219,12 +222,14 @@ async fn a_poll_for_which_there_is_nothing_is_told_so() -> Result<()> {
 #[tokio::test]
 async fn requests_follow_each_other_on_one_connection() -> Result<()> {
     let gateway = gateway::start(Settings::default()).await?;
-    let get = |more: &str| format!("GET /chsk?client-id=c1{more} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let get = |more: &str| {
+        format!("GET /chsk?client-id=c1{more} HTTP/1.1\r\nHost: a\r\nX-Requested-With: x\r\n\r\n")
+    };
     let post = |packed: &str| {
         let form = format!("client-id=c1&ppstr={}", form(packed));
         let (media, length) = (FORM.1, form.len());
         format!(
-            "POST /chsk HTTP/1.1\r\nHost: a\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n{form}"
+            "POST /chsk HTTP/1.1\r\nHost: a\r\nX-Requested-With: x\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n{form}"
         )
     };
     let mut peer = Peer::connect(gateway.address()).await?;

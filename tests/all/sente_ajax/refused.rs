@@ -24,7 +24,8 @@ async fn a_message_that_is_not_taken_is_told_why_and_counted() -> Result<()> {
     let client = Ajax::open(&gateway, "client-id=c1").await?;
     let address = gateway.address();
     let post = async |headers: &[(&str, &str)], body: &str| {
-        ask(address, Method::POST, "/chsk", headers, body.to_owned()).await
+        let headers = [&[HEADERS[1]], headers].concat();
+        ask(address, Method::POST, "/chsk", &headers, body.to_owned()).await
     };
     let good = "client-id=c1&ppstr=1";
     is(&Ajax::new(&gateway, "client-id=c2").post("[[:a/b] nil]").await?, 404, "greeted");
@@ -34,12 +35,16 @@ async fn a_message_that_is_not_taken_is_told_why_and_counted() -> Result<()> {
     let bytes = [("content-type", "application/octet-stream")];
     is(&post(&bytes, good).await?, 415, "packers");
     is(&post(&[FORM, ("origin", "https://other.example")], good).await?, 403, "origin");
+    // As a form of a page would, with its visitor's cookies.
+    let form_of_a_page =
+        ask(address, Method::POST, "/chsk", &[FORM, ("cookie", "a=b")], good).await?;
+    is(&form_of_a_page, 403, "X-Requested-With");
     let limit = Settings::default().limits.message.get();
     let large = format!("client-id=c1&ppstr={}", "x".repeat(limit + 1));
     is(&post(&[FORM], &large).await?, 413, &limit.to_string());
     let mut peer = Peer::connect(address).await?;
     let chunked = format!(
-        "POST /chsk HTTP/1.1\r\nHost: a\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /chsk HTTP/1.1\r\nHost: a\r\nX-Requested-With: XMLHTTPRequest\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         FORM.1
     );
     peer.send(chunked.as_bytes()).await?;
@@ -50,7 +55,7 @@ async fn a_message_that_is_not_taken_is_told_why_and_counted() -> Result<()> {
         ("form", 1),
         ("not-utf8", 1),
         ("media-type", 1),
-        ("origin", 1),
+        ("origin", 2),
         ("too-large", 1),
         ("length", 1),
     ] {
@@ -70,13 +75,17 @@ async fn a_poll_that_cannot_be_is_told_why_and_counted() -> Result<()> {
     let put = ask(address, Method::PUT, path, &[], "").await?;
     is(&put, 405, "`GET`");
     assert_eq!(put.header("allow"), Some("GET, POST"));
-    let get = async |headers: &[(&str, &str)]| ask(address, Method::GET, path, headers, "").await;
+    let get = async |headers: &[(&str, &str)]| {
+        let headers = [&[HEADERS[1]], headers].concat();
+        ask(address, Method::GET, path, &headers, "").await
+    };
     is(&get(&[("origin", "https://other.example")]).await?, 403, "origin");
     // A page's `<script>` with its visitor's cookies.
     is(&get(&[("sec-fetch-mode", "no-cors"), ("cookie", "a=b")]).await?, 403, "fetch");
+    is(&ask(address, Method::GET, path, &[("cookie", "a=b")], "").await?, 403, "X-Requested-With");
     is(&get(&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")]).await?, 426, "upgrade request");
     is(&ask(address, Method::GET, "/chsk?udt=1", &[], "").await?, 426, "upgrade request");
-    for (why, times) in [("method", 1), ("origin", 2), ("no-upgrade", 2)] {
+    for (why, times) in [("method", 1), ("origin", 3), ("no-upgrade", 2)] {
         let counted = stat(&gateway, &format!("/connections/rejected-by/{why}"));
         assert_eq!(counted, times, "{why}: {}", gateway.gateway.stats());
     }
@@ -132,11 +141,11 @@ async fn pages_of_the_endpoints_origins_poll_and_send_and_read_what_they_are_ans
     for (name, _) in HEADERS {
         assert!(headers.contains(name), "{name}: {headers}");
     }
-    let own = [("origin", page), ("sec-fetch-mode", "cors")];
+    let own = [("origin", page), ("sec-fetch-mode", "cors"), HEADERS[1]];
     let path = "/chsk?client-id=c1&handshake%3F=1";
     let greeting = ask(address, Method::GET, path, &own, "").await?;
     is(&greeting, 200, ":chsk/handshake");
-    let sent = [own[0], FORM];
+    let sent = [own[0], HEADERS[1], FORM];
     let message = format!("client-id=c1&ppstr={}", form("[[:my/tell 1] nil]"));
     let taken = ask(address, Method::POST, "/chsk", &sent, message).await?;
     is(&taken, 200, ":chsk/dummy-cb-200");

@@ -94,17 +94,17 @@ fn prepare(args: &Ask, io: &Io) -> Result<(Line, Connect), String> {
             Some(made.map_err(|error| error.to_string())?)
         }
     };
-    let url = args.url.clone().map_or_else(|| running(io), Ok)?;
+    let url = args.url.clone().map_or_else(|| running(io, token.is_some()), Ok)?;
     let (send, ask, count, timeout, follow) = (Vec::new(), Vec::new(), None, None, false);
     let format = Encoding::Json;
     Ok((line, Connect { url, token, format, send, ask, count, timeout, follow }))
 }
 
-/// Where the gateway that runs here takes connections.
-fn running(io: &Io) -> Result<String, String> {
+/// Where the gateway that runs here takes connections. Nobody is shown a token who only listens where gateways usually do.
+fn running(io: &Io, has_token: bool) -> Result<String, String> {
     match State::find(&runtime_folder(&io.env)) {
         Ok(state) => Ok(format!("ws://{}/ws", state.listen)),
-        Err(StateError::None) => Ok(USUAL.to_owned()),
+        Err(StateError::None) if !has_token => Ok(USUAL.to_owned()),
         Err(error) => Err(format!("{error}; name the gateway by --url")),
     }
 }

@@ -12,6 +12,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use tengen_wire::id::is_reserved;
 
 /// The longest name: it is that of a crate, of a plugin, and of a namespace of events.
 const NAME_MAX: usize = 40;
@@ -41,6 +42,8 @@ enum NewError {
     Name(String),
     #[error("`{0}` is a word of Rust, by which no crate can be called; choose another name")]
     Word(String),
+    #[error("events that begin with `{0}/` are the gateway's; choose another name")]
+    Reserved(String),
     #[error("`{}` is there already: choose another name, or another folder by --dir", .0.display())]
     There(PathBuf),
     #[error("`{}` cannot be written", path.display())]
@@ -63,7 +66,10 @@ pub(super) fn run(args: &New, io: &mut Io) -> Exit {
             io.error(&error);
             match error {
                 NewError::Unwritable { .. } | NewError::Wit(_) => Exit::Failed,
-                NewError::Name(_) | NewError::Word(_) | NewError::There(_) => Exit::Wrong,
+                NewError::Name(_)
+                | NewError::Word(_)
+                | NewError::Reserved(_)
+                | NewError::There(_) => Exit::Wrong,
             }
         }
     }
@@ -97,6 +103,9 @@ fn check(name: &str, language: Language) -> Result<(), NewError> {
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-');
     if !begins || name.len() > NAME_MAX || !name.chars().all(fits) {
         return Err(NewError::Name(name.to_owned()));
+    }
+    if is_reserved(&format!("{name}/say")) {
+        return Err(NewError::Reserved(name.to_owned()));
     }
     match language == Language::Rust && language::is_word_of_rust(name) {
         true => Err(NewError::Word(name.to_owned())),

@@ -81,7 +81,8 @@ fn fits(expected: &Value, came: &Value, how: How) -> bool {
         }
         // 1 and 1.0 are the same number to whoever reads them.
         (Value::Number(expected), Value::Number(came)) => {
-            expected == came || expected.as_f64() == came.as_f64()
+            let either_is_a_fraction = expected.is_f64() || came.is_f64();
+            expected == came || (either_is_a_fraction && expected.as_f64() == came.as_f64())
         }
         (expected, came) => expected == came,
     }

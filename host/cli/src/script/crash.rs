@@ -47,7 +47,7 @@ fn of(broken: &Broken) -> Result<String, String> {
     }
     lines.push(open);
     match event.as_str() {
-        "opened" | "adopted" => {}
+        "opened" => {}
         "closed" => lines.push(json!({ "close": "peer" })),
         id if is_event_id(id) => {
             lines.push(json!({ "as": "peer", "send": id, "data": data(broken)?, "ask": true }));

@@ -67,7 +67,10 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     pub(crate) plugin: PluginName,
     pub(crate) compiled: Arc<Compiled>,
+    /// As configured, with the memory that it was seen to need where nothing is said of that.
     pub(crate) settings: Arc<settings::Plugin>,
+    /// As configured.
+    pub(crate) said: Arc<settings::Plugin>,
     pub(crate) about: About,
     pub(crate) counters: Arc<Counters>,
     pub(crate) since: SystemTime,

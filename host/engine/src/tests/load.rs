@@ -82,6 +82,16 @@ async fn a_plugin_of_whose_memory_nothing_is_said_gets_twice_what_it_begins_with
 }
 
 #[tokio::test]
+async fn a_larger_version_gets_what_it_needs_where_nothing_is_said() {
+    let small = Guest::default().component();
+    let running = load(&small, |_| {}).await.expect("it runs");
+    assert_eq!(running.plugin.settings().memory, None, "as configured");
+    let large = Guest { pages: 300, ..Guest::default() }.component();
+    std::fs::write(&running.file, &large).expect("written");
+    running.plugin.reload(None).await.expect("18 MiB are less than it may begin with");
+}
+
+#[tokio::test]
 async fn who_begins_with_more_than_half_of_its_memory_is_named() {
     let guest = Guest { pages: 100, ..Guest::default() }.component();
     let names = async |memory| {

@@ -53,6 +53,11 @@ pub trait Carrier: Sized {
         callback
     }
 
+    /// The same for a frame that could not be read, whose callback may be among what could not.
+    fn callback_of_unread(&mut self, callback: Option<Callback>) -> Option<Callback> {
+        self.callback(callback)
+    }
+
     /// Whether the peer has shown that it lives since this was asked last.
     fn take_heard(&mut self) -> bool;
 

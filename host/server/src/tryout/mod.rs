@@ -230,6 +230,7 @@ impl Tryout {
         let end = self.around.time.now() + by;
         while let Some(next) = self.rest().await?.filter(|next| *next <= end) {
             self.around.time.pass_to(next);
+            while self.around.hub.expire_replies(self.instant()) {}
         }
         self.around.time.pass_to(end);
         while self.around.hub.expire_replies(self.instant()) {}

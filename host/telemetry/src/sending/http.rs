@@ -5,11 +5,14 @@ use crate::{TelemetryError, exporter, exporter::Pem, plan::Collector, with_cause
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use flate2::{Compression, write::GzEncoder};
 use prost::Message;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{io::Write, time::Duration};
 
 /// Bytes of an answer that are read: what is said in more is not worth knowing.
 const ANSWER_LIMIT: usize = 64 << 10;
+
+/// What is said of an answer whose status was good and which is none of OTLP: that of a page in between, perhaps.
+const UNREADABLE: &str = "its answer could not be read: is it a collector?";
 
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -49,10 +52,14 @@ impl Http {
         };
         let request = self.client.post(&self.url).headers(self.headers.clone()).body(body);
         match request.send().await {
-            Ok(response) if response.status().is_success() => {
-                let answer = read(response).await.unwrap_or_default();
-                taken(self.answer::<R>(&answer).and_then(R::rejected))
-            }
+            Ok(response) if response.status().is_success() => match read(response).await {
+                Some(nothing) if nothing.is_empty() => taken(None),
+                Some(answer) => match self.answer::<R>(&answer) {
+                    Some(answer) => taken(R::rejected(answer)),
+                    None => taken(Some((0, UNREADABLE.to_owned()))),
+                },
+                None => taken(Some((0, UNREADABLE.to_owned()))),
+            },
             Ok(response) => {
                 let (status, after) = (response.status(), after(response.headers()));
                 of_answer(status, after, R::NO_PIPELINE)
@@ -78,10 +85,10 @@ impl Http {
         packed.map_err(|error| error.to_string())
     }
 
-    /// An answer that cannot be read says nothing of what was not taken: its status has said that the request was.
+    /// None: it cannot be read.
     fn answer<R: Request>(&self, answer: &[u8]) -> Option<R::Answer> {
         match self.is_json {
-            true => serde_json::from_slice(answer).ok(),
+            true => serde_json::from_slice(answer).ok().and_then(read_json),
             false => R::Answer::decode(answer).ok(),
         }
     }
@@ -92,6 +99,20 @@ fn json(request: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut value = serde_json::to_value(request)?;
     drop_nulls(&mut value);
     serde_json::to_vec(&value)
+}
+
+/// JSON of protobuf writes numbers of 64 bits as texts, or as numbers: ours are read from numbers.
+fn read_json<A: DeserializeOwned>(mut answer: serde_json::Value) -> Option<A> {
+    if let Some(partial) = answer.get_mut("partialSuccess").and_then(|it| it.as_object_mut()) {
+        for (key, value) in partial {
+            if let Some(number) = value.as_str().and_then(|text| text.parse::<i64>().ok())
+                && key.starts_with("rejected")
+            {
+                *value = number.into();
+            }
+        }
+    }
+    serde_json::from_value(answer).ok()
 }
 
 fn drop_nulls(value: &mut serde_json::Value) {
@@ -139,6 +160,25 @@ fn of_answer(status: StatusCode, after: Option<Duration>, no_pipeline: &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_64_bits_are_read_in_either_form() {
+        use opentelemetry_proto::tonic::collector::logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+        };
+        for (said, expected) in [
+            (r#"{}"#, Some(None)),
+            (r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"no"}}"#, Some(Some(3))),
+            (r#"{"partialSuccess":{"rejectedLogRecords":3,"errorMessage":"no"}}"#, Some(Some(3))),
+            (r#"{"partialSuccess":{"rejectedLogRecords":"three"}}"#, None),
+            (r#"[1]"#, None),
+        ] {
+            let read = read_json::<ExportLogsServiceResponse>(serde_json::from_str(said).unwrap());
+            let rejected = read.map(ExportLogsServiceRequest::rejected);
+            let count = rejected.map(|rejected| rejected.map(|(count, _)| count));
+            assert_eq!(count, expected, "{said}");
+        }
+    }
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_stays_is_not() {

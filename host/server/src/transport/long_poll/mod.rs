@@ -104,6 +104,11 @@ impl Carrier for LongPoll {
         Some(long_poll::callback(number))
     }
 
+    /// What could not be read was not taken: its request hears so.
+    fn callback_of_unread(&mut self, _: Option<Callback>) -> Option<Callback> {
+        self.from.take().map(long_poll::callback)
+    }
+
     /// Who polls or has sent something lives.
     fn take_heard(&mut self) -> bool {
         self.mailbox.take_heard()

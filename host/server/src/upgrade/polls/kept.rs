@@ -8,11 +8,15 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use tengen_core::authenticator::Admission;
 
 /// How long an answer counts.
 const TIME: Duration = Duration::from_secs(10);
 /// Most answers that are kept. Where there are more, the authenticator is asked each time.
 const MOST: usize = 4096;
+
+/// Of one that is larger the authenticator is asked each time: so all of them take 16 MiB.
+const LARGEST: usize = 4 << 10;
 
 /// What of a query says when it was sent, or what for, and not by whom.
 const FLEETING: [&str; 2] = ["udt", "handshake?"];
@@ -56,15 +60,33 @@ impl Kept {
             known.retain(|_, (until, _)| now < *until);
             *sweep = Some(now + TIME);
         }
-        if known.len() < MOST {
+        let fits = known.len() < MOST || known.contains_key(&print);
+        if fits && size_of(&admitted.admission) <= LARGEST {
             known.insert(print, (until, admitted.clone()));
         }
     }
 }
 
+/// Bytes of what an authenticator has said.
+fn size_of(admission: &Admission) -> usize {
+    let Admission { user, welcome, channels, more } = admission;
+    let pairs = |pairs: &[(String, String)]| -> usize {
+        pairs.iter().map(|(key, value)| key.len() + value.len() + 48).sum()
+    };
+    let user = user.as_ref().map_or(0, |user| user.id.len() + pairs(&user.claims));
+    let welcome = welcome.as_ref().map_or(0, |welcome| welcome.body.len());
+    let channels: usize = channels.iter().map(|channel| channel.len() + 16).sum();
+    user + welcome + channels + pairs(more)
+}
+
 /// Tokio's clock, so that tests can stop it.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+fn is_fleeting_pair(pair: &str) -> bool {
+    let read = form_urlencoded::parse(pair.as_bytes()).next();
+    read.is_some_and(|(name, _)| FLEETING.contains(&&*name))
 }
 
 /// Whether a header says something of a request, and nothing of who sends it.
@@ -76,9 +98,8 @@ fn is_fleeting(name: &HeaderName) -> bool {
 /// the next.
 pub(super) fn print(parts: &Parts, asked: Asked<'_>) -> Print {
     let query = parts.uri.query().unwrap_or_default();
-    let pairs = form_urlencoded::parse(query.as_bytes());
-    let pairs = pairs.filter(|(name, _)| !FLEETING.contains(&&**name));
-    let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+    // As it was sent, which is how the authenticator sees it: what cannot be decoded is told apart as well.
+    let pairs = query.split('&').filter(|pair| !is_fleeting_pair(pair)).map(|pair| (pair, ""));
     let headers = parts.headers.iter().filter(|(name, _)| !is_fleeting(name));
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mut all = Sha256::new();
@@ -135,10 +156,14 @@ mod tests {
             ("/chsk?client-id=c&token=t", vec![cookie, ("authorization", "Bearer x")]),
             ("/chsk?client-id=c&token=t&cookie=session%3Da", vec![]),
             ("/chsk?client-id=ctoken&t=", vec![cookie]),
+            ("/chsk?client-id=c&token=%74", vec![cookie]),
         ] {
             assert_ne!(first, of(uri, &lines), "{uri} {lines:?}");
         }
         assert_ne!(first, request("/chsk?client-id=c&token=t", &[cookie], "10.0.0.2:1"));
+        let no_text = ["/chsk?client-id=c&token=%fe", "/chsk?client-id=c&token=%ff"];
+        let [one, other] = no_text.map(|uri| of(uri, &[cookie]));
+        assert_ne!(one, other, "what is no text is no other such thing");
     }
 
     #[test]
@@ -155,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_large_is_not_kept() {
+        let (kept, begin) = (Kept::default(), Instant::now());
+        let said = |value: usize| {
+            let more = vec![("k".to_owned(), "v".repeat(value))];
+            Admitted {
+                admission: Admission { more, ..Admission::default() },
+                ..Admitted::default()
+            }
+        };
+        kept.put_at([1; 32], &said(4000), begin);
+        kept.put_at([2; 32], &said(4090), begin);
+        assert!(kept.get_at(&[1; 32], begin).is_some() && kept.get_at(&[2; 32], begin).is_none());
+    }
+
+    #[test]
     fn no_more_are_kept_than_count_and_than_there_is_room_for() {
         let (kept, begin) = (Kept::default(), Instant::now());
         let print = |number: usize| {
@@ -167,6 +207,9 @@ mod tests {
             kept.put_at(print(number), &Admitted::default(), begin);
         }
         assert_eq!(count(), MOST);
+        let later = begin + TIME / 2;
+        kept.put_at(print(0), &Admitted::default(), later);
+        assert!(kept.get_at(&print(0), later + TIME / 2).is_some(), "who is known is known anew");
         kept.put_at(print(0), &Admitted::default(), begin + TIME);
         assert_eq!(count(), 1, "the others count no more");
     }

@@ -184,8 +184,13 @@ fn agree(asked: Asked<'_>, parts: &Parts) -> Result<Agreement, Refusal> {
 }
 
 /// A page can have its visitor's browser ask without saying where the page comes from: for a script, a picture, or by going
-/// there. No client polls like that, and what it is answered would be the visitor's. Browsers say so over HTTPS (Fetch Metadata).
+/// there. No client polls like that, and what it is answered would be the visitor's. So a header is asked for that a page can send to
+/// another site only after a browser has asked for leave (CORS); over HTTPS browsers also say by what they ask (Fetch Metadata).
 fn by_a_script(headers: &HeaderMap) -> Result<(), Refusal> {
+    if !headers.contains_key("x-requested-with") {
+        let reason = "clients that poll send `X-Requested-With`, as Sente's do: pages of other sites need leave for it";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "origin", reason));
+    }
     match headers.get("sec-fetch-mode").map(HeaderValue::as_bytes) {
         None | Some(b"cors" | b"same-origin") => Ok(()),
         Some(_) => {
@@ -261,7 +266,9 @@ mod tests {
             (Some("navigate"), false),
             (Some("websocket"), false),
         ] {
-            let lines: Vec<_> = mode.map(|mode| ("sec-fetch-mode", mode)).into_iter().collect();
+            let mut lines: Vec<_> = mode.map(|mode| ("sec-fetch-mode", mode)).into_iter().collect();
+            assert!(by_a_script(&headers(&lines)).is_err(), "what any form of a page could send");
+            lines.push(("x-requested-with", "XMLHTTPRequest"));
             let found = by_a_script(&headers(&lines));
             assert_eq!(found.is_ok(), allowed, "{mode:?}");
             assert!(found.is_ok() || found.is_err_and(|refusal| refusal.label == "origin"));

@@ -7,7 +7,7 @@ use super::{
         checks::Refusal,
         posts::{busy, check, read, too_large},
     },
-    agree,
+    agree, by_a_script,
     form::{self, Form},
     later::Later,
 };
@@ -74,6 +74,7 @@ impl Upgrades {
     /// Reads a message. It counts with what everybody holds, before it is known whose it is.
     async fn receive(&self, request: Request<Incoming>, asked: Asked<'_>) -> Result<Sent, Refusal> {
         check(&request, asked)?;
+        by_a_script(request.headers())?;
         is_form(request.headers())?;
         let mut held = Unclaimed::new(&self.around.hub);
         if held.is_to_wait() {

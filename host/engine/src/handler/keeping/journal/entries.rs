@@ -67,6 +67,8 @@ impl Entries {
             (Occurrence::Message(message), Some(connection))
                 if message.payload.body.len() <= COPIED =>
             {
+                // An id is a text of its own in each event.
+                let texts = message.id.len() + message.payload.body.len();
                 let body = self.bodies.push(&message.payload.body);
                 self.entries.push(Entry::Message {
                     connection,
@@ -77,7 +79,7 @@ impl Entries {
                     form: message.payload.form(),
                     body,
                 });
-                size_of::<Entry>() + message.payload.body.len()
+                size_of::<Entry>() + texts
             }
             (mut what, connection) => {
                 what.let_go();
