@@ -13,6 +13,9 @@ const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", asked: &["--ver
 const SECONDS: u32 = 30;
 /// Longest input, in bytes: what goes wrong with long ones goes wrong with short ones, a hundred times as often.
 const INPUT_MAX: u32 = 4096;
+/// Where the random numbers of a run begin that is bounded by a number of inputs: it tries the same inputs each time, so
+/// that what fails for one change is not the luck of another.
+const SEED: u32 = 1;
 /// How long one input may take, in seconds, and what all of them may hold, in MiB.
 const INPUT_SECONDS: u32 = 25;
 const MEMORY: u32 = 2048;
@@ -22,20 +25,26 @@ const MEMORY: u32 = 2048;
 pub(crate) struct Asked {
     /// Empty: all of them.
     targets: Vec<String>,
-    seconds: u32,
+    until: Until,
 }
 
-/// Reads `[TARGET…] [--seconds N]`.
+/// Where the run of one target ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Seconds, with other inputs each time.
+    Time(u32),
+    /// A number of inputs, the same ones each time.
+    Inputs(u32),
+}
+
+/// Reads `[TARGET…] [--seconds N | --inputs N]`.
 pub(crate) fn asked(arguments: &[&str]) -> anyhow::Result<Asked> {
-    let mut asked = Asked { targets: Vec::new(), seconds: SECONDS };
+    let mut asked = Asked { targets: Vec::new(), until: Until::Time(SECONDS) };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match *argument {
-            "--seconds" => {
-                let seconds = arguments.next().and_then(|text| text.parse().ok());
-                let seconds = seconds.filter(|seconds| *seconds > 0);
-                asked.seconds = seconds.context("`--seconds` takes a number from 1 on")?;
-            }
+            "--seconds" => asked.until = Until::Time(number(argument, arguments.next())?),
+            "--inputs" => asked.until = Until::Inputs(number(argument, arguments.next())?),
             option if option.starts_with('-') => {
                 anyhow::bail!("`{option}` is not an option of `fuzz`")
             }
@@ -43,6 +52,11 @@ pub(crate) fn asked(arguments: &[&str]) -> anyhow::Result<Asked> {
         }
     }
     Ok(asked)
+}
+
+fn number(option: &str, text: Option<&&str>) -> anyhow::Result<u32> {
+    let number = text.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
+    number.with_context(|| format!("`{option}` takes a number from 1 on"))
 }
 
 /// One of `fuzz/Cargo.toml`.
@@ -68,7 +82,7 @@ pub(crate) fn run(workspace: &Workspace, asked: &Asked) -> anyhow::Result<ExitCo
         || steps.perform("cargo-fuzz set-up", &FUZZ.shown(), || FUZZ.install(workspace));
     if ready && steps.run("build", build(workspace, &triple, &targets)) {
         for target in &targets {
-            let command = fuzz(workspace, &triple, target, asked.seconds)?;
+            let command = fuzz(workspace, &triple, target, asked.until)?;
             steps.run(&target.name, command);
         }
     }
@@ -133,7 +147,7 @@ fn fuzz(
     workspace: &Workspace,
     triple: &str,
     target: &Target,
-    seconds: u32,
+    until: Until,
 ) -> anyhow::Result<Command> {
     // New inputs that reach something new go into the target folder, findings into the work tree.
     let known = folder(workspace).join("corpus").join(&target.name);
@@ -144,7 +158,11 @@ fn fuzz(
     }
     let mut command = Command::new(folder(workspace).join(triple).join("debug").join(&target.name));
     command.current_dir(workspace.root.join("fuzz"));
-    command.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={INPUT_MAX}"));
+    match until {
+        Until::Time(seconds) => command.arg(format!("-max_total_time={seconds}")),
+        Until::Inputs(count) => command.arg(format!("-runs={count}")).arg(format!("-seed={SEED}")),
+    };
+    command.arg(format!("-max_len={INPUT_MAX}"));
     command.arg(format!("-timeout={INPUT_SECONDS}")).arg(format!("-rss_limit_mb={MEMORY}"));
     command.arg(format!("-artifact_prefix=artifacts/{}/", target.name));
     command.args(["-print_final_stats=1", "-verbosity=0"]);
@@ -161,19 +179,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(arguments: &[&str], expected: Result<(&[&str], u32), &str>) {
+    fn check(arguments: &[&str], expected: Result<(&[&str], Until), &str>) {
         let asked = asked(arguments).map_err(|error| error.to_string());
-        let expected = expected.map(|(targets, seconds)| Asked {
+        let expected = expected.map(|(targets, until)| Asked {
             targets: targets.iter().map(|target| (*target).to_owned()).collect(),
-            seconds,
+            until,
         });
         assert_eq!(asked, expected.map_err(str::to_owned));
     }
 
     #[test]
     fn targets_and_their_time_may_be_asked_for() {
-        check(&[], Ok((&[], 30)));
-        check(&["edn", "--seconds", "5", "json"], Ok((&["edn", "json"], 5)));
+        check(&[], Ok((&[], Until::Time(30))));
+        check(&["edn", "--seconds", "5", "json"], Ok((&["edn", "json"], Until::Time(5))));
+        check(&["edn", "--inputs", "900"], Ok((&["edn"], Until::Inputs(900))));
+        check(&["--inputs", "-1"], Err("`--inputs` takes a number from 1 on"));
         check(&["--seconds", "0"], Err("`--seconds` takes a number from 1 on"));
         check(&["--seconds"], Err("`--seconds` takes a number from 1 on"));
         check(&["--jobs", "5"], Err("`--jobs` is not an option of `fuzz`"));

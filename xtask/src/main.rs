@@ -61,7 +61,8 @@ cargo xtask COMMAND
   mutants [NN...]       removes guards, one at a time, by the patches in tests/mutants (or those with these numbers), from
                         a copy of HEAD in the target folder, and expects the test named in each to fail; --check: builds
                         nothing, only sees that every patch applies and its test exists
-  fuzz [TARGET...]      runs the fuzz targets (or these), half a minute each; --seconds N: another time. A finding is
+  fuzz [TARGET...]      runs the fuzz targets (or these), half a minute each; --seconds N: another time;
+                        --inputs N: so many, the same ones each time. A finding is
                         written to fuzz/artifacts and fails the run
   help                  this text
 
