@@ -37,6 +37,11 @@
 
 #![deny(missing_docs)]
 
+/// The guide's pieces of code are compiled and run with those of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+mod guide {}
+
 mod authenticator;
 #[allow(
     missing_docs,

@@ -16,6 +16,7 @@ mod channels;
 mod client_channels;
 mod client_signals;
 mod clocks;
+mod configuration;
 mod conformance;
 mod conversion;
 mod data;

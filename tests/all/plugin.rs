@@ -321,6 +321,7 @@ fn upgrade(query: &str) -> Upgrade {
         headers: Vec::new(),
         subprotocols: Vec::new(),
         more: Vec::new(),
+        trace: None,
     }
 }
 

@@ -9,7 +9,7 @@ use support::{
     gateway, guests,
     otlp::{Collector, Kind, Span},
 };
-use tengen_settings::{Grants, Host, Otlp, Pattern, Protocol, Settings, Traceparent};
+use tengen_settings::{Endpoint, Grants, Host, Otlp, Pattern, Protocol, Settings, Traceparent};
 
 /// The parents that a page's own tracing would send: one for the upgrade, one for the event.
 const OF_UPGRADE: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
@@ -230,5 +230,33 @@ async fn a_request_to_a_server_is_a_span_of_its_event_and_the_server_is_told() -
     assert_eq!(fetch.kind, Kind::Client);
     let told = format!("00-{}-{}-01", fetch.trace_id, fetch.span_id);
     assert_eq!(header(&asked, "traceparent")?, told);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_an_authenticator_asks_is_told_of_the_upgrades_trace() -> Result<()> {
+    let (collector, backend) = (Collector::grpc().await?, Backend::start().await?);
+    let mut settings = Settings::default();
+    settings.telemetry.otlp = Some(Otlp {
+        protocol: Some(Protocol::Grpc),
+        sample: Some(1.0),
+        ..Otlp::new(collector.endpoint())
+    });
+    let mut auth = guests::plugin("authenticator_asks")?;
+    let address = format!("http://127.0.0.1:{}", backend.port());
+    auth.grant.http = vec![Host::read(&address, true).map_err(anyhow::Error::msg)?];
+    auth.config.insert("backend".into(), format!("{address}/who"));
+    settings.plugins.insert("auth".into(), auth);
+    let usual = Endpoint::clone(&settings.endpoints[0]);
+    settings.endpoints = vec![Arc::new(Endpoint { authenticator: Some("auth".into()), ..usual })];
+    let gateway = gateway::start(settings).await?;
+    let (asked, client) =
+        tokio::join!(backend.answer("200 OK", "ann"), Client::json(gateway.address(), "/ws"));
+    drop(client?);
+    gateway.drain().await;
+    let spans = collector.take();
+    let asking = named(&spans, "authenticate")?;
+    let told = format!("00-{}-{}-01", asking.trace_id, asking.span_id);
+    assert_eq!(header(&asked?, "traceparent")?, told);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The contract that says who a new connection belongs to.
 
-use crate::event::User;
+use crate::{event::User, trace::TraceContext};
 use futures_util::future::BoxFuture;
 use std::{fmt, net::SocketAddr};
 use tengen_wire::{
@@ -21,6 +21,8 @@ pub struct Upgrade {
     /// As offered, in order; a token offered as `tengen.token.…` is `token` instead and not in here.
     pub subprotocols: Vec<String>,
     pub more: Vec<(String, String)>,
+    /// What asking is a part of: servers that are asked for it are told. The plugin does not see it.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a connection may come in with.

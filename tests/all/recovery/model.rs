@@ -206,6 +206,12 @@ fn said(reply: Value) -> Result<String> {
     Ok(reply.as_str().with_context(|| format!("{reply} is no text"))?.to_owned())
 }
 
+/// Whether events were not taken while the plugin rested, or were waiting when it began to.
+fn had_to_rest(gateway: &Running) -> bool {
+    let waited = &status(gateway)["errors_by_reason"]["plugin-unavailable"];
+    count(gateway, "declined_events") > 0 || waited.as_u64().unwrap_or_default() > 0
+}
+
 /// How many traps there were; none: the plugin had to rest, because restarts took so long here that they may not be as many, and
 /// clients were told to try again. Then nobody can say what it has to know.
 async fn run(seed: u64, cache: &Path) -> Result<Option<u64>> {
@@ -216,7 +222,7 @@ async fn run(seed: u64, cache: &Path) -> Result<Option<u64>> {
     model.connect().await?;
     for _ in 0..30 {
         let done = model.step(&mut dice, &file).await;
-        if count(&model.gateway, "declined_events") > 0 {
+        if had_to_rest(&model.gateway) {
             model.gateway.drain().await;
             return Ok(None);
         }

@@ -35,7 +35,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tengen_core::meter::PluginHappened;
+use tengen_core::{meter::PluginHappened, trace::TraceContext};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::time::{Instant, Sleep, sleep};
@@ -269,11 +269,14 @@ impl Instance {
         &mut self,
         allowance: Allowance,
         upgrade: &authenticator::Upgrade,
+        trace: Option<TraceContext>,
     ) -> Result<Option<authenticator::Verdict>, CallError> {
         let Some(guest) = &self.authenticator else { return Ok(None) };
-        self.store.data_mut().patience = Patience::begin();
+        let data = self.store.data_mut();
+        (data.patience, data.trace) = (Patience::begin(), trace);
         let said = call!(self, allowance, guest, call_authenticate(upgrade));
-        self.store.data_mut().patience = Patience::none();
+        let data = self.store.data_mut();
+        (data.patience, data.trace) = (Patience::none(), None);
         said.map(Some)
     }
 

@@ -13,7 +13,9 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{Arc, atomic::Ordering},
 };
-use tengen_core::{directory::Directory, outgoing::Outgoing, store::Store as Kept};
+use tengen_core::{
+    directory::Directory, outgoing::Outgoing, store::Store as Kept, trace::TraceContext,
+};
 use tengen_settings as settings;
 use tengen_wire::id::PluginName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -82,6 +84,8 @@ pub(crate) struct Data {
     pub(super) directory: Option<Arc<dyn Directory>>,
     /// How long it may wait for servers.
     pub(crate) patience: Patience,
+    /// What the call in hand is a part of, where it may wait.
+    pub(crate) trace: Option<TraceContext>,
     /// What it is answered, for an instance after it.
     pub(crate) tape: Tape,
     /// Lines of its source, for what is told when a call breaks.
@@ -118,6 +122,7 @@ impl Data {
             outgoing: hosting.outgoing.clone(),
             directory: hosting.directory.clone(),
             patience: Patience::none(),
+            trace: None,
             tape,
             lines: Arc::default(),
             _place: place,

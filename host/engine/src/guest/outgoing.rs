@@ -57,7 +57,7 @@ impl Data {
         // It ends by its own time, and is counted.
         let left = until.saturating_duration_since(Instant::now());
         request.timeout = Some(request.timeout.map_or(left, |within| within.min(left)));
-        client.begin(asker, request, None)?.exchange.await.value
+        client.begin(asker, request, self.trace.as_ref())?.exchange.await.value
     }
 }
 

@@ -195,7 +195,8 @@ impl Pool {
     async fn authenticate_once(&self, upgrade: Upgrade) -> Result<Verdict, Fault> {
         let blame = blame(upgrade.peer.ip());
         let mut taken = self.take(blame).await?;
-        let said = taken.instance.authenticate(taken.generation.asking(), &request(upgrade)).await;
+        let (trace, asking) = (upgrade.trace.clone(), taken.generation.asking());
+        let said = taken.instance.authenticate(asking, &request(upgrade), trace).await;
         let said = match said {
             Ok(said) => said,
             Err(error) => return Err(self.failed("authenticate", error, taken, blame)),

@@ -106,6 +106,7 @@ fn anybody() -> Upgrade {
         headers: Vec::new(),
         subprotocols: Vec::new(),
         more: Vec::new(),
+        trace: None,
     }
 }
 

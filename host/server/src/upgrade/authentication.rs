@@ -43,7 +43,8 @@ impl Upgrades {
             at: None,
         });
         own.set("tengen.plugin.name", name.to_string());
-        let request = request_of(parts, endpoint, agreement, peer);
+        let mut request = request_of(parts, endpoint, agreement, peer);
+        request.trace = own.context().or(span.context()).cloned();
         let admitted = match self.ask(name, request).await {
             Ok((authenticator, verdict)) => self.judge(&*authenticator, verdict, agreement.wire),
             Err(refusal) => Err(refusal),
@@ -173,6 +174,7 @@ fn request_of(
             .collect(),
         subprotocols: agreement.offered.clone(),
         more,
+        trace: None,
     }
 }
 
