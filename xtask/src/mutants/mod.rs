@@ -31,7 +31,7 @@ pub(crate) fn asked(arguments: &[&str]) -> anyhow::Result<Asked> {
     for argument in arguments {
         anyhow::ensure!(
             patch::is_number(argument),
-            "`mutants` takes `--check`, or numbers of two or three digits: `{argument}` is neither"
+            "`mutants` takes `--check`, or numbers of two to four digits: `{argument}` is neither"
         );
     }
     Ok(Asked::Run(arguments.iter().map(|number| (*number).to_owned()).collect()))

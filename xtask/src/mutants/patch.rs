@@ -46,7 +46,7 @@ pub(super) fn all(folder: &Path) -> anyhow::Result<Vec<Patch>> {
 
 /// Whether a patch may be numbered so.
 pub(super) fn is_number(text: &str) -> bool {
-    matches!(text.len(), 2 | 3) && text.bytes().all(|byte| byte.is_ascii_digit())
+    matches!(text.len(), 2..=4) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Patch {
@@ -55,7 +55,7 @@ impl Patch {
         let number = name.split_once('-').map(|(number, _)| number).unwrap_or_default();
         anyhow::ensure!(
             is_number(number),
-            "a patch is named by a number of two or three digits and some words, as in `07-deadline.patch`"
+            "a patch is named by a number of two to four digits and some words, as in `07-deadline.patch`"
         );
         let mut lines = text.lines();
         let mut header = |key: &str| {
@@ -184,9 +184,9 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_wrong_with_a_header_is_named() {
-        refused("deadline", "x", "x", "two or three digits");
-        refused("7-deadline", "x", "x", "two or three digits");
-        refused("1007-deadline", "x", "x", "two or three digits");
+        refused("deadline", "x", "x", "two to four digits");
+        refused("7-deadline", "x", "x", "two to four digits");
+        refused("10007-deadline", "x", "x", "two to four digits");
         refused("07-a", "guard: ", "what: ", "`guard:` is missing");
         refused("07-a", "the deadline", "", "`guard:` is missing");
         refused("07-a", "test: ", "tests: ", "`test:` is missing");
