@@ -132,6 +132,8 @@ mod tests {
             }
             told.sort_unstable();
             assert_eq!(told, expected, "{knows:?}");
+            // Else its end would be no news.
+            assert!(news.told().any(|key| *key == "another's"), "{knows:?}");
         }
     }
 
