@@ -40,6 +40,7 @@ mod late;
 mod layers;
 mod metrics;
 mod msgpack;
+mod one_room;
 mod operations;
 mod otlp;
 mod page;

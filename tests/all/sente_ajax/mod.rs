@@ -29,7 +29,7 @@ const HEADERS: [(&str, &str); 2] =
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
 
 /// One client instance.
-struct Ajax {
+pub(crate) struct Ajax {
     address: SocketAddr,
     /// Its own parameters, and its name.
     params: String,
@@ -41,7 +41,7 @@ impl Ajax {
     }
 
     /// The same, greeted.
-    async fn open(gateway: &gateway::Running, params: &str) -> Result<Self> {
+    pub(crate) async fn open(gateway: &gateway::Running, params: &str) -> Result<Self> {
         let client = Self::new(gateway, params);
         let greeting = client.greeting().await?;
         ensure!(greeting.starts_with("[[:chsk/handshake ["), "{greeting}");
@@ -59,7 +59,7 @@ impl Ajax {
     }
 
     /// What the next poll hears.
-    async fn poll(&self) -> Result<String> {
+    pub(crate) async fn poll(&self) -> Result<String> {
         body(self.get("").await?)
     }
 
@@ -83,7 +83,7 @@ impl Ajax {
     }
 
     /// Sends a packed event, and returns what its request is answered.
-    async fn send(&self, packed: &str) -> Result<String> {
+    pub(crate) async fn send(&self, packed: &str) -> Result<String> {
         body(self.post(packed).await?)
     }
 
