@@ -5,7 +5,7 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 31] = [
+const READERS: [(&str, &str); 32] = [
     ("cli/src/connect/ask.rs", "tokens carry the time of day"),
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),
@@ -24,6 +24,10 @@ const READERS: [(&str, &str); 31] = [
     (
         "server/src/tryout/mod.rs",
         "when a plugin began to be tried out; from there on the script tells the time",
+    ),
+    (
+        "server/src/upgrade/csrf.rs",
+        "a token says until when it is good, whichever process has made it",
     ),
     ("server/src/hub/capabilities/ask/questions.rs", "when a question had ended, for plugins"),
     ("server/src/hub/news/mod.rs", "when a plugin was told of users and subscriptions"),

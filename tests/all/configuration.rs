@@ -8,7 +8,8 @@ use tengen_settings::config;
 const PAGE: &str = "docs/configuration.md";
 
 fn environment(name: &str) -> Option<String> {
-    matches!(name, "TENGEN_API_KEY" | "TOKEN_SECRET").then(|| "0123456789abcdef".repeat(2))
+    matches!(name, "CSRF_KEY" | "TENGEN_API_KEY" | "TOKEN_SECRET")
+        .then(|| "0123456789abcdef".repeat(2))
 }
 
 /// The pieces of a page, each with what is wrong with it.

@@ -19,6 +19,7 @@ mod clocks;
 mod configuration;
 mod conformance;
 mod conversion;
+mod csrf;
 mod data;
 mod demo;
 mod directory;

@@ -202,6 +202,7 @@ fn said(wire: Wire) -> Vec<Frame> {
     let (user, room) = (UserId::from("ann"), Payload::new(Encoding::Json, "{\"room\":\"lobby\"}"));
     let connection = *b"\x01\xa2\x1a\x08\x86\x6b\x74\x5a\xbb\x42\x7b\xd0\x19\x3c\x28\x1e";
     let handshake = Handshake {
+        csrf: None,
         user: Some(&user),
         connection: ConnectionId::from_bytes(connection),
         node: "n1",

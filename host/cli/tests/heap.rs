@@ -118,6 +118,7 @@ fn connect(around: &Arc<Surroundings>) -> (Task, usize) {
     let link = Arc::new(Link::new(facts, wire, around.outbox, Vec::new()));
     let rules = Rules::of(wire.dialect, &settings::Heartbeat::default());
     let handshake = Handshake {
+        csrf: None,
         user: None,
         connection: id,
         node: "n",

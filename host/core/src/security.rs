@@ -2,6 +2,8 @@
 
 /// A page of an origin that may not connect asked for a connection, or for an answer.
 pub const ORIGIN: &str = "tengen.security.origin";
+/// A request came without the token of its session.
+pub const CSRF: &str = "tengen.security.csrf";
 /// The authenticator, or its verdict's end, refused a connection.
 pub const AUTHENTICATION: &str = "tengen.security.authentication";
 /// An address has its share of connections, and wanted more.
@@ -19,8 +21,9 @@ pub const IMPORT: &str = "tengen.security.import";
 pub const PREFIX: &str = "tengen.security.";
 
 /// Each id, with what it tells of.
-pub const ALL: [(&str, &str); 7] = [
+pub const ALL: [(&str, &str); 8] = [
     (ORIGIN, "a page of an origin that may not connect asked for a connection, or for an answer"),
+    (CSRF, "a request came without the CSRF token of its session, or with one that is not good"),
     (
         AUTHENTICATION,
         "an authenticator refused a connection, or let in somebody whose token has ended",

@@ -1,9 +1,11 @@
 //! Paths at which clients connect.
 
+mod csrf;
 mod formats;
 mod origins;
 mod signals;
 
+pub use csrf::{Csrf, CsrfToken};
 pub use signals::ClientSignals;
 
 use crate::{
@@ -40,14 +42,16 @@ settings! {
         traceparent: Traceparent = words([("link", Traceparent::Link), ("parent", Traceparent::Parent)], &[]).or(Traceparent::Link);
         /// sente: whether clients may poll where no WebSocket comes through (`:type :ajax`, and `:auto` after a failure); absent: yes
         ajax: Option<bool> = truth().absent("false");
+        /// what tells the application's own pages from others: `off`: the origin; `signed`: a token that pages get at the path and `/csrf`; `plugin`: the authenticator
+        csrf: Csrf = words([("off", Csrf::Off), ("signed", Csrf::Signed), ("plugin", Csrf::Plugin)], &[]).or(Csrf::Off);
+        /// How tokens are signed, with `csrf = "signed"`.
+        csrf_token: Option<CsrfToken> = table_if_there();
         /// Which signals clients may send, in batches; without this table, none.
         telemetry: Option<ClientSignals> = table_if_there();
     }
     also {
         /// short for `formats` with one
         format = formats::kind().absent("\"json\"").by_hand();
-        /// `off`: the origin decides
-        csrf = words([("off", ())], &["signed", "plugin"]).or(());
     }
     then Endpoint::complete;
 }
@@ -86,6 +90,7 @@ impl Endpoint {
             let what = "`ajax` is not used: only clients of the sente dialect poll";
             table.document.warning(&table.place, what);
         }
+        csrf::complete(self, table);
         let has_authenticator = table.get("authenticator").is_some();
         if !has_authenticator && !self.anonymous {
             let what = "nobody can come in: without an `authenticator` everyone is anonymous, and `anonymous` is false; name an authenticator";

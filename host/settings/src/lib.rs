@@ -25,7 +25,7 @@ mod telemetry;
 
 pub use crate::origin::{Origin, Origins};
 pub use channels::{ChannelName, ChannelRule, Named, Who};
-pub use endpoint::{ClientSignals, Endpoint, Traceparent};
+pub use endpoint::{ClientSignals, Csrf, CsrfToken, Endpoint, Traceparent};
 pub use filter::{Filter, LimitBy, Names, check_level, id_levels_of};
 pub use hosts::{Host, HostName};
 pub use instances::Instances;

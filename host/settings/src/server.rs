@@ -58,7 +58,7 @@ settings! {
         /// address and port, or "off"
         listen: SocketAddr = address_or_off().or(SocketAddr::from(([127, 0, 0, 1], 8081)));
         /// keys for calls that change something (`Authorization: Bearer KEY`), better 16 characters or more; without a key they are refused
-        keys: Vec<Secret> = Kind::new(secret, |_| String::new()).list().or(Vec::new());
+        keys: Vec<Secret> = secret_key().list().or(Vec::new());
         /// names under which it may be called, as in `["tengen.prod.svc"]`, besides its address; `/healthz` and `/readyz` are answered under every name
         ///
         /// Each is a `host`, or `host:port`.
@@ -139,6 +139,11 @@ const OFF: &str = "off";
 const KEY_MIN: usize = 4;
 /// and shorter ones than these can be guessed.
 const KEY_GOOD: usize = 16;
+
+/// A key by which something is signed.
+pub(crate) fn secret_key() -> Kind<Secret> {
+    Kind::new(secret, |_| String::new())
+}
 
 /// A key that callers send in a header. What it is does not show in the mistake.
 fn secret(value: &Value<'_>) -> Option<Secret> {

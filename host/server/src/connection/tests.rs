@@ -138,6 +138,7 @@ async fn connect(setup: Setup) -> Bench {
     }
     let rules = Rules::of(dialect, &settings::Heartbeat::default());
     let handshake = Handshake {
+        csrf: None,
         user: None,
         connection: id,
         node: "n",

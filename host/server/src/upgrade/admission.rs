@@ -123,7 +123,19 @@ impl Upgrades {
         says: Option<&Payload>,
         session: Option<Session<'_>>,
     ) -> Option<Frame> {
+        self.handshake_with(None, link, says, session)
+    }
+
+    /// The same with the token that requests of its page have to bear.
+    pub(super) fn handshake_with(
+        &self,
+        csrf: Option<&str>,
+        link: &Link,
+        says: Option<&Payload>,
+        session: Option<Session<'_>>,
+    ) -> Option<Frame> {
         let handshake = Handshake {
+            csrf,
             user: link.facts.user.as_ref().map(|user| &user.id),
             connection: link.facts.id,
             node: &self.node,

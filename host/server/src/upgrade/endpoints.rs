@@ -1,5 +1,6 @@
 //! Endpoints by their paths: looked up for each request, so in one step however many there are.
 
+use super::csrf;
 use std::{collections::HashMap, sync::Arc};
 use tengen_settings::Endpoint;
 use tengen_wire::id::EndpointIndex;
@@ -22,6 +23,13 @@ impl Endpoints {
     /// The endpoint at this very path.
     pub(super) fn at(&self, path: &str) -> Option<(EndpointIndex, &Arc<Endpoint>)> {
         self.0.get(path).map(|(index, endpoint)| (*index, endpoint))
+    }
+
+    /// The endpoint whose pages get their token here.
+    pub(super) fn of_tokens(&self, path: &str) -> Option<(EndpointIndex, &Arc<Endpoint>)> {
+        let before = path.strip_suffix(csrf::PATH)?;
+        let found = self.at(if before.is_empty() { "/" } else { before });
+        found.filter(|(_, endpoint)| csrf::is_signed(endpoint))
     }
 
     /// Where the endpoint stands in the configuration.

@@ -7,6 +7,7 @@ mod authentication;
 mod body;
 mod checks;
 mod cors;
+mod csrf;
 mod endpoints;
 mod ends;
 mod events;
@@ -106,6 +107,11 @@ impl Upgrades {
         let from = Remote { peer: as_it_is(from.peer), ..from };
         let path = request.uri().path();
         let Some((index, endpoint)) = self.endpoints.at(path) else {
+            if let Some((index, endpoint)) = self.endpoints.of_tokens(path) {
+                let readers = Readers::of(&endpoint.origins, request.headers());
+                let asked = Asked { endpoint, index, peer: from.peer };
+                return (self.csrf_token(&request, asked), Some(readers));
+            }
             return (self.respond_plain(&request).await, None);
         };
         let asked = Asked { endpoint, index, peer: from.peer };
@@ -121,7 +127,12 @@ impl Upgrades {
         let readers =
             (transport != Transport::WebSocket).then(|| Readers::of(&endpoint.origins, headers));
         let answer = match (posts::is_meant(&request), transport) {
-            (true, Transport::LongPoll) => self.take_sent(request, asked).await,
+            (true, Transport::LongPoll) => {
+                match csrf::check(endpoint, request.uri(), request.headers()) {
+                    Ok(()) => self.take_sent(request, asked).await,
+                    Err(refusal) => self.post_refused(&refusal, asked),
+                }
+            }
             (true, _) => self.take_post(request, asked).await,
             (false, _) => self.open(request, asked, from, transport).await,
         };
@@ -138,7 +149,10 @@ impl Upgrades {
     ) -> Answer {
         let (mut parts, _) = request.into_parts();
         let mut span = self.upgrade_span(&parts, asked.endpoint, from, transport);
-        let opened = openings::open(transport, self, &mut parts, asked, &mut span).await;
+        let opened = match csrf::check(asked.endpoint, &parts.uri, &parts.headers) {
+            Ok(()) => openings::open(transport, self, &mut parts, asked, &mut span).await,
+            Err(refusal) => Err(refusal),
+        };
         let answer = opened.unwrap_or_else(|refusal| {
             span.fail(refusal.label);
             self.refused(&refusal, asked)
@@ -183,6 +197,7 @@ impl Upgrades {
         }
         match why {
             "origin" => tell!(name: security::ORIGIN,),
+            "csrf" => tell!(name: security::CSRF,),
             "denied" | "token-ended" => tell!(name: security::AUTHENTICATION,),
             _ => tell!(),
         }

@@ -65,6 +65,7 @@ impl Upgrades {
         }
         match why {
             "origin" => tell!(name: security::ORIGIN,),
+            "csrf" => tell!(name: security::CSRF,),
             _ => tell!(),
         }
         refuse(refusal)

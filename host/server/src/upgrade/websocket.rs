@@ -5,6 +5,7 @@ use super::{
     admission::{Asked, Welcome},
     agreement,
     checks::{self, Refusal},
+    csrf,
     opening::Opening,
     place::Place,
 };
@@ -53,7 +54,9 @@ impl Opening for WebSocket {
         }
         let mut answer = switching(&accept, agreement.subprotocol.as_deref())?;
         let Welcome { link, place, says } = admitted;
-        if let Some(frame) = upgrades.handshake(&link, says.as_ref(), None) {
+        let csrf = csrf::token(asked.endpoint, &parts.headers)?;
+        let first = upgrades.handshake_with(csrf.as_deref(), &link, says.as_ref(), None);
+        if let Some(frame) = first {
             // The outbox is empty: its control queue takes the first frame always.
             let _taken = link.send_control(link.frame(frame));
         }

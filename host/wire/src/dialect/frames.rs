@@ -56,6 +56,8 @@ pub struct Handshake<'a> {
     pub welcome: Option<&'a Payload>,
     /// What a client needs that sends by requests of their own; none: it sends where it reads.
     pub session: Option<Session<'a>>,
+    /// What requests of the client's page have to bear, for dialects whose handshake has a slot for it.
+    pub csrf: Option<&'a str>,
 }
 
 /// How a client names its session where each request stands for itself.

@@ -47,9 +47,30 @@ fn keys_this_version_does_not_carry_out_are_refused() {
     wrong(
         "[[endpoint]]\npath = '/a'\ndialect = 'auto'\nformats = ['json', 'text']\ncsrf = 'signed'\n",
         &[
+            "endpoint[0] (line 1): `csrf = \"signed\"` has nothing to sign with; add `csrf_token` with its `cookie` and `key`",
             "endpoint[0].dialect (line 3): `auto` is not available in this version; write `tengen`, `sente`, `sente-lite` or `raw`",
             "endpoint[0].formats[1] (line 4): `text` is not known here; write `json`, `edn`, `transit` or `msgpack`",
-            "endpoint[0].csrf (line 5): `signed` is not available in this version; write `off`",
+        ],
+    );
+}
+
+#[test]
+fn what_signs_tokens_and_what_asks_for_them_belong_together() {
+    let token = "csrf_token = { cookie = 'session', key = '0123456789abcdef' }\n";
+    let endpoint = |more: &str| format!("[[endpoint]]\npath = '/a'\n{more}");
+    assert!(read(&endpoint(&format!("csrf = 'signed'\n{token}"))).is_ok());
+    assert!(read(&endpoint("csrf = 'off'\n")).is_ok());
+    wrong(
+        &endpoint("csrf = 'plugin'\n"),
+        &[
+            "endpoint[0] (line 1): `csrf = \"plugin\"` leaves it to a plugin that is not named; name an `authenticator`",
+        ],
+    );
+    wrong(
+        &endpoint("csrf = 'signed'\ncsrf_token = { cookie = '' }\n"),
+        &[
+            "endpoint[0].csrf_token (line 4): `key` is missing; take a random one, as `openssl rand -hex 16` prints",
+            "endpoint[0].csrf_token.cookie (line 4): is empty; write something or remove it",
         ],
     );
 }

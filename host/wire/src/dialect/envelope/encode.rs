@@ -57,7 +57,7 @@ fn batch<F: Format>(frame: &mut Writer<'_, F>, event: impl FnOnce(&mut Writer<'_
 }
 
 pub(super) fn handshake<D: Envelope, F: Format>(handshake: &Handshake<'_>) -> Frame {
-    let Handshake { user, connection, node, ping, max_bytes, version, welcome, session } =
+    let Handshake { user, connection, node, ping, max_bytes, version, welcome, session, .. } =
         handshake;
     let connection = connection.to_string();
     let ping = u64::try_from(ping.as_millis()).unwrap_or(u64::MAX);

@@ -160,7 +160,10 @@ fn handshake<F: Format>(handshake: &Handshake<'_>) -> Frame {
         frame.vector(4, |data| {
             // Its clients take it for a text. Who is nobody is at least this connection.
             data.string(handshake.user.map_or(&*connection, |user| user));
-            data.nil();
+            match handshake.csrf {
+                Some(token) => data.string(token),
+                None => data.nil(),
+            };
             data.map(count, |info| {
                 info.key("sente-lite-version").string(VERSION);
                 info.key("connection").string(&connection);

@@ -43,6 +43,7 @@ fn the_handshake_says_who_and_how() {
     let user = UserId::from("al\"ice");
     let welcome = payload(Encoding::Json, "{\"room\": \"lobby\"}");
     let mut first = Handshake {
+        csrf: None,
         user: Some(&user),
         connection: ConnectionId::from_bytes([0; 16]),
         node: "n1",

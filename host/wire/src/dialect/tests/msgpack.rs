@@ -201,6 +201,7 @@ fn text_frames_are_refused() {
 fn the_handshake_says_who_and_how() {
     let (user, welcome) = (UserId::from("al\"ice"), json("{\"room\": \"lobby\"}"));
     let mut first = Handshake {
+        csrf: None,
         user: Some(&user),
         connection: ConnectionId::from_bytes([0; 16]),
         node: "n1",

@@ -75,6 +75,7 @@ fn the_handshake_has_four_elements() {
     let user = UserId::from("alice");
     let welcome = Payload::new(Encoding::Json, "{\"room\":1}");
     let mut first = Handshake {
+        csrf: None,
         user: None,
         connection: ConnectionId::from_bytes([0; 16]),
         node: "n1",

@@ -224,6 +224,7 @@ fn mistakes_are_answered_to_their_callback() {
 fn the_handshake_says_who_and_how() {
     let welcome = payload(r#"[["^ ","~:room",1],["^ ","^0",2]]"#);
     let mut first = Handshake {
+        csrf: None,
         user: None,
         connection: ConnectionId::from_bytes([0; 16]),
         node: "~n1",
