@@ -5,7 +5,8 @@
 use support::repository::{files, read};
 
 /// Who asks for the time of day, and what it is for there.
-const READERS: [(&str, &str); 32] = [
+const READERS: [(&str, &str); 33] = [
+    ("cli/src/bench.rs", "when an event happened, for plugins"),
     ("cli/src/connect/ask.rs", "tokens carry the time of day"),
     ("cli/src/jwt.rs", "tests: tokens carry the time of day"),
     ("cli/src/plugins.rs", "how long ago something was, for people"),

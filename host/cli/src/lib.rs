@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which part of it does what.
 
+mod bench;
 mod check;
 mod compile;
 mod connect;
@@ -12,6 +13,7 @@ mod script;
 mod serve;
 mod shown;
 mod sinks;
+mod subject;
 mod token;
 mod wit;
 mod words;
@@ -227,6 +229,8 @@ enum Plugin {
         #[arg(long)]
         key: Option<String>,
     },
+    /// Measure what a call costs: an event, again and again, alone and 64 together
+    Bench(bench::Bench),
     /// Write the WIT package that plugins are built against into a folder
     Wit {
         /// Made where it is not there

@@ -1,7 +1,7 @@
 //! `tengen plugin`: what plugins there are and how they do, from the running gateway or from files.
 
 use super::{
-    Exit, Files, Inspect, Io, Plugin, Running,
+    Exit, Files, Inspect, Io, Plugin, Running, bench,
     check::components,
     find,
     inspect::Inspector,
@@ -22,6 +22,7 @@ pub(super) async fn run(command: Plugin, io: &mut Io) -> Exit {
         Plugin::List { running, files } => list(&running, &files, io).await,
         Plugin::Inspect(args) => inspect(&args, io).await,
         Plugin::Reload { name, running, key } => reload(&name, &running, key, io).await,
+        Plugin::Bench(args) => Ok(bench::run(&args, io).await),
         Plugin::Wit { dir, force } => write_wit(&dir, force, io),
     };
     done.unwrap_or_else(|error| {

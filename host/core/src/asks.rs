@@ -70,6 +70,11 @@ impl<T> Asks<T> {
         Some(question)
     }
 
+    /// Whether a connection has one of this key.
+    pub fn has(&self, of: Handle, key: u64) -> bool {
+        self.of.get(&of).is_some_and(|own| own.iter().any(|own| own.key == key))
+    }
+
     /// When the next one is given up.
     pub fn next(&self) -> Option<u64> {
         self.order.first().map(|(at, ..)| *at)
@@ -133,6 +138,7 @@ mod tests {
         assert_eq!(asks.open(one, question(3, "b", "n", 10)), Ok(()));
         assert_eq!(asks.open(Handle(2), question(4, "a", "n", 10)), Ok(()));
         assert_eq!(asks.take(Handle(2), 1), None, "another connection's");
+        assert!(asks.has(one, 1) && !asks.has(Handle(2), 1) && !asks.has(one, 2));
         assert_eq!(asks.take(one, 1).map(|question| question.name), Some("n".to_owned()));
         assert_eq!(asks.take(one, 1), None, "once");
         assert_eq!(asks.open(one, question(5, "a", "n", 10)), Ok(()));

@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     /// Its id; of what is no message, the word for it.
     event: String,
     connection: Option<String>,
+    /// The path at which the connection is.
+    endpoint: Option<String>,
     user: Option<String>,
     seq: u32,
     at_ms: u64,
@@ -79,6 +81,7 @@ impl Seen {
         Self {
             event: event.word().to_owned(),
             connection: connection.map(|connection| connection.id.to_string()),
+            endpoint: connection.map(|connection| connection.endpoint.to_string()),
             user: connection.and_then(|it| it.user.as_ref()).map(|user| user.id.to_string()),
             seq: event.seq,
             at_ms: millis(event.at),

@@ -52,6 +52,7 @@
 //! | `OTEL_[LOGRECORD_]ATTRIBUTE_COUNT_LIMIT`, `…_VALUE_LENGTH_LIMIT` | limits of one log record (128; none beside those of signals) |
 
 pub mod log;
+pub mod secrets;
 pub mod stats;
 
 mod accounts;

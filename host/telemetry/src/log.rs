@@ -29,8 +29,10 @@ use std::{
 use tengen_settings as settings;
 use tracing_subscriber::{Registry, layer::SubscriberExt};
 
+pub mod heard;
 pub mod outlet;
 
+pub use heard::{Heard, listen};
 pub use outlet::Outlet;
 
 /// The log's filter, over that of the settings.

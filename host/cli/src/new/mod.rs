@@ -22,10 +22,10 @@ const NAME_MAX: usize = 40;
 pub(super) struct New {
     /// The plugin's name, which its events begin with: lower-case letters, digits and dashes
     name: String,
-    /// What it is written in: rust, js or python
+    /// What it is written in: rust, js, python, c or go
     #[arg(long, value_name = "LANGUAGE", default_value = "rust", value_parser = Language::parse)]
     lang: Language,
-    /// What it is to the gateway: handler
+    /// What it is to the gateway: handler, or authenticator (in Rust)
     #[arg(long, default_value = "handler", value_parser = Role::parse)]
     role: Role,
     /// The folder to make; without it, one of the plugin's name, here
@@ -44,6 +44,8 @@ enum NewError {
     Word(String),
     #[error("events that begin with `{0}/` are the gateway's; choose another name")]
     Reserved(String),
+    #[error("there is a template for an authenticator in Rust alone: leave out --lang")]
+    Role,
     #[error("`{}` is there already: choose another name, or another folder by --dir", .0.display())]
     There(PathBuf),
     #[error("`{}` cannot be written", path.display())]
@@ -69,6 +71,7 @@ pub(super) fn run(args: &New, io: &mut Io) -> Exit {
                 NewError::Name(_)
                 | NewError::Word(_)
                 | NewError::Reserved(_)
+                | NewError::Role
                 | NewError::There(_) => Exit::Wrong,
             }
         }
@@ -78,6 +81,9 @@ pub(super) fn run(args: &New, io: &mut Io) -> Exit {
 /// Writes the folder. Nothing is ever overwritten.
 fn make(args: &New) -> Result<PathBuf, NewError> {
     check(&args.name, args.lang)?;
+    if args.role == Role::Authenticator && args.lang != Language::Rust {
+        return Err(NewError::Role);
+    }
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let unwritable = |path: &PathBuf, source| NewError::Unwritable { path: path.clone(), source };
     if let Some(above) = dir.parent() {
@@ -87,7 +93,7 @@ fn make(args: &New) -> Result<PathBuf, NewError> {
         io::ErrorKind::AlreadyExists => NewError::There(dir.clone()),
         _ => unwritable(&dir, source),
     })?;
-    for (name, text) in files::of(&args.name, args.lang) {
+    for (name, text) in files::of(&args.name, args.lang, args.role) {
         let path = dir.join(name);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         written
@@ -120,7 +126,9 @@ fn tell(args: &New, dir: &Path, io: &mut Io) {
     io.say(format_args!("  {:<24} the plugin", lang.source()));
     let script = format!("tests/{name}.jsonl");
     io.say(format_args!("  {script:<24} what it is to decide"));
-    io.say(format_args!("  {:<24} a page to try it", "page/"));
+    if *role == Role::Handler {
+        io.say(format_args!("  {:<24} a page to try it", "page/"));
+    }
     io.say(format_args!("  {:<24} the gateway's configuration", "tengen.toml"));
     io.say(format_args!("  {:<24} the rest, and these commands", "README.md"));
     for tools::Missing { what, remedy } in tools::missing(*lang, &io.env) {
@@ -130,7 +138,8 @@ fn tell(args: &New, dir: &Path, io: &mut Io) {
     io.say(format_args!("  cd {}", dir.display()));
     lang.build(name).iter().for_each(|line| io.say(format_args!("  {line}")));
     io.say("  tengen test");
-    io.say("  tengen serve --config tengen.toml     # then open http://127.0.0.1:8080/");
+    let then = if *role == Role::Handler { "     # then open http://127.0.0.1:8080/" } else { "" };
+    io.say(format_args!("  tengen serve --config tengen.toml{then}"));
 }
 
 #[cfg(test)]

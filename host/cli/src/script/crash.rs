@@ -17,6 +17,8 @@ struct Broken {
     why: String,
     event: String,
     user: Option<String>,
+    /// None in files of earlier versions.
+    endpoint: Option<String>,
     encoding: Option<String>,
     text: Option<String>,
     base64: Option<String>,
@@ -33,7 +35,7 @@ pub(super) fn script(file: &Path) -> Result<String, String> {
 }
 
 fn of(broken: &Broken) -> Result<String, String> {
-    let Broken { plugin, version, revision, why, event, user, checkpoint, .. } = broken;
+    let Broken { plugin, version, revision, why, event, user, endpoint, checkpoint, .. } = broken;
     let mut lines = vec![json!({
         "note": format!("what broke `{plugin}` {version} ({revision}): {why}"),
     })];
@@ -42,8 +44,10 @@ fn of(broken: &Broken) -> Result<String, String> {
         lines.push(json!({ "note": note }));
     }
     let mut open = json!({ "open": "peer" });
-    if let (Some(open), Some(user)) = (open.as_object_mut(), user) {
-        open.insert("user".into(), json!(user));
+    for (key, text) in [("user", user), ("endpoint", endpoint)] {
+        if let (Some(open), Some(text)) = (open.as_object_mut(), text) {
+            open.insert(key.into(), json!(text));
+        }
     }
     lines.push(open);
     match event.as_str() {
@@ -57,6 +61,10 @@ fn of(broken: &Broken) -> Result<String, String> {
                 "it broke at `{other}`, of which the file does not say enough to tell it again"
             ));
         }
+    }
+    // What comes to no plugin shows nothing.
+    if let Some(last) = lines.last_mut().and_then(Value::as_object_mut) {
+        last.insert("decided".into(), json!(true));
     }
     Ok(lines.iter().map(|line| format!("{line}\n")).collect())
 }
@@ -90,6 +98,7 @@ mod tests {
             why: "unreachable; `handle` failed, in divide (src/lib.rs:18)".into(),
             event: event.into(),
             user: Some("ann".into()),
+            endpoint: Some("/chsk".into()),
             encoding: Some(encoding.into()),
             text: Some(text.into()),
             base64: None,
@@ -103,9 +112,10 @@ mod tests {
         let lines: Vec<Value> =
             script.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(lines[0]["note"].as_str().unwrap().contains("in divide (src/lib.rs:18)"));
-        assert_eq!(lines[1], json!({ "open": "peer", "user": "ann" }));
-        let sent =
-            json!({ "as": "peer", "send": "chat/say", "data": { "text": "hi" }, "ask": true });
+        assert_eq!(lines[1], json!({ "open": "peer", "user": "ann", "endpoint": "/chsk" }));
+        let sent = json!({
+            "as": "peer", "send": "chat/say", "data": { "text": "hi" }, "ask": true, "decided": true,
+        });
         assert_eq!(lines[2], sent);
         assert_eq!(super::super::read::script(&script).unwrap().len(), 3);
     }

@@ -4,22 +4,27 @@ mod compare;
 mod crash;
 mod play;
 mod read;
+mod signals;
 
-use super::{Env, Exit, Io, serve::user_cache, words::counted};
+use super::{
+    Env, Exit, Io,
+    serve::user_cache,
+    subject::{self, Subject},
+    words::counted,
+};
 use clap::Args;
+use signals::Ear;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tengen_server::{
-    gateway::name_of,
-    tryout::{Parts, Tryout, TryoutError},
+use tengen_server::tryout::{Parts, Tryout, TryoutError};
+use tengen_settings::{Telemetry, check_level};
+use tengen_telemetry::{
+    log::{self, Outlet},
+    secrets,
 };
-use tengen_settings::{Plugin, Settings, Telemetry, check_level, config};
-use tengen_telemetry::log::{self, Outlet};
-use tengen_wire::id::PluginName;
 
 const AFTER: &str = r#"A script has one step a line, each a JSON object, and is played against a fresh instance:
   {"open": "ann", "user": "ann"}
@@ -62,27 +67,20 @@ pub(super) struct Test {
     write: Option<PathBuf>,
 }
 
-/// A plugin with its settings, and where its scripts are.
-struct Subject {
-    settings: Settings,
-    plugin: PluginName,
-    scripts: PathBuf,
-}
-
 pub(super) async fn run(args: Test, io: &mut Io) -> Exit {
     let prepared = prepare(&args, io).and_then(|prepared| {
-        let listens = args.log.as_deref().map(listen).transpose()?;
+        let listens = listen(args.log.as_deref(), &prepared.0, &io.env)?;
         Ok((prepared, listens))
     });
-    let ((subject, scripts), listens) = match prepared {
+    let ((subject, scripts), (mut ear, outlet)) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => {
             io.note(format_args!("error: {why}"));
             return Exit::Wrong;
         }
     };
-    let exit = all(&args, &subject, scripts, io).await;
-    if let Some(outlet) = listens
+    let exit = all(&args, &subject, scripts, &mut ear, io).await;
+    if let Some(outlet) = outlet
         && !(log::flush(LAST_LINES) && outlet.flush(LAST_LINES))
     {
         io.note("warning: the last lines of the log are missing");
@@ -94,13 +92,30 @@ fn level(text: &str) -> Result<String, String> {
     check_level(text).map(|()| text.to_owned())
 }
 
-/// Has signals written to the error output.
-fn listen(level: &str) -> Result<Outlet, String> {
-    let telemetry = Telemetry { level: level.to_owned(), ..Telemetry::default() };
+/// Hears what plugins say, without the secrets of the settings. `level`: signals of it are written to the error output.
+fn listen(
+    level: Option<&str>,
+    subject: &Subject,
+    env: &Env,
+) -> Result<(Ear, Option<Outlet>), String> {
+    subject.keep_secrets(env);
+    let settings = &subject.settings;
+    let mut telemetry = Telemetry::default();
+    telemetry.secrets.clone_from(&settings.telemetry.secrets);
+    level.unwrap_or("off").clone_into(&mut telemetry.level);
     let format = log::Format::detect();
-    let outlet = log::outlet(std::io::stderr(), format).map_err(|why| why.to_string())?;
-    log::install_on(&telemetry, format, outlet.clone()).map_err(|why| why.to_string())?;
-    Ok(outlet)
+    let outlet = level.map(|_| log::outlet(std::io::stderr(), format)).transpose();
+    let outlet = outlet.map_err(|why| why.to_string())?;
+    let shown = outlet.clone().map(|outlet| (format, outlet));
+    let heard = log::listen(&telemetry, shown).map_err(|why| why.to_string())?;
+    Ok((Ear::new(heard), outlet))
+}
+
+impl Test {
+    fn named(&self) -> subject::Named<'_> {
+        let (config, plugin) = (self.config.as_deref(), self.plugin.as_deref());
+        subject::Named { what: &self.what, config, plugin }
+    }
 }
 
 /// A script under the name by which people know it.
@@ -111,7 +126,7 @@ struct Named {
 
 /// Everything is read before anything is played.
 fn prepare(args: &Test, io: &mut Io) -> Result<(Subject, Vec<Named>), String> {
-    let subject = subject(args, &io.env)?;
+    let subject = subject::find(&args.named(), &io.env)?;
     if let Some(file) = &args.from {
         let script = crash::script(file)?;
         if let Some(at) = &args.write {
@@ -136,17 +151,25 @@ fn prepare(args: &Test, io: &mut Io) -> Result<(Subject, Vec<Named>), String> {
     Ok((subject, scripts))
 }
 
-async fn all(args: &Test, subject: &Subject, scripts: Vec<Named>, io: &mut Io) -> Exit {
+async fn all(
+    args: &Test,
+    subject: &Subject,
+    scripts: Vec<Named>,
+    ear: &mut Ear,
+    io: &mut Io,
+) -> Exit {
     let (mut failed, count) = (0, scripts.len());
     for Named { name, steps } in scripts {
+        // What the one before said at its end is none of this one's.
+        ear.take();
         let mut tryout = match begin(subject, io).await {
             Ok(tryout) => tryout,
             Err(error) => {
-                io.error(&error);
+                io.note(format_args!("error: {}", secrets::hide(&error.to_string())));
                 return Exit::Wrong;
             }
         };
-        let played = play::script(&mut tryout, &steps, args.show, io).await;
+        let played = play::script(&mut tryout, &steps, ear, args.show, io).await;
         tryout.end().await;
         match played {
             Ok(()) => {
@@ -173,63 +196,6 @@ async fn begin(subject: &Subject, io: &Io) -> Result<Tryout, TryoutError> {
     let cache = settings.server.cache.folder(user_cache(&io.env));
     let (plugin, compiler) = (subject.plugin.clone(), io.compiler.clone());
     Box::pin(Tryout::begin(Parts { settings, plugin, compiler, cache })).await
-}
-
-fn subject(args: &Test, env: &Env) -> Result<Subject, String> {
-    let is_component = args.what.extension().is_some_and(|extension| extension == "wasm");
-    let file = match (&args.config, is_component) {
-        (Some(file), _) => Some(file.clone()),
-        (None, true) => None,
-        (None, false) => Some(args.what.join("tengen.toml")),
-    };
-    let Some(file) = file else { return component(&args.what) };
-    if args.config.is_none() && !file.exists() {
-        let folder = args.what.display();
-        return Err(format!(
-            "there is no tengen.toml in `{folder}`; name a folder that has one, a component (`.wasm`), or the file by --config"
-        ));
-    }
-    let parsed =
-        config::load(&file, env).map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })?;
-    let mut settings = parsed.settings;
-    let plugin = chosen(&settings.plugins, args.plugin.as_deref())?;
-    if let Some(own) = settings.plugins.get_mut(&plugin).filter(|_| is_component) {
-        own.file = args.what.clone();
-    }
-    let scripts = file.parent().unwrap_or(Path::new("")).join("tests");
-    Ok(Subject { settings, plugin, scripts })
-}
-
-/// A component alone has default settings, and so no grant.
-fn component(file: &Path) -> Result<Subject, String> {
-    let name = name_of(file);
-    let plugin = name.ok_or_else(|| format!("`{}` is not named like a plugin", file.display()))?;
-    let mut settings = Settings { echo: false, ..Settings::default() };
-    settings.plugins.insert(plugin.clone(), Plugin::new(file));
-    let scripts = file.parent().unwrap_or(Path::new("")).join("tests");
-    Ok(Subject { settings, plugin, scripts })
-}
-
-fn chosen(
-    plugins: &BTreeMap<PluginName, Plugin>,
-    named: Option<&str>,
-) -> Result<PluginName, String> {
-    let names: Vec<_> = plugins.keys().map(PluginName::as_str).collect();
-    let found = match (named, names.as_slice()) {
-        (Some(name), _) => names.iter().find(|it| **it == name).copied(),
-        (None, [only]) => Some(*only),
-        (None, []) => return Err("the configuration has no plugin".into()),
-        (None, _) => {
-            return Err(format!("say by --plugin which plugin is meant: {}", names.join(", ")));
-        }
-    };
-    found.map(PluginName::from).ok_or_else(|| {
-        let named = named.unwrap_or_default();
-        format!("the configuration has no plugin `{named}`, only: {}", names.join(", "))
-    })
 }
 
 fn scripts_in(folder: &Path) -> Result<Vec<PathBuf>, String> {

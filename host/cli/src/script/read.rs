@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
-use tengen_server::tryout::{Said, Visitor};
+use tengen_core::outgoing;
+use tengen_server::tryout::{Knock, Said, Visitor};
 use tengen_settings::config;
 use tengen_wire::fault::{Fault, FaultId};
 
@@ -29,6 +30,8 @@ pub(super) enum Step {
     /// Nothing: what a person wrote for people.
     Note,
     Open(Visitor),
+    /// Somebody asks the authenticator to be let in.
+    Upgrade(Knock),
     /// One event, or several at once.
     Send(Vec<Said>),
     Answer {
@@ -62,6 +65,25 @@ pub(super) struct Response {
     pub(super) body: Value,
 }
 
+impl Response {
+    /// As a plugin gets it.
+    pub(super) fn told(&self) -> outgoing::Response {
+        let Self { status, headers, body } = self;
+        let headers =
+            headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone().into()));
+        let body = if body.is_null() { Vec::new() } else { bytes(body) };
+        outgoing::Response { status: *status, headers: headers.collect(), body: body.into() }
+    }
+}
+
+/// A text as it is, all else as JSON.
+pub(super) fn bytes(value: &Value) -> Vec<u8> {
+    match value.as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => value.to_string().into_bytes(),
+    }
+}
+
 /// What a step is to bring about.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Expected {
@@ -71,6 +93,8 @@ pub(super) struct Expected {
     pub(super) includes: Vec<Value>,
     /// All that these connections are sent.
     pub(super) frames: BTreeMap<String, Vec<Value>>,
+    /// The plugin is told something, and so decides about it.
+    pub(super) decided: bool,
 }
 
 /// A line as it is written: which keys there are says what it is.
@@ -82,6 +106,10 @@ struct Written {
     user: Option<String>,
     claims: Map<String, Value>,
     endpoint: Option<String>,
+    upgrade: Option<String>,
+    query: String,
+    token: Option<String>,
+    servers: Vec<Answered>,
     #[serde(rename = "as")]
     from: Option<String>,
     send: Option<String>,
@@ -104,6 +132,7 @@ struct Written {
     expect: Option<Vec<Value>>,
     includes: Vec<Value>,
     gets: BTreeMap<String, Vec<Value>>,
+    decided: bool,
 }
 
 /// One of several events.
@@ -117,6 +146,26 @@ struct Sent {
     data: Option<Box<RawValue>>,
     #[serde(default)]
     ask: bool,
+}
+
+/// What a server answers to an authenticator.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Answered {
+    status: Option<u16>,
+    headers: BTreeMap<String, String>,
+    body: Value,
+    error: Option<String>,
+}
+
+impl Answered {
+    fn read(self) -> Result<Result<Response, Fault>, String> {
+        let Self { status, headers, body, error } = self;
+        Ok(match error {
+            Some(word) => Err(fault(&word)?),
+            None => Ok(Response { status: status.unwrap_or(200), headers, body }),
+        })
+    }
 }
 
 /// `true`, or a component's file.
@@ -145,6 +194,7 @@ fn line(number: usize, text: &str) -> Result<Line, String> {
         effects: written.expect.take(),
         includes: std::mem::take(&mut written.includes),
         frames: std::mem::take(&mut written.gets),
+        decided: written.decided,
     };
     Ok(Line { number, step: written.step()?, expected })
 }
@@ -153,6 +203,7 @@ impl Written {
     fn step(self) -> Result<Step, String> {
         let said = [
             ("open", self.open.is_some()),
+            ("upgrade", self.upgrade.is_some()),
             ("send", self.send.is_some()),
             ("together", self.together.is_some()),
             ("answer", self.answer.is_some()),
@@ -181,6 +232,15 @@ impl Written {
             let claims = claims.into_iter().map(|(name, value)| (name, plain(value))).collect();
             return Ok(Step::Open(Visitor { name, user, claims, endpoint }));
         }
+        if let Some(name) = self.upgrade {
+            let servers = self.servers.into_iter().map(Answered::read);
+            let servers = servers.map(|value| Ok(value?.map(|value| value.told())));
+            let servers = servers.collect::<Result<_, String>>()?;
+            let headers = self.headers.into_iter();
+            let headers = headers.map(|(name, value)| (name.to_lowercase(), value)).collect();
+            let (query, token) = (self.query, self.token);
+            return Ok(Step::Upgrade(Knock { name, endpoint, query, headers, token, servers }));
+        }
         if let Some(id) = self.send {
             let data = data.map(|data| data.get().to_owned());
             return Ok(Step::Send(vec![Said { from: from?, id, data, asks: ask }]));
@@ -207,11 +267,8 @@ impl Written {
             return Ok(Step::Put { bucket, key, value });
         }
         if let Some(name) = self.fetched {
-            let (status, headers, body) = (self.status.unwrap_or(200), self.headers, self.body);
-            let value = match self.error {
-                Some(word) => Err(fault(&word)?),
-                None => Ok(Response { status, headers, body }),
-            };
+            let Self { status, headers, body, error, .. } = self;
+            let value = Answered { status, headers, body, error }.read()?;
             return Ok(Step::Fetched { name, value });
         }
         match self.reload {
@@ -294,7 +351,7 @@ mod tests {
         for (text, why) in [
             ("{\"note\":\"\"}\n\n{\"opne\":\"a\"}", "3: unknown field `opne`"),
             ("[]x", "1: this is no JSON object"),
-            ("{}", "1: this is no step; say one of open, send"),
+            ("{}", "1: this is no step; say one of open, upgrade, send"),
             (r#"{"open":"a","close":"a"}"#, "1: one step a line, and these are open and close"),
             (r#"{"send":"a/b"}"#, "1: say `as` which connection"),
             (r#"{"put":"k"}"#, "1: say into which `bucket`"),

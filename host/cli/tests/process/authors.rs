@@ -40,20 +40,23 @@ fn build(dir: &Path) {
 #[test]
 fn a_new_plugin_is_built_and_plays_its_own_script() {
     let folder = tempfile::tempdir().unwrap();
-    let mut made = tengen(&["new", "tea-room"]);
-    let said = ended(&made.current_dir(folder.path()).output().unwrap(), 0);
-    assert!(said.contains("cargo build --release --target wasm32-wasip2"), "{said}");
-    let dir = folder.path().join("tea-room");
-    build(&dir);
-    // Where the build would be without a folder for all tests.
-    let (own, shared) = ("target/wasm32-wasip2/release", "new/wasm32-wasip2/release/tea_room.wasm");
-    fs::create_dir_all(dir.join(own)).unwrap();
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(shared);
-    fs::copy(built, dir.join(own).join("tea_room.wasm")).unwrap();
-    let child = tengen(&["test"]).current_dir(&dir).spawn().unwrap();
-    let _watch = watch(&child);
-    let said = ended(&child.wait_with_output().unwrap(), 0);
-    assert!(said.contains("ok ") && said.contains("tea-room.jsonl"), "{said}");
+    for (name, role) in [("tea-room", "handler"), ("tea-door", "authenticator")] {
+        let mut made = tengen(&["new", name, "--role", role]);
+        let said = ended(&made.current_dir(folder.path()).output().unwrap(), 0);
+        assert!(said.contains("cargo build --release --target wasm32-wasip2"), "{said}");
+        let dir = folder.path().join(name);
+        build(&dir);
+        // Where the build would be without a folder for all tests.
+        let (own, built) =
+            ("target/wasm32-wasip2/release", format!("{}.wasm", name.replace('-', "_")));
+        fs::create_dir_all(dir.join(own)).unwrap();
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new/wasm32-wasip2/release");
+        fs::copy(shared.join(&built), dir.join(own).join(&built)).unwrap();
+        let child = tengen(&["test"]).current_dir(&dir).spawn().unwrap();
+        let _watch = watch(&child);
+        let said = ended(&child.wait_with_output().unwrap(), 0);
+        assert!(said.contains("ok ") && said.contains(&format!("{name}.jsonl")), "{said}");
+    }
     let again = tengen(&["new", "tea-room"]).current_dir(folder.path()).output().unwrap();
     assert!(ended(&again, 2).contains("is there already"));
 }
@@ -89,7 +92,7 @@ fn what_there_is_no_template_for_is_refused() {
         let output = tengen(&[&["new", "tea"], args].concat()).current_dir(folder.path()).output();
         ended(&output.unwrap(), 2)
     };
-    assert!(new(&["--lang", "go"]).contains("no template for `go` yet"));
+    assert!(new(&["--lang", "cobol"]).contains("write rust, js, python, c or go"));
     assert!(new(&["--role", "sink"]).contains("no template for the role `sink` yet"));
     assert!(!folder.path().join("tea").exists());
 }
@@ -147,4 +150,31 @@ fn a_token_is_made_for_who_is_asked_as() {
     assert!(ended(&as_ann("another key of thirty-two bytes!!"), 1).contains("refused"));
     assert!(ended(&run(&["ask", "a/b", "--url", &url]), 1).contains("refused"));
     assert!(ended(&run(&["ask", "a/b", "--url", &url, "--as", "ann"]), 2).contains("no key"));
+}
+
+#[test]
+fn what_a_call_costs_is_measured_alone_and_in_batches() {
+    let chat = guest("room_rust.wasm");
+    let chat = chat.to_str().unwrap();
+    let join = ["plugin", "bench", chat, "room/join", r#"{"room":"tea","name":"Ann"}"#];
+    let measured = run(&[&join[..], &["--json"]].concat());
+    let said: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
+    let batches = [0, 1].map(|place| said["calls"][place]["events"].as_u64().unwrap());
+    assert_eq!(batches, [1, 64], "{said}");
+    for call in said["calls"].as_array().unwrap() {
+        let [median, p99] = ["median-us", "p99-us"].map(|key| call[key].as_f64().unwrap());
+        assert!(median > 0.0 && p99 >= median && call["calls"].as_u64().unwrap() >= 20, "{call}");
+    }
+    let shown = ended(&run(&join), 0);
+    assert!(shown.contains("1 event ") && shown.contains("64 events"), "{shown}");
+    let bench = |event: &str, data: &str, component: &str, code| {
+        let component = guest(component);
+        ended(&run(&["plugin", "bench", component.to_str().unwrap(), event, data]), code)
+    };
+    assert!(bench("room/join", "{}", "room_rust.wasm", 1).contains("fails at this event: "));
+    assert!(bench("other/x", "1", "room_rust.wasm", 1).contains("does not want `other/x`"));
+    assert!(bench("broken/divide", "1", "handler_broken.wasm", 1).contains("a call broke"));
+    assert!(bench("a/b", "{", "room_rust.wasm", 2).contains("the data is not JSON"));
+    assert!(bench("nonsense", "1", "room_rust.wasm", 2).contains("is not an event id"));
+    assert!(bench("a/b", "1", "token-auth.wasm", 1).contains("the plugin"));
 }

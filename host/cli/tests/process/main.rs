@@ -9,6 +9,7 @@ mod enclosed;
 mod freed;
 mod lifecycle;
 mod log;
+mod newcomers;
 mod outgoing;
 mod reloads;
 mod requests;

@@ -196,6 +196,165 @@ fn what_broke_a_gateways_plugin_becomes_a_script() {
 }
 
 #[test]
+fn a_crash_is_told_again_where_it_happened_or_it_shows_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // The plugin hears of the second endpoint alone.
+    let more = "quarantine = \"broken\"\n[[endpoint]]\npath = \"/ws\"\n[[endpoint]]\npath = \"/two\"\n\
+                [[route]]\nevent = \"*\"\nplugin = \"it\"\nendpoint = \"/two\"\n";
+    let settings = put(folder.path(), "tengen.toml", &config("handler_broken.wasm", more));
+    let gateway = Gateway::start(&["--config", &settings]);
+    let url = format!("ws://{}/two", gateway.address);
+    assert_eq!(run(&["ask", "broken/divide", "--url", &url]).status.code(), Some(3));
+    let file = only_file(&folder.path().join("broken"));
+    let (from, dir) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    let said = ended(&run(&["test", dir, "--from", from]), 1);
+    assert!(said.contains("a call broke: "), "{said}");
+    let mut kept: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(kept["endpoint"], "/two");
+    kept["endpoint"] = "/ws".into();
+    let elsewhere = put(folder.path(), "elsewhere.json", &kept.to_string());
+    let said = ended(&run(&["test", dir, "--from", &elsewhere]), 1);
+    assert!(said.contains("nothing came to the plugin") && said.contains("gateway"), "{said}");
+    kept["endpoint"] = "/two".into();
+    kept["event"] = "broken/nothing".into();
+    let harmless = put(folder.path(), "harmless.json", &kept.to_string());
+    ended(&run(&["test", dir, "--from", &harmless]), 0);
+}
+
+#[test]
+fn secrets_of_the_configuration_are_in_nothing_that_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "config = { api_key = \"0SECRET-key\", place = \"${TENGEN_TRIED_PLACE}\" }\n";
+    let settings = put(folder.path(), "tengen.toml", &config("handler_says.wasm", more));
+    let script = r#"{"open":"ann"}
+{"open":"bob"}
+{"as":"ann","send":"says/config","ask":true}
+{"as":"ann","send":"says/close","data":"is 0SECRET-key"}
+{"as":"bob","send":"says/close","data":"at 0SECRET-place","expect":[{"close":"bob","code":4001,"reason":"at 0SECRET-place"}]}"#;
+    let lines = put(folder.path(), "it.jsonl", script);
+    let mut shown =
+        tengen(&["test", ".", &lines, "--config", &settings, "--show", "--log", "info"]);
+    let child = shown.env("TENGEN_TRIED_PLACE", "0SECRET-place").spawn().unwrap();
+    let _watch = watch(&child);
+    let said = ended(&child.wait_with_output().unwrap(), 1);
+    assert!(said.contains("it is ***, as it was given"), "{said}");
+    assert!(said.contains("is ***") && said.contains("at ***"), "{said}");
+    assert!(
+        said.contains("the effects are others") && said.contains("secrets are shown"),
+        "{said}"
+    );
+    assert!(!said.contains("0SECRET"), "{said}");
+}
+
+#[test]
+fn a_plugin_that_does_not_start_tells_no_secret_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "0123456789abcdef0123456789abcdef";
+    let more = format!("config = {{ secret = \"{key}\", leeway = \"${{TENGEN_TRIED_PLACE}}\" }}\n");
+    let settings = put(folder.path(), "tengen.toml", &config("token-auth.wasm", &more));
+    let lines = put(folder.path(), "it.jsonl", "{\"note\":\"\"}");
+    let script = ["test", ".", &lines, "--config", &settings];
+    let bench = ["plugin", "bench", ".", "a/b", "--config", &settings];
+    for (args, code) in [(&script[..], 2), (&bench[..], 1)] {
+        let child = tengen(args).env("TENGEN_TRIED_PLACE", "0SECRET-place").spawn().unwrap();
+        let _watch = watch(&child);
+        let said = ended(&child.wait_with_output().unwrap(), code);
+        assert!(said.contains("`***` is no whole number"), "{said}");
+        assert!(!said.contains("0SECRET"), "{said}");
+    }
+}
+
+#[test]
+fn who_is_asked_again_answers_what_is_asked_now() {
+    let script = r#"{"open":"ann"}
+{"as":"ann","send":"asks/listen"}
+{"as":"ann","send":"asks/ask","data":{"name":"one","ms":5000}}
+{"pass":"5s","includes":[{"push":"asks/heard","data":{"name":"one","fault":"timeout"}}]}
+{"as":"ann","send":"asks/ask","data":{"name":"two","ms":5000}}
+{"as":"ann","answer":"app/question","value":2,"includes":[{"push":"asks/heard","data":{"name":"two","value":2}}]}"#;
+    let settings = config("handler_asks.wasm", "");
+    goes_well(&settings, script);
+    let late = r#"{"open":"ann"}
+{"as":"ann","send":"asks/ask","data":{"name":"one","ms":5000}}
+{"pass":"5s"}
+{"as":"ann","answer":"app/question","value":1}"#;
+    let said = ended(&play(&settings, late, &[]), 2);
+    assert!(said.contains("it.jsonl:4: `ann` was not asked `app/question`"), "{said}");
+    let again = r#"{"open":"ann"}
+{"as":"ann","send":"asks/ask","data":{"name":"one"}}
+{"close":"ann"}
+{"open":"ann"}
+{"as":"ann","answer":"app/question","value":1}"#;
+    assert!(ended(&play(&settings, again, &[]), 2).contains("it.jsonl:5: `ann` was not asked"));
+}
+
+#[test]
+fn what_a_plugin_says_can_be_expected_at_any_level() {
+    let script = r#"{"open":"ann"}
+{"as":"ann","send":"says/wrong","ask":true,"expect":[{"reply":"said"},{"signal":{"level":"error","id":"says/refused","message":"nobody","error":"the room is full","data":{"room":"tea"}}}]}
+{"as":"ann","send":"says/timed","ask":true,"includes":[{"signal":{"id":"says/step"}},{"signal":{"id":"says/work","level":"info"}}]}
+{"as":"ann","send":"says/timed","ask":true,"expect":[{"reply":"said"}]}"#;
+    let settings = config("handler_says.wasm", "");
+    goes_well(&settings, script);
+    let unsaid = r#"{"open":"ann"}
+{"as":"ann","send":"says/wrong","ask":true,"includes":[{"signal":{"level":"info","id":"says/refused"}}]}"#;
+    let said = ended(&play(&settings, unsaid, &[]), 1);
+    assert!(said.contains("it.jsonl:2: something was not said"), "{said}");
+    assert!(said.contains(r#""id":"says/refused","level":"error""#), "what was: {said}");
+}
+
+#[test]
+fn an_authenticator_lets_in_or_refuses_as_in_an_upgrade() {
+    let script = r#"{"upgrade":"ann","query":"user=ann&claim-bytes=3&channel=room/tea&welcome=[1]","expect":[{"admitted":"ann","user":"ann","claims":{"":"vvv"},"channels":["room/tea"],"welcome":[1]}],"decided":true}
+{"upgrade":"bob","query":"status=401","expect":[{"denied":"bob","status":401,"why":{"id":"denied","message":"no"}}],"decided":true}
+{"upgrade":"bob","query":"status=200","includes":[{"denied":"bob","status":403}]}
+{"upgrade":"bob","query":"user=bob&channel=secret/x","includes":[{"denied":"bob","status":503,"why":{"inside":"secret/x"}}]}
+{"upgrade":"bob","query":"user=bob&ends-ms=1","includes":[{"denied":"bob","status":401,"why":{"id":"token-ended"}}]}
+{"upgrade":"bob","includes":[{"denied":"bob","status":401,"why":{"id":"anonymous"}}]}
+{"upgrade":"bob","query":"user=bob","endpoint":"/open","expect":[{"admitted":"bob","user":"bob"}]}
+{"upgrade":"eve","endpoint":"/open","expect":[{"admitted":"eve"}]}"#;
+    let more = "grant.publish = [\"room/*\"]\n[[endpoint]]\npath = \"/ws\"\nauthenticator = \"it\"\nanonymous = false\n\
+                [[endpoint]]\npath = \"/open\"\nauthenticator = \"it\"\n";
+    goes_well(&config("authenticator_says.wasm", more), script);
+    let here = r#"{"upgrade":"ann","query":"user=ann"}
+{"upgrade":"ann","query":"user=ann"}"#;
+    let said = ended(&play(&config("authenticator_says.wasm", more), here, &[]), 2);
+    assert!(said.contains("it.jsonl:2: a connection `ann` is open already"), "{said}");
+    let said = ended(&play(&config("room_rust.wasm", ""), r#"{"upgrade":"ann"}"#, &[]), 2);
+    assert!(said.contains("is no authenticator"), "{said}");
+}
+
+#[test]
+fn a_token_ends_by_the_time_that_is_told() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let ends = now.as_millis() + 3_600_000;
+    let script = format!(
+        "{{\"upgrade\":\"ann\",\"query\":\"user=ann&ends-ms={ends}\",\"includes\":[{{\"admitted\":\"ann\",\"expires-at-ms\":{ends}}}]}}\n\
+         {{\"pass\":\"61m\"}}\n\
+         {{\"upgrade\":\"bob\",\"query\":\"user=bob&ends-ms={ends}\",\"includes\":[{{\"denied\":\"bob\",\"why\":{{\"id\":\"token-ended\"}}}}]}}"
+    );
+    goes_well(&config("authenticator_says.wasm", ""), &script);
+}
+
+#[test]
+fn a_backend_that_an_authenticator_asks_says_what_the_script_says() {
+    let script = r#"{"upgrade":"ann","query":"t=1","servers":[{"body":"ann"}],"expect":[{"asked":"https://id.example.com/who?t=1","method":"GET"},{"admitted":"ann","user":"ann"}]}
+{"upgrade":"bob","servers":[{"status":404}],"includes":[{"denied":"bob","status":401}]}
+{"upgrade":"bob","servers":[{"error":"timeout"}],"includes":[{"denied":"bob","status":503,"why":{"message":"the script says timeout"}}]}
+{"upgrade":"bob","includes":[{"denied":"bob","status":503,"why":{"message":"does not say what the server answers"}}]}
+{"upgrade":"bob","servers":[{"body":"bob"},{"body":"more"}],"includes":[{"servers-not-asked":1},{"admitted":"bob"}]}"#;
+    let more = |host: &str| {
+        format!(
+            "grant.http = [\"{host}\"]\nconfig = {{ backend = \"https://id.example.com/who\" }}\n"
+        )
+    };
+    goes_well(&config("authenticator_asks.wasm", &more("id.example.com")), script);
+    let refused = r#"{"upgrade":"ann","servers":[{"body":"ann"}],"includes":[{"servers-not-asked":1},{"denied":"ann","status":503}]}"#;
+    goes_well(&config("authenticator_asks.wasm", &more("other.example.com")), refused);
+}
+
+#[test]
 fn what_cannot_be_played_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();

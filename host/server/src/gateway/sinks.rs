@@ -38,16 +38,8 @@ impl Shared {
 
     /// Masks what the settings themselves know to be secret: keys, and what plugins are given under the name of one.
     pub(super) fn keep_secrets(&self, settings: &Settings) {
-        let keys = settings.admin.iter().flat_map(|admin| &admin.keys).map(|key| key.0.clone());
-        let is_secret = |name: &str| self.telemetry.is_secret(name);
-        let plugins = settings.plugins.values();
-        let given = plugins.flat_map(|plugin| {
-            let config = plugin.config.iter().filter(|(name, _)| is_secret(name));
-            let env = plugin.grant.env.iter().filter(|name| is_secret(name));
-            let config = config.map(|(_, value)| value.clone());
-            config.chain(env.filter_map(|name| std::env::var(name).ok())).collect::<Vec<_>>()
-        });
-        self.telemetry.keep_secret(keys.chain(given));
+        let env = |name: &str| std::env::var(name).ok();
+        self.telemetry.keep_secret(telemetry::secrets::of(settings, &env));
     }
 
     /// Err: why there is no such sink.

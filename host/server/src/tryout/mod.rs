@@ -5,11 +5,13 @@
 //! seen after each step does not depend on how fast the machine is. What still passes by itself is what a guest computes, the
 //! clocks that a guest reads, and how long a plugin is left alone that keeps failing.
 
+mod doors;
 mod people;
 mod record;
 mod said;
 mod servers;
 
+pub use doors::Knock;
 pub use people::{Said, Visitor};
 pub use record::Seen;
 
@@ -70,8 +72,10 @@ pub struct Parts {
 pub enum TryoutError {
     #[error("there is no plugin `{0}` in the configuration")]
     Unknown(PluginName),
-    #[error("the plugin `{0}` is no handler: events are told to handlers alone")]
-    NoHandler(PluginName),
+    #[error(
+        "the plugin `{0}` is neither a handler nor an authenticator: nothing else can be tried out"
+    )]
+    NoRole(PluginName),
     #[error("{}", .0.explain())]
     Plugin(PluginError),
     #[error("the plugin did not come to rest within {PATIENCE:?}")]
@@ -196,7 +200,10 @@ impl Tryout {
 
     /// Leads events to the plugin, each by way of the ear.
     fn wire(&self, name: &PluginName) -> Result<(), TryoutError> {
-        let handler = self.plugin.handler().ok_or_else(|| TryoutError::NoHandler(name.clone()))?;
+        let Some(handler) = self.plugin.handler() else {
+            let is_authenticator = self.plugin.authenticator().is_some();
+            return is_authenticator.then_some(()).ok_or_else(|| TryoutError::NoRole(name.clone()));
+        };
         let ear = Ear::new(handler, Arc::clone(&self.around.record), self.around.time.clone());
         let handler = Arc::new(ear) as Arc<dyn Handler>;
         let mut routes = routes::Builder::default();
@@ -216,6 +223,7 @@ impl Tryout {
     /// What has been seen since this was asked last: what the plugin decided, and what each connection was sent.
     pub async fn seen(&mut self) -> Result<Seen, TryoutError> {
         self.rest().await?;
+        self.forget_questions();
         let status = self.plugin.status();
         let broken: u64 = status.failed_calls.values().sum();
         if broken > std::mem::replace(&mut self.broken, broken) {

@@ -6,8 +6,16 @@ use crate::{
     router::{Source, Turn},
 };
 use serde_json::{Value, json};
-use std::{ops::ControlFlow, sync::Arc};
-use tengen_core::event::{Connection, Data, User, Waiting};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    ops::ControlFlow,
+    sync::Arc,
+};
+use tengen_core::{
+    authenticator::Admission,
+    event::{Connection, Data, User, Waiting},
+};
+use tengen_settings::Endpoint;
 use tengen_wire::{
     close::Reason,
     dialect::{Arrived, Callback, Dialect, Wire},
@@ -17,6 +25,17 @@ use tengen_wire::{
 
 /// The callback of whatever is asked.
 const CALLBACK: &str = r#""reply""#;
+
+/// Where everybody comes from.
+pub(super) const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
+
+/// Where somebody comes in.
+#[derive(Debug)]
+pub(super) struct WayIn {
+    pub(super) index: EndpointIndex,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) wire: Wire,
+}
 
 /// What a connection says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +63,21 @@ pub struct Visitor {
 }
 
 impl Tryout {
-    /// Somebody connects.
+    /// Somebody connects, and nobody is asked whether that may be.
     pub fn open(&mut self, who: Visitor) -> Result<(), TryoutError> {
         let Visitor { name, user, claims, endpoint } = who;
-        if self.here.contains_key(&name) {
+        let at = self.way_in(&name, endpoint.as_deref())?;
+        let user = user.map(|id| User { id: UserId::from(id), claims, expires_at: None });
+        self.enter(name, &at, Admission { user, ..Admission::default() })
+    }
+
+    /// Where somebody of this name would come in; none: the first endpoint that has events and data.
+    pub(super) fn way_in(&self, name: &str, path: Option<&str>) -> Result<WayIn, TryoutError> {
+        if self.here.contains_key(name) {
             return Err(cannot(format!("a connection `{name}` is open already")));
         }
-        let fits = |path: &str, dialect: Dialect| match &endpoint {
-            Some(wanted) => wanted == path,
+        let fits = |own: &str, dialect: Dialect| match path {
+            Some(wanted) => wanted == own,
             None => dialect != Dialect::Raw,
         };
         let all = &self.settings.endpoints;
@@ -66,27 +92,37 @@ impl Tryout {
             cannot(format!("`{}` is a raw endpoint, which cannot be tried out yet", at.path))
         })?;
         let wire = Wire { dialect: at.dialect, format };
-        let path: Arc<str> = at.path.as_str().into();
+        Ok(WayIn { index: EndpointIndex(index), endpoint: Arc::clone(at), wire })
+    }
+
+    /// The connection opens.
+    pub(super) fn enter(
+        &mut self,
+        name: String,
+        at: &WayIn,
+        admission: Admission,
+    ) -> Result<(), TryoutError> {
+        let WayIn { index, endpoint, wire } = at;
         let handle =
             self.around.hub.reserve().map_err(|why| cannot(format!("nobody can come: {why:?}")))?;
         self.people += 1;
         let id = ConnectionId::from_bytes(u128::from(self.people).to_be_bytes());
-        let user = user.map(|id| User { id: UserId::from(id), claims, expires_at: None });
         let facts = Arc::new(Connection {
             handle,
             id,
-            user,
-            endpoint: path,
-            endpoint_index: EndpointIndex(index),
-            peer: ([127, 0, 0, 1], 1).into(),
+            user: admission.user,
+            endpoint: endpoint.path.as_str().into(),
+            endpoint_index: *index,
+            peer: PEER,
             dialect: wire.dialect.word(),
-            more: Vec::new(),
+            more: admission.more,
             upgrade: None,
             waiting: Waiting::default(),
             data: Data::default(),
         });
         self.around.record.names(handle, &name);
-        let link = Arc::new(Link::new(facts, wire, self.settings.outbox, Vec::new()));
+        let link = Link::new(facts, *wire, self.settings.outbox, admission.channels);
+        let link = Arc::new(link);
         let mut source = Source::new(Arc::clone(&link));
         self.around.hub.open(&link);
         self.router.opened(&mut source);
@@ -132,8 +168,11 @@ impl Tryout {
         value: Result<Value, String>,
     ) -> Result<(), TryoutError> {
         self.drain();
+        self.forget_questions();
         let key = self.around.record.take_question(from, id);
-        let key = key.ok_or_else(|| cannot(format!("`{from}` was not asked `{id}`")))?;
+        let key = key.ok_or_else(|| {
+            cannot(format!("`{from}` was not asked `{id}`, or has answered, or its time is over"))
+        })?;
         let said = match value {
             Ok(value) => json!({ "key": key, "value": value }),
             Err(error) => json!({ "key": key, "error": error }),
@@ -148,6 +187,14 @@ impl Tryout {
         let source = self.here.remove(name).ok_or_else(|| nobody(name))?;
         self.goes(source, &Reason::Peer(code));
         Ok(())
+    }
+
+    /// Nobody can answer what is over.
+    pub(super) fn forget_questions(&self) {
+        self.around.record.keep_questions(|of, key| {
+            let of = self.here.get(of).map(|source| source.link.facts.handle);
+            of.is_some_and(|of| self.around.hub.is_asked(of, key))
+        });
     }
 
     fn goes(&mut self, mut source: Source, reason: &Reason) {

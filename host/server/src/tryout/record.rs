@@ -34,6 +34,8 @@ pub struct Seen {
     pub effects: Vec<Value>,
     /// What each connection was sent, as JSON.
     pub frames: BTreeMap<String, Vec<Value>>,
+    /// How many events the plugin was told.
+    pub told: u64,
 }
 
 /// Writes down what happens.
@@ -41,7 +43,7 @@ pub(super) struct Record {
     hub: Arc<Hub>,
     servers: Arc<Servers>,
     /// When the told time began, by the time of day.
-    began: SystemTime,
+    pub(super) began: SystemTime,
     state: Mutex<State>,
     /// How many events the plugin was offered, and took.
     heard: watch::Sender<u64>,
@@ -52,6 +54,8 @@ struct State {
     names: Names,
     seen: Seen,
     left_out: usize,
+    /// How many events the plugin had been offered, and took, when this was asked last.
+    heard: u64,
     /// What this connection said last came to no plugin.
     unheard: Option<String>,
     /// Questions that wait for an answer: of which connection, their event and their key.
@@ -130,6 +134,11 @@ impl Record {
         state.questions.remove(place).map(|(_, _, key)| key)
     }
 
+    /// Forgets questions that are over without an answer: by their time, or with their connection.
+    pub(super) fn keep_questions(&self, is_open: impl Fn(&str, &str) -> bool) {
+        self.lock().questions.retain(|(of, _, key)| is_open(of, key));
+    }
+
     /// The gateway has ended a connection.
     pub(super) fn ended(&self, name: &str, reason: &Reason) {
         let (code, reason) = (reason.code(), reason.word());
@@ -141,12 +150,20 @@ impl Record {
         self.lock().add(json!({ "broke": why }));
     }
 
+    /// The plugin has said whether somebody may come in.
+    pub(super) fn judged(&self, what: Vec<Value>) {
+        what.into_iter().for_each(|what| self.lock().add(what));
+        self.heard.send_modify(|heard| *heard += 1);
+    }
+
     /// What was seen since this was asked last.
     pub(super) fn take(&self) -> Seen {
         let mut state = self.lock();
         state.unheard = None;
         let left_out = mem::take(&mut state.left_out);
         let mut seen = mem::take(&mut state.seen);
+        let heard = self.heard();
+        seen.told = heard - mem::replace(&mut state.heard, heard);
         if left_out > 0 {
             seen.effects.push(json!({ "left-out": left_out }));
         }

@@ -27,6 +27,20 @@ struct State {
     /// The plugin's names of the requests that are about to begin.
     names: VecDeque<String>,
     under_way: VecDeque<(String, oneshot::Sender<Result<Response, Fault>>)>,
+    /// What servers answer to an authenticator, which waits for it, in this order.
+    ready: VecDeque<Result<Response, Fault>>,
+    /// What it has asked: methods and URLs.
+    asked: Vec<(String, String)>,
+}
+
+impl State {
+    fn answers_at_once(&mut self, method: String, url: String) -> Result<Response, Fault> {
+        self.asked.push((method, url));
+        let unsaid = || {
+            Err(Fault::new(FaultId::Unreachable, "the script does not say what the server answers"))
+        };
+        self.ready.pop_front().unwrap_or_else(unsaid)
+    }
 }
 
 impl Default for Servers {
@@ -58,6 +72,18 @@ impl Servers {
         asked.is_some_and(|(_, asked)| asked.send(value).is_ok())
     }
 
+    /// Has these answers ready for who waits for them.
+    pub(super) fn readies(&self, answers: Vec<Result<Response, Fault>>) {
+        self.lock().ready = answers.into();
+    }
+
+    /// The methods and URLs that were asked since then, and how many answers nobody has asked for.
+    pub(super) fn asked(&self) -> (Vec<(String, String)>, usize) {
+        let mut state = self.lock();
+        let left = std::mem::take(&mut state.ready).len();
+        (std::mem::take(&mut state.asked), left)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,10 +96,15 @@ impl Outgoing for Servers {
         request: Request,
         trace: Option<&TraceContext>,
     ) -> Result<Begun, Fault> {
-        let name = self.lock().names.pop_front().unwrap_or_default();
+        let name = self.lock().names.pop_front();
+        let (method, url) = (request.method.clone(), request.url.clone());
         let Begun { server, exchange } = self.client.begin(asker, request, trace)?;
         let (answer, answered) = oneshot::channel();
-        self.lock().under_way.push_back((name, answer));
+        match name {
+            Some(name) => self.lock().under_way.push_back((name, answer)),
+            // Only effects have names: an authenticator asks, and waits.
+            None => drop(answer.send(self.lock().answers_at_once(method, url))),
+        }
         let exchange = Box::pin(async move {
             // It holds the request's place, and is never polled.
             let held = exchange;

@@ -61,11 +61,7 @@ impl Upgrades {
     ) -> Result<Admitted, Refusal> {
         let admitted = self.authenticate(parts, endpoint, agreement, peer, span).await?;
         if admitted.admission.user.is_none() && !endpoint.anonymous {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "anonymous",
-                "this endpoint wants to know who you are; a token can come as `?token=`",
-            ));
+            return Err(anonymous());
         }
         Ok(admitted)
     }
@@ -147,6 +143,15 @@ impl Upgrades {
         };
         dialect::handshake(link.wire, &handshake)
     }
+}
+
+/// The refusal of somebody whom nobody knows, where the endpoint does not allow that.
+pub(super) fn anonymous() -> Refusal {
+    Refusal::new(
+        StatusCode::UNAUTHORIZED,
+        "anonymous",
+        "this endpoint wants to know who you are; a token can come as `?token=`",
+    )
 }
 
 /// What is known of a connection besides: the gateway's own first, so that it is what whoever looks a key up finds.

@@ -92,28 +92,28 @@ impl Upgrades {
 }
 
 /// A refusal with the authenticator's reason. A status that is none for a refusal counts as 403.
-fn denied(status: u16, why: Fault) -> Refusal {
+pub(super) fn denied(status: u16, why: Fault) -> Refusal {
     let refusing = Some(status).filter(|status| (400..=599).contains(status));
     let status = refusing.and_then(|status| StatusCode::from_u16(status).ok());
     let refusal = Refusal::new(status.unwrap_or(StatusCode::FORBIDDEN), "denied", why.message);
     Refusal { retry_after: why.retry_after, ..refusal }
 }
 
-fn no_verdict(name: &PluginName, why: &Fault) -> Refusal {
+pub(super) fn no_verdict(name: &PluginName, why: &Fault) -> Refusal {
     let refusal =
         unavailable(format!("no verdict from the authenticator `{name}`: {}", why.message));
     Refusal { retry_after: why.retry_after, ..refusal }
 }
 
 /// The peer is told that it is not its fault; `inside` is for the log.
-fn unavailable(inside: String) -> Refusal {
+pub(super) fn unavailable(inside: String) -> Refusal {
     let reason = "nobody can say who you are just now; try again later";
     let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "authenticator", reason);
     Refusal { inside: Some(inside), ..refusal }
 }
 
 /// Whether the connection can begin with what it is given: nothing of it is left out in silence.
-fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(), Wrong> {
+pub(super) fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(), Wrong> {
     if admission.channels.len() > subscriptions {
         let why = format!(
             "the authenticator wants {} channels for a connection, and `limits.per_connection.subscriptions` is \
@@ -137,10 +137,17 @@ fn usable(admission: &Admission, subscriptions: usize, wire: Wire) -> Result<(),
 /// When the authentication ends, by the clock that does not jump: what is left of it by the time of day counts from now.
 /// One that has ended already lets nobody in.
 fn end_of(admission: &Admission) -> Result<Option<Instant>, Refusal> {
+    end_by(admission, SystemTime::now())
+}
+
+/// The same by this time of day, which may be told.
+pub(super) fn end_by(
+    admission: &Admission,
+    time_of_day: SystemTime,
+) -> Result<Option<Instant>, Refusal> {
     let Some(end) = admission.user.as_ref().and_then(|user| user.expires_at) else {
         return Ok(None);
     };
-    let time_of_day = SystemTime::now();
     match end.duration_since(time_of_day) {
         // An end that is too far away for the clock does not come.
         Ok(left) if !left.is_zero() => Ok(tokio::time::Instant::now().into_std().checked_add(left)),

@@ -18,6 +18,7 @@ mod polls;
 mod posts;
 mod serving;
 mod statics;
+pub(crate) mod tried;
 mod websocket;
 
 pub use body::Body;

@@ -25,6 +25,11 @@ impl Variables {
         }
     }
 
+    /// What they stand for: for who has to hide it in other ways.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// The text with `${NAME}` wherever the value of a variable stands.
     pub fn hide(&self, text: &str) -> String {
         let (mut out, mut rest, mut quoted) = (String::with_capacity(text.len()), text, false);

@@ -15,6 +15,7 @@ use tengen_core::{capability::ask::Ask, event::Permit, handler::Work, outbox::It
 use tengen_wire::{
     dialect::{self, Answer, Arrived, Question},
     fault::{Fault, FaultId},
+    id::Handle,
     payload::Payload,
 };
 
@@ -51,6 +52,11 @@ impl CarryOut for Ask {
 }
 
 impl Hub {
+    /// Whether a connection has a question of this key, as clients are told it, that is not over.
+    pub(crate) fn is_asked(&self, connection: Handle, key: &str) -> bool {
+        key.parse().is_ok_and(|key| self.questions.has(connection, key))
+    }
+
     /// A client answers what it was asked. `permit`: the place of what it says, as long as that waits.
     pub(in crate::hub) fn take_answer(
         &self,

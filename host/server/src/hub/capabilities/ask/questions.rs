@@ -135,6 +135,11 @@ impl Questions {
         Ok(())
     }
 
+    /// Whether a connection has an open one of this key.
+    pub(super) fn has(&self, of: Handle, key: u64) -> bool {
+        self.part(of).open.has(of, key)
+    }
+
     /// A question was not sent. False: it is over already, and its end told.
     pub(super) fn take_back(&self, link: &Link, key: u64) -> bool {
         self.part(link.facts.handle).open.take(link.facts.handle, key).is_some()
