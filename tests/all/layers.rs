@@ -28,7 +28,6 @@ const ROOMS: [(&[&str], &[&str]); 13] = [
         &[
             "crc32fast",
             "opentelemetry",
-            "opentelemetry-otlp",
             "opentelemetry-proto",
             "opentelemetry_sdk",
             "prost",

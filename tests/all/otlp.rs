@@ -5,6 +5,7 @@
 
 mod logs;
 mod metrics;
+mod spill;
 
 use std::time::{Duration, Instant};
 use support::otlp::{Collector, Kind, Span, Value};
@@ -186,6 +187,39 @@ async fn what_a_refusing_collector_costs_is_counted() {
             "{stats:?}"
         );
         assert!(collector.spans().is_empty());
+    }
+}
+
+// All of them counted as exported.
+#[tokio::test]
+async fn spans_that_a_collector_refuses_are_counted_and_told() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), Protocol::Grpc),
+        (Collector::http().await.unwrap(), Protocol::HttpJson),
+    ] {
+        collector.reject_spans(3);
+        let telemetry = telemetry(&collector, protocol);
+        make(&*telemetry.tracer(), 10);
+        telemetry.shutdown(10 * SECOND).await;
+        let stats = spans_of(&telemetry);
+        assert_eq!((stats.ended, stats.exported, stats.dropped.refused), (10, 7, 3), "{stats:?}");
+        assert_eq!(stats.last_error.as_deref(), Some("too old"));
+        assert_eq!(collector.spans().len(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_takes_small_requests_gets_all_spans() {
+    for (collector, protocol) in [
+        (Collector::grpc().await.unwrap(), Protocol::Grpc),
+        (Collector::http().await.unwrap(), Protocol::HttpProtobuf),
+    ] {
+        collector.limit(2 << 10);
+        let telemetry = telemetry(&collector, protocol);
+        make(&*telemetry.tracer(), 300);
+        let report = telemetry.shutdown(10 * SECOND).await;
+        assert!(report.is_complete(), "{report}");
+        assert_eq!((collector.spans().len(), spans_of(&telemetry).exported), (300, 300));
     }
 }
 

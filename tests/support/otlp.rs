@@ -15,18 +15,20 @@ use data_encoding::HEXLOWER;
 use http::HeaderMap;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse, trace_service_server::TraceService,
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::TraceService,
     },
     common::v1::{KeyValue, any_value},
     trace::v1 as wire,
 };
+use prost::Message as _;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -231,6 +233,16 @@ impl Collector {
         self.inbox.refusals.store(requests, Ordering::SeqCst);
     }
 
+    /// Takes no request from now on that has more bytes than this, as protobuf.
+    pub fn limit(&self, bytes: usize) {
+        self.inbox.limit.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Takes requests with spans but for the first so many of them, all together.
+    pub fn reject_spans(&self, spans: u64) {
+        self.inbox.rejected_spans.store(spans, Ordering::SeqCst);
+    }
+
     /// Answers no request from now on, or answers all that wait.
     pub fn hang(&self, hangs: bool) {
         self.inbox.hangs.send_replace(hangs);
@@ -269,12 +281,32 @@ struct Inbox {
     requests: AtomicU64,
     refusals: AtomicU32,
     delay_micros: AtomicU64,
+    /// Bytes of the largest request that is taken; 0: any.
+    limit: AtomicUsize,
+    /// Spans of the next requests that are refused, with the rest taken.
+    rejected_spans: AtomicU64,
     hangs: watch::Sender<bool>,
     arrivals: watch::Sender<()>,
 }
 
-/// The receiver does not take the request now.
-struct Refused;
+/// Why the receiver does not take a request.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    /// Not now.
+    Now,
+    TooLarge,
+}
+
+impl From<Refused> for Status {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Now => Self::unavailable("not now"),
+            Refused::TooLarge => {
+                Self::resource_exhausted("grpc: received message larger than max (2 vs. 1)")
+            }
+        }
+    }
+}
 
 impl Inbox {
     fn spans(&self) -> MutexGuard<'_, Vec<Span>> {
@@ -282,7 +314,7 @@ impl Inbox {
     }
 
     /// Treats a request as the next is to be treated.
-    async fn admit(&self, headers: HeaderMap) -> Result<(), Refused> {
+    async fn admit(&self, headers: HeaderMap, bytes: usize) -> Result<(), Refused> {
         *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers;
         self.arrivals.send_replace(());
         // An error would mean that this inbox is gone, and with it whoever asks.
@@ -292,9 +324,12 @@ impl Inbox {
             time::sleep(delay).await;
         }
         let one_less = |left: u32| left.checked_sub(1);
-        match self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
-            Ok(_) => Err(Refused),
-            Err(_) => Ok(()),
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(Refused::Now);
+        }
+        match self.limit.load(Ordering::SeqCst) {
+            limit if limit > 0 && bytes > limit => Err(Refused::TooLarge),
+            _ => Ok(()),
         }
     }
 
@@ -304,10 +339,19 @@ impl Inbox {
         request: ExportTraceServiceRequest,
     ) -> Result<ExportTraceServiceResponse, Refused> {
         self.requests.fetch_add(1, Ordering::SeqCst);
-        self.admit(headers).await?;
-        self.spans().extend(spans_of(request));
+        self.admit(headers, request.encoded_len()).await?;
+        let mut spans = spans_of(request);
+        let of_these = |left: u64| Some(left - left.min(spans.len() as u64));
+        let rejected = &self.rejected_spans;
+        let left = rejected.fetch_update(Ordering::SeqCst, Ordering::SeqCst, of_these);
+        let rejected = left.unwrap_or_default().min(spans.len() as u64);
+        self.spans().extend(spans.split_off(usize::try_from(rejected).unwrap_or_default()));
         self.arrivals.send_replace(());
-        Ok(ExportTraceServiceResponse::default())
+        let partial = ExportTracePartialSuccess {
+            rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
+            error_message: "too old".into(),
+        };
+        Ok(ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) })
     }
 }
 
@@ -322,7 +366,7 @@ impl TraceService for Grpc {
         let (metadata, _, request) = request.into_parts();
         match self.0.receive(metadata.into_headers(), request).await {
             Ok(response) => Ok(tonic::Response::new(response)),
-            Err(Refused) => Err(Status::unavailable("not now")),
+            Err(refused) => Err(refused.into()),
         }
     }
 }
@@ -330,6 +374,11 @@ impl TraceService for Grpc {
 /// The spans of a request that somebody wrote as JSON.
 pub fn spans_of_json(text: &str) -> Result<Vec<Span>> {
     Ok(spans_of(serde_json::from_str(text)?))
+}
+
+/// The records of a request that somebody wrote as JSON.
+pub fn records_of_json(text: &str) -> Result<Vec<Record>> {
+    Ok(logs::records_of(serde_json::from_str(text)?))
 }
 
 /// The values of a request that somebody wrote as JSON.

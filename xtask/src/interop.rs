@@ -29,7 +29,9 @@ pub(crate) fn otelcol(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::FAILURE);
     }
-    println!("the collector has what was sent: spans by name, metrics by value");
+    println!(
+        "the collector has what was sent: spans by name, metrics by value, log records one by one"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

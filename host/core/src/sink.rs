@@ -251,9 +251,12 @@ pub enum Refusal {
     /// Of the first `taken` of the batch so many were refused, and it is not said which: all of those are done with.
     Partly {
         taken: usize,
+        /// None: they have it, and something to say of it.
         refused: usize,
         why: String,
     },
+    /// The first of the batch, alone, is more than is taken.
+    TooLarge(String),
 }
 
 /// How long a delivery may take, unless the sink says otherwise.

@@ -39,4 +39,4 @@ pub use server::{Admin, Cache, Drain, Heartbeat, Secret, Server, Static};
 pub use settings::Settings;
 pub use sink::{Files, Format, FullSink, Per, Rotation, Rule, Sink, SinkKind, Spill};
 pub use store::Store;
-pub use telemetry::{Otlp, Protocol, Telemetry};
+pub use telemetry::{Otlp, Protocol, SpanSpill, Telemetry};

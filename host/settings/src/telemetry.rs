@@ -77,6 +77,20 @@ settings! {
         metrics_every: Option<Duration> = duration().within(Duration::from_secs(1)..=Duration::from_secs(86_400)).unsaid(Duration::from_secs(60));
         /// whom to trust (PEM); absent: whom the system trusts
         certificate: Option<PathBuf> = path().absent("\"ca.pem\"");
+        /// Where spans wait that the collector does not take for now; without it, they are lost.
+        spill: Option<SpanSpill> = table_if_there();
+    }
+}
+
+settings! {
+    /// Spans on the disk, until a collector takes them: what comes while it takes none, and what is left at the end, for the next
+    /// start. Written, not synced.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SpanSpill {
+        /// a folder that nothing else uses; made if it is not there
+        path: PathBuf = path().required(PathBuf::new(), "\"spill/spans\"", "say where, as in path = \"spill/spans\"");
+        /// most bytes of its files; over it the newest spans are lost
+        size: NonZeroUsize = size().within(at_least_one(64 << 10)..=at_least_one(1 << 40)).or(at_least_one(256 << 20));
     }
 }
 
@@ -135,6 +149,13 @@ impl Otlp {
     /// The defaults for a collector at this address.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self { endpoint: endpoint.into(), ..Self::usual() }
+    }
+}
+
+impl SpanSpill {
+    /// The defaults for this folder.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::usual() }
     }
 }
 

@@ -65,7 +65,7 @@ struct Courier {
     sink: Arc<dyn Sink>,
     batch: NonZeroUsize,
     delay: Duration,
-    /// Losses that the sink was told of.
+    /// Losses that the sink was told of, or is being told of.
     told: Arc<AtomicU64>,
     /// Tasks that have not come to their end.
     working: Arc<AtomicU64>,
@@ -83,6 +83,8 @@ enum Outcome {
     Unavailable(String, Option<Duration>),
     /// So many are done with, of which so many were refused.
     Partly(usize, usize, String),
+    /// The first is more than is taken.
+    TooLarge(String),
     GivenUp(String),
     Fatal(String),
     OutOfTime,
@@ -135,15 +137,16 @@ impl Courier {
         let (mut rest, mut failures) = (batch.signals.as_slice(), 0);
         while !rest.is_empty() {
             if self.station.is_gone() {
-                self.station.lose(rest, Loss::SinkError);
+                self.station.lose(rest, Loss::Gone);
                 break;
             }
+            let was_closing = self.station.until().is_some();
             if self.station.leaves_the_rest() {
                 self.station.lose(rest, Loss::Shutdown);
                 break;
             }
             if let Err(pause) = self.station.admit(time::Instant::now().into_std()) {
-                self.pause(pause).await;
+                self.pause(pause, was_closing).await;
                 continue;
             }
             match self.attempt(rest).await {
@@ -155,7 +158,7 @@ impl Courier {
                 Outcome::Later(pause) => {
                     self.station.retried();
                     self.station.withdrew();
-                    self.pause(pause).await;
+                    self.pause(pause, was_closing).await;
                 }
                 Outcome::Failed(error) => {
                     failures += 1;
@@ -165,12 +168,19 @@ impl Courier {
                         break;
                     }
                     let pause = self.failed(&error);
-                    self.pause(pause).await;
+                    self.pause(pause, was_closing).await;
                 }
-                Outcome::Unavailable(error, wished) => self.wait_for_them(&error, wished).await,
+                Outcome::Unavailable(error, wished) => {
+                    self.wait_for_them(&error, wished, was_closing).await;
+                }
                 Outcome::Partly(taken, refused, error) => {
                     let (taken, left) = rest.split_at(taken);
                     self.take_partly(taken, refused, &error);
+                    (rest, failures) = (left, 0);
+                }
+                Outcome::TooLarge(error) => {
+                    let (first, left) = rest.split_at(1);
+                    self.lose_too_large(first, &error);
                     (rest, failures) = (left, 0);
                 }
                 Outcome::GivenUp(error) => {
@@ -189,10 +199,23 @@ impl Courier {
         self.station.release(batch);
     }
 
+    /// Tells the sink with the batch what was lost before it, which nobody else tells it meanwhile.
     async fn attempt(&self, rest: &[Arc<Signal>]) -> Outcome {
         let lost = self.station.lost();
-        let news = lost.saturating_sub(self.told.load(Ordering::Relaxed));
-        let news = u32::try_from(news).unwrap_or(u32::MAX);
+        let news = lost.saturating_sub(self.told.fetch_max(lost, Ordering::Relaxed));
+        let outcome = self.try_once(rest, u32::try_from(news).unwrap_or(u32::MAX)).await;
+        let is_told = match &outcome {
+            Outcome::Taken(_) => true,
+            Outcome::Partly(taken, refused, _) => refused < taken,
+            _ => false,
+        };
+        if !is_told {
+            self.told.fetch_sub(news, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    async fn try_once(&self, rest: &[Arc<Signal>], news: u32) -> Outcome {
         let delivery =
             SERVING.scope((), AssertUnwindSafe(self.sink.deliver(rest, news)).catch_unwind());
         let answer = tokio::select! {
@@ -200,7 +223,7 @@ impl Courier {
             () = expired(&self.station) => return Outcome::OutOfTime,
             answer = time::timeout(self.sink.patience(), delivery) => answer,
         };
-        let outcome = match answer {
+        match answer {
             Ok(Ok(Ok(0))) => Outcome::Failed("the sink took nothing and did not say why".into()),
             Ok(Ok(Ok(taken))) => Outcome::Taken(taken.min(rest.len())),
             Ok(Ok(Err(Refusal::RetryAfter(pause)))) => Outcome::Later(pause),
@@ -211,20 +234,17 @@ impl Courier {
                 let taken = taken.clamp(1, rest.len());
                 Outcome::Partly(taken, refused.min(taken), why)
             }
+            Ok(Ok(Err(Refusal::TooLarge(reason)))) => Outcome::TooLarge(reason),
             Ok(Err(_)) => Outcome::GivenUp("the sink panicked".into()),
             Err(_) => Outcome::Failed(format!("no answer within {:?}", self.sink.patience())),
-        };
-        if matches!(outcome, Outcome::Taken(_) | Outcome::Partly(..)) {
-            self.told.fetch_max(lost, Ordering::Relaxed);
         }
-        outcome
     }
 
-    /// Waits before the next attempt, but not past the deadline; when the end begins, there is one at once.
-    async fn pause(&self, pause: Duration) {
-        let is_closing = self.station.until().is_some();
+    /// Waits before the next attempt, but not past the deadline; when the end begins, there is one at once. `was_closing`:
+    /// whether it had begun before the last attempt did. Asked here, an end that began since would cost a whole pause.
+    async fn pause(&self, pause: Duration, was_closing: bool) {
         let enough = async {
-            match is_closing {
+            match was_closing {
                 true => expired(&self.station).await,
                 false => {
                     closing(&self.station).await;
@@ -239,12 +259,12 @@ impl Courier {
     }
 
     /// Nobody is there who takes the batch. When all ends each moment counts, and they are asked again soon.
-    async fn wait_for_them(&self, error: &str, wished: Option<Duration>) {
+    async fn wait_for_them(&self, error: &str, wished: Option<Duration>, was_closing: bool) {
         let pause = self.failed(error).max(wished.unwrap_or_default());
         self.station.retried();
-        match self.station.until() {
-            None => self.pause(pause).await,
-            Some(_) => self.pause(pause.min(AT_THE_END)).await,
+        match was_closing {
+            false => self.pause(pause, false).await,
+            true => self.pause(pause.min(AT_THE_END), true).await,
         }
     }
 
@@ -267,17 +287,40 @@ impl Courier {
         pause
     }
 
-    /// These are done with, and so many of them were refused: which, nobody says. That is told now and then; it is no
-    /// failure of the sink.
+    /// These are done with, and so many of them were refused: which, nobody says. That is told now and then. It is a failure
+    /// of the sink if it was all of them, and no failure at all if it was none.
     fn take_partly(&self, taken: &[Arc<Signal>], refused: usize, error: &str) {
         let (refused, kept) = taken.split_at(refused);
-        self.station.lose(refused, Loss::SinkError);
-        self.station.noted(error);
+        self.station.lose(refused, Loss::Refused);
+        if kept.is_empty() {
+            self.failed(error);
+            return;
+        }
         self.station.delivered(kept);
         let now = time::Instant::now().into_std();
+        let sink = self.station.name();
+        if refused.is_empty() {
+            if let Some(Times { untold, .. }) = self.often.count("said", now) {
+                tracing::warn!(sink, said = error, untold, "a sink took all, and says this of it");
+            }
+            return;
+        }
+        self.station.noted(error);
         if let Some(Times { untold, .. }) = self.often.count("refused", now) {
-            let (sink, lost) = (self.station.name(), self.station.lost());
+            let lost = self.station.lost();
             tracing::warn!(sink, error, untold, lost, "a sink refused some signals");
+        }
+    }
+
+    /// No other try would take it. It says nothing of the sink.
+    fn lose_too_large(&self, first: &[Arc<Signal>], error: &str) {
+        self.station.lose(first, Loss::TooLarge);
+        self.station.noted(error);
+        self.station.withdrew();
+        let now = time::Instant::now().into_std();
+        if let Some(Times { untold, .. }) = self.often.count("too-large", now) {
+            let (sink, lost) = (self.station.name(), self.station.lost());
+            tracing::warn!(sink, error, untold, lost, "a signal is larger than its sink takes");
         }
     }
 

@@ -1,81 +1,18 @@
-//! The OTLP client: one exporter for the planned protocol, over TLS where the address says so.
+//! What ways to a collector have in common: whom they trust, and for how long they wait.
 
-use super::{
-    TelemetryError,
-    plan::{Plan, Trust},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
-use opentelemetry_otlp::{
-    Compression, ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig,
-    WithTonicConfig,
-    tonic_types::{
-        metadata::MetadataMap,
-        transport::{Certificate, ClientTlsConfig, Identity},
-    },
-};
-use std::{collections::HashMap, io, path::Path, time::Duration};
-use tengen_settings::{Protocol, file};
+use super::{TelemetryError, plan::Trust};
+use std::{io, path::Path, time::Duration};
+use tengen_settings::file;
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// Longer than anything runs: what has no limit.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How long a connection may take to come about.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
 /// Bytes of the longest file of certificates that is read, 1 MiB: what a system trusts has a quarter of that.
 const PEM_LIMIT: usize = 1 << 20;
-
-/// What the environment says is in the plan. The exporter looks there once more for headers and, where nothing is to be
-/// compressed, for the compression; it finds what the plan has, or nothing.
-pub(super) fn build(plan: &Plan) -> Result<SpanExporter, TelemetryError> {
-    let (collector, timeout) = (&plan.collector, plan.timeout.unwrap_or(FOR_EVER));
-    // The first in the process stays; there is no other in this program.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let identity = Pem::read(&collector.trust)?;
-    let http = match collector.protocol {
-        Protocol::Grpc => {
-            let mut builder = SpanExporter::builder()
-                .with_tonic()
-                .with_endpoint(collector.endpoint.full())
-                .with_metadata(MetadataMap::from_headers(collector.headers.clone()))
-                .with_timeout(timeout);
-            if collector.endpoint.is_secure() {
-                builder = builder.with_tls_config(identity.for_grpc());
-            }
-            if collector.gzip {
-                builder = builder.with_compression(Compression::Gzip);
-            }
-            return builder.build().map_err(no_exporter);
-        }
-        Protocol::HttpProtobuf => opentelemetry_otlp::Protocol::HttpBinary,
-        Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
-    };
-    let mut builder = SpanExporter::builder()
-        .with_http()
-        // Named, so that no feature of another crate can put a different client in its place.
-        .with_http_client(identity.http_client(collector.endpoint.is_secure(), timeout)?)
-        .with_protocol(http)
-        .with_endpoint(collector.endpoint.full())
-        .with_headers(for_http(&collector.headers))
-        .with_timeout(timeout);
-    if collector.gzip {
-        builder = builder.with_compression(Compression::Gzip);
-    }
-    builder.build().map_err(no_exporter)
-}
-
-/// As the exporter over HTTP takes them: it resolves percent signs in what it is given.
-fn for_http(headers: &HeaderMap) -> HashMap<String, String> {
-    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
-        // The exporter's own goes by this spelling, and one in another would stand beside it.
-        let name = if *name == USER_AGENT { "User-Agent" } else { name.as_str() };
-        // Nothing is lost: it was made of a text.
-        let value = String::from_utf8_lossy(value.as_bytes());
-        (name.to_owned(), value.replace('%', "%25"))
-    };
-    headers.iter().map(pair).collect()
-}
-
-fn no_exporter(error: ExporterBuildError) -> TelemetryError {
-    TelemetryError::Exporter(Box::new(error))
-}
 
 /// What [`Trust`] names, in PEM.
 pub(super) struct Pem {
@@ -112,6 +49,7 @@ impl Pem {
         let wrong = |error: reqwest::Error| TelemetryError::Exporter(Box::new(error));
         let mut client = reqwest::Client::builder()
             .timeout(timeout)
+            .connect_timeout(CONNECT_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Some(pem) = &self.authorities {
@@ -142,17 +80,6 @@ fn read(path: &Path) -> Result<Vec<u8>, TelemetryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // The exporter resolves them, and `50%41` would be sent as `50A`.
-    #[test]
-    fn headers_keep_their_percent_signs() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-share", HeaderValue::from_static("50%41"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("me"));
-        let pairs = [("x-share", "50%2541"), ("User-Agent", "me")];
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(for_http(&headers), HashMap::from(pairs));
-    }
 
     #[test]
     fn a_certificate_is_a_regular_file_of_some_length() {

@@ -25,16 +25,13 @@ fn of_spans(spans: &SpanStats, into: &mut Samples) {
         (Metric::QueuedSpans, spans.queued),
         (Metric::InFlightSpans, spans.in_flight),
         (Metric::SpanMemory, spans.bytes),
+        (Metric::SpilledSpans, spans.spilled),
     ] {
         into.add(metric, &[], value);
     }
     into.add(Metric::LateTraces, &["recorded"], spans.late);
     into.add(Metric::LateTraces, &["over-limit"], spans.late_over_limit);
-    for (why, count) in [
-        ("queue-full", spans.dropped.queue_full),
-        ("export-failed", spans.dropped.export_failed),
-        ("shutdown", spans.dropped.shutdown),
-    ] {
+    for (why, count) in spans.dropped.by_reason() {
         into.add(Metric::DroppedSpans, &[why], count);
     }
 }

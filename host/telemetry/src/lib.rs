@@ -80,6 +80,7 @@ mod sending;
 mod spill;
 mod station;
 mod tracer;
+mod traces;
 mod writer;
 
 pub use control::Wishes;

@@ -12,12 +12,13 @@ pub(super) use plan::Plan;
 use crate::{
     delivery,
     exporter::FOR_EVER,
-    sending::{Answer, Client, Trouble},
+    sending::{Answer, Client, Room, Trouble},
     station::Station,
     with_causes,
 };
 use futures_util::future::BoxFuture;
-use records::{Page, Sheet};
+use prost::Message as _;
+use records::Sheet;
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 use tengen_core::sink::{Refusal, Signal, Sink};
 use tengen_settings as settings;
@@ -59,7 +60,8 @@ pub(super) fn start(
 struct Collector {
     client: Client,
     sheet: Sheet,
-    /// For one request; none: for ever.
+    room: Room,
+    /// For one delivery; none: for ever.
     timeout: Option<Duration>,
 }
 
@@ -67,31 +69,47 @@ impl Collector {
     fn open(plan: &Plan, node: &str) -> Result<Self, String> {
         let client = Client::open(&plan.collector).map_err(|error| with_causes(&error))?;
         let sheet = Sheet::new(&plan.resource(node), plan.limits);
-        Ok(Self { client, sheet, timeout: plan.timeout })
+        Ok(Self { client, sheet, room: Room::default(), timeout: plan.timeout })
     }
 
-    /// How many were taken, from the first: as many as one request holds.
-    async fn send(&self, page: Page) -> Result<usize, Refusal> {
-        let Page { request, signals } = page;
-        let answer = match self.timeout {
-            None => self.client.send(request).await,
-            Some(timeout) => match time::timeout(timeout, self.client.send(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Answer::Later { after: None, trouble: late(timeout) },
-            },
-        };
-        match answer {
-            Answer::Taken { rejected: 0, said } if said.is_empty() => Ok(signals),
-            Answer::Taken { rejected, said } => {
-                let refused = usize::try_from(rejected).unwrap_or(usize::MAX).min(signals);
-                let why = format!("{refused} of {signals} records were refused: {said}");
-                Err(Refusal::Partly { taken: signals, refused, why })
-            }
-            Answer::Later { after, trouble } => {
-                Err(Refusal::Unavailable { why: told(&trouble), after })
-            }
-            Answer::Refused(trouble) => Err(Refusal::Drop(told(&trouble))),
+    /// How many were taken, from the first: as many as one request holds, or half of that where it is more than they take.
+    async fn send(&self, signals: &[Arc<Signal>], lost: u32) -> Result<usize, Refusal> {
+        loop {
+            let page = self.sheet.page(signals, lost, self.room.bytes());
+            let (count, bytes) = (page.signals, page.request.encoded_len());
+            return match self.client.send(page.request).await {
+                Answer::Taken { rejected: 0, said } if said.is_empty() => {
+                    self.room.fits();
+                    Ok(count)
+                }
+                Answer::Taken { rejected: 0, said } => {
+                    Err(Refusal::Partly { taken: count, refused: 0, why: said })
+                }
+                Answer::Taken { rejected, said } => {
+                    let refused = usize::try_from(rejected).unwrap_or(usize::MAX).min(count);
+                    let why = format!("{refused} of {count} records were refused: {said}");
+                    Err(Refusal::Partly { taken: count, refused, why })
+                }
+                Answer::Later { after, trouble } => {
+                    Err(Refusal::Unavailable { why: told(&trouble), after })
+                }
+                Answer::TooLarge(_) if count > 1 => {
+                    self.room.is_too_small_for(bytes);
+                    continue;
+                }
+                Answer::TooLarge(trouble) => Err(Refusal::TooLarge(told(&trouble))),
+                // Of those that were sent, and of no others.
+                Answer::Refused(trouble) => {
+                    Err(Refusal::Partly { taken: count, refused: count, why: told(&trouble) })
+                }
+            };
         }
+    }
+
+    async fn send_in_time(&self, signals: &[Arc<Signal>], lost: u32) -> Result<usize, Refusal> {
+        let Some(timeout) = self.timeout else { return self.send(signals, lost).await };
+        let late = || Refusal::Unavailable { why: told(&late(timeout)), after: None };
+        time::timeout(timeout, self.send(signals, lost)).await.unwrap_or_else(|_| Err(late()))
     }
 }
 
@@ -119,7 +137,7 @@ impl Sink for Collector {
         signals: &'a [Arc<Signal>],
         dropped_before: u32,
     ) -> BoxFuture<'a, Result<usize, Refusal>> {
-        Box::pin(self.send(self.sheet.page(signals, dropped_before)))
+        Box::pin(self.send_in_time(signals, dropped_before))
     }
 
     fn patience(&self) -> Duration {

@@ -3,6 +3,7 @@
 //! A thread and a runtime of its own, as the spans have: whoever counts is never waited for, and never waits. An export
 //! that fails loses nothing but its moment, because each says how much there has been from the beginning.
 
+mod halves;
 mod outlet;
 mod plan;
 mod points;
@@ -46,7 +47,8 @@ impl Metrics {
                 let _alive = alive;
                 match open(&plan) {
                     Ok((runtime, client)) => {
-                        let outlet = Outlet { read, sheet, client, plan, counts, stop: stopped };
+                        let (stop, said) = (stopped, String::new());
+                        let outlet = Outlet { read, sheet, client, plan, counts, stop, said };
                         runtime.block_on(outlet.run());
                     }
                     Err(error) => counts.broke(with_causes(&error)),

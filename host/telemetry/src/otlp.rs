@@ -4,18 +4,18 @@
 //! runtime may end before or after it, and a request that hangs can be given up at the deadline.
 
 use super::{
-    TelemetryError, exporter,
+    TelemetryError,
     late::Late,
     plan::{Plan, Sampling, resource},
-    processor::{Outlet, Processor, Spans},
+    processor::{Aside, Outlet, Processor, Spans},
     stats::SpanStats,
     tracer::{Ids, Tracer},
+    traces::Exporter,
 };
 use opentelemetry::{InstrumentationScope, trace::TracerProvider};
-use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{
     Resource,
-    trace::{Sampler, SdkTracerProvider, SpanExporter as _},
+    trace::{Sampler, SdkTracerProvider},
 };
 use std::{
     sync::{
@@ -63,7 +63,9 @@ impl Tracing {
                     Ok((runtime, exporter)) => {
                         // The starter waits for this; if it is gone, `stop` is closed too.
                         ready.send(Ok(())).unwrap_or_default();
-                        runtime.block_on(Outlet { spans, exporter, stop: stopped }.run());
+                        let aside = plan.spill.clone().map(Aside::new);
+                        let outlet = Outlet { spans, exporter, stop: stopped, aside };
+                        runtime.block_on(outlet.run());
                     }
                     Err(error) => ready.send(Err(error)).unwrap_or_default(),
                 }
@@ -157,7 +159,7 @@ fn until_ready(
     }
 }
 
-type Opened = (runtime::Runtime, SpanExporter);
+type Opened = (runtime::Runtime, Exporter);
 
 fn open(plan: &Plan, resource: &Resource) -> Result<Opened, TelemetryError> {
     let runtime = runtime::Builder::new_current_thread()
@@ -166,9 +168,8 @@ fn open(plan: &Plan, resource: &Resource) -> Result<Opened, TelemetryError> {
         .map_err(TelemetryError::Thread)?;
     // The gRPC channel belongs to the runtime in which it is made.
     let inside = runtime.enter();
-    let mut exporter = exporter::build(plan)?;
+    let exporter = Exporter::open(plan, resource)?;
     drop(inside);
-    exporter.set_resource(resource);
     Ok((runtime, exporter))
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) failures_per_second: usize,
     pub(super) batching: Batching,
     pub(super) limits: Limits,
+    /// Where spans wait that nobody takes; none: they are lost.
+    pub(super) spill: Option<settings::SpanSpill>,
     /// Whether `traceparent` from peers is read.
     pub(super) propagate: bool,
     /// Who we are, beside what the settings say.
@@ -88,6 +90,7 @@ impl Plan {
                 ),
                 batching: Batching::new(environment),
                 limits: Limits::new(environment),
+                spill: file.and_then(|otlp| otlp.spill.clone()),
                 propagate: propagates(environment),
                 attributes: environment.pairs("OTEL_RESOURCE_ATTRIBUTES"),
                 service_name: String::new(),

@@ -3,19 +3,25 @@
 //! The SDK's own batch processor tells nobody how many spans it dropped, and calls its end a success even when the
 //! last batch was lost; this one counts every span exactly once.
 
+mod aside;
+
+pub(super) use aside::Aside;
+
 use super::{
     plan::Batching,
     queue::Queue,
     stats::{SpanStats, SpansDropped},
     tracer::STATE_LIMIT,
+    traces::{Export, Sent},
 };
 use opentelemetry::{
     Context, KeyValue, Value,
     trace::{Link, SpanContext, TraceState},
 };
+use opentelemetry_proto::tonic::trace::v1::Span as Written;
 use opentelemetry_sdk::{
     error::OTelSdkResult,
-    trace::{Span, SpanData, SpanExporter, SpanProcessor},
+    trace::{Span, SpanData, SpanProcessor},
 };
 use std::{
     sync::{
@@ -24,6 +30,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tengen_core::often::{Often, Times};
 use tokio::{sync::watch, time};
 
 /// How often losses are logged, at most.
@@ -50,8 +57,18 @@ pub(super) struct Spans {
     in_flight: AtomicU64,
     queue_full: AtomicU64,
     export_failed: AtomicU64,
+    refused: AtomicU64,
+    too_large: AtomicU64,
+    /// Those that nobody took and that found no room on the disk,
+    spill_full: AtomicU64,
+    /// or that it did not take, or does not give back.
+    spill_failed: AtomicU64,
     shutdown: AtomicU64,
     last_error: Mutex<Option<String>>,
+    /// What is on the disk, where there is one.
+    aside: Mutex<Option<aside::Seen>>,
+    /// What of the collector's remarks the log is told.
+    often: Often,
 }
 
 impl Spans {
@@ -66,8 +83,14 @@ impl Spans {
             in_flight: AtomicU64::new(0),
             queue_full: AtomicU64::new(0),
             export_failed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            too_large: AtomicU64::new(0),
+            spill_full: AtomicU64::new(0),
+            spill_failed: AtomicU64::new(0),
             shutdown: AtomicU64::new(0),
+            aside: Mutex::new(None),
             last_error: Mutex::new(None),
+            often: Often::default(),
         }
     }
 
@@ -111,13 +134,20 @@ impl Spans {
         SpansDropped {
             queue_full: read(&self.queue_full),
             export_failed: read(&self.export_failed),
+            refused: read(&self.refused),
+            too_large: read(&self.too_large),
+            spill_full: read(&self.spill_full),
+            spill_failed: read(&self.spill_failed),
             shutdown: read(&self.shutdown),
         }
     }
 
     /// The counts; without the exporter's address and the late traces, which are not known here.
     pub(super) fn stats(&self) -> SpanStats {
+        let seen = self.aside.lock().unwrap_or_else(PoisonError::into_inner).clone();
         SpanStats {
+            spilled: seen.as_ref().map_or(0, |seen| seen.spans),
+            spill: seen.map(|seen| seen.spill),
             endpoint: String::new(),
             protocol: "",
             late: 0,
@@ -136,9 +166,27 @@ impl Spans {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn failed(&self, error: String, spans: u64) {
-        add(&self.export_failed, spans);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    /// The collector took all, and says something of it.
+    fn remark(&self, said: &str) {
+        if let Some(Times { untold, .. }) = self.often.count("said", Instant::now()) {
+            tracing::warn!(said, untold, "the collector took the spans, and says this of them");
+        }
+    }
+
+    /// Now and then.
+    fn complain_of_disk(&self, error: &std::io::Error) {
+        if let Some(Times { untold, .. }) = self.often.count("disk", Instant::now()) {
+            tracing::warn!(%error, untold, "spans cannot be brought to the disk, or back");
+        }
+    }
+
+    fn failed(&self, why: String) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    fn lost(&self, spans: usize, by: &AtomicU64, error: String) {
+        add(by, spans as u64);
+        self.failed(error);
     }
 }
 
@@ -198,12 +246,15 @@ pub(super) struct Outlet<E> {
     pub(super) spans: Arc<Spans>,
     pub(super) exporter: E,
     pub(super) stop: Stop,
+    /// Where spans wait that nobody takes; none: they are lost.
+    pub(super) aside: Option<Aside>,
 }
 
-impl<E: SpanExporter> Outlet<E> {
+impl<E: Export> Outlet<E> {
     /// Exports until told to stop, then what is left, as long as the deadline allows.
     pub(super) async fn run(mut self) {
         let mut complaint = Complaint::default();
+        self.open_aside();
         while self.stop.borrow().is_none() {
             let every = self.spans.batching.every;
             tokio::select! {
@@ -216,20 +267,60 @@ impl<E: SpanExporter> Outlet<E> {
             while due > 0 && self.stop.borrow().is_none() {
                 due = due.saturating_sub(self.export().await);
             }
+            self.open_aside();
+            self.recover().await;
             complaint.voice(self.spans.dropped(), self.spans.last_error());
         }
         while self.export().await > 0 {}
+        if let Some(aside) = self.aside.take() {
+            aside.finish(&self.spans);
+        }
+    }
+
+    fn open_aside(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.open(&self.spans);
+        }
+    }
+
+    /// Exports what is on the disk, as long as it is taken and nothing else waits for long.
+    async fn recover(&mut self) {
+        while self.stop.borrow().is_none()
+            && self.spans.queue.len() < self.spans.batching.most.get()
+            && let Some(aside) = self.aside.as_mut().filter(|aside| !aside.is_away())
+        {
+            let those = aside.take(&self.spans);
+            if those.is_empty() {
+                break;
+            }
+            self.deliver(&those).await;
+        }
     }
 
     /// Exports one batch and says how many spans it had.
     async fn export(&mut self) -> usize {
         let (batch, bytes) = self.spans.batch();
-        let (size, count) = (batch.len(), batch.len() as u64);
+        let size = batch.len();
         if size == 0 {
             return 0;
         }
-        self.spans.in_flight.store(count, Ordering::Relaxed);
-        let deadline = expired(self.stop.clone());
+        let batch: Vec<Written> = batch.into_iter().map(Into::into).collect();
+        self.spans.in_flight.store(size as u64, Ordering::Relaxed);
+        match &mut self.aside {
+            Some(aside) if aside.is_away() => {
+                aside.keep(&batch, &self.spans);
+                self.spans.in_flight.store(0, Ordering::Relaxed);
+            }
+            _ => self.deliver(&batch).await,
+        }
+        self.spans.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        size
+    }
+
+    /// Sends these; what nobody takes goes to the disk, or is lost.
+    async fn deliver(&mut self, those: &[Written]) {
+        self.spans.in_flight.store(those.len() as u64, Ordering::Relaxed);
+        let (mut rest, keeps) = (those, self.aside.is_some());
         let timeout = self.spans.batching.export_timeout;
         let given_up = async {
             match timeout {
@@ -237,22 +328,83 @@ impl<E: SpanExporter> Outlet<E> {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let end = tokio::select! {
             biased;
-            () = deadline => add(&self.spans.shutdown, count),
-            answer = self.exporter.export(batch) => match answer {
-                Ok(()) => add(&self.spans.exported, count),
-                Err(error) => self.spans.failed(error.to_string(), count),
-            },
+            () = expired_for(self.stop.clone(), keeps) => End::OutOfTime,
+            end = self.hand_over(&mut rest) => end,
             () = given_up => {
-                let timeout = timeout.unwrap_or_default();
-                self.spans.failed(format!("no answer within {timeout:?}"), count);
+                End::Failed(format!("no answer within {:?}", timeout.unwrap_or_default()))
+            }
+        };
+        self.end(rest, end);
+        self.spans.in_flight.store(0, Ordering::Relaxed);
+    }
+
+    fn end(&mut self, rest: &[Written], end: End) {
+        let spans = &self.spans;
+        match (end, &mut self.aside) {
+            (End::Done, None) => {}
+            (End::Done, Some(aside)) => aside.reached(),
+            (End::OutOfTime, None) => add(&spans.shutdown, rest.len() as u64),
+            (End::OutOfTime, Some(aside)) => {
+                aside.leave();
+                aside.keep(rest, spans);
+            }
+            (End::Failed(why), None) => spans.lost(rest.len(), &spans.export_failed, why),
+            (End::Failed(why), Some(aside)) => {
+                aside.missed(&why);
+                aside.keep(rest, spans);
+                spans.failed(why);
             }
         }
-        self.spans.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.spans.in_flight.store(0, Ordering::Relaxed);
-        size
     }
+
+    /// Takes out of these what is done with, until nothing is left or nobody takes more.
+    async fn hand_over(&self, rest: &mut &[Written]) -> End {
+        let spans = &self.spans;
+        while !rest.is_empty() {
+            let count = match self.exporter.export(rest).await {
+                Sent::Done { count, refused, said } => {
+                    let (count, refused) = (count.clamp(1, rest.len()), refused.min(count));
+                    add(&spans.exported, (count - refused) as u64);
+                    match refused {
+                        0 if said.is_empty() => {}
+                        0 => spans.remark(&said),
+                        _ => spans.lost(refused, &spans.refused, said),
+                    }
+                    count
+                }
+                Sent::TooLarge(why) => {
+                    spans.lost(1, &spans.too_large, why);
+                    1
+                }
+                Sent::Unavailable(why) => return End::Failed(why),
+            };
+            let (_, left) = rest.split_at_checked(count).unwrap_or_default();
+            *rest = left;
+            spans.in_flight.store(left.len() as u64, Ordering::Relaxed);
+        }
+        End::Done
+    }
+}
+
+/// Waits until exports have to have ended: at the deadline, or where the disk is to have what is left, a while before.
+async fn expired_for(mut stop: Stop, keeps: bool) {
+    if !keeps {
+        return expired(stop).await;
+    }
+    let deadline = stop.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+    if let Some(deadline) = deadline {
+        time::sleep_until(Aside::before(deadline).into()).await;
+    }
+}
+
+/// How an export ended.
+enum End {
+    Done,
+    /// Nobody takes what is left.
+    Failed(String),
+    OutOfTime,
 }
 
 /// Waits until the moment by which all has to have ended, if there will be one.
@@ -280,6 +432,8 @@ impl Complaint {
             lost = dropped.total() - self.told.total(),
             queue_full = dropped.queue_full,
             export_failed = dropped.export_failed,
+            refused = dropped.refused,
+            too_large = dropped.too_large,
             last_error = last_error.as_deref().unwrap_or("none"),
             "spans are lost on the way to the collector"
         );

@@ -20,7 +20,8 @@ pub struct Stats {
     pub sinks: BTreeMap<String, SinkStats>,
 }
 
-/// Every span that ended is in one of the counts: `ended = exported + dropped + queued + in_flight`.
+/// Every span that ended is in one of the counts: `ended = exported + dropped + queued + in_flight + spilled`. What an earlier run
+/// left on the disk counts as ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SpanStats {
     /// Without its query, which may be a secret.
@@ -38,6 +39,10 @@ pub struct SpanStats {
     pub in_flight: u64,
     /// What is queued and in flight takes up, about.
     pub bytes: u64,
+    /// On the disk, until a collector takes them.
+    pub spilled: u64,
+    /// How the disk is, if there is one for them.
+    pub spill: Option<SpillStats>,
     pub dropped: SpansDropped,
     pub last_error: Option<String>,
 }
@@ -47,15 +52,36 @@ pub struct SpanStats {
 pub struct SpansDropped {
     /// The collector was slower than the gateway: as many spans, or bytes of them, waited as may.
     pub queue_full: u64,
-    /// The collector refused them, or was not there, also after retries.
+    /// The collector was not there, or took nothing, also after retries.
     pub export_failed: u64,
+    /// The collector said that it did not take them.
+    pub refused: u64,
+    /// Each of them alone is more than the collector takes.
+    pub too_large: u64,
+    /// There was no room for them on the disk.
+    pub spill_full: u64,
+    /// The disk did not take them, or does not give them back.
+    pub spill_failed: u64,
     /// The gateway ended first.
     pub shutdown: u64,
 }
 
 impl SpansDropped {
     pub fn total(self) -> u64 {
-        self.queue_full + self.export_failed + self.shutdown
+        self.by_reason().into_iter().map(|(_, count)| count).sum()
+    }
+
+    /// With the words for their reasons.
+    pub fn by_reason(self) -> [(&'static str, u64); 7] {
+        [
+            ("queue-full", self.queue_full),
+            ("export-failed", self.export_failed),
+            ("refused", self.refused),
+            ("too-large", self.too_large),
+            ("spill-full", self.spill_full),
+            ("spill-failed", self.spill_failed),
+            ("shutdown", self.shutdown),
+        ]
     }
 }
 
@@ -154,7 +180,7 @@ pub struct SpillStats {
     pub bytes: u64,
     /// Signals that an earlier run had left there.
     pub recovered: u64,
-    /// What could not be read of that, in bytes.
+    /// What could not be read of that, in bytes, with what another version has left.
     pub damaged: u64,
     /// Times that it could not be read or written.
     pub errors: u64,
@@ -192,8 +218,12 @@ pub struct SignalsDropped {
     pub displaced: u64,
     /// A rule of the sink's drops them.
     pub rule: u64,
-    /// The sink refused them or kept failing.
+    /// The sink kept failing, or gave them up.
     pub sink_error: u64,
+    /// The sink said that it did not take them.
+    pub refused: u64,
+    /// Each of them alone is more than the sink takes.
+    pub too_large: u64,
     /// There was no room for them on the disk either.
     pub spill_full: u64,
     /// The disk did not take them, or does not give them back.
@@ -213,12 +243,14 @@ impl SignalsDropped {
     }
 
     /// With the words for their reasons.
-    pub fn by_reason(self) -> [(&'static str, u64); 7] {
+    pub fn by_reason(self) -> [(&'static str, u64); 9] {
         [
             ("queue-full", self.queue_full),
             ("displaced", self.displaced),
             ("rule", self.rule),
             ("sink-error", self.sink_error),
+            ("refused", self.refused),
+            ("too-large", self.too_large),
             ("spill-full", self.spill_full),
             ("spill-failed", self.spill_failed),
             ("shutdown", self.shutdown),
@@ -239,6 +271,8 @@ pub struct Report {
     pub signals_lost: BTreeMap<String, u64>,
     /// Those that wait on the disk for the next start.
     pub signals_kept: BTreeMap<String, u64>,
+    /// Spans that do.
+    pub spans_kept: u64,
     /// The final counts.
     pub stats: Stats,
 }
@@ -272,7 +306,16 @@ impl Report {
         let metrics_lost = Self::metrics_lost(before, &after);
         let kept = after.sinks.iter().filter(|(_, sink)| sink.spilled > 0);
         let signals_kept = kept.map(|(name, sink)| (name.clone(), sink.spilled)).collect();
-        Self { spans_lost, last_error, metrics_lost, signals_lost, signals_kept, stats: after }
+        let spans_kept = after.spans.as_ref().map_or(0, |spans| spans.spilled);
+        Self {
+            spans_lost,
+            last_error,
+            metrics_lost,
+            signals_lost,
+            signals_kept,
+            spans_kept,
+            stats: after,
+        }
     }
 
     fn metrics_lost(before: &Stats, after: &Stats) -> Option<String> {
@@ -285,7 +328,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kept = |(sink, kept)| format!("{kept} signals for sink `{sink}` wait on its disk");
-        let kept: Vec<_> = self.signals_kept.iter().map(kept).collect();
+        let mut kept: Vec<_> = self.signals_kept.iter().map(kept).collect();
+        if self.spans_kept > 0 {
+            kept.push(format!("{} spans wait on the disk", self.spans_kept));
+        }
         if self.is_complete() {
             f.write_str("all telemetry was delivered")?;
             return kept.iter().try_for_each(|kept| write!(f, "; {kept}"));

@@ -155,12 +155,33 @@ async fn records_that_a_collector_refuses_are_counted_and_told() {
         say!("refused", 0..10);
         telemetry.shutdown(10 * SECOND).await;
         let stats = account(&telemetry, "refused");
-        assert_eq!((stats.accepted, stats.processed, stats.dropped.sink_error), (10, 7, 3));
+        assert_eq!((stats.accepted, stats.processed, stats.dropped.refused), (10, 7, 3));
         assert!(stats.last_error.unwrap().ends_with("records were refused: too old"));
         // Beside them, a record may say what was lost before it.
         let mut numbered = collector.records();
         numbered.retain(|record| record.attributes.contains_key("data.number"));
         assert!(bodies(&numbered).ends_with(&numbers(3..10)), "{protocol:?}: {numbered:?}");
+    }
+}
+
+// What was too large was lost as a whole.
+#[tokio::test]
+async fn a_collector_that_takes_small_requests_gets_all_and_what_is_too_large_alone_is_counted() {
+    let (grpc, http) = (Collector::grpc().await.unwrap(), Collector::http().await.unwrap());
+    for (collector, protocol) in [(grpc, Protocol::Grpc), (http, Protocol::HttpProtobuf)] {
+        collector.limit(4 << 10);
+        let telemetry = listening(&collector, protocol, "small");
+        say!("small", 0..100);
+        let large = "x".repeat(5 << 10);
+        tracing::info!(target: "otlp_test::small", large, "large");
+        say!("small", 100..200);
+        telemetry.shutdown(10 * SECOND).await;
+        let stats = account(&telemetry, "small");
+        assert_eq!((stats.processed, stats.dropped.too_large), (200, 1), "{stats:#?}");
+        // Beside them a record may say what was lost before it.
+        let mut records = collector.records();
+        records.retain(|record| record.attributes.contains_key("data.number"));
+        assert_eq!(bodies(&records), numbers(0..200), "{protocol:?}");
     }
 }
 

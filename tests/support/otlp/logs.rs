@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::{
     common::v1::any_value,
     logs::v1 as wire,
 };
+use prost::Message as _;
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, atomic::Ordering},
@@ -89,7 +90,7 @@ impl Collector {
     }
 }
 
-fn records_of(request: ExportLogsServiceRequest) -> Vec<Record> {
+pub(super) fn records_of(request: ExportLogsServiceRequest) -> Vec<Record> {
     let mut records = Vec::new();
     for group in request.resource_logs {
         let resource =
@@ -139,7 +140,7 @@ impl super::Inbox {
         request: ExportLogsServiceRequest,
     ) -> Result<ExportLogsServiceResponse, Refused> {
         self.log_requests.fetch_add(1, Ordering::SeqCst);
-        self.admit(headers).await?;
+        self.admit(headers, request.encoded_len()).await?;
         let mut records = records_of(request);
         let of_these = |left: u64| Some(left - left.min(records.len() as u64));
         let rejected = &self.rejected_records;
@@ -165,7 +166,7 @@ impl LogsService for Grpc {
         let (metadata, _, request) = request.into_parts();
         match self.0.receive_logs(metadata.into_headers(), request).await {
             Ok(response) => Ok(tonic::Response::new(response)),
-            Err(Refused) => Err(Status::unavailable("not now")),
+            Err(refused) => Err(refused.into()),
         }
     }
 }

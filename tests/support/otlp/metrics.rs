@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::{
     },
     metrics::v1::{self as wire, AggregationTemporality, metric::Data, number_data_point},
 };
+use prost::Message as _;
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, atomic::Ordering},
@@ -179,7 +180,7 @@ impl super::Inbox {
         request: ExportMetricsServiceRequest,
     ) -> Result<ExportMetricsServiceResponse, Refused> {
         self.metric_requests.fetch_add(1, Ordering::SeqCst);
-        self.admit(headers).await?;
+        self.admit(headers, request.encoded_len()).await?;
         let points = points_of(request);
         let rejected = self.rejects.load(Ordering::SeqCst).min(points.len() as u64);
         *self.points.lock().unwrap_or_else(PoisonError::into_inner) = points;
@@ -201,7 +202,7 @@ impl MetricsService for Grpc {
         let (metadata, _, request) = request.into_parts();
         match self.0.receive_metrics(metadata.into_headers(), request).await {
             Ok(response) => Ok(tonic::Response::new(response)),
-            Err(Refused) => Err(Status::unavailable("not now")),
+            Err(refused) => Err(refused.into()),
         }
     }
 }

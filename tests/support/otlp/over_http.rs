@@ -77,19 +77,22 @@ async fn take(inbox: &Inbox, request: Request<Incoming>) -> Result<Vec<u8>, Stat
         Some(b"gzip") => unpacked(&body).ok_or(StatusCode::BAD_REQUEST)?,
         Some(_) => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     };
-    let later = |Refused| StatusCode::SERVICE_UNAVAILABLE;
+    let why = |refused| match refused {
+        Refused::Now => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+    };
     Ok(match signal {
         Signal::Traces => {
             let request = read(is_json, &body)?;
-            written(is_json, &inbox.receive(head.headers, request).await.map_err(later)?)
+            written(is_json, &inbox.receive(head.headers, request).await.map_err(why)?)
         }
         Signal::Metrics => {
             let request = read(is_json, &body)?;
-            written(is_json, &inbox.receive_metrics(head.headers, request).await.map_err(later)?)
+            written(is_json, &inbox.receive_metrics(head.headers, request).await.map_err(why)?)
         }
         Signal::Logs => {
             let request = read(is_json, &body)?;
-            written(is_json, &inbox.receive_logs(head.headers, request).await.map_err(later)?)
+            written(is_json, &inbox.receive_logs(head.headers, request).await.map_err(why)?)
         }
     })
 }

@@ -328,6 +328,8 @@ metrics! {
         "Spans of the batch that is being exported";
     SpanMemory = Gauge "tengen_span_queue" "bytes" [] []
         "What spans take up that are queued or in flight";
+    SpilledSpans = Gauge "tengen_spilled" "spans" [] []
+        "Spans on the disk, until a collector takes them";
     MetricExports = Counter "tengen_metric" "exports" ["outcome"] []
         "Exports of all metrics to a collector that it has confirmed (`ok`), and that it has not after all tries (`failed`)";
     ExportedPoints = Counter "tengen_exported" "points" [] []

@@ -169,6 +169,7 @@ impl Metric {
             Self::QueuedSpans => "tengen.span.queued",
             Self::InFlightSpans => "tengen.span.in_flight",
             Self::SpanMemory => "tengen.span.memory",
+            Self::SpilledSpans => "tengen.span.spilled",
             Self::MetricExports => "tengen.metric.exports",
             Self::ExportedPoints => "tengen.metric.point.exported",
             Self::RejectedPoints => "tengen.metric.point.rejected",
@@ -259,6 +260,7 @@ impl Metric {
                 | Self::QueuedSpans
                 | Self::InFlightSpans
                 | Self::SpanMemory
+                | Self::SpilledSpans
                 | Self::SinkQueued
                 | Self::SinkInFlight
                 | Self::SinkSpilled

@@ -143,6 +143,12 @@ fn sinks(root: &Table<'_>, settings: &mut Settings, plugins: &mut Plugins) {
             let both = other.spill.as_ref().zip(sink.spill.as_ref());
             both.is_some_and(|(one, other)| one.path == other.path)
         };
+        let of_spans = settings.telemetry.otlp.as_ref().and_then(|otlp| otlp.spill.as_ref());
+        if of_spans.zip(sink.spill.as_ref()).is_some_and(|(one, other)| one.path == other.path) {
+            let what = "spans wait there already (`telemetry.otlp.spill`); give the sink a folder of its own";
+            root.document.mistake(&table.place_of("spill"), what);
+            continue;
+        }
         if let Some(other) = settings.telemetry.sinks.iter().find(spills_there) {
             let what = format!(
                 "the sink `{}` spills there already; give this one a folder of its own",

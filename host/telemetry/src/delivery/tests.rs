@@ -1,5 +1,7 @@
 //! A sink gets everything in order, or it is counted why not.
 
+mod losses;
+
 use super::*;
 use crate::{
     filter::Filter,
@@ -353,10 +355,10 @@ async fn what_is_refused_of_a_batch_is_counted_and_the_rest_is_delivered() {
     let partly = Refusal::Partly { taken: 3, refused: 2, why: "too old".into() };
     let (sink, stats) = deliver([Answer::Refuse(partly)], 8, &["a", "b", "c", "d"]).await;
     assert_eq!(taken(&sink), ["d"], "the first three are done with");
-    assert_eq!((stats.processed, stats.dropped.sink_error, stats.errors), (2, 2, 1));
+    assert_eq!((stats.processed, stats.dropped.refused, stats.errors), (2, 2, 1));
     assert_eq!(stats.last_error.as_deref(), Some("too old"));
     assert_eq!((stats.health, stats.breaker_openings), ("healthy", 0));
     let odd = Refusal::Partly { taken: 99, refused: 99, why: String::new() };
     let (_, stats) = deliver([Answer::Refuse(odd)], 8, &["a"]).await;
-    assert_eq!((stats.processed, stats.dropped.sink_error), (0, 1), "no more than there were");
+    assert_eq!((stats.processed, stats.dropped.refused), (0, 1), "no more than there were");
 }

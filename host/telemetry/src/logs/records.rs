@@ -18,8 +18,6 @@ use std::{
 };
 use tengen_core::sink::{Level, Signal, Value};
 
-/// Bytes of one request, as protobuf: well within the 4 MiB that collectors take over gRPC.
-const BYTES: usize = 3 << 20;
 /// What a plugin's namespace begins with.
 const PLUGIN: &str = "plugin.";
 
@@ -41,27 +39,34 @@ impl Sheet {
         Self { resource: sending::resource(resource), limits }
     }
 
-    /// As many as a request holds, from the first, and at least that one. `dropped_before`: how many were lost before them,
-    /// which a record of its own says.
-    pub(super) fn page(&self, signals: &[Arc<Signal>], dropped_before: u32) -> Page {
+    /// As many as a request of so many bytes (as protobuf) holds, from the first, and at least that one. `dropped_before`: how
+    /// many were lost before them, which a record of its own says.
+    pub(super) fn page(&self, signals: &[Arc<Signal>], dropped_before: u32, room: usize) -> Page {
         let first = signals.first().filter(|_| dropped_before > 0);
-        let mut records: Vec<_> =
-            first.map(|first| lost(first, dropped_before)).into_iter().collect();
-        let (mut bytes, mut taken) = (0, 0);
+        let records: Vec<_> = first.map(|first| lost(first, dropped_before)).into_iter().collect();
+        let mut request = self.request(records);
+        let mut bytes = request.encoded_len() + sending::GROWTH;
+        let mut taken = 0;
         for signal in signals {
             let record = self.record(signal);
-            bytes += record.encoded_len();
-            if taken > 0 && bytes > BYTES {
+            bytes += sending::weight(&record);
+            if taken > 0 && bytes > room {
                 break;
             }
-            records.push(record);
+            let scope = request.resource_logs.last_mut().and_then(|it| it.scope_logs.last_mut());
+            let Some(scope) = scope else { break };
+            scope.log_records.push(record);
             taken += 1;
         }
+        Page { request, signals: taken }
+    }
+
+    fn request(&self, log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
         let (scope, schema_url) = (Some(sending::scope()), String::new());
-        let scope_logs = vec![ScopeLogs { scope, log_records: records, schema_url }];
+        let scope_logs = vec![ScopeLogs { scope, log_records, schema_url }];
         let (resource, schema_url) = (Some(self.resource.clone()), String::new());
         let logs = ResourceLogs { resource, scope_logs, schema_url };
-        Page { request: ExportLogsServiceRequest { resource_logs: vec![logs] }, signals: taken }
+        ExportLogsServiceRequest { resource_logs: vec![logs] }
     }
 
     fn record(&self, signal: &Signal) -> LogRecord {

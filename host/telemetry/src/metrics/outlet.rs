@@ -7,23 +7,21 @@ use super::{
 };
 use crate::{
     processor::{Stop, expired},
-    sending::{Answer, Client, Trouble},
+    sending::{self, ASK_IT, Answer, Client, Trouble},
     stats::MetricStats,
 };
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
+    collections::VecDeque,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 use tokio::time::{self, Instant};
 
 /// Tries of one request after the first.
 const RETRIES: u32 = 3;
-/// The pause before the first of them; it doubles with each.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What became of the exports so far.
 #[derive(Debug, Default)]
@@ -74,6 +72,8 @@ pub(super) struct Outlet {
     pub(super) plan: Plan,
     pub(super) counts: std::sync::Arc<Counts>,
     pub(super) stop: Stop,
+    /// What the collector said last of metrics that it took.
+    pub(super) said: String,
 }
 
 impl Outlet {
@@ -113,8 +113,8 @@ impl Outlet {
         let Some(samples) = (self.read)() else { return Ok(()) };
         let pages = self.sheet.pages(samples, SystemTime::now());
         let sent = match self.plan.timeout {
-            None => self.send(&pages).await,
-            Some(timeout) => match time::timeout(timeout, self.send(&pages)).await {
+            None => self.send(pages).await,
+            Some(timeout) => match time::timeout(timeout, self.send(pages)).await {
                 Ok(sent) => sent,
                 Err(_) => Err(Trouble {
                     why: format!("no answer within {timeout:?}"),
@@ -130,46 +130,79 @@ impl Outlet {
         sent
     }
 
-    async fn send(&mut self, pages: &[Page]) -> Result<(), Trouble> {
-        for page in pages {
-            let (rejected, said) = self.hand_over(page).await?;
-            let rejected = rejected.min(page.points);
-            self.counts.points.fetch_add(page.points - rejected, Ordering::Relaxed);
-            let before = self.counts.rejected.fetch_add(rejected, Ordering::Relaxed);
-            if before == 0 && rejected > 0 {
-                // Once: it refuses the same again in each export. How many there are is counted.
-                tracing::warn!(rejected, %said, "the collector refuses some of the metrics; its own log says more");
-            }
-            if rejected > 0 || !said.is_empty() {
-                self.counts.error(format!("{rejected} points were refused: {said}"));
+    /// Err also: of all of it nothing was taken.
+    async fn send(&mut self, pages: Vec<Page>) -> Result<(), Trouble> {
+        let (mut left, mut taken, mut refused) = (VecDeque::from(pages), 0, None);
+        while let Some(page) = left.pop_front() {
+            let points = page.points;
+            let (rejected, said) = match self.hand_over(&page).await? {
+                Handed::Over { rejected, said } => (rejected.min(points), said),
+                Handed::TooLarge(Trouble { why, .. }) => match page.halves() {
+                    Ok([first, second]) => {
+                        left.push_front(second);
+                        left.push_front(first);
+                        continue;
+                    }
+                    Err(page) => (page.points, why),
+                },
+            };
+            taken += points - rejected;
+            self.account_for(points - rejected, rejected, &said);
+            if rejected > 0 {
+                refused = Some(format!("{rejected} points were refused: {said}"));
             }
         }
-        Ok(())
+        match refused {
+            Some(why) if taken == 0 => Err(Trouble { why, remedy: ASK_IT }),
+            Some(why) => {
+                self.counts.error(why);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
-    /// Tries until the collector has it, or will not, or too often. How many points it refused, and what it says of that.
-    async fn hand_over(&mut self, page: &Page) -> Result<(u64, String), Trouble> {
+    /// The log is told once of what is refused (the same is in each export, and how much that is is counted), and of what else
+    /// is said when it changes.
+    fn account_for(&mut self, taken: u64, rejected: u64, said: &str) {
+        self.counts.points.fetch_add(taken, Ordering::Relaxed);
+        let before = self.counts.rejected.fetch_add(rejected, Ordering::Relaxed);
+        if before == 0 && rejected > 0 {
+            tracing::warn!(rejected, %said, "the collector refuses some of the metrics; its own log says more");
+        }
+        if rejected == 0 && !said.is_empty() && said != self.said {
+            tracing::warn!(%said, "the collector took the metrics, and says this of them");
+            said.clone_into(&mut self.said);
+        }
+    }
+
+    /// Tries until the collector has it, or will not, or too often.
+    async fn hand_over(&mut self, page: &Page) -> Result<Handed, Trouble> {
         let mut tries = 0;
         loop {
             let (after, trouble) = match self.client.send(page.request.clone()).await {
-                Answer::Taken { rejected, said } => return Ok((rejected, said)),
+                Answer::Taken { rejected, said } => return Ok(Handed::Over { rejected, said }),
+                Answer::TooLarge(trouble) => return Ok(Handed::TooLarge(trouble)),
                 Answer::Refused(trouble) => return Err(trouble),
                 Answer::Later { after, trouble } => (after, trouble),
             };
             if tries == RETRIES {
                 return Err(trouble);
             }
-            time::sleep(after.unwrap_or_default().max(pause(tries))).await;
+            time::sleep(after.unwrap_or_default().max(sending::pause(tries))).await;
             tries += 1;
         }
     }
 }
 
-/// Longer with each try, and never quite the same: gateways that lost one collector do not all come back at one time.
-fn pause(tries: u32) -> Duration {
-    let usual = PAUSE * 2_u32.saturating_pow(tries);
-    let dice = RandomState::new().build_hasher().finish() % 100;
-    usual + Duration::from_millis(dice)
+/// What became of a request that was answered.
+enum Handed {
+    /// How many points the collector refused, and what it says of that or of all.
+    Over {
+        rejected: u64,
+        said: String,
+    },
+    TooLarge(Trouble),
 }
 
 /// What the log has heard: the first failure of a row, and its end.
@@ -192,21 +225,6 @@ impl Told {
                 }
                 self.failures += 1;
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_and_are_never_quite_the_same() {
-        for tries in 0..RETRIES {
-            let (least, most) = (PAUSE * 2_u32.pow(tries), PAUSE * (2_u32.pow(tries) + 1));
-            let all: Vec<_> = (0..64).map(|_| pause(tries)).collect();
-            assert!(all.iter().all(|it| (least..most).contains(it)), "{all:?}");
-            assert!(all.iter().any(|it| *it != all[0]), "{all:?}");
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) struct Sheet {
 }
 
 /// A request, and how many points are in it.
+#[derive(Debug)]
 pub(super) struct Page {
     pub(super) request: ExportMetricsServiceRequest,
     pub(super) points: u64,

@@ -6,9 +6,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What the first of the variables says of which anything can be read. Nothing is shown of what cannot but the name, where
 /// there is one: the rest may be a secret.
-///
-/// The exporter reads the variables once more, and what it finds goes over what it is given. So a part is read here as it
-/// is there: its reading adds nothing then, and leaves nothing out.
 pub(super) fn headers(signal: Signal, environment: &Environment<'_>) -> HeaderMap {
     let names = variables!(signal, "HEADERS");
     let found = names.into_iter().find_map(|name| {

@@ -1,14 +1,13 @@
 //! Every span that ends is counted once, whatever the exporter does.
 
+mod aside;
+
 use super::*;
 use opentelemetry::{
     InstrumentationScope,
     trace::{SpanContext, SpanId, SpanKind, Status},
 };
-use opentelemetry_sdk::{
-    error::OTelSdkError,
-    trace::{SpanEvents, SpanLinks},
-};
+use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 use std::{num::NonZeroUsize, thread, time::SystemTime};
 
 impl Spans {
@@ -46,22 +45,28 @@ struct Scripted {
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Take,
+    /// So many are done with, of which so many were refused.
+    Partly(usize, usize),
+    TooLarge,
     Refuse,
     Hang,
     /// Takes them after so long.
     After(Duration),
 }
 
-impl SpanExporter for Scripted {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.batches.lock().unwrap().push(batch.len());
+impl Export for Scripted {
+    async fn export(&self, spans: &[Written]) -> Sent {
+        self.batches.lock().unwrap().push(spans.len());
+        let (count, said) = (spans.len(), String::new());
         match self.answer {
-            Answer::Take => Ok(()),
-            Answer::Refuse => Err(OTelSdkError::InternalFailure("refused".into())),
+            Answer::Take => Sent::Done { count, refused: 0, said },
+            Answer::Partly(count, refused) => Sent::Done { count, refused, said: "no".into() },
+            Answer::TooLarge => Sent::TooLarge("large".into()),
+            Answer::Refuse => Sent::Unavailable("refused".into()),
             Answer::Hang => std::future::pending().await,
             Answer::After(time) => {
                 time::sleep(time).await;
-                Ok(())
+                Sent::Done { count, refused: 0, said }
             }
         }
     }
@@ -90,7 +95,7 @@ fn fixture(queue: usize, most: usize, answer: Answer) -> Fixture {
         spans: spans.clone(),
         batches,
         stop,
-        outlet: Outlet { spans, exporter, stop: stopped },
+        outlet: Outlet { spans, exporter, stop: stopped, aside: None },
     }
 }
 
@@ -253,4 +258,36 @@ fn with_many_producers_the_counts_still_add_up() {
     assert_eq!(stats.ended, 3 * EACH);
     assert_eq!(stats.exported + stats.dropped.queue_full, 3 * EACH, "{stats:?}");
     assert_eq!((stats.queued, stats.in_flight), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_of_a_batch_is_counted_and_the_rest_goes_on() {
+    let Fixture { spans, batches, stop, outlet } = fixture(100, 10, Answer::Partly(4, 1));
+    (0..10).for_each(|_| spans.end(span()));
+    stop.send_replace(in_a_minute());
+    outlet.run().await;
+    assert_eq!(*batches.lock().unwrap(), [10, 6, 2]);
+    let stats = spans.stats();
+    assert_eq!((stats.exported, stats.dropped.refused, stats.dropped.total()), (7, 3, 3));
+    assert_eq!(stats.last_error.as_deref(), Some("no"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_collector_says_of_spans_that_it_took_is_no_failure() {
+    let Fixture { spans, stop, outlet, .. } = fixture(100, 10, Answer::Partly(10, 0));
+    (0..10).for_each(|_| spans.end(span()));
+    stop.send_replace(in_a_minute());
+    outlet.run().await;
+    let stats = spans.stats();
+    assert_eq!((stats.exported, stats.dropped.total(), stats.last_error), (10, 0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_that_is_too_large_alone_is_counted_as_that() {
+    let Fixture { spans, batches, stop, outlet } = fixture(100, 10, Answer::TooLarge);
+    (0..3).for_each(|_| spans.end(span()));
+    stop.send_replace(in_a_minute());
+    outlet.run().await;
+    assert_eq!(*batches.lock().unwrap(), [3, 2, 1]);
+    assert_eq!((spans.stats().dropped.too_large, spans.stats().exported), (3, 0));
 }

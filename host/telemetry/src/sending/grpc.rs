@@ -1,13 +1,15 @@
 //! Over gRPC.
 
 use super::{
-    AGENT, ASK_IT, Answer, NOT_LET_IN, NOT_THERE, Request, Trouble, kept, retry_info, taken,
+    AGENT, ASK_IT, Answer, LESS, NOT_LET_IN, NOT_THERE, Request, Trouble, line::Line, retry_info,
+    taken,
 };
 use crate::{TelemetryError, exporter::Pem, plan::Collector};
+use std::error::Error as _;
 use tonic::{Code, Status, metadata::MetadataMap, transport::Channel};
 
 pub(crate) struct Grpc {
-    channel: Channel,
+    line: Line,
     headers: MetadataMap,
     gzip: bool,
 }
@@ -23,16 +25,38 @@ impl Grpc {
             endpoint = endpoint.tls_config(pem.for_grpc()).map_err(wrong)?;
         }
         let headers = MetadataMap::from_headers(collector.headers.clone());
-        Ok(Self { channel: endpoint.connect_lazy(), headers, gzip: collector.gzip })
+        Ok(Self { line: Line::new(endpoint), headers, gzip: collector.gzip })
     }
 
     pub(super) async fn send<R: Request>(&self, request: R) -> Answer {
         let mut request = tonic::Request::new(request);
         *request.metadata_mut() = self.headers.clone();
-        match R::over_grpc(self.channel.clone(), self.gzip, request).await {
-            Ok(response) => taken(R::rejected(response.into_inner())),
-            Err(status) => of_status(&status, R::NO_PIPELINE),
+        let listening = self.line.listen();
+        match R::over_grpc(self.line.channel(), self.gzip, request).await {
+            Ok(response) => {
+                listening.hear();
+                taken(R::rejected(response.into_inner()))
+            }
+            Err(status) => {
+                // What has a source was made up here, of what went wrong on the way.
+                if status.source().is_none() {
+                    listening.hear();
+                }
+                of_status(&status, R::NO_PIPELINE)
+            }
         }
+    }
+}
+
+/// Whether a request was refused for its size, which gRPC has no code of its own for: Go, C and Java say that there is no room
+/// for it, Rust that it is out of range, and a proxy between that its content is too large.
+fn is_too_large(status: &Status) -> bool {
+    const WORDS: [&str; 3] = ["larger than max", "length too large", "exceeds maximum size"];
+    let has = |word: &&str| status.message().contains(*word);
+    match status.code() {
+        Code::ResourceExhausted | Code::OutOfRange => WORDS.iter().any(has),
+        Code::Unknown => has(&"HTTP status code 413"),
+        _ => false,
     }
 }
 
@@ -40,8 +64,11 @@ impl Grpc {
 fn of_status(status: &Status, no_pipeline: &'static str) -> Answer {
     let why = match status.message() {
         "" => format!("{:?}", status.code()),
-        message => format!("{:?}: {}", status.code(), kept(message)),
+        message => format!("{:?}: {message}", status.code()),
     };
+    if is_too_large(status) {
+        return Answer::TooLarge(Trouble { why, remedy: LESS });
+    }
     let remedy = match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => NOT_THERE,
         Code::Unimplemented | Code::NotFound => no_pipeline,
@@ -64,7 +91,6 @@ fn of_status(status: &Status, no_pipeline: &'static str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sending::SAID_LIMIT;
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_stays_is_not() {
@@ -110,11 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_collector_says_of_a_failure_is_kept_within_bounds() {
-        let long = Status::internal("x".repeat(100_000));
-        let Answer::Refused(Trouble { why, .. }) = of_status(&long, "") else {
-            panic!("an internal error is none that passes");
-        };
-        assert!((SAID_LIMIT / 2..2 * SAID_LIMIT).contains(&why.len()), "{}", why.len());
+    fn a_request_that_is_too_large_is_known_by_what_servers_say_of_it() {
+        for (code, message) in [
+            (Code::ResourceExhausted, "grpc: received message larger than max (5 vs. 4)"),
+            (Code::OutOfRange, "Error, decoded message length too large: found 5 bytes"),
+            (Code::ResourceExhausted, "gRPC message exceeds maximum size 4: 5"),
+            (Code::Unknown, "grpc-status header missing, mapped from HTTP status code 413"),
+        ] {
+            let answer = of_status(&Status::new(code, message), "");
+            assert!(matches!(answer, Answer::TooLarge(_)), "{message}: {answer:?}");
+        }
+        let other = of_status(&Status::new(Code::ResourceExhausted, "over quota"), "");
+        assert!(matches!(other, Answer::Refused(_)), "{other:?}");
     }
 }

@@ -1,11 +1,13 @@
 //! Over HTTP, with protobuf or JSON.
 
-use super::{AGENT, ASK_IT, Answer, LONGEST_PAUSE, NOT_LET_IN, NOT_THERE, Request, Trouble, taken};
+use super::{
+    AGENT, ASK_IT, Answer, LESS, LONGEST_PAUSE, NOT_LET_IN, NOT_THERE, Request, Trouble, taken,
+};
 use crate::{TelemetryError, exporter, exporter::Pem, plan::Collector, with_causes};
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use flate2::{Compression, write::GzEncoder};
 use prost::Message;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::{io::Write, time::Duration};
 
 /// Bytes of an answer that are read: what is said in more is not worth knowing.
@@ -95,8 +97,9 @@ impl Http {
 }
 
 /// Without what is not there: collectors refuse `null` where a number could be.
-fn json(request: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+pub(super) fn json(request: &impl Request) -> serde_json::Result<Vec<u8>> {
     let mut value = serde_json::to_value(request)?;
+    request.write_odd_floats(&mut value);
     drop_nulls(&mut value);
     serde_json::to_vec(&value)
 }
@@ -150,7 +153,11 @@ fn of_answer(status: StatusCode, after: Option<Duration>, no_pipeline: &'static 
         404 | 405 | 501 => no_pipeline,
         _ => ASK_IT,
     };
-    let trouble = Trouble { why: format!("the collector answered {status}"), remedy };
+    let why = format!("the collector answered {status}");
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Answer::TooLarge(Trouble { why, remedy: LESS });
+    }
+    let trouble = Trouble { why, remedy };
     match status.as_u16() {
         429 | 502 | 503 | 504 => Answer::Later { after, trouble },
         _ => Answer::Refused(trouble),
@@ -198,6 +205,12 @@ mod tests {
         };
         assert_eq!(remedy(StatusCode::NOT_FOUND), "no pipeline");
         assert_eq!(remedy(StatusCode::FORBIDDEN), NOT_LET_IN);
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_is_known() {
+        let answer = of_answer(StatusCode::PAYLOAD_TOO_LARGE, None, "");
+        assert!(matches!(answer, Answer::TooLarge(_)), "{answer:?}");
     }
 
     #[test]

@@ -1,23 +1,30 @@
 //! One try to hand a request to the collector, over gRPC or over HTTP, and what its answer means.
 
+mod floats;
 mod grpc;
 mod http;
+mod line;
+mod pause;
 mod request;
 mod retry_info;
+mod room;
+mod secrets;
 mod sender;
 
+pub(crate) use pause::pause;
 pub(crate) use request::Request;
+#[cfg(test)]
+pub(crate) use room::LARGEST;
+pub(crate) use room::{GROWTH, Room, weight};
 pub(crate) use sender::{resource, scope};
 
-use self::{grpc::Grpc, http::Http};
-use crate::{TelemetryError, exporter::Pem, plan::Collector, redact};
+use self::{grpc::Grpc, http::Http, secrets::Secrets};
+use crate::{TelemetryError, exporter::Pem, plan::Collector};
 use std::time::Duration;
 use tengen_settings::Protocol;
 
 /// What we call ourselves, unless the headers say otherwise.
 const AGENT: &str = concat!("tengen/", env!("CARGO_PKG_VERSION"));
-/// Bytes of what a collector says that are kept.
-const SAID_LIMIT: usize = 256;
 /// No pause before the next try is longer, whatever the collector asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -28,6 +35,8 @@ pub(crate) enum Answer {
     Taken { rejected: u64, said: String },
     /// Not now; the collector may say when.
     Later { after: Option<Duration>, trouble: Trouble },
+    /// More than it takes at one time.
+    TooLarge(Trouble),
     /// Never, as it is.
     Refused(Trouble),
 }
@@ -41,11 +50,17 @@ pub(crate) struct Trouble {
 
 const NOT_THERE: &str = "is the collector running, and is `telemetry.otlp.endpoint` its address?";
 const NOT_LET_IN: &str = "look at what `OTEL_EXPORTER_OTLP_HEADERS` says";
-const ASK_IT: &str = "the collector's own log says more";
+pub(crate) const ASK_IT: &str = "the collector's own log says more";
+const LESS: &str = "let the collector take larger requests (`max_recv_msg_size_mib`, `max_request_body_size`), or say less";
 
 /// A way to a collector, which several may use at one time.
-pub(crate) enum Client {
-    Grpc(Grpc),
+pub(crate) struct Client {
+    way: Way,
+    secrets: Secrets,
+}
+
+enum Way {
+    Grpc(Box<Grpc>),
     Http(Http),
 }
 
@@ -55,18 +70,33 @@ impl Client {
         // The first in the process stays; there is no other in this program.
         rustls::crypto::ring::default_provider().install_default().ok();
         let pem = Pem::read(&collector.trust)?;
-        match collector.protocol {
-            Protocol::Grpc => Grpc::open(collector, &pem).map(Self::Grpc),
-            Protocol::HttpProtobuf => Http::open(collector, &pem, false).map(Self::Http),
-            Protocol::HttpJson => Http::open(collector, &pem, true).map(Self::Http),
-        }
+        let way = match collector.protocol {
+            Protocol::Grpc => Grpc::open(collector, &pem).map(Box::new).map(Way::Grpc),
+            Protocol::HttpProtobuf => Http::open(collector, &pem, false).map(Way::Http),
+            Protocol::HttpJson => Http::open(collector, &pem, true).map(Way::Http),
+        };
+        Ok(Self { way: way?, secrets: Secrets::of(&collector.headers) })
     }
 
-    /// Waits for the answer as long as it takes: whoever sends gives up in time.
+    /// Waits for the answer as long as it takes: whoever sends gives up in time. What is said in it has an end, and no secrets.
     pub(crate) async fn send<R: Request>(&self, request: R) -> Answer {
+        let answer = match &self.way {
+            Way::Grpc(grpc) => grpc.send(request).await,
+            Way::Http(http) => http.send(request).await,
+        };
+        answer.kept(&self.secrets)
+    }
+}
+
+impl Answer {
+    /// Whoever answers chooses what it says, and how much.
+    fn kept(self, secrets: &Secrets) -> Self {
+        let of = |Trouble { why, remedy }| Trouble { why: secrets.kept(&why), remedy };
         match self {
-            Self::Grpc(grpc) => grpc.send(request).await,
-            Self::Http(http) => http.send(request).await,
+            Self::Taken { rejected, said } => Self::Taken { rejected, said: secrets.kept(&said) },
+            Self::Later { after, trouble } => Self::Later { after, trouble: of(trouble) },
+            Self::TooLarge(trouble) => Self::TooLarge(of(trouble)),
+            Self::Refused(trouble) => Self::Refused(of(trouble)),
         }
     }
 }
@@ -74,25 +104,8 @@ impl Client {
 /// What the collector says of a request that it took: how much of it it did not, and why.
 fn taken(partial: Option<(i64, String)>) -> Answer {
     let (rejected, said) = partial.unwrap_or_default();
-    Answer::Taken { rejected: u64::try_from(rejected).unwrap_or_default(), said: kept(&said) }
-}
-
-/// Whoever answers chooses how much it says.
-fn kept(said: &str) -> String {
-    redact::cut(said, SAID_LIMIT).into_owned()
+    Answer::Taken { rejected: u64::try_from(rejected).unwrap_or_default(), said }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_collector_says_of_what_it_took_is_kept_within_bounds() {
-        let Answer::Taken { rejected: 1, said } = taken(Some((1, "x".repeat(100_000)))) else {
-            panic!("taken");
-        };
-        assert!((SAID_LIMIT / 2..2 * SAID_LIMIT).contains(&said.len()), "{}", said.len());
-        let nothing = Answer::Taken { rejected: 0, said: String::new() };
-        assert_eq!((taken(None), taken(Some((-1, String::new())))), (nothing.clone(), nothing));
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The requests that there are: one for each of OpenTelemetry's signals that we write ourselves.
 
+use super::floats;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{
         ExportLogsServiceRequest, ExportLogsServiceResponse, logs_service_client::LogsServiceClient,
@@ -7,6 +8,10 @@ use opentelemetry_proto::tonic::collector::{
     metrics::v1::{
         ExportMetricsServiceRequest, ExportMetricsServiceResponse,
         metrics_service_client::MetricsServiceClient,
+    },
+    trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_client::TraceServiceClient,
     },
 };
 use prost::Message;
@@ -28,6 +33,9 @@ pub(crate) trait Request: Message + Serialize + Sized + 'static {
 
     /// How much of the request the collector did not take, and what it says of that; none: it says nothing.
     fn rejected(answer: Self::Answer) -> Option<(i64, String)>;
+
+    /// Writes numbers that are none, or without end, into what was written of it as JSON; by default the library does so.
+    fn write_odd_floats(&self, _: &mut serde_json::Value) {}
 }
 
 /// The generated clients are alike, and have no trait in common.
@@ -72,5 +80,26 @@ impl Request for ExportLogsServiceRequest {
     fn rejected(answer: Self::Answer) -> Option<(i64, String)> {
         let partial = answer.partial_success?;
         Some((partial.rejected_log_records, partial.error_message))
+    }
+
+    fn write_odd_floats(&self, json: &mut serde_json::Value) {
+        floats::of_logs(self, json);
+    }
+}
+
+impl Request for ExportTraceServiceRequest {
+    type Answer = ExportTraceServiceResponse;
+
+    const NO_PIPELINE: &'static str = "the collector takes no traces there: give its configuration a pipeline for them, or take `telemetry.otlp` out of ours";
+
+    over_grpc!(TraceServiceClient);
+
+    fn rejected(answer: Self::Answer) -> Option<(i64, String)> {
+        let partial = answer.partial_success?;
+        Some((partial.rejected_spans, partial.error_message))
+    }
+
+    fn write_odd_floats(&self, json: &mut serde_json::Value) {
+        floats::of_traces(self, json);
     }
 }

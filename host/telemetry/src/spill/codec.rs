@@ -87,21 +87,45 @@ fn put(value: &Value, to: &mut Vec<u8>) {
 
 /// None: this is no signal, or not all of it.
 pub(super) fn read(bytes: &[u8]) -> Option<Signal> {
+    whole(bytes, true)
+}
+
+/// The same of a signal as the version before this one wrote it, which did not say whether its trace was recorded.
+pub(super) fn read_first(bytes: &[u8]) -> Option<Signal> {
+    whole(bytes, false)
+}
+
+fn whole(bytes: &[u8], says_sampled: bool) -> Option<Signal> {
     let mut from = Reader(bytes);
-    let signal = from.signal()?;
+    let signal = from.signal(says_sampled)?;
     from.0.is_empty().then_some(signal)
+}
+
+/// As the version before wrote it.
+#[cfg(test)]
+pub(super) fn write_first(signal: &Signal, to: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    write(signal, &mut body);
+    // Behind the time, the level and nine texts.
+    let mut from = Reader(&body);
+    from.duration();
+    from.byte();
+    (0..9).for_each(|_| drop(from.text()));
+    let place = body.len() - from.0.len();
+    body.remove(place);
+    to.extend(body);
 }
 
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    fn signal(&mut self) -> Option<Signal> {
+    fn signal(&mut self, says_sampled: bool) -> Option<Signal> {
         let at = UNIX_EPOCH.checked_add(self.duration()?)?;
         let level = *Level::ALL.get(usize::from(self.byte()?))?;
         let [namespace, id, message] = [self.text()?, self.text()?, self.text()?].map(Text::Owned);
         let [trace_id, span_id, connection] = [self.text()?, self.text()?, self.text()?];
         let [user, parent, within] = [self.text()?, self.text()?, self.text()?];
-        let sampled = self.byte()? != 0;
+        let sampled = says_sampled && self.byte()? != 0;
         let (has_taken, took) = (self.byte()? != 0, self.duration()?);
         let location = match self.text()? {
             unknown if unknown.is_empty() => Location::Unknown,

@@ -4,16 +4,20 @@
 //! memory, within the bounds of what is aside, and it is tried again with growing pauses.
 
 mod codec;
+mod earlier;
+mod records;
+pub(crate) mod spans;
 mod store;
 
 use crate::station::{Errand, LONGEST_PAUSE, PAUSE, Station, Written};
+use records::Records;
 use std::{
     io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use store::{Records, Store};
+use store::Store;
 use tengen_core::{
     often::{Often, Times},
     sink::Signal,
@@ -71,7 +75,16 @@ impl Keeper {
                     let (bytes, kept) = (found.damaged, found.records);
                     tracing::warn!(sink, bytes, kept, "a part of what was spilled cannot be read");
                 }
-                self.station.settled(Some((found.records, found.damaged)), store.bytes());
+                if let Some((version, bytes)) = found.unknown {
+                    tracing::warn!(
+                        sink,
+                        version,
+                        bytes,
+                        "what another version of the gateway has spilled stays where it is, for that one"
+                    );
+                }
+                let unread = found.damaged + found.unknown.map_or(0, |(_, bytes)| bytes);
+                self.station.settled(Some((found.records, unread)), store.bytes());
                 self.store = Some(store);
                 self.worked();
             }
@@ -161,15 +174,19 @@ impl Keeper {
 
     fn failed(&mut self, error: &io::Error) {
         self.failures = self.failures.saturating_add(1);
-        let pause: Duration = (PAUSE * 2_u32.pow(self.failures.min(16) - 1)).min(LONGEST_PAUSE);
         let now = Instant::now();
-        self.again = Some(now + pause);
+        self.again = Some(now + pace(self.failures));
         self.station.spill_failed(&error.to_string());
         if let Some(Times { untold, .. }) = self.often.count("spill", now) {
             let sink = self.station.name();
             tracing::warn!(sink, %error, untold, "a sink cannot spill to its disk");
         }
     }
+}
+
+/// How long to wait after so many failures in a row: it doubles with each.
+pub(crate) fn pace(failures: u32) -> Duration {
+    (PAUSE * 2_u32.pow(failures.clamp(1, 16) - 1)).min(LONGEST_PAUSE)
 }
 
 /// Those that no rule drops, as it leaves them, and their records: what a sink is not to see is not on its disk either.

@@ -10,18 +10,17 @@
 //! never written to: where its end was lost, only that is lost. Nothing is synced: what a crash of the gateway finds written
 //! is there afterwards; what a power failure finds may not be.
 
+use super::{
+    earlier::{self, Form},
+    records::{HEAD, RECORD_HEAD, Records, private, record},
+};
 use std::{
     collections::VecDeque,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-const HEAD: [u8; 8] = *b"tengen\x02\x00";
-/// Of each record, before its body.
-const RECORD_HEAD: usize = 8;
-/// No body is longer: what says so is damaged.
-const LONGEST: usize = 64 << 20;
 /// A file is no larger than this,
 const LARGEST: u64 = 4 << 20;
 /// nor than this share of the budget, so that making room costs little.
@@ -29,6 +28,8 @@ const SHARE: u64 = 8;
 /// The number of the first file: there is room before it for what has to be read first.
 const FIRST: u64 = 1 << 32;
 const END: &str = ".spill";
+/// A file on its way to take the place of another.
+const PART: &str = "part";
 
 /// The files of one folder, which nobody else uses meanwhile.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Store {
     budget: u64,
     /// From the oldest to the newest.
     files: VecDeque<Segment>,
+    /// The least and the greatest number of files that are not ours to touch.
+    others: Option<(u64, u64)>,
     /// The last of them, if it was begun by us and may grow.
     growing: Option<File>,
     /// The first of them, from where it was read.
@@ -63,49 +66,8 @@ pub(super) struct Found {
     pub(super) records: u64,
     /// What cannot be read.
     pub(super) damaged: u64,
-}
-
-/// Bodies of records, one after the other.
-#[derive(Debug, Default)]
-pub(super) struct Records {
-    /// With their heads.
-    bytes: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
-}
-
-impl Records {
-    /// Adds one that is written by this.
-    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
-        self.bytes.extend([0; RECORD_HEAD]);
-        write(&mut self.bytes);
-        let (length, sum) = {
-            let body = self.bytes.get(start + RECORD_HEAD..).unwrap_or_default();
-            (u32::try_from(body.len()).unwrap_or(u32::MAX), crc32fast::hash(body))
-        };
-        let head = [length.to_le_bytes(), sum.to_le_bytes()].concat();
-        if let Some(place) = self.bytes.get_mut(start..start + RECORD_HEAD) {
-            place.copy_from_slice(&head);
-        }
-        self.ends.push(self.bytes.len());
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn end(&self, records: usize) -> usize {
-        records.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
-    }
-
-    /// From this record on, as many as have room in so many bytes; where the last of them ends, and how many there are then.
-    fn fitting(&self, from: usize, room: u64) -> (usize, &[u8]) {
-        let start = self.end(from);
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let until = self.ends.partition_point(|end| end.saturating_sub(start) <= room).max(from);
-        (until, self.bytes.get(start..self.end(until)).unwrap_or_default())
-    }
+    /// The version of files that we do not know, and how many bytes they have: they stay.
+    pub(super) unknown: Option<(u16, u64)>,
 }
 
 impl Store {
@@ -125,18 +87,31 @@ impl Store {
         }
         files.sort_unstable();
         let (files_there, mut found) = (files, Found::default());
-        let mut files = VecDeque::new();
+        let (mut files, mut others) = (VecDeque::new(), None);
         for number in files_there {
-            let (segment, damaged) = look_through(&named(folder, number), number)?;
+            let path = named(folder, number);
+            match earlier::form(&path)? {
+                Form::Ours => {}
+                Form::Earlier => found.damaged += earlier::renew(&path, &folder.join(PART))?,
+                Form::Unknown(version, bytes) => {
+                    let (_, before) = found.unknown.unwrap_or_default();
+                    found.unknown = Some((version, before + bytes));
+                    let (least, _) = *others.get_or_insert((number, number));
+                    others = Some((least, number));
+                    continue;
+                }
+            }
+            let (segment, damaged) = look_through(&path, number)?;
             found.records += segment.records;
             found.damaged += damaged;
             match segment.records {
-                0 => fs::remove_file(named(folder, number))?,
+                0 => fs::remove_file(path)?,
                 _ => files.push_back(segment),
             }
         }
         let folder = folder.to_owned();
-        Ok((Self { folder, _lock: lock, budget, files, growing: None, reading: None }, found))
+        let (growing, reading) = (None, None);
+        Ok((Self { folder, _lock: lock, budget, files, others, growing, reading }, found))
     }
 
     /// Records that were not read.
@@ -184,9 +159,21 @@ impl Store {
         self.grow(records, done, until)
     }
 
+    /// A number that no file has, behind all of them.
+    fn after_all(&self) -> u64 {
+        let ours = self.files.back().map_or(FIRST, |file| file.number + 1);
+        self.others.map_or(ours, |(_, greatest)| ours.max(greatest + 1))
+    }
+
+    /// A number that no file has, before all of them.
+    fn before_all(&self) -> u64 {
+        let ours = self.files.front().map_or(FIRST, |file| file.number);
+        self.others.map_or(ours, |(least, _)| ours.min(least)).saturating_sub(1)
+    }
+
     fn begin(&mut self) -> io::Result<()> {
         self.growing = None;
-        let number = self.files.back().map_or(FIRST, |file| file.number + 1);
+        let number = self.after_all();
         let mut file = private().create_new(true).write(true).open(named(&self.folder, number))?;
         if let Err(error) = file.write_all(&HEAD) {
             // What cannot be removed has no record in it.
@@ -200,7 +187,7 @@ impl Store {
     }
 
     fn grow(&mut self, records: &Records, from: usize, until: usize) -> io::Result<usize> {
-        let bytes = records.bytes.get(records.end(from)..records.end(until)).unwrap_or_default();
+        let bytes = records.bytes().get(records.end(from)..records.end(until)).unwrap_or_default();
         let (Some(file), Some(segment)) = (&mut self.growing, self.files.back_mut()) else {
             return Ok(from);
         };
@@ -302,8 +289,8 @@ impl Store {
         let head = HEAD.len() as u64;
         let (number, from, until) = match self.files.front() {
             Some(first) if first.read > head => (first.number, first.read, first.bytes),
-            Some(first) if before.len() > 0 => (first.number - 1, head, head),
-            None if before.len() > 0 => (FIRST, head, head),
+            Some(_) if before.len() > 0 => (self.before_all(), head, head),
+            None if before.len() > 0 => (self.before_all(), head, head),
             _ => return Finished { done: 0, records, bytes, result: Ok(()) },
         };
         // What was read of a file goes, and its head stays.
@@ -335,7 +322,7 @@ pub(super) struct Finished {
 
 /// Makes a file of these records, and the rest of the one that it takes the place of.
 fn rewrite(folder: &Path, number: u64, before: &[u8], (from, until): (u64, u64)) -> io::Result<()> {
-    let partly = folder.join("part");
+    let partly = folder.join(PART);
     let mut file = private().create(true).truncate(true).write(true).open(&partly)?;
     file.write_all(&HEAD)?;
     file.write_all(before)?;
@@ -348,14 +335,6 @@ fn rewrite(folder: &Path, number: u64, before: &[u8], (from, until): (u64, u64))
 
 fn named(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:016x}{END}"))
-}
-
-/// For nobody else's eyes.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn open_at(path: &Path, offset: u64) -> io::Result<BufReader<File>> {
@@ -382,31 +361,6 @@ fn look_through(path: &Path, number: u64) -> io::Result<(Segment, u64)> {
     }
     let damaged = all - segment.bytes;
     Ok((segment, damaged))
-}
-
-/// The next body, of what is left of a file; none: there is no whole one.
-fn record(reader: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> {
-    if left < RECORD_HEAD as u64 {
-        return Ok(None);
-    }
-    let (mut length, mut sum) = ([0; 4], [0; 4]);
-    let Some(()) = whole(reader.read_exact(&mut length))? else { return Ok(None) };
-    let Some(()) = whole(reader.read_exact(&mut sum))? else { return Ok(None) };
-    let length = u32::from_le_bytes(length) as usize;
-    if length > LONGEST || length as u64 > left - RECORD_HEAD as u64 {
-        return Ok(None);
-    }
-    let mut body = vec![0; length];
-    let Some(()) = whole(reader.read_exact(&mut body))? else { return Ok(None) };
-    Ok((crc32fast::hash(&body) == u32::from_le_bytes(sum)).then_some(body))
-}
-
-/// That a file is at its end is no failure.
-fn whole(result: io::Result<()>) -> io::Result<Option<()>> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        other => other.map(Some),
-    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ proptest! {
                     prop_assert!(finished.result.is_ok());
                     prop_assert_eq!(finished.records, expected.len() as u64);
                     let (again, found) = open();
-                    prop_assert_eq!(found, Found { records: expected.len() as u64, damaged: 0 });
+                    prop_assert_eq!(found, Found { records: expected.len() as u64, ..Found::default() });
                     prop_assert_eq!(again.bytes(), finished.bytes);
                     store = again;
                 }

@@ -169,6 +169,7 @@ impl Station {
             self.wake_deliveries(waiting);
         }
         let is_closed = waiting.breaker.phase() == Phase::Closed;
+        let keeps_all = waiting.keeps_all();
         let (queued, bytes) = (waiting.queue.len(), waiting.bytes);
         let aside = waiting.aside.as_mut()?;
         if aside.is_over {
@@ -190,7 +191,7 @@ impl Station {
         let (half, of_bytes) = (self.traits.buffer.get().div_ceil(2), self.traits.bytes.get() / 2);
         // While the sink keeps failing, one signal is enough for a trial.
         let is_low = if is_closed { queued < half && bytes <= of_bytes } else { queued == 0 };
-        if is_low && aside.seen.signals > 0 {
+        if is_low && aside.seen.signals > 0 && !keeps_all {
             return Some(Errand::Read((self.traits.buffer.get() - queued).min(CHUNK)));
         }
         if aside.queue.is_empty() || aside.is_full {
@@ -321,15 +322,16 @@ impl Waiting {
     /// Whether what comes is put aside.
     pub(super) fn goes_aside(&self, has_room: bool) -> bool {
         self.aside.as_ref().is_some_and(|aside| {
-            let spills = !has_room || self.breaker.phase() != Phase::Closed;
+            let spills = !has_room || self.health.is_gone || self.breaker.phase() != Phase::Closed;
             aside.is_in_use() || spills
         })
     }
 
     /// What is aside while nothing is on the disk needs no way over it, where the queue has room. Whether there was some.
     fn take_straight(&mut self, traits: &Traits, has_disk: bool) -> bool {
-        let for_the_disk =
-            has_disk && self.breaker.phase() != Phase::Closed && !self.queue.is_empty();
+        let for_the_disk = has_disk
+            && (self.keeps_all()
+                || (self.breaker.phase() != Phase::Closed && !self.queue.is_empty()));
         let mut moved = false;
         while let Some(aside) = &mut self.aside
             && aside.seen.signals == 0

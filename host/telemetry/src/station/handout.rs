@@ -52,19 +52,25 @@ impl Station {
         }
     }
 
-    /// These of those under way are lost; at the end they go back where they came from, if there is a disk for them.
+    /// These of those under way are lost; at the end, and where the sink is gone, they go back where they came from, if there
+    /// is a disk for them.
     pub(crate) fn lose(&self, signals: &[Arc<Signal>], why: Loss) {
         let (mut waiting, count) = (self.lock(), signals.len() as u64);
         waiting.account.in_flight -= count;
         match why {
             Loss::SinkError => waiting.account.dropped.sink_error += count,
-            Loss::Shutdown if waiting.aside.as_ref().is_some_and(|aside| !aside.is_over()) => {
+            Loss::Refused => waiting.account.dropped.refused += count,
+            Loss::TooLarge => waiting.account.dropped.too_large += count,
+            Loss::Shutdown | Loss::Gone
+                if waiting.aside.as_ref().is_some_and(|aside| !aside.is_over()) =>
+            {
                 for signal in signals.iter().rev() {
                     let weight = signal.weight();
                     waiting.bytes += weight;
                     waiting.queue.push_front((Arc::clone(signal), weight));
                 }
             }
+            Loss::Gone => waiting.account.dropped.sink_error += count,
             Loss::Shutdown => waiting.account.dropped.shutdown += count,
         }
     }
@@ -146,10 +152,15 @@ impl Waiting {
         !self.aside.as_ref().is_some_and(|aside| aside.is_in_use())
     }
 
-    /// At the end, whether the disk gets what is left: it is too late to deliver it, or the sink keeps failing.
+    /// Whether nothing is delivered, and all is kept for the next start: the sink wants no more, and there is a disk.
+    pub(super) fn keeps_all(&self) -> bool {
+        self.health.is_gone && self.aside.is_some()
+    }
+
+    /// At the end, whether the disk gets what is left: it is too late to deliver it, or the sink keeps failing, or is gone.
     pub(super) fn leaves_the_rest(&self) -> bool {
         let is_late = || self.until.is_some_and(|until| until <= Instant::now());
-        let fails = self.breaker.phase() != Phase::Closed;
+        let fails = self.health.is_gone || self.breaker.phase() != Phase::Closed;
         self.is_closed && self.aside.is_some() && (fails || is_late())
     }
 }

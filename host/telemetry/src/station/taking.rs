@@ -41,7 +41,8 @@ impl Station {
         if waiting.leaves_the_rest() {
             return Next::End;
         }
-        if waiting.queue.is_empty() || (waiting.is_paused && !waiting.is_closed) {
+        let is_held = !waiting.is_closed && (waiting.is_paused || waiting.keeps_all());
+        if waiting.queue.is_empty() || is_held {
             return match (waiting.is_closed && waiting.has_no_more(), soon) {
                 (true, _) => Next::End,
                 (false, true) => Next::Linger(waiting.linger(self.enough(most))),

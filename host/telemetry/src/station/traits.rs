@@ -80,5 +80,11 @@ pub(crate) struct Lingering(pub(super) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
     SinkError,
+    /// The sink did not take them, and took others with them.
+    Refused,
+    /// One alone is more than the sink takes.
+    TooLarge,
+    /// The sink wants no more.
+    Gone,
     Shutdown,
 }

@@ -1,13 +1,14 @@
 //! What a signal says, as a record.
 
 use super::*;
+use crate::sending::LARGEST;
 use std::time::Duration;
 use tengen_core::sink::{Failure, Location};
 
 const ROOMY: Limits = Limits { attributes: 128, text: usize::MAX };
 
 fn page(signals: &[Arc<Signal>], lost: u32, limits: Limits) -> Page {
-    Sheet::new(&Resource::builder_empty().build(), limits).page(signals, lost)
+    Sheet::new(&Resource::builder_empty().build(), limits).page(signals, lost, LARGEST)
 }
 
 fn records(page: Page) -> Vec<LogRecord> {
@@ -179,9 +180,23 @@ fn a_request_has_as_many_as_collectors_take_and_never_none() {
     let many = vec![large(1 << 20); 5];
     let first = page(&many, 0, ROOMY);
     assert_eq!(first.signals, 2, "three are more than 3 MiB with what else they say");
-    assert!(first.request.encoded_len() < BYTES, "{}", first.request.encoded_len());
     assert_eq!(records(first).len(), 2);
-    assert_eq!(page(&[large(BYTES + 1), large(1)], 0, ROOMY).signals, 1);
+    assert_eq!(page(&[large(LARGEST + 1), large(1)], 0, ROOMY).signals, 1);
+}
+
+// What is around the records was not counted, nor what tells one from the next: that is a lot where they are small.
+#[test]
+fn no_request_is_larger_than_its_bound_and_little_of_that_is_left() {
+    let small = |number: usize| Arc::new(Signal::new(Level::Info, "", "x".repeat(number % 7)));
+    let signals: Vec<_> = (0..100_000).map(small).collect();
+    let attributes = [opentelemetry::KeyValue::new("who", "x".repeat(1 << 10))];
+    let resource = Resource::builder_empty().with_attributes(attributes).build();
+    for room in [2 << 10, 100 << 10, LARGEST] {
+        let page = Sheet::new(&resource, ROOMY).page(&signals, 5, room);
+        let bytes = page.request.encoded_len();
+        assert!(bytes <= room && bytes + 200 > room, "{bytes} of {room}");
+        assert!(page.signals < signals.len());
+    }
 }
 
 #[test]
