@@ -7,6 +7,10 @@ mod agreement;
 #[path = "../../host/server/src/upgrade/checks.rs"]
 mod checks;
 
+mod polls;
+
+pub use polls::polls;
+
 use crate::targets::one_of;
 use agreement::{agree, client_id, parameter};
 use checks::{Refusal, origin, websocket_key};

@@ -5,7 +5,7 @@ use tengen_fuzz::{targets, upgrade};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("json", targets::json),
     ("edn", targets::edn),
     ("transit", targets::transit),
@@ -14,6 +14,7 @@ const TARGETS: [(&str, Target); 9] = [
     ("envelope", targets::envelope),
     ("websocket", targets::websocket),
     ("upgrade", upgrade::upgrade),
+    ("polls", upgrade::polls),
     ("config", targets::config),
 ];
 

@@ -46,7 +46,7 @@ fn every_error_is_told_and_no_other() {
 }
 
 /// Why connections end that neither a peer nor a plugin ended.
-const OURS: [Reason; 13] = [
+const OURS: [Reason; 14] = [
     Reason::Protocol,
     Reason::NotUtf8,
     Reason::TooLarge,
@@ -55,6 +55,7 @@ const OURS: [Reason; 13] = [
     Reason::Replaced,
     Reason::Memory,
     Reason::Unfinished,
+    Reason::Unpolled,
     Reason::TokenEnded,
     Reason::Violation,
     Reason::Drained,

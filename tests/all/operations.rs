@@ -79,6 +79,7 @@ fn the_page_for_operators_names_every_end_of_a_connection_with_its_code() -> Res
         Reason::SlowConsumer,
         Reason::Memory,
         Reason::Unfinished,
+        Reason::Unpolled,
         Reason::Replaced,
         Reason::Violation,
         Reason::Overloaded,

@@ -130,6 +130,11 @@ impl Holding {
         self.budget.get().is_some_and(|budget| budget.is_full())
     }
 
+    /// Bytes that everybody of its budget holds together; none where it counts in no budget.
+    pub fn all_held(&self) -> usize {
+        self.budget.get().map_or(0, |budget| budget.held())
+    }
+
     #[cold]
     fn cross(&self, before: usize, after: usize) {
         if after > before {
@@ -163,6 +168,11 @@ impl Gauge {
     pub fn set(&mut self, holding: &Holding, bytes: usize) {
         holding.changed(self.0, bytes);
         self.0 = bytes;
+    }
+
+    /// What was said last.
+    pub fn bytes(&self) -> usize {
+        self.0
     }
 
     /// Whether it counts for anything.

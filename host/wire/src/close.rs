@@ -21,6 +21,8 @@ pub enum Reason {
     Replaced,
     /// The gateway's memory was nearly used up, and this connection held most of it.
     Memory,
+    /// A client was greeted and did not poll, and too many others were.
+    Unpolled,
     /// A message took too long to become whole.
     Unfinished,
     /// What the authenticator said of the user has ended: come back with a new token.
@@ -51,6 +53,7 @@ impl Reason {
             Self::Replaced => 4002,
             Self::TokenEnded => 4003,
             Self::Memory => 4000,
+            Self::Unpolled => 1013,
             Self::Unfinished => 1008,
             Self::Violation => 4503,
             Self::Drained => 1012,
@@ -73,6 +76,7 @@ impl Reason {
             Self::Replaced => "replaced",
             Self::TokenEnded => "token-ended",
             Self::Memory => "overloaded",
+            Self::Unpolled => "unpolled",
             Self::Unfinished => "timeout",
             Self::Violation => "malformed",
             Self::Drained => "drain",
@@ -83,7 +87,7 @@ impl Reason {
     }
 
     /// Words for statistics, one for each kind of reason.
-    pub const KINDS: [&'static str; 16] = [
+    pub const KINDS: [&'static str; 17] = [
         "peer",
         "lost",
         "protocol",
@@ -100,12 +104,13 @@ impl Reason {
         "token-ended",
         "memory",
         "unfinished",
+        "unpolled",
     ];
 
     /// The code that each kind has, nearly always: a peer and a plugin may choose another.
     pub const USUAL: [u16; Self::KINDS.len()] = [
         1000, 1006, 1002, 1007, 1009, 4001, 4000, 4002, 4503, 1012, 1000, 1011, 1013, 4003, 4000,
-        1008,
+        1008, 1013,
     ];
 
     /// The reason's place in [`Reason::KINDS`].
@@ -127,6 +132,7 @@ impl Reason {
             Self::TokenEnded => 13,
             Self::Memory => 14,
             Self::Unfinished => 15,
+            Self::Unpolled => 16,
         }
     }
 
@@ -200,6 +206,7 @@ mod tests {
             Reason::Replaced,
             Reason::Memory,
             Reason::Unfinished,
+            Reason::Unpolled,
             Reason::TokenEnded,
             Reason::Violation,
             Reason::Drained,
@@ -221,6 +228,7 @@ mod tests {
             (Reason::Internal, "internal"),
             (Reason::Memory, "memory"),
             (Reason::Unfinished, "unfinished"),
+            (Reason::Unpolled, "unpolled"),
         ] {
             assert_eq!(Reason::KINDS.get(reason.kind()), Some(&word));
         }

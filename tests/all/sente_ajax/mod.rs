@@ -1,5 +1,6 @@
 //! Sente over Ajax: polls that wait, and messages beside them, as unmodified clients send them.
 
+mod bounds;
 mod browser;
 mod ending;
 mod refused;

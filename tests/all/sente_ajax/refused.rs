@@ -114,8 +114,10 @@ async fn no_more_clients_poll_than_there_are_places_for_connections() -> Result<
     let mut settings = Settings::default();
     settings.limits.connections = 2_usize.try_into()?;
     let gateway = gateway::start(settings).await?;
+    // Who was greeted and never polls gives its place to others.
     let first = Ajax::open(&gateway, "client-id=c1").await?;
-    Ajax::open(&gateway, "client-id=c2").await?;
+    let _first = first.waiting().await?;
+    let _second = Ajax::open(&gateway, "client-id=c2").await?.waiting().await?;
     let third = Ajax::new(&gateway, "client-id=c3").get("").await?;
     is(&third, 503, "too many connections");
     assert_eq!(third.header("retry-after"), Some("1"));

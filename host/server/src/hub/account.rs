@@ -3,7 +3,7 @@
 use super::Hub;
 use std::sync::Arc;
 use tengen_core::{
-    budget::{Gauge, Holding},
+    budget::{Budget, Gauge, Holding, STEP},
     event::Connection,
 };
 
@@ -35,34 +35,62 @@ impl Drop for Account {
     }
 }
 
-/// What somebody holds before it is known of which connection, counted until this is dropped.
+/// What somebody holds before it is known of which connection, counted until this is dropped: with what everybody holds, and with
+/// what is held of others of whom nobody knows.
 #[derive(Debug)]
 pub struct Unclaimed {
+    all: Part,
+    own: Part,
+    /// Most bytes of all those together of whom nobody knows.
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Part {
     holding: Holding,
     gauge: Gauge,
 }
 
-impl Unclaimed {
-    pub fn new(hub: &Hub) -> Self {
-        let holding = Holding::default();
-        holding.enter(&hub.budget);
-        Self { holding, gauge: Gauge::default() }
-    }
-
-    pub fn set(&mut self, bytes: usize) {
-        self.gauge.set(&self.holding, bytes);
-    }
-
-    /// Whether memory is used up: then nothing is taken in of whom nobody knows.
-    pub fn is_to_wait(&self) -> bool {
-        self.holding.is_budget_full()
+impl Part {
+    fn of(budget: &Arc<Budget>) -> Self {
+        let part = Self::default();
+        part.holding.enter(budget);
+        part
     }
 }
 
-impl Drop for Unclaimed {
+impl Drop for Part {
     fn drop(&mut self) {
-        self.set(0);
+        self.gauge.set(&self.holding, 0);
         self.holding.leave();
+    }
+}
+
+impl Unclaimed {
+    /// `largest`: one alone may hold so many bytes in any case.
+    pub fn new(hub: &Hub, largest: usize) -> Self {
+        // It counts for a step from the beginning.
+        let most = hub.unclaimed.limit().max(largest.saturating_add(STEP));
+        Self { all: Part::of(&hub.budget), own: Part::of(&hub.unclaimed), most }
+    }
+
+    /// It is about to hold so many bytes. False: they are too many; then it holds what it held.
+    #[must_use = "what does not fit is not to be held"]
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let before = self.own.gauge.bytes();
+        self.own.gauge.set(&self.own.holding, bytes);
+        let fits = bytes <= before || self.has_room();
+        if fits {
+            self.all.gauge.set(&self.all.holding, bytes);
+        } else {
+            self.own.gauge.set(&self.own.holding, before);
+        }
+        fits
+    }
+
+    /// Whether more may be taken in of whom nobody knows.
+    pub fn has_room(&self) -> bool {
+        self.own.holding.all_held() <= self.most && !self.all.holding.is_budget_full()
     }
 }
 
@@ -77,12 +105,32 @@ mod tests {
     fn what_is_read_before_it_is_known_whose_it_is_counts_with_all_others() {
         let memory = Memory::Bytes(NonZeroUsize::new(1 << 20).unwrap());
         let hub = Hub::new(Limits { memory, ..Limits::default() }, Arc::new(NoTracer));
-        let mut unclaimed = Unclaimed::new(&hub);
-        assert!(!unclaimed.is_to_wait());
-        unclaimed.set(1 << 20);
+        let mut unclaimed = Unclaimed::new(&hub, 1 << 20);
+        assert!(unclaimed.has_room() && unclaimed.grow(1 << 20));
         assert!(hub.budget.held() >= 1 << 20);
-        assert!(unclaimed.is_to_wait() && Unclaimed::new(&hub).is_to_wait());
+        assert!(!unclaimed.has_room() && !Unclaimed::new(&hub, 1 << 20).has_room());
         drop(unclaimed);
-        assert_eq!(hub.budget.held(), 0);
+        assert_eq!((hub.budget.held(), hub.unclaimed.held()), (0, 0));
+    }
+
+    #[test]
+    fn all_together_of_whom_nobody_knows_have_a_share_of_the_memory() {
+        let memory = Memory::Bytes(NonZeroUsize::new(64 << 20).unwrap());
+        let hub = Hub::new(Limits { memory, ..Limits::default() }, Arc::new(NoTracer));
+        let mut bodies: Vec<_> = (0..100).map(|_| Unclaimed::new(&hub, 1 << 20)).collect();
+        let fit = bodies.iter_mut().map(|body| body.grow(1 << 20)).filter(|fits| *fits).count();
+        // 8 MiB, of which each has a step.
+        assert_eq!(fit, 7);
+        assert!(hub.budget.held() <= 8 << 20, "what did not fit does not count");
+        let first = bodies.first_mut().unwrap();
+        assert!(!first.grow(2 << 20) && first.grow(STEP), "less always fits");
+        assert!(bodies.last_mut().unwrap().grow(1 << 19), "there is room again");
+        drop(bodies);
+        assert_eq!((hub.budget.held(), hub.unclaimed.held()), (0, 0));
+        // Where the share is small, the largest that may be fits if it is alone.
+        let memory = Memory::Bytes(NonZeroUsize::new(4 << 20).unwrap());
+        let hub = Hub::new(Limits { memory, ..Limits::default() }, Arc::new(NoTracer));
+        let mut alone = Unclaimed::new(&hub, 3 << 20);
+        assert!(alone.grow(3 << 20) && !Unclaimed::new(&hub, 3 << 20).has_room());
     }
 }

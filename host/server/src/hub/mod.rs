@@ -81,6 +81,9 @@ use writers::Writers;
 /// Callers that are told in one go that nobody answered.
 const EXPIRED_AT_ONCE: usize = 1024;
 
+/// One of so many parts of the budget is for bodies of whom nobody knows yet: they cannot bring about that others are closed.
+const UNCLAIMED: usize = 8;
+
 /// What a plugin may touch: its grants, and the endpoints whose connections are its own.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
@@ -126,6 +129,8 @@ pub struct Hub {
     publications: Publications,
     rules: Rules,
     budget: Arc<Budget>,
+    /// What of it may be held of whom nobody knows yet.
+    unclaimed: Arc<Budget>,
     /// Who takes in signals of clients; none: nobody does.
     intake: Option<Arc<dyn Intake>>,
     /// Where plugins put values by key; none: nowhere.
@@ -159,6 +164,7 @@ impl Hub {
             publications: Publications::default(),
             rules: Rules::default(),
             budget: Arc::new(Budget::new(limits.memory.bytes())),
+            unclaimed: Arc::new(Budget::new(limits.memory.bytes() / UNCLAIMED)),
             intake: None,
             store: None,
             meter: Totals::default(),
@@ -255,6 +261,17 @@ impl Hub {
     /// The socket of a connection is gone, after the connection itself or without one.
     pub fn gone(&self) {
         self.write_tables().gone();
+    }
+
+    /// Room among the sockets of connections for one that waits beside its connection, until [`Hub::gone_beside`]. False:
+    /// there is none, or no more is taken in.
+    pub fn seat_beside(&self) -> bool {
+        self.write_tables().seat_beside(self.limits.connections.get())
+    }
+
+    /// A socket that waited beside its connection does not any more.
+    pub fn gone_beside(&self) {
+        self.write_tables().gone_beside();
     }
 
     /// The connection is open: pushes reach it from now on.

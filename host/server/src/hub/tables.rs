@@ -29,6 +29,8 @@ pub(super) struct Tables {
     at_endpoints: Users,
     /// Connections whose sockets are there: open, about to open, or saying goodbye.
     sockets: usize,
+    /// Sockets besides, of requests that wait for what somebody else decides.
+    beside: usize,
     /// Handles given out for connections that are not open yet.
     reserved: HashSet<Handle, RandomState>,
     /// The newest connection of each client instance.
@@ -53,6 +55,7 @@ impl Tables {
             at: Vec::new(),
             at_endpoints: Users::default(),
             sockets: 0,
+            beside: 0,
             reserved: HashSet::default(),
             clients: HashMap::new(),
             users: HashMap::new(),
@@ -67,7 +70,7 @@ impl Tables {
             return Err(Unwelcome::Draining);
         }
         // What is short is descriptors, and who says goodbye has one still.
-        if self.sockets >= max {
+        if self.is_full(max) {
             return Err(Unwelcome::Full);
         }
         loop {
@@ -78,6 +81,21 @@ impl Tables {
                 return Ok(handle);
             }
         }
+    }
+
+    fn is_full(&self, max: usize) -> bool {
+        self.sockets + self.beside >= max
+    }
+
+    /// One more socket among those of connections, which is none of them; false: there is no room.
+    pub(super) fn seat_beside(&mut self, max: usize) -> bool {
+        let has_room = !self.draining && !self.is_full(max);
+        self.beside += usize::from(has_room);
+        has_room
+    }
+
+    pub(super) fn gone_beside(&mut self) {
+        self.beside = self.beside.saturating_sub(1);
     }
 
     pub(super) fn release(&mut self, handle: Handle) {

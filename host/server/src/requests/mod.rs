@@ -3,21 +3,27 @@
 //! Both listeners serve theirs with this. What is answered is theirs to say.
 
 mod accept;
+#[cfg(test)]
+pub(crate) mod alone;
+mod apart;
 mod body;
 mod farewell;
 mod head;
 mod places;
 mod socket;
 mod successor;
+mod vigil;
 mod watch;
 
 pub use accept::{Caller, Door, Remote, Scheme, accept};
+pub use apart::Apart;
 pub use head::Limits;
 pub use places::Places;
 pub use successor::{Handed, Successor};
 pub use watch::Times;
 
 use crate::{hub::Shortcut, transport::Tcp};
+use apart::{Shelf, Waiting};
 use body::Watched;
 use bytes::Bytes;
 use farewell::Farewell;
@@ -30,19 +36,20 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use places::{Place, Ticket};
+use places::Ticket;
 use socket::Socket;
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
 use successor::Upgrade;
-use tokio::time::{self, Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use vigil::Vigil;
 use watch::{Late, Watch};
 
 /// What hyper reads beyond a head: a body that nobody asked for.
@@ -171,23 +178,32 @@ where
         Watch::new((rules.head, rules.times), ticket.clone(), Arc::clone(&kernel), Instant::now());
     let watch = Arc::new(watch);
     let kernel = Kernel { socket: kernel, ticket };
-    let asked = Asked { watch: Arc::clone(&watch), kernel, upgrade: Arc::default() };
-    let upgrade = Arc::clone(&asked.upgrade);
-    let service = service_fn(move |request: Request<Incoming>| asked.answer(request, &answer));
-    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&watch)));
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // The watch has the time of each head; its limits come first, too.
-        .header_read_timeout(None::<Duration>)
-        .keep_alive(rules.times.keep_alive.is_some())
-        .max_buf_size(rules.head.bytes + BEYOND)
-        .max_headers(rules.head.lines)
-        // Who has said all and waits for the answer has not gone.
-        .half_close(true)
-        .serve_connection(socket, service)
-        .with_upgrades();
-    let mut place = Some(place);
-    let ended = drive(&mut connection, &watch, &mut place, rules, stop).await;
+    let asked =
+        Asked { watch: Arc::clone(&watch), kernel, upgrade: Arc::default(), shelf: Arc::default() };
+    let (upgrade, shelf) = (Arc::clone(&asked.upgrade), Arc::clone(&asked.shelf));
+    let service = |request: Request<Incoming>| asked.answer(request, &answer);
+    let mut socket = Socket::new(stream, Arc::clone(&watch));
+    let mut vigil = Vigil::new(&watch, place, rules, stop);
+    let (connection, ended) = loop {
+        // In a box, which is gone while an answer is waited for.
+        let mut connection = Box::new(serve_socket(socket, service_fn(service), rules));
+        let waiting = match drive(&mut connection, &mut vigil, &shelf).await {
+            Step::Ended(ended) => break (Some(connection), ended),
+            Step::Apart(waiting) => waiting,
+        };
+        let Waiting { mut answer, head } = waiting;
+        // Nothing else of it is kept: its buffers lie there no more.
+        let Some(taken) = connection.into_parts().map(|parts| parts.io.into_inner()) else {
+            break (None, Ended::Done);
+        };
+        socket = taken;
+        match wait(answer.as_mut(), &mut vigil).await {
+            Ok(answer) => shelf.put(answer),
+            Err(ended) => break (None, ended),
+        }
+        apart::ask(&mut socket, head, vigil.has_stopped());
+    };
+    let place = vigil.place.take();
     let farewell = Farewell::of(&ended, watch.is_to_be_told());
     let upgrade = upgrade.get();
     if let Some(granted) = upgrade.filter(|upgrade| upgrade.is_granted()) {
@@ -197,34 +213,98 @@ where
     }
     let unread = matches!(ended, Ended::Done) && watch.is_headless();
     if (farewell.is_some() || unread)
-        && let Some(place) = place
-        && let Some(socket) = taken_back(connection, upgrade).await
+        && let (Some(place), Some(connection)) = (place, connection)
+        && let Some(socket) = taken_back(*connection, upgrade).await
     {
         // Its place is the next one's if somebody comes.
         watch.idles();
         let (stream, ..) = socket.into_parts();
-        farewell::last_words(farewell, stream, &place).await;
+        // In a box: what it reads into would otherwise be a part of the task all its life.
+        Box::pin(farewell::last_words(farewell, stream, &place)).await;
     }
     ended
 }
 
+/// hyper's part of a connection.
+fn serve_socket<S, B>(socket: Socket, service: S, rules: Rules) -> Connection<S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The watch has the time of each head; its limits come first, too.
+        .header_read_timeout(None::<Duration>)
+        .keep_alive(rules.times.keep_alive.is_some())
+        .max_buf_size(rules.head.bytes + BEYOND)
+        .max_headers(rules.head.lines)
+        // Who has said all and waits for the answer has not gone.
+        .half_close(true)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades()
+}
+
 /// What the requests of one HTTP connection have in common.
-struct Asked {
+struct Asked<B> {
     watch: Arc<Watch>,
     kernel: Kernel,
     /// The upgrade that was asked for, once it is answered.
     upgrade: Arc<OnceLock<Upgrade>>,
+    /// The answer that is waited for without hyper.
+    shelf: Arc<Shelf<B>>,
 }
 
-impl Asked {
-    fn answer<F, A, B>(
+impl<B: 'static> Asked<B> {
+    fn answer<F, A>(
         &self,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         answer: &F,
     ) -> impl Future<Output = Result<Response<Watched<B>>, Infallible>> + use<F, A, B>
     where
         F: Fn(Request<Incoming>) -> A,
         A: Future<Output = Response<B>>,
+    {
+        let (watch, shelf) = (Arc::clone(&self.watch), Arc::clone(&self.shelf));
+        let noted = Arc::clone(&self.upgrade);
+        // One of our own begins nothing, and is answered with what was waited for.
+        let answering = match shelf.ready() {
+            Some(answer) => Ok(answer),
+            None => Err(self.begin(request, answer)),
+        };
+        async move {
+            let answer = match answering {
+                Ok(answer) => answer,
+                Err((answering, upgrade, head)) => {
+                    let mut answer = answering.await;
+                    if let Some(apart) = Apart::of(&mut answer) {
+                        shelf.waits(apart.clone(), head);
+                        answer = poll_fn(|cx| apart.poll(cx)).await;
+                        shelf.waited();
+                    }
+                    if let Some(upgrade) = upgrade {
+                        let successor = answer.extensions().get::<Successor>().cloned();
+                        if noted.get_or_init(|| Upgrade::new(upgrade, successor)).is_granted() {
+                            watch.switches();
+                        }
+                    }
+                    answer
+                }
+            };
+            Ok(finish(answer, watch))
+        }
+    }
+
+    /// Notes what is asked for, and begins to answer it. Returns the upgrade that may come of it as well, and what asks for the answer
+    /// again.
+    fn begin<F, A>(
+        &self,
+        mut request: Request<Incoming>,
+        answer: &F,
+    ) -> (A, Option<OnUpgrade>, Bytes)
+    where
+        F: Fn(Request<Incoming>) -> A,
     {
         if let Some(length) = body_length(&request) {
             self.watch.expects_body(length);
@@ -232,18 +312,8 @@ impl Asked {
         self.watch.answers(is_headless(&request), Instant::now());
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         request.extensions_mut().insert(self.kernel.clone());
-        let (answer, watch) = (answer(request), Arc::clone(&self.watch));
-        let noted = Arc::clone(&self.upgrade);
-        async move {
-            let answer = answer.await;
-            if let Some(upgrade) = upgrade {
-                let successor = answer.extensions().get::<Successor>().cloned();
-                if noted.get_or_init(|| Upgrade::new(upgrade, successor)).is_granted() {
-                    watch.switches();
-                }
-            }
-            Ok(finish(answer, watch))
-        }
+        let head = apart::head(request.headers());
+        (answer(request), upgrade, head)
     }
 }
 
@@ -304,64 +374,52 @@ fn finish<B>(mut answer: Response<B>, watch: Arc<Watch>) -> Response<Watched<B>>
     answer.map(|body| Watched::new(body, watch))
 }
 
+/// Where a connection got to.
+enum Step<B> {
+    Ended(Ended),
+    /// Its answer may take long: it is waited for without hyper.
+    Apart(Waiting<B>),
+}
+
 async fn drive<S, B>(
     connection: &mut Connection<S>,
-    watch: &Watch,
-    place: &mut Option<Place>,
-    rules: Rules,
-    stop: &CancellationToken,
-) -> Ended
+    vigil: &mut Vigil<'_>,
+    shelf: &Shelf<B>,
+) -> Step<B>
 where
-    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S: hyper::service::HttpService<Incoming, ResBody = Watched<B>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: Body + 'static,
+    B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut timer = pin!(time::sleep_until(Instant::now() + rules.times.head));
-    let mut evicted = place.as_ref().map(|place| Box::pin(place.evicted()));
-    let mut stopped = pin!(stop.cancelled());
-    let (mut end, mut stopping) = (None, false);
     poll_fn(|cx| {
-        if end.is_none() && !stopping && stopped.as_mut().poll(cx).is_ready() {
-            stopping = true;
-            end = Some(Instant::now() + rules.times.head);
+        if vigil.stops(cx) {
             Pin::new(&mut *connection).graceful_shutdown();
         }
         if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
-            return Poll::Ready(result.map_or_else(Ended::Failed, |()| Ended::Done));
+            return Poll::Ready(Step::Ended(result.map_or_else(Ended::Failed, |()| Ended::Done)));
         }
-        if let Some(wrong) = watch.wrong() {
-            return Poll::Ready(wrong.into());
+        // hyper reads a head once all that was answered before has left, so nothing is lost with its buffers.
+        if let Some(waiting) = shelf.take() {
+            return Poll::Ready(Step::Apart(waiting));
         }
-        if watch.is_stream() {
-            // It is counted among the connections, and lasts as long as the session says.
-            (*place, evicted, end) = (None, None, None);
-            if watch.poll_ended(cx).is_ready() {
-                return Poll::Ready(Ended::Done);
-            }
-        }
-        if evicted.as_mut().is_some_and(|evicted| evicted.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Ended::Evicted);
-        }
-        let now = Instant::now();
-        match (watch.next(now), end) {
-            (Err(late), _) => Poll::Ready(late.into()),
-            (Ok(_), Some(end)) if now >= end => Poll::Ready(Ended::CutOff),
-            (Ok(next), end) => {
-                wake_at(timer.as_mut(), end.map_or(next, |end| end.min(next)), cx);
-                Poll::Pending
-            }
-        }
+        vigil.poll(cx).map(Step::Ended)
     })
     .await
 }
 
-/// Has the task woken then, and not earlier set times.
-fn wake_at(mut timer: Pin<&mut Sleep>, next: Instant, cx: &mut Context<'_>) {
-    if timer.deadline() != next {
-        timer.as_mut().reset(next);
-    }
-    if timer.poll(cx).is_ready() {
-        cx.waker().wake_by_ref();
-    }
+/// Waits for an answer without hyper. Err: the connection is over before it is there.
+async fn wait<B>(
+    mut answer: Pin<&mut (dyn Future<Output = Response<B>> + Send)>,
+    vigil: &mut Vigil<'_>,
+) -> Result<Response<B>, Ended> {
+    poll_fn(|cx| {
+        // The answer is the last one then.
+        let _stops = vigil.stops(cx);
+        match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => vigil.poll(cx).map(Err),
+        }
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use super::watch::Watch;
 use crate::transport::Tcp;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -20,13 +20,21 @@ pub(super) struct Socket {
     watch: Arc<Watch>,
     /// What was read behind the end of a head.
     rest: BytesMut,
+    /// What hyper reads before that; it did not come in.
+    in_front: Bytes,
     /// What was written since the connection becomes something else: whoever takes it over sends it.
     unsent: BytesMut,
 }
 
 impl Socket {
     pub(super) fn new(stream: Tcp, watch: Arc<Watch>) -> Self {
-        Self { stream, watch, rest: BytesMut::new(), unsent: BytesMut::new() }
+        let (rest, unsent) = (BytesMut::new(), BytesMut::new());
+        Self { stream, watch, rest, in_front: Bytes::new(), unsent }
+    }
+
+    /// hyper is to read this next.
+    pub(super) fn put_in_front(&mut self, head: Bytes) {
+        self.in_front = head;
     }
 
     /// The stream, what was read of it and given to nobody, and what is still to be written.
@@ -59,6 +67,11 @@ impl AsyncRead for Socket {
         if this.watch.is_wrong() {
             // Whoever drives the connection sees it and ends it.
             return Poll::Pending;
+        }
+        if !this.in_front.is_empty() {
+            let most = this.in_front.len().min(into.remaining());
+            into.put_slice(&this.in_front.split_to(most));
+            return Poll::Ready(Ok(()));
         }
         let now = Instant::now();
         if !this.rest.is_empty() {

@@ -96,11 +96,11 @@ impl Upgrades {
     /// is waited for.
     pub async fn respond(&self, request: Request<Incoming>, from: Remote) -> Answer {
         let (answer, readers) = Box::pin(self.look_at(request, from)).await;
-        let answer = polls::complete(answer, self.patience).await;
-        match readers {
+        let seal = |answer| match readers {
             Some(readers) => readers.may_read(answer),
             None => answer,
-        }
+        };
+        polls::complete(answer, self.patience, seal)
     }
 
     /// The answer, or what stands for one that is there later; and which pages may read it, if it is for pages.

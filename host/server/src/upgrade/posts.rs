@@ -10,7 +10,7 @@ use crate::{
     hub::Account,
     transport::{Untaken, event_stream::Posted},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -78,10 +78,14 @@ impl Upgrades {
         let limits = &self.around.limits;
         let facts = &session.link.facts;
         if facts.waiting.holding.is_budget_full() {
-            return Err(busy("memory", "too much waits to be read or decided; try again later"));
+            return Err(no_memory());
         }
         let mut account = Account::new(std::sync::Arc::clone(facts));
-        let body = read(request, limits.message.get(), |bytes| account.set(bytes)).await?;
+        let count = |bytes| {
+            account.set(bytes);
+            true
+        };
+        let body = read(request, limits.message.get(), count).await?;
         if std::str::from_utf8(&body).is_err() {
             let reason = "a message is text in UTF-8";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "not-utf8", reason));
@@ -122,11 +126,11 @@ fn secret(headers: &HeaderMap) -> Result<&str, Refusal> {
     named.to_str().map_err(|_| ended())
 }
 
-/// Reads a message to its end, within its time and size; `count` is told what it takes.
+/// Reads a message to its end, within its time and size; `count` is told what it is about to take, and whether that is too much.
 pub(super) async fn read(
     request: Request<Incoming>,
     most: usize,
-    mut count: impl FnMut(usize),
+    mut count: impl FnMut(usize) -> bool,
 ) -> Result<Bytes, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -135,7 +139,7 @@ pub(super) async fn read(
     }
     let begun = time::Instant::now();
     let mut body = Limited::new(request.into_body(), most);
-    let mut read = BytesMut::new();
+    let mut read = Vec::new();
     loop {
         let due = begun + WITHIN + Duration::from_secs((read.len() / PER_SECOND) as u64);
         match time::timeout_at(due, body.frame()).await {
@@ -143,10 +147,16 @@ pub(super) async fn read(
                 let reason = "the message did not come to its end in time";
                 return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "unfinished", reason));
             }
-            Ok(None) => return Ok(read.freeze()),
+            Ok(None) => return Ok(read.into()),
             Ok(Some(Ok(frame))) => {
-                read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
-                count(read.capacity());
+                let more = frame.data_ref().map(Bytes::as_ref).unwrap_or_default();
+                if let Some(capacity) = to_grow(&read, more.len(), most) {
+                    if !count(capacity) {
+                        return Err(no_memory());
+                    }
+                    read.reserve_exact(capacity - read.len());
+                }
+                read.extend_from_slice(more);
             }
             Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(most)),
             Ok(Some(Err(_))) => {
@@ -155,6 +165,13 @@ pub(super) async fn read(
             }
         }
     }
+}
+
+/// How large what was read has to become for so many more bytes, if it has to: twice as large, or as a message may be.
+fn to_grow(read: &Vec<u8>, more: usize, most: usize) -> Option<usize> {
+    let needed = read.len().saturating_add(more);
+    let twice = read.capacity().saturating_mul(2).min(most);
+    (needed > read.capacity()).then(|| needed.max(twice))
 }
 
 /// Known by nobody, or no more: both look alike.
@@ -168,6 +185,30 @@ pub(super) fn too_large(most: usize) -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason)
 }
 
+pub(super) fn no_memory() -> Refusal {
+    busy("memory", "too much waits to be read or decided; try again later")
+}
+
 pub(super) fn busy(label: &'static str, reason: &str) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, label, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_takes_twice_as_much_as_it_has_and_no_more_than_it_may() {
+        let read = |length: usize, capacity: usize| {
+            let mut read = Vec::with_capacity(capacity);
+            read.resize(length, 0);
+            read
+        };
+        assert_eq!(to_grow(&read(0, 0), 10, 1000), Some(10));
+        assert_eq!(to_grow(&read(10, 16), 6, 1000), None);
+        assert_eq!(to_grow(&read(10, 16), 7, 1000), Some(32));
+        assert_eq!(to_grow(&read(10, 16), 90, 1000), Some(100));
+        assert_eq!(to_grow(&read(600, 600), 1, 1000), Some(1000));
+        assert_eq!(to_grow(&read(600, 600), 0, 1000), None);
+    }
 }

@@ -1,6 +1,9 @@
 //! What a session's task has for its client, and what the client's requests have for the task.
 
-use crate::hub::{Account, Hub, Shortcut};
+use crate::{
+    hub::{Account, Hub, Shortcut},
+    transport::Untaken,
+};
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
@@ -9,6 +12,7 @@ use std::{
 };
 use tengen_core::meter::Happened;
 use tengen_wire::{
+    close::Reason,
     payload::{Encoding, Frame},
     transport::long_poll::{Word, said, together},
 };
@@ -21,6 +25,8 @@ use tokio::{
 const POSTS: usize = 4;
 /// Requests whose messages find no place among them, and wait for one.
 const WAITING: usize = 8;
+/// Requests that wait at one time for what their messages are answered.
+const ASKED: usize = 16;
 /// Bytes that may wait for a poll before no more is taken.
 const BYTES_MAX: usize = 64 << 10;
 
@@ -56,6 +62,8 @@ pub(super) struct State {
     last: u32,
     task: Option<Waker>,
     heard: bool,
+    /// Its client never polled, and others have its place.
+    crowded_out: bool,
     /// What polls are answered from the end on.
     pub(super) over: Option<Bytes>,
 }
@@ -118,6 +126,7 @@ impl Mailbox {
             last: 0,
             task: None,
             heard: false,
+            crowded_out: false,
             over: None,
         };
         Self {
@@ -190,16 +199,29 @@ impl Mailbox {
         self.lose(lost);
     }
 
-    /// Hands a message to the task. Returns the number of its request; none: the session takes no more.
+    /// Whether no more requests may wait for what they are answered.
+    pub(super) fn is_asked_enough(&self) -> bool {
+        self.state().asked.len() >= ASKED
+    }
+
+    /// The session is over, or about to be.
+    pub(super) fn is_over(&self) -> bool {
+        self.state().over.is_some()
+    }
+
+    /// Hands a message to the task. Returns the number of its request.
     pub(super) fn post(
         &self,
         frame: Frame,
         account: Account,
         place: OwnedSemaphorePermit,
-    ) -> Option<u32> {
+    ) -> Result<u32, Untaken> {
         let mut state = self.state();
         if self.places.is_closed() {
-            return None;
+            return Err(Untaken::Ended);
+        }
+        if state.asked.len() >= ASKED {
+            return Err(Untaken::Busy);
         }
         state.last = state.last.wrapping_add(1);
         let number = state.last;
@@ -207,7 +229,7 @@ impl Mailbox {
         state.posts.push_back(Post { number, frame, account, place });
         state.heard = true;
         state.wake_task();
-        Some(number)
+        Ok(number)
     }
 
     /// For the task: the next message, and the number of its request. Whoever gets the frame counts it from here on.
@@ -265,11 +287,22 @@ impl Mailbox {
         state.waiting + replies.map(Bytes::len).sum::<usize>()
     }
 
-    /// Ready when polls have taken all there is. The task is woken for it, and so is a poll that waits.
-    pub(super) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+    /// The session ends at once, whatever waits for its client.
+    pub(super) fn crowd_out(&self) {
         let mut state = self.state();
+        state.crowded_out = true;
+        state.wake_task();
+    }
+
+    /// Ready when polls have taken all there is, or none is waited for any more. The task is woken for it, and so is a poll that
+    /// waits.
+    pub(super) fn poll_empty(&self, cx: &Context<'_>) -> Poll<Result<(), Reason>> {
+        let mut state = self.state();
+        if state.crowded_out {
+            return Poll::Ready(Err(Reason::Unpolled));
+        }
         if state.waiting == 0 {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         state.remember(cx);
         if let Poller::Waits(reader) = &mut state.poll

@@ -2,14 +2,15 @@
 //!
 //! All of them belong to one session, whose task drives a [`LongPoll`]. What it writes lies in a `Mailbox` until a poll takes
 //! it, several frames in one answer; a reply goes to the request that its event came by. A session outlives its poll for
-//! [`GRACE`]. Of two polls that wait, the older one is answered that there is nothing.
+//! [`GRACE`]. Of two polls that wait, the older one is answered that there is nothing. Of those that were greeted and have not
+//! polled there are few, and the oldest goes first.
 
 mod mailbox;
 mod requests;
 mod sessions;
 
 pub use requests::{Reply, Waiting};
-pub use sessions::{Key, Registered, Session, Sessions};
+pub use sessions::{Begun, Key, Registered, Session, Sessions};
 
 use super::{Carrier, Inbound, Patience};
 use mailbox::Mailbox;
@@ -140,7 +141,12 @@ impl Carrier for LongPoll {
     fn send_rest(&mut self, _: &[u8]) {}
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        self.mailbox.poll_empty(cx).map(Ok)
+        let flushed = self.mailbox.poll_empty(cx);
+        // One that is not read any more, because it is sent away, waits for nobody either.
+        if flushed.is_pending() && self.poll_lost(cx).is_ready() {
+            return Poll::Ready(Err(Reason::Lost));
+        }
+        flushed
     }
 
     fn is_clear(&self) -> bool {
@@ -166,7 +172,7 @@ impl Carrier for LongPoll {
 
     /// The next poll takes what there is, if one comes soon; then there is nothing any more.
     async fn close(mut self, goodbye: Framed, reason: &Reason, mut patience: Patience) {
-        if *reason != Reason::Lost {
+        if !matches!(reason, Reason::Lost | Reason::Unpolled) {
             // What is not taken in time is lost, and counted.
             let _taken = patience.wait(&mut self, Self::poll_flush).await;
         }

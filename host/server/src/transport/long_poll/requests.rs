@@ -1,7 +1,7 @@
 //! The requests of a session's client, while they wait for their answers.
 
 use super::mailbox::{Asked, Mailbox, Poller, State};
-use crate::hub::Shortcut;
+use crate::hub::{Account, Shortcut};
 use bytes::Bytes;
 use std::{
     fmt,
@@ -89,15 +89,30 @@ impl Drop for Waiting {
 }
 
 /// A request whose message waits for its answer.
-#[derive(Debug)]
 pub struct Reply {
     mailbox: Arc<Mailbox>,
     number: u32,
+    /// What the system says of its socket.
+    kernel: Arc<dyn Shortcut>,
+    /// What it counts for.
+    _waits: Account,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Reply {
-    pub(super) fn new(mailbox: &Arc<Mailbox>, number: u32) -> Self {
-        Self { mailbox: Arc::clone(mailbox), number }
+    /// `waits`: what it counts for, as a connection does.
+    pub(super) fn new(
+        mailbox: &Arc<Mailbox>,
+        number: u32,
+        kernel: Arc<dyn Shortcut>,
+        waits: Account,
+    ) -> Self {
+        Self { mailbox: Arc::clone(mailbox), number, kernel, _waits: waits }
     }
 
     /// What the request is answered: the reply, that there is none, or after so long that nobody has replied.
@@ -112,6 +127,10 @@ impl Future for Reply {
     type Output = Bytes;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Bytes> {
+        // What is said to who has hung up is lost, and counted.
+        if self.kernel.poll_ended(cx).is_ready() {
+            return Poll::Ready(self.mailbox.word(Word::Nothing));
+        }
         let mut state = self.mailbox.state();
         let is_own = |asked: &&mut Asked| asked.number == self.number;
         let Some(asked) = state.asked.iter_mut().find(is_own) else {

@@ -72,7 +72,8 @@ fn link() -> Arc<Link> {
 fn begin() -> Setup {
     let hub = Arc::new(Hub::new(Limits::default(), Arc::new(NoTracer)));
     let sessions = Sessions::default();
-    let (carrier, registered) = sessions.begin(key(None, "c1"), link(), Arc::clone(&hub));
+    let begun = sessions.begin(key(None, "c1"), &hub, || (link(), ())).unwrap();
+    let Begun { carrier, registered, .. } = begun;
     let session = sessions.find(&key(None, "c1")).unwrap();
     let (registered, kernel) = (Some(registered), Arc::default());
     Setup { sessions, session, carrier, registered, kernel, hub }
@@ -112,7 +113,7 @@ impl Setup {
     async fn post(&self, text: &'static str) -> Result<Reply, Untaken> {
         let frame = Frame { text: true, body: Bytes::from_static(text.as_bytes()) };
         let account = Account::new(Arc::clone(&self.session.link.facts));
-        self.session.post(frame, account, Duration::from_secs(1)).await
+        self.session.post(frame, account, self.kernel.clone(), Duration::from_secs(1)).await
     }
 
     fn reply(&mut self, to: &Callback, data: &str) {
@@ -185,6 +186,16 @@ async fn what_is_there_is_not_given_to_a_poll_whose_client_has_gone() {
     setup.kernel.ended.store(false, Ordering::Relaxed);
     let mut next = setup.poll();
     assert_eq!(gets(&mut next).as_deref(), Some("[[[:a/b 1]] nil]"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_sent_away_waits_for_no_poll_that_does_not_come() {
+    let mut setup = begin();
+    setup.carrier.send(push("1"));
+    let started = Instant::now();
+    let flushed = std::future::poll_fn(|cx| setup.carrier.poll_flush(cx));
+    let flushed = time::timeout(GRACE * 2, flushed).await;
+    assert_eq!((started.elapsed(), flushed), (GRACE, Ok(Err(Reason::Lost))));
 }
 
 /// How long a session lasts from now on.
@@ -303,6 +314,7 @@ async fn few_messages_wait_for_the_task_and_few_requests_for_a_place() {
     let mut fifth = Box::pin(setup.session.post(
         Frame { text: true, body: Bytes::from_static(b"fifth") },
         Account::new(Arc::clone(&setup.session.link.facts)),
+        setup.kernel.clone(),
         Duration::from_secs(1),
     ));
     assert!((&mut fifth).now_or_never().is_none());
@@ -313,7 +325,7 @@ async fn few_messages_wait_for_the_task_and_few_requests_for_a_place() {
     let post = || {
         let frame = Frame { text: true, body: Bytes::from_static(b"more") };
         let account = Account::new(Arc::clone(&session.link.facts));
-        session.post(frame, account, Duration::from_secs(1))
+        session.post(frame, account, Arc::<Kernel>::default(), Duration::from_secs(1))
     };
     let mut posts: Vec<_> = (0..8).map(|_| Box::pin(post())).collect();
     assert!(posts.iter_mut().all(|post| post.now_or_never().is_none()));
@@ -368,13 +380,93 @@ async fn a_session_is_found_by_whose_it_is_alone() {
     assert!(!found(&key(Some("ann"), "c1")), "another user's");
     assert!(!found(&key(None, "c2")));
     assert!(!found(&Key { endpoint: EndpointIndex(1), ..key(None, "c1") }));
-    // A newer one takes the name over, and keeps it when the older one goes.
-    let hub = Arc::clone(&setup.hub);
-    let (_carrier, newer) = setup.sessions.begin(key(None, "c1"), link(), hub);
+    assert!(setup.sessions.has(EndpointIndex(0), "c1"), "whose ever it is");
+    assert!(!setup.sessions.has(EndpointIndex(0), "c2"));
+    assert!(!setup.sessions.has(EndpointIndex(1), "c1"));
+    // When it is over a newer one takes the name, and keeps it when the older one goes.
+    setup.carrier.mailbox.end(Bytes::new());
+    let newer = setup.sessions.begin(key(None, "c1"), &setup.hub, || (link(), ())).unwrap();
     drop(setup.registered.take());
     assert!(setup.sessions.find(&key(None, "c1")).is_some());
     drop(newer);
     assert!(setup.sessions.find(&key(None, "c1")).is_none());
+    assert!(!setup.sessions.has(EndpointIndex(0), "c1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_begin_at_once_the_later_one_gets_the_firsts_session() {
+    let setup = begin();
+    let again = setup.sessions.begin(key(None, "c1"), &setup.hub, || -> (Arc<Link>, ()) {
+        panic!("there is one");
+    });
+    assert!(again.is_err_and(|session| Arc::ptr_eq(&session, &setup.session)));
+    let another = setup.sessions.begin(key(Some("ann"), "c1"), &setup.hub, || (link(), ()));
+    assert!(another.is_ok(), "of another user");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_those_that_were_greeted_and_never_polled_the_oldest_goes_first() {
+    let mut setup = begin();
+    let connections = 24.try_into().unwrap();
+    setup.hub = Arc::new(Hub::new(Limits { connections, ..Limits::default() }, Arc::new(NoTracer)));
+    // It has polled, and waits for nothing more.
+    drop(setup.poll());
+    let begin = |client: &str| {
+        setup.sessions.begin(key(None, client), &setup.hub, || (link(), ())).unwrap()
+    };
+    let is_there = |client: &str| setup.sessions.find(&key(None, client)).is_some();
+    let mut begun: Vec<_> = ["c2", "c3", "c4"].into_iter().map(begin).collect();
+    assert!(
+        ["c1", "c2", "c3", "c4"].into_iter().all(is_there),
+        "an eighth of the places is theirs"
+    );
+    assert!(setup.sessions.find(&key(None, "c2")).unwrap().poll(setup.kernel.clone()).is_some());
+    begun.extend(["c5", "c6"].map(begin));
+    assert!(!is_there("c3") && !setup.sessions.has(EndpointIndex(0), "c3"));
+    assert!(["c1", "c2", "c4", "c5", "c6"].into_iter().all(is_there));
+    // It ends at once, though there is something to hear.
+    let oldest = &mut begun[1].carrier;
+    oldest.send(push("1"));
+    assert_eq!(oldest.poll_flush(&mut cx()), Poll::Ready(Err(Reason::Unpolled)));
+    assert_eq!(begun[2].carrier.poll_flush(&mut cx()), Poll::Ready(Ok(())));
+    let goodbye = Transport::LongPoll.goodbye(Encoding::Edn, &Reason::Unpolled);
+    let closing =
+        begun.swap_remove(1).carrier.close(goodbye, &Reason::Unpolled, Patience::new(GRACE));
+    assert!(closing.now_or_never().is_some(), "nobody is waited for");
+    assert_eq!(setup.lost(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_ask_at_once_few_wait_for_what_they_are_answered() {
+    let mut setup = begin();
+    let mut asked = Vec::new();
+    for _ in 0..16 {
+        asked.push(setup.post("asks").await.unwrap());
+        let _callback = setup.received(true);
+    }
+    assert_eq!(
+        setup.post("one more").now_or_never().map(|posted| posted.err()),
+        Some(Some(Untaken::Busy))
+    );
+    let held = || setup.session.link.facts.waiting.holding.bytes();
+    assert_eq!(held(), 16 * 4096, "each counts as a connection does");
+    drop(asked.pop());
+    assert_eq!(held(), 15 * 4096);
+    assert!(setup.post("one more").now_or_never().is_some_and(|posted| posted.is_ok()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_to_who_has_hung_up_is_counted_as_lost() {
+    let mut setup = begin();
+    let _poll = setup.poll();
+    let mut asked = setup.post("one").await.unwrap();
+    let (_, callback) = setup.received(true);
+    assert_eq!(gets(&mut asked), None);
+    setup.kernel.ended.store(true, Ordering::Relaxed);
+    setup.reply(&callback.unwrap(), "1");
+    assert_eq!(gets(&mut asked).as_deref(), Some(NOTHING), "it is said to nobody");
+    drop(asked);
+    assert_eq!((setup.lost(), setup.carrier.held()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,17 +2,22 @@
 
 use super::super::checks::Refusal;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{
+    StatusCode, Uri,
+    uri::{InvalidUri, PathAndQuery},
+};
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
-/// Most bytes of all fields beside the message.
+/// Most bytes of all fields beside the message, as they may stand in a query.
 pub(super) const FIELDS_MAX: usize = 8 << 10;
+/// As they come they have no more than so many times that: escapes that need not be are undone.
+const NEEDLESS: usize = 3;
 /// A byte of a message is so many of a form, at most.
 const ESCAPED: usize = 3;
 
 /// The field that has the message.
-const MESSAGE: &[u8] = b"ppstr=";
+const MESSAGE: &[u8] = b"ppstr";
 
 /// A form that was posted.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,21 +37,48 @@ impl Form {
     /// Reads application/x-www-form-urlencoded.
     pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
         let mut fields = form_urlencoded::Serializer::new(String::new());
-        let mut message = None;
+        let (mut message, mut others) = (None, 0);
         for field in body.split(|byte| *byte == b'&') {
-            match field.strip_prefix(MESSAGE) {
+            match of_message(field) {
                 Some(_) if message.is_some() => return Err(wrong("`ppstr` is there twice")),
                 Some(escaped) => message = Some(plain(escaped)?),
-                None => _ = fields.extend_pairs(form_urlencoded::parse(field)),
+                None => {
+                    others += field.len();
+                    // Each of them may become nine times as long.
+                    if others > FIELDS_MAX * NEEDLESS {
+                        return Err(too_many());
+                    }
+                    fields.extend_pairs(form_urlencoded::parse(field));
+                }
             }
         }
         let fields = fields.finish();
         if fields.len() > FIELDS_MAX {
-            return Err(wrong("the fields beside `ppstr` have too many bytes"));
+            return Err(too_many());
         }
         let message = message.ok_or_else(|| wrong("there is no `ppstr`, the message"))?;
         Ok(Self { message, fields })
     }
+
+    /// What clients put into the form stands in the query where they poll: whoever looks there finds it in either case.
+    pub(super) fn behind(&self, uri: &Uri) -> Result<Uri, InvalidUri> {
+        let between = if uri.query().is_some_and(|query| !query.is_empty()) { "&" } else { "" };
+        let query = uri.query().unwrap_or_default();
+        let path = format!("{}?{query}{between}{}", uri.path(), self.fields);
+        Ok(Uri::from(path.parse::<PathAndQuery>()?))
+    }
+}
+
+/// The value of a field that has the message, however its name is written.
+fn of_message(field: &[u8]) -> Option<&[u8]> {
+    let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+    let (name, value) = field.split_at_checked(end)?;
+    let is_it = name == MESSAGE || percent_decode(name).eq(MESSAGE.iter().copied());
+    is_it.then(|| value.get(1..).unwrap_or_default())
+}
+
+fn too_many() -> Refusal {
+    wrong("the fields beside `ppstr` have too many bytes")
 }
 
 /// A field's value without its escapes.
@@ -102,12 +134,33 @@ mod tests {
         check("ppstr=1&token=a b\u{7f}é", "1", "token=a+b%7F%C3%A9");
         check("ppstr=a%2Bb%zz&&x", "a+b%zz", "x=");
         check("ppstr=", "", "");
+        check("a=1&ppstr", "", "a=1");
+        check("%70pst%72=%31&a=1", "1", "a=1");
+    }
+
+    #[test]
+    fn fields_stand_behind_the_query() {
+        let joined = |uri: &str, fields: &str| {
+            let form = Form { message: Bytes::new(), fields: fields.to_owned() };
+            form.behind(&uri.parse().unwrap()).unwrap().to_string()
+        };
+        assert_eq!(joined("/chsk", "udt=1&client-id=c"), "/chsk?udt=1&client-id=c");
+        assert_eq!(joined("/chsk?", "udt=1"), "/chsk?udt=1");
+        assert_eq!(joined("/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
+        assert_eq!(joined("http://a.example/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
     }
 
     #[test]
     fn what_is_no_form_with_one_message_is_told_so() {
         let label = |body: &[u8]| Form::read(body).unwrap_err().label;
-        for body in ["", "client-id=a", "ppstr=1&ppstr=2", "[[:a/b] nil]"] {
+        for body in [
+            "",
+            "client-id=a",
+            "ppstr=1&ppstr=2",
+            "ppstr=1&%70pstr=2",
+            "ppstr&ppstr",
+            "[[:a/b] nil]",
+        ] {
             assert_eq!(label(body.as_bytes()), "form", "{body}");
         }
         assert_eq!(label(b"ppstr=%ff"), "not-utf8");
@@ -116,6 +169,10 @@ mod tests {
         assert_eq!(label(long.as_bytes()), "form");
         let most = format!("ppstr=1&x={}", "y".repeat(FIELDS_MAX - 2));
         assert!(Form::read(most.as_bytes()).is_ok());
+        // Looked at as they come, so that nothing is made of them.
+        let escaped = |count: usize| format!("ppstr=1&x={}", "%79".repeat(count));
+        assert!(Form::read(escaped(FIELDS_MAX - 2).as_bytes()).is_ok());
+        assert_eq!(label(escaped(FIELDS_MAX).as_bytes()), "form");
     }
 
     #[test]

@@ -19,12 +19,12 @@ use super::{
     events,
     opening::Opening,
     place::Place,
-    posts::SESSION,
+    posts::{SESSION, busy},
 };
 use crate::{
     hub::Link,
     requests::Kernel,
-    transport::long_poll::{Key, LongPoll, Registered, Sessions},
+    transport::long_poll::{Begun, Key, LongPoll, Registered, Session, Sessions},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -85,21 +85,54 @@ impl Opening for Polls {
         let kernel: Kernel = parts.extensions.remove().ok_or_else(events::no_socket)?;
         let agreement = agree(asked, parts)?;
         let is_new = agreement::parameter(query(&parts.uri), "handshake?").is_some();
+        let place = upgrades.place_of_new(asked, &agreement)?;
         let (key, admitted) = upgrades.whose(parts, asked, &agreement, span).await?;
-        if let Some(session) = upgrades.polling.sessions.find(&key) {
-            if is_new && session.greet() {
-                return upgrades.greet(&session.link, admitted.admission.welcome.as_ref());
-            }
-            if !is_new && let Some(waiting) = session.poll(Arc::clone(&kernel.socket)) {
-                session.link.speaks();
-                return Ok(Later::Poll(waiting, kernel.step_aside()).answer());
-            }
+        let says = admitted.admission.welcome.clone();
+        let on =
+            |session: &Session| upgrades.go_on(session, is_new.then_some(says.as_ref()), &kernel);
+        if let Some(answer) = upgrades.polling.sessions.find(&key).and_then(|session| on(&session))
+        {
+            return answer;
         }
-        upgrades.begin_polling(key, admitted, asked, &agreement, span)
+        // It has ended meanwhile, or was another's of the same name.
+        let place = place.map_or_else(|| Place::reserve(&upgrades.around.hub), Ok)?;
+        match upgrades.begin_polling(key, (place, admitted), asked, &agreement, span) {
+            Ok(greeting) => greeting,
+            Err(session) => on(&session).unwrap_or_else(|| Err(too_late())),
+        }
     }
 }
 
 impl Upgrades {
+    /// A place for who may have no session yet, before anybody is asked who it is: a gateway that takes no one asks nothing. None: there
+    /// is a session with such a name of a client.
+    fn place_of_new(
+        &self,
+        asked: Asked<'_>,
+        agreement: &Agreement,
+    ) -> Result<Option<Place>, Refusal> {
+        let client = agreement.client.as_deref().unwrap_or_default();
+        match self.polling.sessions.has(asked.index, client) {
+            true => Ok(None),
+            false => Place::reserve(&self.around.hub).map(Some),
+        }
+    }
+
+    /// Greets the client of a session, or has its poll wait. `greets`: with what the authenticator says. None: the session has ended.
+    fn go_on(
+        &self,
+        session: &Session,
+        greets: Option<Option<&Payload>>,
+        kernel: &Kernel,
+    ) -> Option<Result<Answer, Refusal>> {
+        if let Some(says) = greets {
+            return session.greet().then(|| self.greet(&session.link, says));
+        }
+        let waiting = session.poll(Arc::clone(&kernel.socket))?;
+        session.link.speaks();
+        Some(Ok(Later::poll(waiting, kernel).answer()))
+    }
+
     /// Whose session a request belongs to.
     async fn whose(
         &self,
@@ -130,22 +163,28 @@ impl Upgrades {
         Ok((key, admitted))
     }
 
-    /// A session, whose client polls when it has been greeted.
+    /// A session, whose client polls when it has been greeted. Err: one that somebody else has begun at the same time; then the
+    /// place goes back.
     fn begin_polling(
         &self,
         key: Key,
-        admitted: Admitted,
+        comes: (Place, Admitted),
         asked: Asked<'_>,
         agreement: &Agreement,
         span: &mut Span,
-    ) -> Result<Answer, Refusal> {
-        let place = Place::reserve(&self.around.hub)?;
-        let of = (agreement, Transport::LongPoll);
-        let Welcome { link, place, says } = self.welcome((place, admitted), asked, of, span);
-        let greeting = self.greet(&link, says.as_ref())?;
-        let (link, hub) = (Arc::new(link), Arc::clone(&self.around.hub));
-        let (carrier, registered) = self.polling.sessions.begin(key, Arc::clone(&link), hub);
-        self.run_polling(link, carrier, registered, place);
+    ) -> Result<Result<Answer, Refusal>, Arc<Session>> {
+        let make = || {
+            let of = (agreement, Transport::LongPoll);
+            let Welcome { link, place, says } = self.welcome(comes, asked, of, span);
+            (Arc::new(link), (place, says))
+        };
+        let begun = self.polling.sessions.begin(key, &self.around.hub, make)?;
+        let Begun { carrier, registered, made: (place, says) } = begun;
+        let link = Arc::clone(registered.link());
+        let greeting = self.greet(&link, says.as_ref());
+        if greeting.is_ok() {
+            self.run_polling(link, carrier, registered, place);
+        }
         Ok(greeting)
     }
 
@@ -198,6 +237,11 @@ fn by_a_script(headers: &HeaderMap) -> Result<(), Refusal> {
             Err(Refusal::new(StatusCode::FORBIDDEN, "origin", reason))
         }
     }
+}
+
+/// Between two looks at it.
+fn too_late() -> Refusal {
+    busy("session", "the session has just ended; poll again, and be greeted")
 }
 
 /// An answer that is one frame.

@@ -5,7 +5,8 @@ use super::{
         Answer, Upgrades,
         admission::Asked,
         checks::Refusal,
-        posts::{busy, check, read, too_large},
+        events,
+        posts::{busy, check, no_memory, read, too_large},
     },
     agree, by_a_script,
     form::{self, Form},
@@ -13,16 +14,13 @@ use super::{
 };
 use crate::{
     hub::{Account, Unclaimed},
+    requests::Kernel,
     transport::{
         Untaken,
         long_poll::{Key, Reply},
     },
 };
-use http::{
-    HeaderMap, Request, StatusCode, Uri, header,
-    request::Parts,
-    uri::{InvalidUri, PathAndQuery},
-};
+use http::{HeaderMap, Request, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use tengen_core::trace::Span;
@@ -41,11 +39,14 @@ impl Upgrades {
     /// Hands a message to its session, and waits for the reply.
     pub(in super::super) async fn take_sent(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         asked: Asked<'_>,
     ) -> Answer {
-        match self.hand_over(request, asked).await {
-            Ok(reply) => Later::Reply(reply).answer(),
+        let Some(kernel) = request.extensions_mut().remove::<Kernel>() else {
+            return self.post_refused(&events::no_socket(), asked);
+        };
+        match self.hand_over(request, asked, &kernel).await {
+            Ok(reply) => Later::reply(reply, &kernel, &self.around.hub).answer(),
             Err(refusal) => self.post_refused(&refusal, asked),
         }
     }
@@ -54,17 +55,19 @@ impl Upgrades {
         &self,
         request: Request<Incoming>,
         asked: Asked<'_>,
+        kernel: &Kernel,
     ) -> Result<Reply, Refusal> {
         let Sent { key, message } = self.receive(request, asked).await?;
         let session = self.polling.sessions.find(&key).ok_or_else(unknown)?;
         let facts = &session.link.facts;
         if facts.waiting.holding.is_budget_full() {
-            return Err(busy("memory", "too much waits to be read or decided; try again later"));
+            return Err(no_memory());
         }
         let mut account = Account::new(Arc::clone(facts));
         account.set(message.len());
         let frame = Frame { text: true, body: message };
-        let posted = session.post(frame, account, self.around.limits.wait).await;
+        let socket = Arc::clone(&kernel.socket);
+        let posted = session.post(frame, account, socket, self.around.limits.wait).await;
         posted.map_err(|untaken| match untaken {
             Untaken::Busy => busy("busy", "what was sent before is not taken yet; try again later"),
             Untaken::Ended => unknown(),
@@ -76,25 +79,28 @@ impl Upgrades {
         check(&request, asked)?;
         by_a_script(request.headers())?;
         is_form(request.headers())?;
-        let mut held = Unclaimed::new(&self.around.hub);
-        if held.is_to_wait() {
-            return Err(busy("memory", "too much waits to be read or decided; try again later"));
-        }
         let most = self.around.limits.message.get();
+        let mut held = Unclaimed::new(&self.around.hub, form::most(most));
+        if !held.has_room() {
+            return Err(no_memory());
+        }
         let mut parts = head_of(&request);
-        let body = read(request, form::most(most), |bytes| held.set(bytes)).await;
+        let body = read(request, form::most(most), |bytes| held.grow(bytes)).await;
         let body = body.map_err(|refusal| match refusal.status {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(most),
             _ => refusal,
         })?;
-        let Form { message, fields } = Form::read(&body)?;
-        if message.len() > most {
+        let form = Form::read(&body)?;
+        if form.message.len() > most {
             return Err(too_large(most));
         }
-        parts.uri = with_fields(&parts.uri, &fields).map_err(|_| unreadable())?;
+        // Whoever is asked whose it is may take its time.
+        drop(body);
+        let _less = held.grow(form.message.len());
+        parts.uri = form.behind(&parts.uri).map_err(|_| unreadable())?;
         let agreement = agree(asked, &parts)?;
         let (key, _) = self.whose(&parts, asked, &agreement, &Span::none()).await?;
-        Ok(Sent { key, message })
+        Ok(Sent { key, message: form.message })
     }
 }
 
@@ -118,14 +124,6 @@ fn is_form(headers: &HeaderMap) -> Result<(), Refusal> {
         "a message is posted as Sente's clients with a packer of text do, as `{FORM}`; packers that make bytes are not read yet"
     );
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", reason))
-}
-
-/// What clients put into the form stands in the query where they poll: whoever looks there finds it in either case.
-fn with_fields(uri: &Uri, fields: &str) -> Result<Uri, InvalidUri> {
-    let between = if uri.query().is_some_and(|query| !query.is_empty()) { "&" } else { "" };
-    let query = uri.query().unwrap_or_default();
-    let path = format!("{}?{query}{between}{fields}", uri.path());
-    Ok(Uri::from(path.parse::<PathAndQuery>()?))
 }
 
 fn unreadable() -> Refusal {
@@ -155,16 +153,5 @@ mod tests {
             assert_eq!((refusal.status.as_u16(), refusal.label), (415, "media-type"), "{media}");
         }
         assert!(is_form(&HeaderMap::new()).is_err());
-    }
-
-    #[test]
-    fn fields_stand_behind_the_query() {
-        let joined = |uri: &str, fields: &str| {
-            with_fields(&uri.parse().unwrap(), fields).unwrap().to_string()
-        };
-        assert_eq!(joined("/chsk", "udt=1&client-id=c"), "/chsk?udt=1&client-id=c");
-        assert_eq!(joined("/chsk?", "udt=1"), "/chsk?udt=1");
-        assert_eq!(joined("/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
-        assert_eq!(joined("http://a.example/chsk?token=t", "udt=1"), "/chsk?token=t&udt=1");
     }
 }
