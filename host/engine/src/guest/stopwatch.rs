@@ -53,9 +53,9 @@ impl Stopwatch {
         inner.since.store(in_tick(tick), Ordering::Relaxed);
     }
 
-    /// Whether the call, which computes, has done so for longer than it may. If not, the clock ticks on for it.
+    /// Whether the call, which computes, has done so for longer than it may. If not, it lets others go first, and the clock ticks
+    /// on for it when it goes on.
     pub(super) fn is_over(&self) -> bool {
-        self.ticks.see();
         self.used() > self.inner.limit.load(Ordering::Relaxed)
     }
 

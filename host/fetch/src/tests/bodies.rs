@@ -2,7 +2,10 @@
 
 use super::{Gate, Names, get, server::Server, text};
 use flate2::{Compression, write::GzEncoder};
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 use tengen_core::outgoing::Request;
 use tengen_wire::fault::FaultId;
 
@@ -82,7 +85,10 @@ async fn an_answer_that_stops_is_waited_for_as_long_as_the_request_may_take() {
     for part in parts {
         let (server, gate, url) = here().await;
         let request = Request { timeout: Some(Duration::from_millis(100)), ..get(&url) };
+        let began = Instant::now();
         let ((), answered) = tokio::join!(server.answer_in_part(part), gate.ask(request));
+        // On whatever machine.
+        assert!(began.elapsed() < Duration::from_secs(20), "{part}: {:?}", began.elapsed());
         let fault = answered.unwrap_err();
         assert_eq!(fault.id, FaultId::Timeout, "{part}");
         assert!(fault.message.contains("within 100 ms"), "{fault:?}");
