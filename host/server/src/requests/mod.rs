@@ -173,13 +173,8 @@ where
     // It fails when the peer is gone already; hyper finds out.
     stream.set_nodelay(true).ok();
     let stream = Tcp::new(stream);
-    let (ticket, kernel) = (place.ticket(), stream.shortcut());
-    let watch =
-        Watch::new((rules.head, rules.times), ticket.clone(), Arc::clone(&kernel), Instant::now());
-    let watch = Arc::new(watch);
-    let kernel = Kernel { socket: kernel, ticket };
-    let asked =
-        Asked { watch: Arc::clone(&watch), kernel, upgrade: Arc::default(), shelf: Arc::default() };
+    let asked = Asked::new(stream.shortcut(), place.ticket(), rules);
+    let watch = Arc::clone(&asked.watch);
     let (upgrade, shelf) = (Arc::clone(&asked.upgrade), Arc::clone(&asked.shelf));
     let service = |request: Request<Incoming>| asked.answer(request, &answer);
     let mut socket = Socket::new(stream, Arc::clone(&watch));
@@ -187,11 +182,10 @@ where
     let (connection, ended) = loop {
         // In a box, which is gone while an answer is waited for.
         let mut connection = Box::new(serve_socket(socket, service_fn(service), rules));
-        let waiting = match drive(&mut connection, &mut vigil, &shelf).await {
+        let Waiting { mut answer, head } = match drive(&mut connection, &mut vigil, &shelf).await {
             Step::Ended(ended) => break (Some(connection), ended),
             Step::Apart(waiting) => waiting,
         };
-        let Waiting { mut answer, head } = waiting;
         // Nothing else of it is kept: its buffers lie there no more.
         let Some(taken) = connection.into_parts().map(|parts| parts.io.into_inner()) else {
             break (None, Ended::Done);
@@ -218,9 +212,8 @@ where
     {
         // Its place is the next one's if somebody comes.
         watch.idles();
-        let (stream, ..) = socket.into_parts();
         // In a box: what it reads into would otherwise be a part of the task all its life.
-        Box::pin(farewell::last_words(farewell, stream, &place)).await;
+        Box::pin(farewell::last_words(farewell, socket.into_parts().0, &place)).await;
     }
     ended
 }
@@ -257,6 +250,13 @@ struct Asked<B> {
 }
 
 impl<B: 'static> Asked<B> {
+    fn new(socket: Arc<dyn Shortcut>, ticket: Ticket, rules: Rules) -> Self {
+        let limits = (rules.head, rules.times);
+        let watch = Watch::new(limits, ticket.clone(), Arc::clone(&socket), Instant::now());
+        let kernel = Kernel { socket, ticket };
+        Self { watch: Arc::new(watch), kernel, upgrade: Arc::default(), shelf: Arc::default() }
+    }
+
     fn answer<F, A>(
         &self,
         request: Request<Incoming>,
